@@ -1,0 +1,1 @@
+"""Side effects: everything Windlass does to the outside world."""

@@ -1,0 +1,1 @@
+"""The gateway: HTTP, streams and pages over the core."""

@@ -1,0 +1,1 @@
+"""HTML pages over the same core calls as the JSON routes."""

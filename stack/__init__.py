@@ -1,0 +1,1 @@
+"""One machine: every part under one supervisor."""

@@ -1,0 +1,1 @@
+"""The words both sides speak: frozen, serialisable, without I/O."""

@@ -1,0 +1,24 @@
+"""Identifiers: where every id is made and how workflows are named."""
+
+import os
+import time
+from typing import NewType
+from uuid import UUID
+
+TenantId = NewType("TenantId", UUID)
+PersonId = NewType("PersonId", UUID)
+RunId = NewType("RunId", UUID)
+ServiceId = NewType("ServiceId", UUID)
+
+
+def new_id() -> UUID:
+    """A fresh UUIDv7 (RFC 9562): sorts by its time of creation in milliseconds."""
+    stamp = time.time_ns() // 1_000_000
+    tail = int.from_bytes(os.urandom(10), "big")
+    rand_a, rand_b = tail >> 68, tail & ((1 << 62) - 1)
+    return UUID(int=stamp << 80 | 0x7 << 76 | (rand_a & 0xFFF) << 64 | 0b10 << 62 | rand_b)
+
+
+def workflow_id(tenant_id: UUID | str, noun: str, row_id: UUID | str) -> str:
+    """Name the workflow of a row: `{tenant}/{noun}/{id}`."""
+    return f"{tenant_id}/{noun}/{row_id}"

@@ -1,0 +1,1 @@
+"""The server's shared code; not part of the published wheel."""

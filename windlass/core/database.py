@@ -1,0 +1,98 @@
+"""The database: one pool per process and role, tenant first."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol, Self, cast
+
+import asyncpg
+import orjson
+
+from windlass.contracts.ids import TenantId
+
+APP_ROLE = "windlass_app"
+JOBS_ROLE = "windlass_jobs"
+
+Row = Mapping[str, Any]  # asyncpg.Record: column name to decoded value
+
+
+class Connection(Protocol):
+    """What a query needs of a connection (asyncpg ships without types)."""
+
+    async def execute(self, query: str, *args: Any) -> str:
+        """Run a statement and answer its command tag."""
+        ...
+
+    async def fetch(self, query: str, *args: Any) -> Sequence[Row]:
+        """Run a query and answer every row."""
+        ...
+
+    async def fetchrow(self, query: str, *args: Any) -> Row | None:
+        """Run a query and answer its first row."""
+        ...
+
+    async def fetchval(self, query: str, *args: Any) -> Any:
+        """Run a query and answer the first column of its first row."""
+        ...
+
+    def transaction(self) -> AbstractAsyncContextManager[Any]:
+        """A transaction, or a savepoint inside one."""
+        ...
+
+
+class Pool(Protocol):
+    """What this module needs of a pool of connections."""
+
+    def acquire(self) -> AbstractAsyncContextManager[Connection]:
+        """Lend a connection."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+class Database:
+    """A pool that speaks as one database role; jsonb columns are Python objects."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def connect(cls, url: str, *, role: str = APP_ROLE, max_size: int = 10, name: str = "windlass") -> Self:
+        """Open a pool on `url` (the owner's DSN) whose connections act as `role`."""
+        pool: Any = asyncpg.create_pool(  # pyright: ignore[reportUnknownMemberType]
+            url,
+            min_size=1,
+            max_size=max_size,
+            init=prepare,
+            command_timeout=30,
+            server_settings={"role": role, "application_name": name},
+        )
+        return cls(cast("Pool", await pool))
+
+    async def close(self) -> None:
+        """Wait for the borrowed connections, then close all."""
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def tenant(self, tenant_id: TenantId) -> AsyncGenerator[Connection]:
+        """A transaction that sees the rows of one tenant."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute("select set_config('app.tenant', $1, true)", str(tenant_id))
+            yield connection
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[Connection]:
+        """A connection without a tenant: for tables without one, and functions that set it themselves."""
+        async with self._pool.acquire() as connection:
+            yield connection
+
+
+def encode_json(value: Any) -> str:
+    """JSON text as PostgreSQL takes it."""
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+async def prepare(connection: Any) -> None:
+    """Teach a new connection that jsonb columns are Python objects."""
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=encode_json, decoder=orjson.loads)
