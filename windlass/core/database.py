@@ -89,8 +89,22 @@ class Database:
 
 
 def encode_json(value: Any) -> str:
-    """JSON text as PostgreSQL takes it."""
-    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+    """JSON text as PostgreSQL takes it: characters that jsonb cannot hold become U+FFFD."""
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # a lone surrogate
+        text = orjson.dumps(_storable(value)).decode()
+    return text if "\\u0000" not in text else orjson.dumps(_storable(value)).decode()
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+    if isinstance(value, dict):
+        return {_storable(str(key)): _storable(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, list | tuple):
+        return [_storable(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
 
 
 async def prepare(connection: Any) -> None:

@@ -1,0 +1,25 @@
+"""Timeouts and retries by kind of work; every workflow takes them from here."""
+
+from datetime import timedelta
+
+from temporalio.common import RetryPolicy
+
+# Driving a run: attached to its host for as long as it works.
+DRIVE = timedelta(days=365)
+DRIVE_HEARTBEAT = timedelta(seconds=10)
+DRIVE_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), backoff_coefficient=1.5, maximum_interval=timedelta(seconds=5)
+)
+
+# Short database work.
+RECORD = timedelta(seconds=10)
+RECORD_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5))
+
+# Telling an executor to stop: the workflow goes on without it after a few tries.
+STOP = timedelta(seconds=2)
+STOP_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_attempts=3)
+STOP_GRACE = timedelta(milliseconds=1500)
+
+# Between two attempts at a run: 1, 2, 4 … 60 seconds.
+ATTEMPT_PAUSE_S = 1.0
+ATTEMPT_PAUSE_MAX_S = 60.0

@@ -1,0 +1,3 @@
+"""Task queues: where work waits for a worker role."""
+
+RUNS = "runs"

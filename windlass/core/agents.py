@@ -1,0 +1,105 @@
+"""Agents: what can be run, by name, with the form a person fills in."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from windlass.contracts.agents import CLAUDE, CLAUDE_ELEMENTS
+from windlass.contracts.events import Payload
+from windlass.core.callers import Caller
+from windlass.core.database import Database, Row
+from windlass.core.errors import FieldError, Invalid, NotFound
+from windlass.forms import json_schema, validate
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """One thing that can be run; `kind` is `claude` or `flow`."""
+
+    name: str
+    kind: str
+    summary: str
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    meta: Payload = field(default_factory=dict[str, Any])
+    elements: tuple[Payload, ...] = ()
+    schema: Payload = field(default_factory=dict[str, Any])
+    service: str | None = None
+    service_state: str = "running"
+
+    @property
+    def path(self) -> str:
+        """The name as a part of a URL."""
+        return quote(self.name, safe="/")
+
+    def validated(self, inputs: Payload) -> Payload:
+        """The inputs converted by the form. Raises Invalid with a message for each field that cannot be used."""
+        values, errors = validate(list(self.elements), inputs)
+        if errors:
+            found = tuple(FieldError(f"inputs.{name}", text) for name, texts in errors.items() for text in texts)
+            raise Invalid(f"The inputs of {self.name} cannot be used; no run was started.", found)
+        return values
+
+
+def claude() -> Agent:
+    """The built-in agent: one prompt, one answer of Claude."""
+    return Agent(
+        name=CLAUDE,
+        kind="claude",
+        summary="Claude",
+        description="One prompt, one answer, streamed and kept.",
+        tags=("built-in",),
+        elements=tuple(CLAUDE_ELEMENTS),
+        schema=json_schema(list(CLAUDE_ELEMENTS)),
+    )
+
+
+QUERY = """
+select f.*, s.name as service, s.state from flow f join service s on s.id = f.service_id
+where s.enabled and ($1::text is null or f.name = $1) order by f.summary, f.name
+"""
+
+
+class Agents:
+    """The catalogue of a tenant."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(self, caller: Caller, text: str | None = None, tag: str | None = None) -> list[Agent]:
+        """All agents by summary, those whose words contain `text` and that carry `tag`."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            found = [claude(), *(_agent(row) for row in await connection.fetch(QUERY, None))]
+        return [agent for agent in found if _matches(agent, text, tag)]
+
+    async def get(self, caller: Caller, name: str) -> Agent:
+        """The agent of that name. Raises NotFound."""
+        if name == CLAUDE:
+            return claude()
+        async with self._database.tenant(caller.tenant_id) as connection:
+            row = await connection.fetchrow(QUERY, name)
+        if row is None:
+            raise NotFound("agent", name)
+        return _agent(row)
+
+
+def _matches(agent: Agent, text: str | None, tag: str | None) -> bool:
+    words = " ".join((agent.name, agent.summary, agent.description, *agent.tags)).casefold()
+    return (not text or text.casefold() in words) and (not tag or tag in agent.tags)
+
+
+def _agent(row: Row) -> Agent:
+    return Agent(
+        name=row["name"],
+        kind="flow",
+        summary=row["summary"] or row["name"],
+        description=row["description"],
+        tags=tuple(row["tags"]),
+        meta=row["meta"],
+        elements=tuple(row["elements"]),
+        schema=row["schema"],
+        service=row["service"],
+        service_state=row["state"],
+    )
+
+

@@ -1,0 +1,305 @@
+"""Runs: start one, find it again, ask for its end, try again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from windlass.contracts.events import Payload
+from windlass.contracts.ids import RunId, new_id
+from windlass.contracts.runs import TERMINAL, RunStatus
+from windlass.core.agents import Agents
+from windlass.core.audit import record
+from windlass.core.callers import Caller
+from windlass.core.database import Connection, Database, Row
+from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
+from windlass.core.executions import Wakeup
+from windlass.core.permissions import Permission
+
+
+@dataclass(frozen=True, slots=True)
+class StartRun:
+    """The wish to run an agent."""
+
+    agent: str
+    inputs: Payload
+    title: str | None = None
+    tags: tuple[str, ...] = ()
+    timeout_s: int | None = None
+    max_attempts: int = 1
+    extra: Payload = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs a list shows; every condition is optional."""
+
+    status: tuple[RunStatus, ...] = ()
+    agent: str | None = None
+    tag: str | None = None
+    text: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run as it stands: the projection of its events."""
+
+    id: RunId
+    agent: str
+    title: str
+    tags: tuple[str, ...]
+    status: RunStatus
+    inputs: Payload
+    result: Payload | None
+    error: Payload | None
+    meta: Payload
+    created_by: UUID | None
+    created_by_name: str
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    archived_at: datetime | None
+    seen_at: datetime | None
+    attempt: int
+    max_attempts: int
+    timeout_s: int | None
+    root_id: RunId
+    retry_of: RunId | None
+    try_: int
+    cancel_requested_at: datetime | None
+    cancel_reason: str | None
+    steps_kept: int
+    model_calls: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cost_usd: float | None
+    standin: bool
+
+    @property
+    def is_live(self) -> bool:
+        """Whether something can still happen."""
+        return self.status not in TERMINAL
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a run; `kept_from` names the earlier try that finished it."""
+
+    key: str
+    name: str
+    state: str
+    attempt: int
+    execution: int
+    started_at: datetime
+    ended_at: datetime | None
+    ms: float | None
+    until: datetime | None
+    error: Payload | None
+    kept_from: RunId | None
+
+
+RUN_COLUMNS = ", ".join(
+    "id agent title tags status inputs result error meta created_by created_by_name created_at started_at ended_at "
+    "archived_at seen_at attempt max_attempts timeout_s root_id retry_of try cancel_requested_at cancel_reason "
+    "steps_kept model_calls input_tokens output_tokens cached_tokens cost_usd standin".split()
+)
+STEP_COLUMNS = "key, name, state, attempt, execution, started_at, ended_at, ms, until, error, kept_from"
+VISIBLE = "archived_at is null and ($1::uuid is null or created_by = $1)"
+LIST = f"""
+select {RUN_COLUMNS} from run where {VISIBLE}
+  and (cardinality($2::text[]) = 0 or status = any ($2)) and ($3::text is null or agent = $3)
+  and ($4::text is null or $4 = any (tags)) and ($5::text is null or title ilike $5 or agent ilike $5 or inputs::text ilike $5)
+  and ($6::timestamptz is null or created_at >= $6) and ($7::timestamptz is null or created_at < $7)
+  and ($8::timestamptz is null or (created_at, id) < ($8, $9))
+order by created_at desc, id desc limit $10
+"""  # noqa: S608 - column names are constants
+
+
+class Runs:
+    """Runs as the people of a tenant see them."""
+
+    def __init__(self, database: Database, wakeup: Wakeup, agents: Agents) -> None:
+        self._database = database
+        self._wakeup = wakeup
+        self._agents = agents
+
+    async def start(self, caller: Caller, wish: StartRun) -> Run:
+        """Record a run, `queued`, with its first event and outbox line. Raises NotFound (agent), Invalid (inputs)."""
+        agent = await self._agents.get(caller, wish.agent)
+        values = agent.validated(wish.inputs)
+        run_id = new_id()
+        row: dict[str, Any] = {
+            "id": str(run_id),
+            "agent": agent.name,
+            "title": wish.title or agent.summary or agent.name,
+            "tags": list(wish.tags),
+            "inputs": values,
+            "extra": wish.extra,
+            "created_by": str(caller.person_id),
+            "created_by_name": caller.name,
+            "max_attempts": wish.max_attempts,
+            "timeout_s": wish.timeout_s,
+            "first_event": {"status": "queued"},
+        }
+        return await self._create(caller, row, None, "run.start")
+
+    async def get(self, caller: Caller, run_id: UUID) -> Run:
+        """The run, unless it is not yours to see. Raises NotFound."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            return await _get(connection, caller, run_id)
+
+    async def list(
+        self, caller: Caller, wanted: RunFilter, *, limit: int = 50, after: tuple[datetime, UUID] | None = None
+    ) -> list[Run]:  # fmt: skip
+        """The newest runs first, those after the given place."""
+        pattern = None if not wanted.text else f"%{wanted.text}%"
+        async with self._database.tenant(caller.tenant_id) as connection:
+            rows = await connection.fetch(
+                LIST, _owner(caller), [str(status) for status in wanted.status], wanted.agent, wanted.tag, pattern,
+                wanted.since, wanted.until, *(after or (None, None)), limit,
+            )  # fmt: skip
+        return [_run(row) for row in rows]
+
+    async def counts(self, caller: Caller) -> dict[RunStatus, int]:
+        """How many runs are in each state."""
+        query = f"select status, count(*) as n from run where {VISIBLE} group by status"  # noqa: S608 - constant
+        async with self._database.tenant(caller.tenant_id) as connection:
+            rows = await connection.fetch(query, _owner(caller))
+        return {RunStatus(row["status"]): row["n"] for row in rows}
+
+    async def steps(self, caller: Caller, run_ids: Sequence[UUID]) -> "dict[RunId, list[Step]]":
+        """The steps of the given runs in the order they were first started; unknown runs have none."""
+        query = (
+            f"select run_id, {STEP_COLUMNS} from step where run_id = any ($2) and exists "  # noqa: S608 - constants
+            f"(select from run where run.id = step.run_id and {VISIBLE}) order by kept_from is null, position"
+        )
+        async with self._database.tenant(caller.tenant_id) as connection:
+            rows = await connection.fetch(query, _owner(caller), list(run_ids))
+        steps: dict[RunId, list[Step]] = {RunId(run_id): [] for run_id in run_ids}
+        for row in rows:
+            steps[row["run_id"]].append(Step(*list(row.values())[1:]))
+        return steps
+
+    async def tries(self, caller: Caller, run: Run) -> "list[Run]":
+        """All tries of one root, the first one first."""
+        query = f"select {RUN_COLUMNS} from run where {VISIBLE} and root_id = $2 order by try, created_at"  # noqa: S608
+        async with self._database.tenant(caller.tenant_id) as connection:
+            return [_run(row) for row in await connection.fetch(query, _owner(caller), run.root_id)]
+
+    async def cancel(self, caller: Caller, run_id: UUID, reason: str | None = None) -> Run:
+        """Ask for the end of a run; it says `cancelled` as soon as the agent has stopped. Raises Conflict."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            run = await _get(connection, caller, run_id)
+            if not run.is_live:
+                raise Conflict(f"The run has already ended: {run.status}. Nothing was changed.")
+            row = await connection.fetchrow(
+                "select * from cancel_run($1, $2, $3)", caller.tenant_id, run_id, reason or f"cancelled by {caller.name}"
+            )
+            await record(connection, caller, "run.cancel", f"run:{run_id}", after={"reason": reason})
+        self._wakeup.poke(caller.tenant_id, run_id, 0, changed=True)
+        return _run(_known(row))
+
+    async def retry(self, caller: Caller, run_id: UUID, from_: str | None = None, inputs: Payload | None = None) -> Run:
+        """A new run with the finished steps of this one copied in; `from_` is a step (key or name) or "start"."""
+        run = await self.get(caller, run_id)
+        if run.is_live:
+            raise Conflict(f"The run is {run.status}. Cancel it first, or wait for its end; nothing was changed.")
+        agent = await self._agents.get(caller, run.agent)
+        values = run.inputs if inputs is None else agent.validated(inputs)
+        steps = (await self.steps(caller, [run_id]))[run.id]
+        tries = await self.tries(caller, run)
+        number = max(other.try_ for other in tries) + 1
+        row: dict[str, Any] = {
+            "id": str(new_id()),
+            "agent": run.agent,
+            "title": run.title,
+            "tags": list(run.tags),
+            "inputs": values,
+            "created_by": str(caller.person_id),
+            "created_by_name": caller.name,
+            "max_attempts": run.max_attempts,
+            "timeout_s": run.timeout_s,
+            "root_id": str(run.root_id),
+            "retry_of": str(run.id),
+            "try": number,
+            "first_event": {"status": "queued", "reason": f"try {number}, after a run that {run.status}"},
+        }
+        return await self._create(caller, row, kept_keys(steps, from_), "run.retry")
+
+    async def archive(self, caller: Caller, run_id: UUID) -> None:
+        """Take a run that has ended out of the lists; its events stay until retention. Raises Conflict, NotFound."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            run = await _get(connection, caller, run_id)
+            if run.is_live:
+                raise Conflict(f"The run is {run.status}. Cancel it first; nothing was deleted.")
+            await connection.execute("update run set archived_at = now() where id = $1", run_id)
+            await record(connection, caller, "run.delete", f"run:{run_id}", before={"title": run.title})
+
+    async def mark_seen(self, caller: Caller) -> None:
+        """Put all failures aside that wait to be seen."""
+        query = f"update run set seen_at = now() where {VISIBLE} and status = 'failed' and seen_at is null"  # noqa: S608
+        async with self._database.tenant(caller.tenant_id) as connection:
+            await connection.execute(query, _owner(caller))
+
+    async def _create(self, caller: Caller, row: dict[str, Any], kept: "list[str] | None", action: str) -> Run:
+        async with self._database.tenant(caller.tenant_id) as connection:
+            created = await connection.fetchrow("select * from create_run($1, $2, $3)", caller.tenant_id, row, kept)
+            run = _run(_known(created))
+            await record(connection, caller, action, f"run:{run.id}", after={"agent": run.agent, "title": run.title})
+        self._wakeup.poke(caller.tenant_id, run.id, 1, changed=True)
+        return run
+
+
+def kept_keys(steps: Sequence[Step], from_: str | None) -> list[str]:
+    """The finished steps a new try begins with: all, none ("start"), or those that had ended before `from_` began."""
+    done = [step for step in steps if step.state == "done"]
+    if from_ is None:
+        return [step.key for step in done]
+    if from_ == "start":
+        return []
+    cut = next((step for step in steps if from_ in (step.key, step.name)), None)
+    if cut is None:
+        names = ", ".join(step.name for step in steps[:10])
+        detail = f"The run has no step {from_!r}. Its steps: {names or 'none'}."
+        raise Invalid(detail, (FieldError("from", "must be a step of the run, or start"),))
+    return [step.key for step in done if step is not cut and _ended(step) <= cut.started_at]
+
+
+def _ended(step: Step) -> datetime:
+    return step.ended_at or step.started_at
+
+
+def _owner(caller: Caller) -> UUID | None:
+    """Whose runs the caller may see: None means everybody's."""
+    return None if Permission.RUNS_READ_ALL in caller.permissions else caller.person_id
+
+
+async def _get(connection: Connection, caller: Caller, run_id: UUID) -> Run:
+    query = f"select {RUN_COLUMNS} from run where {VISIBLE} and id = $2"  # noqa: S608 - constants
+    row = await connection.fetchrow(query, _owner(caller), run_id)
+    if row is None:
+        raise NotFound("run", run_id)
+    return _run(row)
+
+
+def _known(row: Row | None) -> Row:
+    assert row is not None  # noqa: S101 - a function that returns the row it wrote
+    return row
+
+
+def _run(row: Row) -> Run:
+    values = {name: row[name] for name in RUN_COLUMNS.split(", ")}
+    values["try_"] = values.pop("try")
+    cost = values["cost_usd"]
+    return Run(
+        **{
+            **values,
+            "status": RunStatus(values["status"]),
+            "tags": tuple(values["tags"]),
+            "cost_usd": None if cost is None else float(cost),
+        }
+    )

@@ -1,0 +1,173 @@
+"""The life of one run, from queued to its end."""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ActivityError
+
+with workflow.unsafe.imports_passed_through():
+    from windlass.contracts import policies
+    from windlass.contracts import runs as words
+    from windlass.contracts.runs import DriveEnd, DriveInput, DriveOutcome, EndInput, RunInput, RunStatus
+
+STATUS = SearchAttributeKey.for_keyword("Status")
+
+
+@workflow.defn(name=words.WORKFLOW)
+class RunWorkflow:
+    """Have one agent driven to its end and keep its record truthful, whatever crashes in between.
+
+    The driving activity writes everything up to and including a successful end. The workflow decides about attempts,
+    parking, time-outs and cancellation, and writes the terminal event of every run that does not finish.
+    """
+
+    @workflow.init
+    def __init__(self, request: RunInput) -> None:
+        self._request = request
+        self._attempt = 1
+        self._cancel_reason: str | None = None
+        self._resumed = False
+        self._driving: workflow.ActivityHandle[DriveOutcome] | None = None
+
+    @workflow.run
+    async def run(self, request: RunInput) -> str:
+        """Drive the run until it ends; answers its terminal status."""
+        try:
+            outcome = await self._attempts()
+        except asyncio.CancelledError:
+            self._cancel_reason = self._cancel_reason or "cancelled in Temporal"
+            outcome = await self._stopped()
+        status = await self._settle(outcome)
+        workflow.upsert_search_attributes([STATUS.value_set(status)])  # pyright: ignore[reportUnknownMemberType] - SDK
+        return status
+
+    @workflow.signal(name=words.CANCEL_SIGNAL)
+    def cancel(self, reason: str = "") -> None:
+        """Stop the run; the second time nothing changes."""
+        self._cancel_reason = self._cancel_reason or reason or "cancelled"
+
+    @workflow.signal(name=words.RESUME_SIGNAL)
+    def resume(self) -> None:
+        """Drive a parked run again: it has something to report."""
+        self._resumed = True
+
+    async def _attempts(self) -> DriveOutcome:
+        while True:
+            outcome = await self._drive()
+            if outcome.end is DriveEnd.PARKED:
+                await self._wait("parked", outcome.parked_s)
+            elif self._may_try_again(outcome):
+                await self._wait(f"before attempt {self._attempt + 1}: {outcome.error_type}", self._backoff_s())
+                self._attempt += 1
+            else:
+                return outcome
+            if self._cancel_reason is not None:
+                return await self._stopped()
+
+    def _may_try_again(self, outcome: DriveOutcome) -> bool:
+        return outcome.end is DriveEnd.FAILED and outcome.retryable and self._attempt < self._request.max_attempts
+
+    def _backoff_s(self) -> float:
+        return min(policies.ATTEMPT_PAUSE_S * 2 ** (self._attempt - 1), policies.ATTEMPT_PAUSE_MAX_S)
+
+    async def _drive(self) -> DriveOutcome:
+        """Start or attach to the agent and follow it until it ends, parks, is cancelled or runs out of time."""
+        again = f", attempt {self._attempt}" if self._attempt > 1 else ""
+        self._driving = driving = workflow.start_activity(
+            words.DRIVE,
+            DriveInput(self._request.tenant_id, self._request.run_id, self._attempt),
+            result_type=DriveOutcome,
+            start_to_close_timeout=policies.DRIVE,
+            heartbeat_timeout=policies.DRIVE_HEARTBEAT,
+            retry_policy=policies.DRIVE_RETRY,
+            summary=f"drive {self._request.agent}{again}",
+        )
+        try:
+            await workflow.wait_condition(
+                lambda: driving.done() or self._cancel_reason is not None,
+                timeout=self._time_left(),
+                timeout_summary="time limit of the run",
+            )
+        except TimeoutError:
+            return await self._stopped(timed_out=True)
+        if not driving.done():
+            return await self._stopped()
+        try:
+            return driving.result()
+        except (ActivityError, asyncio.CancelledError) as error:
+            return DriveOutcome(DriveEnd.FAILED, type(error).__name__, str(error.__cause__ or error))
+
+    def _time_left(self) -> timedelta | None:
+        if self._request.timeout_s is None:
+            return None
+        elapsed = workflow.now() - workflow.info().start_time
+        return max(timedelta(seconds=self._request.timeout_s) - elapsed, timedelta(milliseconds=1))
+
+    async def _stopped(self, *, timed_out: bool = False) -> DriveOutcome:
+        """Tell the executor to stop, give it a moment to obey, and say how the run ended."""
+        with contextlib.suppress(ActivityError):  # an executor that cannot be reached is fenced by the terminal event
+            await workflow.execute_activity(
+                words.STOP,
+                DriveInput(self._request.tenant_id, self._request.run_id, self._attempt),
+                start_to_close_timeout=policies.STOP,
+                retry_policy=policies.STOP_RETRY,
+                summary="stop the agent",
+            )
+        ended = await self._obeyed()
+        if ended is not None and ended.end in (DriveEnd.FINISHED, DriveEnd.CLOSED):
+            return ended
+        if timed_out:
+            limit = f"The run took longer than its limit of {self._request.timeout_s:g} s."
+            return DriveOutcome(DriveEnd.FAILED, "TimedOut", limit, retryable=False)
+        return DriveOutcome(DriveEnd.CANCELLED)
+
+    async def _obeyed(self) -> DriveOutcome | None:
+        driving = self._driving
+        if driving is None:
+            return None
+        try:
+            await workflow.wait_condition(driving.done, timeout=policies.STOP_GRACE, timeout_summary="grace to stop")
+            return driving.result()
+        except (TimeoutError, ActivityError, asyncio.CancelledError):
+            driving.cancel()
+            return None
+
+    async def _wait(self, reason: str, seconds: float | None) -> None:
+        """Hold the run for nothing but its workflow, until its timer, a report or a cancel."""
+        duration = None if seconds is None else timedelta(seconds=max(seconds, 0.001))
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._resumed or self._cancel_reason is not None, timeout=duration, timeout_summary=reason[:200]
+            )
+        self._resumed = False
+
+    async def _settle(self, outcome: DriveOutcome) -> str:
+        """Write the terminal event unless the driving activity did, and show the steps."""
+        workflow.set_current_details(_details(outcome))
+        if outcome.end is DriveEnd.FINISHED:
+            return RunStatus.FINISHED
+        cancelled = outcome.end is DriveEnd.CANCELLED
+        status = RunStatus.CANCELLED if cancelled else RunStatus.FAILED
+        error = None if cancelled else {"type": outcome.error_type, "message": outcome.error_message}
+        return await workflow.execute_local_activity(
+            words.END,
+            EndInput(
+                self._request.tenant_id, self._request.run_id, status, self._attempt, self._cancel_reason or "", error
+            ),
+            result_type=str,
+            start_to_close_timeout=policies.RECORD,
+            retry_policy=policies.RECORD_RETRY,
+            summary=f"record: {status}",
+        )
+
+
+def _details(outcome: DriveOutcome) -> str:
+    """The steps as a Markdown table, for Temporal's own pages."""
+    rows = [
+        f"| {s.name} | {s.state} | {s.executions} | {'' if s.ms is None else f'{s.ms:.0f}'} |" for s in outcome.steps
+    ]
+    head = f"**{outcome.end}** {outcome.error_message}\n\n{outcome.steps_total} steps kept\n\n"
+    return head + "| step | state | executions | ms |\n|---|---|---|---|\n" + "\n".join(rows) if rows else head
