@@ -35,7 +35,7 @@ declare
 begin
   foreach verb in array p_verbs loop
     execute format('grant %s on %s to %I', verb, p_table, p_role);
-    execute format('create policy %I on %s for %s to %I using (true)%s', p_role || '_' || verb, p_table, verb, p_role,
-                   case when verb = 'update' then ' with check (true)' else '' end);
+    execute format('create policy %I on %s for %s to %I %s', p_role || '_' || verb, p_table, verb, p_role,
+                   case verb when 'insert' then 'with check (true)' when 'update' then 'using (true) with check (true)' else 'using (true)' end);
   end loop;
 end $$;
