@@ -101,7 +101,7 @@ $$ select p_kind = 'status' and coalesce(p_payload->>'status', '') in ('finished
 -- No row at all: the epoch is stale or the stream unknown, so the writer stops. A closed stream answers repeats only; what
 -- follows a terminal status in its own batch is refused the same way. `p_epoch` null: a writer without attempts.
 create function append_events(p_tenant uuid, p_stream uuid, p_epoch int, p_producers text[], p_pseqs bigint[], p_kinds text[], p_payloads jsonb[])
-returns table (n int, seq bigint, same boolean, fresh boolean) language plpgsql as $$
+returns table (n int, seq bigint, same boolean, fresh boolean) language plpgsql set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
   head stream%rowtype;
@@ -126,8 +126,8 @@ begin
     select p_stream, head.last_seq + row_number() over (order by b.n), p_tenant, b.kind, b.producer, b.pseq, coalesce(p_epoch, 0), b.payload
     from (select distinct on (producer, pseq) * from unnest(p_producers, p_pseqs, p_kinds, p_payloads) with ordinality as u(producer, pseq, kind, payload, n)
           order by producer, pseq, n) b
-    where b.n <= coalesce(last_n, b.n)
-      and not exists (select from event e where e.stream_id = p_stream and e.producer = b.producer and e.pseq = b.pseq)
+    where b.n <= coalesce(last_n, b.n)       -- a scalar look-up, not a join: one plan for short and long streams
+      and (select e.seq from event e where e.stream_id = p_stream and e.producer = b.producer and e.pseq = b.pseq) is null
     order by b.n;
     get diagnostics added = row_count;
     update stream set last_seq = last_seq + added, epoch = greatest(epoch, p_epoch),
@@ -142,13 +142,14 @@ begin
   select b.n::int, e.seq, e.kind = b.kind and e.payload = b.payload,
          e.seq > head.last_seq and row_number() over (partition by e.seq order by b.n) = 1
   from unnest(p_producers, p_pseqs, p_kinds, p_payloads) with ordinality as b(producer, pseq, kind, payload, n)
-  join event e on e.stream_id = p_stream and e.producer = b.producer and e.pseq = b.pseq
+  cross join lateral (select e.seq, e.kind, e.payload from event e
+                      where e.stream_id = p_stream and e.producer = b.producer and e.pseq = b.pseq limit 1) e
   order by b.n;
 end $$;
 
 -- Read on from a cursor; `p_kinds` null: every kind.
 create function read_events(p_tenant uuid, p_stream uuid, p_after bigint, p_limit int, p_kinds text[] default null)
-returns table (seq bigint, at timestamptz, kind text, payload jsonb) language plpgsql as $$
+returns table (seq bigint, at timestamptz, kind text, payload jsonb) language plpgsql set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 begin
   perform set_config('app.tenant', p_tenant::text, true);
