@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from windlass.core.callers import Caller
+from windlass.forms import json_schema, validate
+
 from windlass.contracts.agents import CLAUDE, CLAUDE_ELEMENTS
 from windlass.contracts.events import Payload
-from windlass.core.callers import Caller
 from windlass.core.database import Database, Row
 from windlass.core.errors import FieldError, Invalid, NotFound
-from windlass.forms import json_schema, validate
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Agents:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def list(self, caller: Caller, text: str | None = None, tag: str | None = None) -> list[Agent]:
+    async def catalogue(self, caller: Caller, text: str | None = None, tag: str | None = None) -> list[Agent]:
         """All agents by summary, those whose words contain `text` and that carry `tag`."""
         async with self._database.tenant(caller.tenant_id) as connection:
             found = [claude(), *(_agent(row) for row in await connection.fetch(QUERY, None))]
@@ -101,5 +102,3 @@ def _agent(row: Row) -> Agent:
         service=row["service"],
         service_state=row["state"],
     )
-
-

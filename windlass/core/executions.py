@@ -63,6 +63,15 @@ class Executions:
         self._wakeup.poke(tenant_id, run_id, record["seq"], changed=True)
         return Attached(tenant_id, run_id, attempt, record["epoch"], record)
 
+    async def peek(self, tenant_id: TenantId, run_id: RunId, attempt: int) -> Attached | None:
+        """The run as it stands, without taking it over: no epoch, and only what finds its executor."""
+        query = """select jsonb_build_object('agent', agent, 'host_boot', host_boot, 'service',
+                     (select jsonb_build_object('id', service_id) from flow where flow.name = run.agent))
+                   from run where id = $1"""
+        async with self._database.tenant(tenant_id) as connection:
+            record = await connection.fetchval(query, run_id)
+        return None if record is None else Attached(tenant_id, run_id, attempt, None, record)
+
     async def append(
         self, tenant_id: TenantId, run_id: RunId, epoch: int | None, events: Sequence[NewEvent]
     ) -> dict[int, Stored]:
@@ -94,6 +103,14 @@ class Executions:
         async with self._database.open() as connection:
             row = await connection.fetchrow(
                 "select * from note_host_death($1, $2, $3)", attached.tenant_id, attached.run_id, boot_id
+            )
+        return (row["deaths"], row["lone_deaths"]) if row else (0, 0)
+
+    async def note_lone_death(self, attached: Attached) -> tuple[int, int]:
+        """Count the death of a process that the run had for itself; answers as note_host_death."""
+        async with self._database.open() as connection:
+            row = await connection.fetchrow(
+                "select * from note_lone_death($1, $2)", attached.tenant_id, attached.run_id
             )
         return (row["deaths"], row["lone_deaths"]) if row else (0, 0)
 

@@ -1,21 +1,22 @@
 """Runs: start one, find it again, ask for its end, try again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from windlass.core.audit import record
+from windlass.core.callers import Caller
+from windlass.core.permissions import Permission
 
 from windlass.contracts.events import Payload
 from windlass.contracts.ids import RunId, new_id
 from windlass.contracts.runs import TERMINAL, RunStatus
 from windlass.core.agents import Agents
-from windlass.core.audit import record
-from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
 from windlass.core.executions import Wakeup
-from windlass.core.permissions import Permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +103,15 @@ class Step:
     kept_from: RunId | None
 
 
-RUN_COLUMNS = ", ".join(
-    "id agent title tags status inputs result error meta created_by created_by_name created_at started_at ended_at "
-    "archived_at seen_at attempt max_attempts timeout_s root_id retry_of try cancel_requested_at cancel_reason "
-    "steps_kept model_calls input_tokens output_tokens cached_tokens cost_usd standin".split()
-)
-STEP_COLUMNS = "key, name, state, attempt, execution, started_at, ended_at, ms, until, error, kept_from"
+RUN_COLUMNS = ", ".join("try as try_" if column.name == "try_" else column.name for column in fields(Run))
+RUN_FIELDS = tuple(column.name for column in fields(Run))
+STEP_COLUMNS = ", ".join(column.name for column in fields(Step))
 VISIBLE = "archived_at is null and ($1::uuid is null or created_by = $1)"
 LIST = f"""
 select {RUN_COLUMNS} from run where {VISIBLE}
   and (cardinality($2::text[]) = 0 or status = any ($2)) and ($3::text is null or agent = $3)
-  and ($4::text is null or $4 = any (tags)) and ($5::text is null or title ilike $5 or agent ilike $5 or inputs::text ilike $5)
+  and ($4::text is null or $4 = any (tags))
+  and ($5::text is null or title ilike $5 or agent ilike $5 or inputs::text ilike $5)
   and ($6::timestamptz is null or created_at >= $6) and ($7::timestamptz is null or created_at < $7)
   and ($8::timestamptz is null or (created_at, id) < ($8, $9))
 order by created_at desc, id desc limit $10
@@ -152,9 +151,9 @@ class Runs:
         async with self._database.tenant(caller.tenant_id) as connection:
             return await _get(connection, caller, run_id)
 
-    async def list(
+    async def newest(
         self, caller: Caller, wanted: RunFilter, *, limit: int = 50, after: tuple[datetime, UUID] | None = None
-    ) -> list[Run]:  # fmt: skip
+    ) -> list[Run]:
         """The newest runs first, those after the given place."""
         pattern = None if not wanted.text else f"%{wanted.text}%"
         async with self._database.tenant(caller.tenant_id) as connection:
@@ -171,7 +170,7 @@ class Runs:
             rows = await connection.fetch(query, _owner(caller))
         return {RunStatus(row["status"]): row["n"] for row in rows}
 
-    async def steps(self, caller: Caller, run_ids: Sequence[UUID]) -> "dict[RunId, list[Step]]":
+    async def steps(self, caller: Caller, run_ids: Sequence[UUID]) -> dict[RunId, list[Step]]:
         """The steps of the given runs in the order they were first started; unknown runs have none."""
         query = (
             f"select run_id, {STEP_COLUMNS} from step where run_id = any ($2) and exists "  # noqa: S608 - constants
@@ -184,7 +183,7 @@ class Runs:
             steps[row["run_id"]].append(Step(*list(row.values())[1:]))
         return steps
 
-    async def tries(self, caller: Caller, run: Run) -> "list[Run]":
+    async def tries(self, caller: Caller, run: Run) -> list[Run]:
         """All tries of one root, the first one first."""
         query = f"select {RUN_COLUMNS} from run where {VISIBLE} and root_id = $2 order by try, created_at"  # noqa: S608
         async with self._database.tenant(caller.tenant_id) as connection:
@@ -197,7 +196,10 @@ class Runs:
             if not run.is_live:
                 raise Conflict(f"The run has already ended: {run.status}. Nothing was changed.")
             row = await connection.fetchrow(
-                "select * from cancel_run($1, $2, $3)", caller.tenant_id, run_id, reason or f"cancelled by {caller.name}"
+                "select * from cancel_run($1, $2, $3)",
+                caller.tenant_id,
+                run_id,
+                reason or f"cancelled by {caller.name}",
             )
             await record(connection, caller, "run.cancel", f"run:{run_id}", after={"reason": reason})
         self._wakeup.poke(caller.tenant_id, run_id, 0, changed=True)
@@ -245,7 +247,7 @@ class Runs:
         async with self._database.tenant(caller.tenant_id) as connection:
             await connection.execute(query, _owner(caller))
 
-    async def _create(self, caller: Caller, row: dict[str, Any], kept: "list[str] | None", action: str) -> Run:
+    async def _create(self, caller: Caller, row: dict[str, Any], kept: list[str] | None, action: str) -> Run:
         async with self._database.tenant(caller.tenant_id) as connection:
             created = await connection.fetchrow("select * from create_run($1, $2, $3)", caller.tenant_id, row, kept)
             run = _run(_known(created))
@@ -292,14 +294,8 @@ def _known(row: Row | None) -> Row:
 
 
 def _run(row: Row) -> Run:
-    values = {name: row[name] for name in RUN_COLUMNS.split(", ")}
-    values["try_"] = values.pop("try")
-    cost = values["cost_usd"]
-    return Run(
-        **{
-            **values,
-            "status": RunStatus(values["status"]),
-            "tags": tuple(values["tags"]),
-            "cost_usd": None if cost is None else float(cost),
-        }
-    )
+    values: dict[str, Any] = {name: row["try" if name == "try_" and "try" in row else name] for name in RUN_FIELDS}
+    values["status"] = RunStatus(values["status"])
+    values["tags"] = tuple(values["tags"])
+    values["cost_usd"] = None if values["cost_usd"] is None else float(values["cost_usd"])
+    return Run(**values)

@@ -214,17 +214,25 @@ begin
   update run set host_boot = p_boot where id = p_run;
 end $$;
 
--- Note that the host died under the run; answers (deaths, lone_deaths) since its last newly finished step. Counted once per host.
+-- Another host than the one that had the run will have it now. A crash counts, once per host, and answers what has
+-- gathered since the run's last newly finished step; a host that ended with its whole stack counts for nothing.
 create function note_host_death(p_tenant uuid, p_run uuid, p_boot text) returns table (deaths int, lone_deaths int) language plpgsql as $$
 declare
   inside int;
 begin
   perform set_config('app.tenant', p_tenant::text, true);
   update host set runs_inside = coalesce(runs_inside, (select count(*) from run r where r.host_boot = p_boot and not is_terminal(r.status)))
-  where boot_id = p_boot returning runs_inside into inside;
-  update run r set deaths = r.deaths + 1, lone_deaths = r.lone_deaths + case when coalesce(inside, 1) <= 1 then 1 else 0 end, host_boot = null
+  where boot_id = p_boot and end_reason = 'crashed' returning runs_inside into inside;
+  update run r set deaths = r.deaths + (inside is not null)::int, lone_deaths = r.lone_deaths + coalesce(inside <= 1, false)::int, host_boot = null
   where r.id = p_run and r.host_boot = p_boot;
   return query select r.deaths, r.lone_deaths from run r where r.id = p_run;
+end $$;
+
+-- The process that the run had for itself died.
+create function note_lone_death(p_tenant uuid, p_run uuid) returns table (deaths int, lone_deaths int) language plpgsql as $$
+begin
+  perform set_config('app.tenant', p_tenant::text, true);
+  return query update run r set deaths = r.deaths + 1, lone_deaths = r.lone_deaths + 1 where r.id = p_run returning r.deaths, r.lone_deaths;
 end $$;
 
 -- Ask for the end of a run: the wish and its outbox line commit together. Answers the row; a run that has ended stays as it is.

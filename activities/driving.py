@@ -1,0 +1,191 @@
+"""One execution of a run, followed from its takeover to its end: reports in, events out, acknowledgements back."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from activities.executors import Began, Delta, Ended, Execution, Parked, Report, Reported
+from windlass.contracts.events import EventKind, NewEvent, Payload
+from windlass.contracts.ids import TenantId
+from windlass.contracts.runs import DriveEnd, DriveOutcome, RunStatus, StepLine
+from windlass.core.artifacts import Artifacts
+from windlass.core.executions import ERROR, FINAL, META, RUNNING, TERMINAL, Attached, Executions, Stored
+
+BATCH = 64
+BACKLOG = 1000
+SHOWN_STEPS = 60
+SPLIT_KINDS = frozenset({EventKind.ACTION, EventKind.RESULT, EventKind.FINAL})
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+class Deltas(Protocol):
+    """Where the pieces of a message that is being written are shown."""
+
+    async def write(self, tenant_id: TenantId, stream_id: Any, attempt: int, pieces: Sequence[Delta]) -> None:
+        """Show the pieces to whoever watches; they may be lost."""
+        ...
+
+
+class Fenced(Exception):
+    """The log refuses this driver: the run has ended, or a newer one has taken over."""
+
+
+class Driving:
+    """A run in the hands of one driving activity."""
+
+    def __init__(
+        self, executions: Executions, artifacts: Artifacts, deltas: Deltas, attached: Attached, progress: Progress
+    ) -> None:
+        self._executions = executions
+        self._artifacts = artifacts
+        self._deltas = deltas
+        self._attached = attached
+        self._progress = progress
+        self._steps: dict[str, StepLine] = {step["key"]: _line(step) for step in attached.record["steps"]}
+        self._seen = 0
+        self._seq = attached.record["seq"]
+
+    async def follow(self, execution: Execution) -> DriveOutcome:
+        """Store what the execution reports until it ends or parks. Raises ExecutionLost, Fenced."""
+        queue: asyncio.Queue[Report | BaseException] = asyncio.Queue(BACKLOG)
+        reader = asyncio.create_task(_read(execution, queue))
+        try:
+            while True:
+                outcome = await self._store(execution, await _gather(queue))
+                if outcome is not None:
+                    return outcome
+        finally:
+            reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reader
+
+    async def _store(self, execution: Execution, batch: Sequence[Report | BaseException]) -> DriveOutcome | None:
+        """Commit one batch; answers the outcome when it was the last one."""
+        events: list[NewEvent] = []
+        for report in batch:
+            if isinstance(report, Reported):
+                events.append(report.event)
+            elif isinstance(report, Began):
+                events += self._beginning(report.meta)
+            elif isinstance(report, Ended):
+                events += self._ending(report)
+        await self._show(batch)
+        await self._append(execution, events)
+        return self._outcome(batch[-1])
+
+    def _outcome(self, last: Report | BaseException) -> DriveOutcome | None:
+        if isinstance(last, BaseException):
+            raise last
+        if isinstance(last, Parked):
+            return self._came_back(DriveEnd.PARKED, parked_s=last.seconds)
+        if isinstance(last, Ended):
+            error = last.error or {}
+            return self._came_back(
+                last.end,
+                error_type=str(error.get("type", "")),
+                error_message=str(error.get("message", ""))[:2000],
+                retryable=last.retryable,
+            )
+        return None
+
+    def _came_back(self, end: DriveEnd, **more: Any) -> DriveOutcome:
+        lines = tuple(self._steps.values())
+        return DriveOutcome(end, steps=lines[-SHOWN_STEPS:], steps_total=len(lines), **more)
+
+    def _beginning(self, meta: Payload) -> list[NewEvent]:
+        running: Payload = {"status": str(RunStatus.RUNNING), "attempt": self._attached.attempt}
+        return [self._own(EventKind.META, meta, META), self._own(EventKind.STATUS, running, RUNNING)]
+
+    def _ending(self, ended: Ended) -> list[NewEvent]:
+        """A success is written to its very end here; the workflow decides what follows anything else."""
+        if ended.end is DriveEnd.FINISHED:
+            finished: Payload = {"status": str(RunStatus.FINISHED)}
+            return [
+                self._own(EventKind.FINAL, ended.value or {"NoneType": None}, FINAL),
+                self._own(EventKind.STATUS, finished, TERMINAL),
+            ]
+        if ended.end is DriveEnd.FAILED and ended.error is not None:
+            return [self._own(EventKind.ERROR, ended.error, ERROR)]
+        return []
+
+    def _own(self, kind: EventKind, payload: Payload, place: int) -> NewEvent:
+        return NewEvent(kind, payload, self._attached.producer, place)
+
+    async def _show(self, batch: Sequence[Report | BaseException]) -> None:
+        pieces = [report for report in batch if isinstance(report, Delta)]
+        if pieces:
+            attached = self._attached
+            await self._deltas.write(attached.tenant_id, attached.run_id, attached.attempt, pieces)
+
+    async def _append(self, execution: Execution, events: Sequence[NewEvent]) -> None:
+        if not events:
+            return
+        folded = [await self._folded(event) for event in events]
+        stored = await self._write(folded)
+        acknowledged: dict[str, int] = {}
+        for place, event in enumerate(events):
+            if place in stored:
+                acknowledged[event.producer] = max(event.pseq, acknowledged.get(event.producer, 0))
+                self._note(event, stored[place])
+        await self._write_different(folded, stored)
+        if len(stored) < len(events):
+            raise Fenced
+        await execution.acknowledge(acknowledged)
+
+    async def _folded(self, event: NewEvent) -> NewEvent:
+        payload = await self._artifacts.fold(self._attached.tenant_id, event.payload)
+        return event if payload is event.payload else NewEvent(event.kind, payload, event.producer, event.pseq)
+
+    async def _write(self, events: Sequence[NewEvent]) -> Mapping[int, Stored]:
+        attached = self._attached
+        return await self._executions.append(attached.tenant_id, attached.run_id, attached.epoch, events)
+
+    async def _write_different(self, events: Sequence[NewEvent], stored: Mapping[int, Stored]) -> None:
+        """What the agent said otherwise this time at the same place goes on under the producer's next name."""
+        turn = 2
+        while True:
+            different = [
+                NewEvent(event.kind, event.payload, f"{event.producer.split('#')[0]}#{turn}", event.pseq)
+                for place, event in enumerate(events)
+                if event.kind in SPLIT_KINDS and place in stored and not stored[place].same
+            ]
+            if not different:
+                return
+            events, stored, turn = different, await self._write(different), turn + 1
+
+    def _note(self, event: NewEvent, stored: Stored) -> None:
+        self._seen += 1
+        self._seq = max(self._seq, stored.seq)
+        if event.kind is EventKind.STEP:
+            self._steps[event.payload["key"]] = _line(event.payload)
+        last = next(reversed(self._steps.values()), None)
+        kept = sum(line.state == "done" for line in self._steps.values())
+        step = last.name if last else ""
+        self._progress({"step": step, "n": len(self._steps), "kept": kept, "seq": self._seq})
+
+
+def _line(step: Mapping[str, Any]) -> StepLine:
+    executions = int(step.get("executions") or step.get("execution") or 1)
+    return StepLine(str(step["name"])[:80], str(step["state"]), step.get("ms"), executions)
+
+
+async def _read(execution: Execution, queue: "asyncio.Queue[Report | BaseException]") -> None:
+    try:
+        async for report in execution.reports():
+            await queue.put(report)
+    except Exception as error:  # noqa: BLE001 - handed to the loop that stores, which raises it in its place
+        await queue.put(error)
+
+
+async def _gather(queue: "asyncio.Queue[Report | BaseException]") -> list[Report | BaseException]:
+    """The next report and whatever gathered behind it, up to a batch or the last report."""
+    batch: list[Report | BaseException] = [await queue.get()]
+    while len(batch) < BATCH and not queue.empty() and not _is_last(batch[-1]):
+        batch.append(queue.get_nowait())
+    return batch
+
+
+def _is_last(report: Report | BaseException) -> bool:
+    return isinstance(report, Ended | Parked | BaseException)

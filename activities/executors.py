@@ -1,0 +1,92 @@
+"""The port behind which agents are executed, and what an execution reports."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from windlass.contracts.events import NewEvent, Payload
+from windlass.contracts.runs import DriveEnd
+from windlass.core.executions import Attached
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The agent's code is about to run; `meta` says what was launched."""
+
+    meta: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """An event for the log."""
+
+    event: NewEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a message that is being written; it is shown and never kept."""
+
+    item: str
+    order: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Nothing will happen for a while: the run may wait without being driven. `seconds` None: until it reports."""
+
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The agent's code has come to its end."""
+
+    end: DriveEnd
+    value: Payload | None = None
+    error: Payload | None = None
+    retryable: bool = True
+
+
+Report = Began | Reported | Delta | Parked | Ended
+
+
+class ExecutionLost(Exception):
+    """The process that executed the run is gone, or cannot be reached; the run goes on from its steps elsewhere."""
+
+
+class OwnProcessDied(ExecutionLost):
+    """The process that the run had for itself died."""
+
+
+class Execution(Protocol):
+    """One run being executed, as seen by the activity that drives it."""
+
+    def reports(self) -> AsyncIterator[Report]:
+        """What happens, in order, up to Ended or Parked. Raises ExecutionLost."""
+        ...
+
+    async def acknowledge(self, stored: Mapping[str, int]) -> None:
+        """Tell the executor the highest stored `pseq` of each producer."""
+        ...
+
+    async def stop(self) -> None:
+        """Ask the agent to stop; its end is reported."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the execution without stopping it."""
+        ...
+
+
+class Executor(Protocol):
+    """Whatever can execute agents of one kind: service hosts, the model provider."""
+
+    async def open(self, attached: Attached, details: Mapping[str, Any]) -> Execution:
+        """Start the run or attach to it. Raises ExecutionLost when there is nobody to execute it yet."""
+        ...
+
+    async def stop(self, attached: Attached) -> None:
+        """Stop a run that nobody drives right now."""
+        ...

@@ -1,0 +1,186 @@
+"""Everything a run does to the outside world: drive its agent, stop it, write its end."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from temporalio import activity
+
+from activities.driving import Deltas, Driving, Fenced
+from activities.executors import Execution, ExecutionLost, Executor, OwnProcessDied
+from windlass.contracts import runs as words
+from windlass.contracts.events import EventKind, NewEvent, Payload
+from windlass.contracts.ids import RunId, TenantId
+from windlass.contracts.runs import DriveEnd, DriveInput, DriveOutcome, EndInput
+from windlass.core.artifacts import Artifacts
+from windlass.core.executions import DIED, ERROR, Attached, Executions
+
+HEARTBEAT_S = 2.0
+LONE_DEATHS = 3
+RETRY_FIRST_S, RETRY_LAST_S = 0.02, 0.3
+
+
+class Stops(Protocol):
+    """Carries the wish to stop a run to the process that drives it."""
+
+    async def announce(self, run_id: RunId) -> None:
+        """Tell every driving process; nobody may be listening."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the activities of runs need of the world."""
+
+    executions: Executions
+    artifacts: Artifacts
+    deltas: Deltas
+    stops: Stops
+    executors: Mapping[str, Executor]  # by kind: "claude", "flow"
+
+
+class RunActivities:
+    """Drives, stops and ends runs; one object per worker process."""
+
+    def __init__(self, outside: Outside) -> None:
+        self._outside = outside
+        self._open: dict[RunId, Execution] = {}
+
+    @activity.defn(name=words.DRIVE)
+    async def drive(self, request: DriveInput) -> DriveOutcome:
+        """Start the run's agent or attach to it, and store what it reports.
+
+        The second time it takes the run over with a new epoch; the agent goes on, or starts from its steps.
+        """
+        progress: dict[str, Any] = {}
+        beating = asyncio.create_task(_beat(progress))
+        try:
+            return await self._drive(request, progress)
+        finally:
+            beating.cancel()
+
+    @activity.defn(name=words.STOP)
+    async def stop(self, request: DriveInput) -> None:
+        """Tell the agent to stop, whoever drives it. The second time nothing changes."""
+        run_id = RunId(UUID(request.run_id))
+        if await self.stop_here(run_id):
+            return
+        await self._outside.stops.announce(run_id)
+        attached = await self._peek(request)
+        if attached is not None:
+            with contextlib.suppress(ExecutionLost):
+                await self._executor(attached).stop(attached)
+
+    @activity.defn(name=words.END)
+    async def end(self, request: EndInput) -> str:
+        """Write the terminal event and answer the run's status; a run that has ended keeps its end."""
+        return str(await self._outside.executions.end(request))
+
+    async def stop_here(self, run_id: RunId) -> bool:
+        """Stop the run if this process drives it; says whether it does."""
+        execution = self._open.get(run_id)
+        if execution is not None:
+            await execution.stop()
+        return execution is not None
+
+    async def _drive(self, request: DriveInput, progress: dict[str, Any]) -> DriveOutcome:
+        pause = RETRY_FIRST_S
+        while True:
+            attached = await self._attach(request)
+            if attached is None or attached.epoch is None:
+                return DriveOutcome(DriveEnd.CLOSED)
+            try:
+                return await self._follow(attached, progress)
+            except Fenced:
+                return DriveOutcome(DriveEnd.CLOSED)
+            except OwnProcessDied:
+                failed = await self._after_own_death(attached)
+                if failed is not None:
+                    return failed
+                pause = RETRY_FIRST_S
+            except ExecutionLost:
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.5, RETRY_LAST_S)
+
+    async def _attach(self, request: DriveInput) -> Attached | None:
+        tenant_id, run_id = TenantId(UUID(request.tenant_id)), RunId(UUID(request.run_id))
+        attached = await self._outside.executions.attach(tenant_id, run_id, request.attempt)
+        if attached is not None:
+            for step in attached.record["steps"]:
+                step["result"] = await self._outside.artifacts.unfold(tenant_id, step["result"])
+        return attached
+
+    async def _peek(self, request: DriveInput) -> Attached | None:
+        tenant_id, run_id = TenantId(UUID(request.tenant_id)), RunId(UUID(request.run_id))
+        return await self._outside.executions.peek(tenant_id, run_id, request.attempt)
+
+    async def _follow(self, attached: Attached, progress: dict[str, Any]) -> DriveOutcome:
+        refusal = _refusal(attached)
+        if refusal is not None:
+            return await self._failed(attached, refusal)
+        execution = await self._executor(attached).open(attached, {})
+        self._open[attached.run_id] = execution
+        outside = self._outside
+        try:
+            driving = Driving(outside.executions, outside.artifacts, outside.deltas, attached, progress.update)
+            return await driving.follow(execution)
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                await execution.stop()
+            raise
+        finally:
+            if self._open.get(attached.run_id) is execution:
+                del self._open[attached.run_id]
+            await execution.close()
+
+    async def _after_own_death(self, attached: Attached) -> DriveOutcome | None:
+        deaths, alone = await self._outside.executions.note_lone_death(attached)
+        if alone < LONE_DEATHS:
+            text = f"The process of this run died ({alone} of {LONE_DEATHS}). It goes on from its finished steps."
+            event = NewEvent(EventKind.LOG, {"level": "warning", "text": text}, attached.producer, DIED + deaths)
+            await self._outside.executions.append(attached.tenant_id, attached.run_id, attached.epoch, [event])
+            return None
+        message = f"The run's process died {alone} times without finishing a further step."
+        return await self._failed(attached, {"type": "ProcessDied", "message": message})
+
+    async def _failed(self, attached: Attached, error: Payload) -> DriveOutcome:
+        event = NewEvent(EventKind.ERROR, error, attached.producer, ERROR)
+        await self._outside.executions.append(attached.tenant_id, attached.run_id, attached.epoch, [event])
+        return DriveOutcome(DriveEnd.FAILED, error["type"], error["message"], retryable=False)
+
+    def _executor(self, attached: Attached) -> Executor:
+        return self._outside.executors["claude" if attached.record["agent"] == "claude" else "flow"]
+
+
+def _refusal(attached: Attached) -> Payload | None:
+    """Why the run cannot be executed at all, if so."""
+    record = attached.record
+    if record["agent"] == "claude":
+        return None
+    service = record["service"]
+    if service is None or not service["enabled"]:
+        return {
+            "type": "AgentGone",
+            "message": f"The agent {record['agent']} does not exist any more, or is switched off.",
+        }
+    if service["state"] == "unhealthy":
+        return {"type": "ServiceDown", "message": f"The service {service['name']} does not start: {service['reason']}"}
+    if record["lone_deaths"] >= LONE_DEATHS:
+        message = f"The run killed its host {record['lone_deaths']} times without finishing a further step."
+        return {"type": "ProcessDied", "message": message}
+    return None
+
+
+def _is_cancelled() -> bool:
+    """Whether the workflow wants the agent stopped (a worker that shuts down leaves it running)."""
+    details = activity.cancellation_details()
+    return details is not None and details.cancel_requested
+
+
+async def _beat(progress: dict[str, Any]) -> None:
+    while True:
+        activity.heartbeat(progress)
+        await asyncio.sleep(HEARTBEAT_S)
