@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -155,8 +155,7 @@ class ClaudeExecutor:
             raise ModelError("Stale", message, retryable=True)
         finally:
             if coming.cancel():
-                with suppress(asyncio.CancelledError):
-                    await coming
+                await asyncio.gather(coming, return_exceptions=True)
 
     async def _take(self, piece: Piece, partial: "Partial", log: CallLog) -> None:
         match piece:
