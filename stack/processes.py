@@ -1,0 +1,120 @@
+"""Start a process that cannot outlive us, and recognise it again later."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+
+# Loaded once, before any fork: the child must not take locks of the dynamic loader.
+_LIBC = ctypes.CDLL(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user of this machine that a process can run as."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Everything needed to start one process, again and again."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str] | None = None
+    cwd: Path | None = None
+    account: Account | None = None
+    pass_fds: tuple[int, ...] = ()
+    death_signal: signal.Signals = field(default=signal.SIGKILL)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A process for sure: pids are reused, a pid with its start time is not."""
+
+    pid: int
+    started: str
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether that very process still runs."""
+        return self.started != "" and started(self.pid) == self.started
+
+
+async def spawn(command: Command, log: Path) -> asyncio.subprocess.Process:
+    """Start a child, its output appended to `log`."""
+    with log.open("ab") as output:
+        return await _start(command, output.fileno())
+
+
+async def run(command: Command) -> tuple[int, str]:
+    """Run a short-lived child to its end and answer its exit code and what it printed."""
+    child = await _start(command, asyncio.subprocess.PIPE)
+    output, _ = await child.communicate()
+    return child.returncode or 0, output.decode(errors="replace")
+
+
+def identify(pid: int) -> Identity:
+    """Remember a process so that it can be told from a later one with the same pid."""
+    return Identity(pid, started(pid))
+
+
+def started(pid: int) -> str:
+    """When a process started, in the kernel's ticks since boot; empty when there is no such process or a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return "" if sys.platform == "linux" else _started_by_ps(pid)
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[0] in "ZX" else f"{_boot_id()}/{fields[19]}"
+
+
+async def _start(command: Command, output: int) -> asyncio.subprocess.Process:
+    """Start a child in a session of its own that gets its death signal when we die.
+
+    Call it from the main thread: the signal is sent when the spawning *thread* ends.
+    """
+    account = command.account
+    if account is None or account.uid == os.geteuid():
+        account = Account("", -1, -1)
+    return await asyncio.create_subprocess_exec(
+        *command.argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=output,
+        stderr=asyncio.subprocess.STDOUT,
+        env=None if command.env is None else dict(command.env),
+        cwd=command.cwd,
+        start_new_session=True,
+        pass_fds=command.pass_fds,
+        preexec_fn=partial(_die_with, os.getpid(), command.death_signal),
+        user=None if account.uid < 0 else account.uid,
+        group=None if account.uid < 0 else account.gid,
+        extra_groups=None if account.uid < 0 else [],
+    )
+
+
+def _die_with(parent: int, death_signal: signal.Signals) -> None:
+    """Runs in the child between fork and exec."""
+    if sys.platform == "linux":
+        _LIBC.prctl(PR_SET_PDEATHSIG, int(death_signal))
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+
+
+def _started_by_ps(pid: int) -> str:
+    answer = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], check=False, capture_output=True, text=True)  # noqa: S603, S607
+    return answer.stdout.strip()

@@ -1,0 +1,30 @@
+"""Fixtures every test may ask for: real parts, started once per test session."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from tests.parts import Postgres, running_postgres, short_folder
+from windlass.core.database import Database
+
+
+@pytest.fixture(scope="session")
+async def postgres() -> AsyncGenerator[Postgres]:
+    """A real PostgreSQL with the newest schema, shared by the whole session: make your own tenant."""
+    with short_folder() as folder:
+        async with running_postgres(folder) as running:
+            yield running
+
+
+@pytest.fixture(scope="session")
+async def database_url(postgres: Postgres) -> str:
+    """The owner's DSN of the shared PostgreSQL."""
+    return postgres.url
+
+
+@pytest.fixture(scope="session")
+async def database(database_url: str) -> AsyncGenerator[Database]:
+    """A pool on the shared PostgreSQL that acts as the application's role."""
+    pool = await Database.connect(database_url)
+    yield pool
+    await pool.close()

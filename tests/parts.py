@@ -1,0 +1,76 @@
+"""Real parts for tests: an embedded PostgreSQL and a Temporal server in temporary folders."""
+
+import asyncio
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack import postgres as embedded
+from stack.postgres import Cluster
+from stack.processes import spawn
+from windlass.core.migrations.schema import upgrade
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """A running, migrated PostgreSQL; `url` is the owner's DSN."""
+
+    cluster: Cluster
+    process: asyncio.subprocess.Process
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """The owner's DSN."""
+        return self.cluster.url
+
+
+@contextmanager
+def short_folder() -> Generator[Path]:
+    """A folder with a short path that other accounts can pass through, removed afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="wl-", dir="/tmp"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@asynccontextmanager
+async def running_postgres(folder: Path) -> AsyncGenerator[Postgres]:
+    """A PostgreSQL in `folder`, migrated to the newest schema."""
+    cluster = embedded.lay_out(folder, embedded.find_binaries())
+    await embedded.prepare(cluster)
+    log = folder / "postgres.log"
+    process = await spawn(cluster.command, log)
+    try:
+        await embedded.wait_ready(cluster)
+        await upgrade(cluster.url)
+        yield Postgres(cluster, process, log)
+    finally:
+        await stop(process, signal.SIGINT)
+
+
+async def stop(process: asyncio.subprocess.Process, polite: signal.Signals = signal.SIGTERM) -> None:
+    """Ask a child to end, and end it when it does not within 10 s."""
+    if process.returncode is None:
+        process.send_signal(polite)
+        try:
+            await asyncio.wait_for(process.wait(), 10)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on at this moment, all different."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

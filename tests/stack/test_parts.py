@@ -1,0 +1,13 @@
+"""The shared parts other tests stand on."""
+
+from windlass.core.database import Database
+from windlass.core.migrations.schema import current, newest
+
+
+async def test_the_pool_acts_as_the_application_role(database: Database):
+    async with database.open() as connection:
+        assert await connection.fetchval("select current_user") == "windlass_app"
+
+
+async def test_the_migrated_schema_is_the_newest(database_url: str):
+    assert await current(database_url) == newest()

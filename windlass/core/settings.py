@@ -1,0 +1,136 @@
+"""Every setting of the platform: one environment variable each, read once at the start of a process."""
+
+import ipaddress
+import socket
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+SECRET_BYTES = 32
+SECRET_DISTINCT_BYTES = 10  # "aaaa…", "changeme" repeated and the like have fewer
+
+
+class BadSettings(SystemExit):
+    """A setting cannot be used: the process ends with this message and never shows the value."""
+
+
+class Settings(BaseSettings):
+    """What the environment, and after it a file `.env` in the working folder, say."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".windlass"), alias="WINDLASS_HOME")
+    host: str = Field("127.0.0.1", alias="WINDLASS_HOST")
+    port: int = Field(8700, alias="WINDLASS_PORT", ge=1, le=65535)
+    node: str = Field(default_factory=socket.gethostname, alias="WINDLASS_NODE", min_length=1)
+    log_format: Literal["auto", "json", "console"] = Field("auto", alias="WINDLASS_LOG_FORMAT")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", alias="WINDLASS_LOG_LEVEL")
+
+    database_url: str | None = Field(None, alias="WINDLASS_DATABASE_URL")
+    postgres_bin: Path | None = Field(None, alias="WINDLASS_POSTGRES_BIN")
+    storage: str | None = Field(None, alias="WINDLASS_STORAGE_URL")
+
+    external_temporal: str | None = Field(None, alias="TEMPORAL_ADDRESS")
+    temporal_namespace: str = Field("default", alias="TEMPORAL_NAMESPACE")
+    temporal_tls: bool = Field(False, alias="TEMPORAL_TLS")
+    temporal_api_key: SecretStr | None = Field(None, alias="TEMPORAL_API_KEY")
+    temporal_port: int = Field(7233, alias="WINDLASS_TEMPORAL_PORT", ge=1, le=65535)
+    temporal_ui_port: int = Field(8233, alias="WINDLASS_TEMPORAL_UI_PORT", ge=1, le=65535)
+    temporal_ui: str | None = Field(None, alias="WINDLASS_TEMPORAL_UI_URL")
+    temporal_bin: Path | None = Field(None, alias="WINDLASS_TEMPORAL_BIN")
+
+    secret_key: SecretStr | None = Field(None, alias="WINDLASS_SECRET_KEY")
+    admin_email: str = Field("admin@localhost", alias="WINDLASS_ADMIN_EMAIL")
+    admin_password: SecretStr | None = Field(None, alias="WINDLASS_ADMIN_PASSWORD")
+    signup: Literal["closed", "open"] = Field("closed", alias="WINDLASS_SIGNUP")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), alias="WINDLASS_CORS_ORIGINS")
+    docs: bool | None = Field(None, alias="WINDLASS_DOCS")
+
+    anthropic_api_key: SecretStr | None = Field(None, alias="ANTHROPIC_API_KEY")
+    anthropic_base_url: str | None = Field(None, alias="ANTHROPIC_BASE_URL")
+
+    standin_url: str | None = Field(None, alias="WINDLASS_STANDIN_URL")
+    lifeline_fd: int | None = Field(None, alias="WINDLASS_LIFELINE_FD")
+    host_python: Path | None = Field(None, alias="WINDLASS_HOST_PYTHON")
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment; end the process with a plain message when something in it cannot be used."""
+        try:
+            return cls()  # pyright: ignore[reportCallIssue] - every field has a default under its alias
+        except ValidationError as error:
+            lines = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_input=False)]
+            raise BadSettings("These settings cannot be used:\n  " + "\n  ".join(lines)) from None
+
+    @field_validator("home", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("secret_key", mode="after")
+    @classmethod
+    def _strong(cls, value: SecretStr | None) -> SecretStr | None:
+        """Refuse a secret that can be guessed."""
+        if value is None:
+            return None
+        secret = value.get_secret_value().encode()
+        if len(secret) < SECRET_BYTES or len(set(secret)) < SECRET_DISTINCT_BYTES:
+            raise ValueError(
+                f"it must have at least {SECRET_BYTES} bytes and look random; make one with `openssl rand -base64 48`"
+            )
+        return value
+
+    @property
+    def temporal_address(self) -> str:
+        """Where Temporal is: the one given, else ours."""
+        return self.external_temporal or f"127.0.0.1:{self.temporal_port}"
+
+    @property
+    def temporal_ui_url(self) -> str | None:
+        """Where Temporal's pages are; None when somebody else runs Temporal and did not say."""
+        if self.temporal_ui or self.external_temporal:
+            return self.temporal_ui
+        return f"http://127.0.0.1:{self.temporal_ui_port}"
+
+    @property
+    def storage_url(self) -> str:
+        """Where bytes go: the store given, else a folder of the home."""
+        return self.storage or (self.home / "objects").as_uri()
+
+    @property
+    def url(self) -> str:
+        """The gateway's address as a person on this machine types it."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the gateway."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def docs_enabled(self) -> bool:
+        """Whether `/docs` and `/redoc` are served: as set, else on loopback only."""
+        return self.is_loopback if self.docs is None else self.docs
+
+    def require_database_url(self) -> str:
+        """The owner's DSN, or the end of the process."""
+        if not self.database_url:
+            raise BadSettings("WINDLASS_DATABASE_URL is not set. `make up` sets it for everything it starts.")
+        return self.database_url
+
+    def require_secret_key(self) -> bytes:
+        """The secret everything is signed with, or the end of the process."""
+        if self.secret_key is None:
+            raise BadSettings("WINDLASS_SECRET_KEY is not set. `make up` makes one; elsewhere: openssl rand -base64 48")
+        return self.secret_key.get_secret_value().encode()
