@@ -1,0 +1,179 @@
+"""The event log: append once, read from any cursor."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from windlass.contracts.events import Event, EventKind, NewEvent, Payload
+from windlass.contracts.ids import TenantId
+from windlass.core.database import Database
+from windlass.core.errors import NotFound, WindlassError
+from windlass.core.wakeup import Wakeup
+
+MAX_PAYLOAD_BYTES = 32 * 1024
+PAGE = 500
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what JSON may carry and PostgreSQL cannot hold
+
+
+class PayloadTooLarge(WindlassError):
+    """An event's payload is over 32 KiB: store it as an artifact and append the reference."""
+
+    status = 413
+    title = "Payload too large"
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of the event at place `n` (from 1) of a batch.
+
+    `fresh`: stored now; otherwise it was stored before, and `same` says whether with this very content.
+    """
+
+    n: int
+    seq: int
+    same: bool
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a stream stands."""
+
+    last_seq: int
+    epoch: int
+    is_closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a message that is still being written: `ord` counts within the attempt at its item."""
+
+    item: str
+    attempt: int
+    ord: int
+    text: str
+
+
+class Events:
+    """The log of every stream of a tenant."""
+
+    def __init__(self, database: Database, wakeup: Wakeup) -> None:
+        self._database, self._wakeup = database, wakeup
+
+    async def append(
+        self, tenant_id: TenantId, stream_id: UUID, events: Sequence[NewEvent], *, epoch: int | None = None
+    ) -> list[Appended]:
+        """Append a batch in one transaction; what was appended before keeps its place.
+
+        No answer for an event: its writer is stale or its stream is closed or unknown, and it must stop.
+        """
+        columns = zip(*((e.producer, e.pseq, e.kind.value, storable(e.payload)) for e in events), strict=True)
+        producers, pseqs, kinds, payloads = (list(column) for column in columns)
+        query = "select n, seq, same, fresh from append_events($1, $2, $3, $4, $5, $6, $7)"
+        try:
+            async with self._database.open() as connection:
+                rows = await connection.fetch(query, tenant_id, stream_id, epoch, producers, pseqs, kinds, payloads)
+        except asyncpg.ProgramLimitExceededError as error:
+            raise PayloadTooLarge(str(error)) from error
+        answer = [Appended(**row) for row in rows]
+        self._wake(tenant_id, stream_id, events, answer)
+        return answer
+
+    async def append_deltas(
+        self, tenant_id: TenantId, stream_id: UUID, deltas: Sequence[Delta], *, epoch: int | None = None
+    ) -> None:
+        """Show text on its way; it goes with its final message, and nobody may count on it."""
+        columns = zip(*((d.item, d.attempt, d.ord, _UNSTORABLE.sub("\ufffd", d.text)) for d in deltas), strict=True)
+        query = "select append_deltas($1, $2, $3, $4, $5, $6, $7)"
+        async with self._database.open() as connection:
+            added = await connection.fetchval(query, tenant_id, stream_id, epoch, *(list(column) for column in columns))
+        if added:
+            self._wakeup.poke_text(stream_id)
+
+    async def read(
+        self,
+        tenant_id: TenantId,
+        stream_id: UUID,
+        after: int = 0,
+        limit: int = PAGE,
+        kinds: Sequence[EventKind] | None = None,
+    ) -> list[Event]:
+        """Read what follows `after`, at most `limit` events, of these kinds or of all."""
+        query = "select seq, at, kind, payload from read_events($1, $2, $3, $4, $5)"
+        names = None if kinds is None else [kind.value for kind in kinds]
+        async with self._database.open() as connection:
+            rows = await connection.fetch(query, tenant_id, stream_id, after, min(limit, PAGE), names)
+        return [Event(row["seq"], row["at"], EventKind(row["kind"]), row["payload"]) for row in rows]
+
+    async def head(self, tenant_id: TenantId, stream_id: UUID) -> Head:
+        """Tell where a stream stands."""
+        return await read_head(self._database, tenant_id, stream_id)
+
+    async def raise_epoch(self, tenant_id: TenantId, stream_id: UUID) -> int | None:
+        """Take a stream over from its last executor; nothing for a stream that is closed or unknown."""
+        async with self._database.open() as connection:
+            return await connection.fetchval("select raise_epoch($1, $2)", tenant_id, stream_id)
+
+    def _wake(
+        self, tenant_id: TenantId, stream_id: UUID, events: Sequence[NewEvent], answer: Sequence[Appended]
+    ) -> None:
+        fresh = [appended for appended in answer if appended.fresh]
+        if fresh:
+            changed = any(events[appended.n - 1].kind is EventKind.STATUS for appended in fresh)
+            self._wakeup.poke(tenant_id, stream_id, fresh[-1].seq, changed=changed)
+
+
+async def read_head(database: Database, tenant_id: TenantId, stream_id: UUID) -> Head:
+    """Tell where a stream of the tenant stands."""
+    query = "select last_seq, epoch, is_closed from stream_head($1, $2)"
+    async with database.open() as connection:
+        row = await connection.fetchrow(query, tenant_id, stream_id)
+    if row is None:
+        raise NotFound("stream", stream_id)
+    return Head(**row)
+
+
+async def ensure_partitions(jobs: Database, today: date, months: int = 6) -> int:
+    """Make the partitions of the coming months, at start and once a day; answers how many were missing."""
+    async with jobs.open() as connection:
+        return await connection.fetchval("select ensure_event_partitions($1, $2)", today, months)
+
+
+def storable(payload: Payload) -> Payload:
+    """The payload as the log can hold it: NUL and lone surrogates become U+FFFD; over 32 KiB it is refused."""
+    try:
+        encoded = orjson.dumps(payload)
+    except orjson.JSONEncodeError:
+        encoded = b"\\u0000"  # a lone surrogate, or what is no JSON and fails below
+    if b"\\u0000" in encoded:
+        payload = _clean(payload)
+        encoded = orjson.dumps(payload)
+    if len(encoded) * 3 > MAX_PAYLOAD_BYTES * 2 and payload_bytes(payload) > MAX_PAYLOAD_BYTES:
+        raise PayloadTooLarge(
+            f"An event's payload has {payload_bytes(payload)} bytes, at most {MAX_PAYLOAD_BYTES} fit."
+        )
+    return payload
+
+
+def payload_bytes(payload: Payload) -> int:
+    """The size of a payload as the log measures it: JSON with a space after every comma and colon."""
+    return len(json.dumps(payload, ensure_ascii=False).encode())
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        items: Any = value.items()  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+        return {_clean(key): _clean(item) for key, item in items}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
