@@ -12,40 +12,7 @@ DEFAULT_MAX_TOKENS = 16_000
 MAX_MAX_TOKENS = 128_000
 
 
-def claude_form() -> Elements:
-    """The form of the agent `claude`, a fresh copy each time."""
-    return [
-        area("prompt", "Prompt", required=True, placeholder="What should Claude do?", rows=8),
-        area("system", "System prompt", required=False, placeholder="Who Claude should be, in a few words", rows=3),
-        {
-            "type": "text",
-            "name": "model",
-            "label": "Model",
-            "value": DEFAULT_MODEL,
-            "required": False,
-            "placeholder": DEFAULT_MODEL,
-            "size": None,
-            "pattern": None,
-        },
-        {
-            "type": "number",
-            "name": "max_tokens",
-            "label": "Longest answer, in tokens",
-            "value": DEFAULT_MAX_TOKENS,
-            "required": False,
-            "placeholder": str(DEFAULT_MAX_TOKENS),
-            "size": None,
-            "pattern": None,
-            "min_value": 1,
-            "max_value": MAX_MAX_TOKENS,
-            "step": 1,
-        },
-        {"type": "submit", "text": "Start"},
-        {"type": "cancel", "text": "Cancel"},
-    ]
-
-
-def area(name: str, label: str, *, required: bool, placeholder: str, rows: int) -> dict[str, Any]:
+def _area(name: str, label: str, *, required: bool, placeholder: str, rows: int) -> dict[str, Any]:
     """A text area as a form writes it."""
     return {
         "type": "textarea",
@@ -58,3 +25,34 @@ def area(name: str, label: str, *, required: bool, placeholder: str, rows: int) 
         "cols": None,
         "max_length": None,
     }
+
+
+CLAUDE_ELEMENTS: Elements = [
+    _area("prompt", "Prompt", required=True, placeholder="What should Claude do?", rows=8),
+    _area("system", "System prompt", required=False, placeholder="Who Claude should be, in a few words", rows=3),
+    {
+        "type": "text",
+        "name": "model",
+        "label": "Model",
+        "value": DEFAULT_MODEL,
+        "required": False,
+        "placeholder": DEFAULT_MODEL,
+        "size": None,
+        "pattern": None,
+    },
+    {
+        "type": "number",
+        "name": "max_tokens",
+        "label": "Longest answer, in tokens",
+        "value": DEFAULT_MAX_TOKENS,
+        "required": False,
+        "placeholder": str(DEFAULT_MAX_TOKENS),
+        "size": None,
+        "pattern": None,
+        "min_value": 1,
+        "max_value": MAX_MAX_TOKENS,
+        "step": 1,
+    },
+    {"type": "submit", "text": "Start"},
+    {"type": "cancel", "text": "Cancel"},
+]
