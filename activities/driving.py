@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from activities.executors import Began, Delta, Ended, Execution, Parked, Report, Reported
+from activities.executors import Began, Ended, Execution, Parked, Report, Reported, Writing
 from windlass.contracts.events import EventKind, NewEvent, Payload
-from windlass.contracts.ids import TenantId
 from windlass.contracts.runs import DriveEnd, DriveOutcome, RunStatus, StepLine
 from windlass.core.artifacts import Artifacts
+from windlass.core.events import Delta, Events
 from windlass.core.executions import ERROR, FINAL, META, RUNNING, TERMINAL, Attached, Executions, Stored
 
 BATCH = 64
@@ -20,14 +20,6 @@ SPLIT_KINDS = frozenset({EventKind.ACTION, EventKind.RESULT, EventKind.FINAL})
 Progress = Callable[[dict[str, Any]], None]
 
 
-class Deltas(Protocol):
-    """Where the pieces of a message that is being written are shown."""
-
-    async def write(self, tenant_id: TenantId, stream_id: Any, attempt: int, pieces: Sequence[Delta]) -> None:
-        """Show the pieces to whoever watches; they may be lost."""
-        ...
-
-
 class Fenced(Exception):
     """The log refuses this driver: the run has ended, or a newer one has taken over."""
 
@@ -36,11 +28,11 @@ class Driving:
     """A run in the hands of one driving activity."""
 
     def __init__(
-        self, executions: Executions, artifacts: Artifacts, deltas: Deltas, attached: Attached, progress: Progress
+        self, executions: Executions, artifacts: Artifacts, events: Events, attached: Attached, progress: Progress
     ) -> None:
         self._executions = executions
         self._artifacts = artifacts
-        self._deltas = deltas
+        self._events = events
         self._attached = attached
         self._progress = progress
         self._steps: dict[str, StepLine] = {step["key"]: _line(step) for step in attached.record["steps"]}
@@ -55,6 +47,8 @@ class Driving:
             while True:
                 outcome = await self._store(execution, await _gather(queue))
                 if outcome is not None:
+                    if outcome.end is not DriveEnd.PARKED:
+                        await execution.settle()
                     return outcome
         finally:
             reader.cancel()
@@ -114,10 +108,14 @@ class Driving:
         return NewEvent(kind, payload, self._attached.producer, place)
 
     async def _show(self, batch: Sequence[Report | BaseException]) -> None:
-        pieces = [report for report in batch if isinstance(report, Delta)]
+        attached = self._attached
+        pieces = [
+            Delta(piece.item, attached.attempt, piece.order, piece.text)
+            for piece in batch
+            if isinstance(piece, Writing)
+        ]
         if pieces:
-            attached = self._attached
-            await self._deltas.write(attached.tenant_id, attached.run_id, attached.attempt, pieces)
+            await self._events.append_deltas(attached.tenant_id, attached.run_id, pieces, epoch=attached.epoch)
 
     async def _append(self, execution: Execution, events: Sequence[NewEvent]) -> None:
         if not events:

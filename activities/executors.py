@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from windlass.contracts.events import NewEvent, Payload
 from windlass.contracts.runs import DriveEnd
@@ -24,7 +24,7 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True)
-class Delta:
+class Writing:
     """A piece of a message that is being written; it is shown and never kept."""
 
     item: str
@@ -49,7 +49,7 @@ class Ended:
     retryable: bool = True
 
 
-Report = Began | Reported | Delta | Parked | Ended
+Report = Began | Reported | Writing | Parked | Ended
 
 
 class ExecutionLost(Exception):
@@ -75,6 +75,10 @@ class Execution(Protocol):
         """Ask the agent to stop; its end is reported."""
         ...
 
+    async def settle(self) -> None:
+        """Tell the executor that the end is stored, so that it may forget the run."""
+        ...
+
     async def close(self) -> None:
         """Let go of the execution without stopping it."""
         ...
@@ -83,7 +87,7 @@ class Execution(Protocol):
 class Executor(Protocol):
     """Whatever can execute agents of one kind: service hosts, the model provider."""
 
-    async def open(self, attached: Attached, details: Mapping[str, Any]) -> Execution:
+    async def open(self, attached: Attached) -> Execution:
         """Start the run or attach to it. Raises ExecutionLost when there is nobody to execute it yet."""
         ...
 

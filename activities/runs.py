@@ -4,31 +4,26 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from temporalio import activity
 
-from activities.driving import Deltas, Driving, Fenced
+from activities.driving import Driving, Fenced
 from activities.executors import Execution, ExecutionLost, Executor, OwnProcessDied
 from windlass.contracts import runs as words
 from windlass.contracts.events import EventKind, NewEvent, Payload
 from windlass.contracts.ids import RunId, TenantId
 from windlass.contracts.runs import DriveEnd, DriveInput, DriveOutcome, EndInput
 from windlass.core.artifacts import Artifacts
+from windlass.core.events import Events
 from windlass.core.executions import DIED, ERROR, Attached, Executions
+from windlass.core.wakeup import Wakeup
 
+STOP_CHANNEL = "stop"  # carries the id of a run to whichever process drives it
 HEARTBEAT_S = 2.0
 LONE_DEATHS = 3
 RETRY_FIRST_S, RETRY_LAST_S = 0.02, 0.3
-
-
-class Stops(Protocol):
-    """Carries the wish to stop a run to the process that drives it."""
-
-    async def announce(self, run_id: RunId) -> None:
-        """Tell every driving process; nobody may be listening."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +32,8 @@ class Outside:
 
     executions: Executions
     artifacts: Artifacts
-    deltas: Deltas
-    stops: Stops
+    events: Events
+    wakeup: Wakeup
     executors: Mapping[str, Executor]  # by kind: "claude", "flow"
 
 
@@ -68,7 +63,7 @@ class RunActivities:
         run_id = RunId(UUID(request.run_id))
         if await self.stop_here(run_id):
             return
-        await self._outside.stops.announce(run_id)
+        self._outside.wakeup.send(STOP_CHANNEL, str(run_id))
         attached = await self._peek(request)
         if attached is not None:
             with contextlib.suppress(ExecutionLost):
@@ -121,11 +116,11 @@ class RunActivities:
         refusal = _refusal(attached)
         if refusal is not None:
             return await self._failed(attached, refusal)
-        execution = await self._executor(attached).open(attached, {})
+        execution = await self._executor(attached).open(attached)
         self._open[attached.run_id] = execution
         outside = self._outside
         try:
-            driving = Driving(outside.executions, outside.artifacts, outside.deltas, attached, progress.update)
+            driving = Driving(outside.executions, outside.artifacts, outside.events, attached, progress.update)
             return await driving.follow(execution)
         except asyncio.CancelledError:
             if _is_cancelled():

@@ -4,13 +4,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from windlass.core.callers import Caller
-from windlass.forms import json_schema, validate
-
 from windlass.contracts.agents import CLAUDE, CLAUDE_ELEMENTS
 from windlass.contracts.events import Payload
+from windlass.core.callers import Caller
 from windlass.core.database import Database, Row
 from windlass.core.errors import FieldError, Invalid, NotFound
+from windlass.forms import json_schema, validate
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,24 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from windlass.contracts.events import TERMINAL_STATUSES, EventKind, NewEvent
 from windlass.contracts.ids import RunId, TenantId
 from windlass.contracts.runs import EndInput, RunStatus
 from windlass.core.database import Database
+from windlass.core.events import storable
+from windlass.core.wakeup import Wakeup
 
 # Places of the driving activity's own events under the producer "run:{attempt}"; 1 and 2 are written by attach_run.
 META, RUNNING, DIED, ERROR, FINAL, TERMINAL = 3, 4, 100, 900, 901, 902
-
-
-class Wakeup(Protocol):
-    """Tells readers in other processes that a stream has grown; a lost hint costs one poll."""
-
-    def poke(self, tenant_id: UUID, stream_id: UUID, seq: int, *, changed: bool = False) -> None:
-        """Note that the stream has reached `seq`; `changed`: the run's row changed its status."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +79,7 @@ class Executions:
                 [event.producer for event in events],
                 [event.pseq for event in events],
                 [str(event.kind) for event in events],
-                [event.payload for event in events],
+                [storable(event.payload) for event in events],
             )
         stored = {row["n"] - 1: Stored(row["seq"], row["same"], row["fresh"]) for row in rows}
         if stored:

@@ -6,17 +6,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from windlass.core.audit import record
-from windlass.core.callers import Caller
-from windlass.core.permissions import Permission
-
 from windlass.contracts.events import Payload
 from windlass.contracts.ids import RunId, new_id
 from windlass.contracts.runs import TERMINAL, RunStatus
 from windlass.core.agents import Agents
+from windlass.core.audit import record
+from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
-from windlass.core.executions import Wakeup
+from windlass.core.permissions import Permission
+from windlass.core.wakeup import Wakeup
 
 
 @dataclass(frozen=True, slots=True)

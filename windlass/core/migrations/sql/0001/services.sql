@@ -38,7 +38,7 @@ create table host (
   service_id uuid not null,
   node text not null,
   pid int not null,
-  address text not null,                       -- unix socket
+  generation int not null,                     -- the service's when the host was started
   started_at timestamptz not null default clock_timestamp(),
   ended_at timestamptz,
   end_reason text,

@@ -1,0 +1,202 @@
+"""Service hosts: runs executed by another process, over line-delimited JSON on a unix socket."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+
+from activities.executors import (
+    Began,
+    Ended,
+    ExecutionLost,
+    OwnProcessDied,
+    Parked,
+    Report,
+    Reported,
+    Writing,
+)
+from windlass.contracts.events import EventKind, NewEvent, Payload
+from windlass.contracts.hosts import LINE_BYTES, socket_path
+from windlass.contracts.runs import DriveEnd
+from windlass.core.executions import Attached, Executions
+
+ISOLATE_AFTER_DEATHS = 2
+ENDS = {
+    "finished": DriveEnd.FINISHED,
+    "failed": DriveEnd.FAILED,
+    "invalid": DriveEnd.FAILED,
+    "cancelled": DriveEnd.CANCELLED,
+}
+
+
+class Line:
+    """One connection to a host: JSON objects out and in."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, address: Path) -> "Line":
+        """Connect. Raises ExecutionLost when nobody listens."""
+        try:
+            return cls(*await asyncio.open_unix_connection(str(address), limit=LINE_BYTES))
+        except OSError as error:
+            raise ExecutionLost(f"no host listens: {error.strerror}") from error
+
+    async def send(self, message: Payload) -> None:
+        """Send one object. Raises ExecutionLost."""
+        try:
+            self._writer.write(orjson.dumps(message) + b"\n")
+            await self._writer.drain()
+        except OSError as error:
+            raise ExecutionLost("the host hung up") from error
+
+    async def receive(self) -> Payload:
+        """The next object. Raises ExecutionLost at the end of the connection."""
+        try:
+            line = await self._reader.readline()
+        except (OSError, ValueError) as error:
+            raise ExecutionLost("the host hung up") from error
+        if not line.endswith(b"\n"):
+            raise ExecutionLost("the host hung up")
+        return orjson.loads(line)
+
+    async def ask(self, message: Payload) -> Payload:
+        """Send one object and await the answer."""
+        await self.send(message)
+        return await self.receive()
+
+    async def close(self) -> None:
+        """Hang up."""
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+
+class HostExecutor:
+    """Executes the flows of services in their hosts, on this machine."""
+
+    def __init__(self, executions: Executions, sockets: Path) -> None:
+        self._executions = executions
+        self._sockets = sockets
+
+    async def open(self, attached: Attached) -> "HostExecution":
+        """Start the run in its service's host, or attach to it. Raises ExecutionLost."""
+        line = await Line.open(self._address(attached))
+        try:
+            boot_id = str((await line.ask({"op": "ping"}))["boot_id"])
+            deaths = await self._deaths(attached, boot_id)
+            if attached.record["host_boot"] != boot_id:
+                await self._executions.place(attached, boot_id)
+            await line.send(_attach(attached, isolate=deaths >= ISOLATE_AFTER_DEATHS))
+        except BaseException:
+            await line.close()
+            raise
+        return HostExecution(line, attached)
+
+    async def stop(self, attached: Attached) -> None:
+        """Tell the host to stop a run that nobody drives. Raises ExecutionLost."""
+        line = await Line.open(self._address(attached))
+        try:
+            await line.ask({"op": "cancel", "run_id": str(attached.run_id)})
+        finally:
+            await line.close()
+
+    def _address(self, attached: Attached) -> Path:
+        return socket_path(self._sockets, str(attached.tenant_id), attached.record["service"]["id"])
+
+    async def _deaths(self, attached: Attached, boot_id: str) -> int:
+        """How many hosts have died under the run without a newly finished step."""
+        last = attached.record["host_boot"]
+        if last is None or last == boot_id:
+            return attached.record["deaths"]
+        deaths, _alone = await self._executions.note_host_death(attached, last)
+        return deaths
+
+
+class HostExecution:
+    """One run in a host, over its own connection."""
+
+    def __init__(self, line: Line, attached: Attached) -> None:
+        self._line = line
+        self._attached = attached
+
+    async def reports(self) -> AsyncIterator[Report]:
+        """What the host says of the run, up to its end. Raises ExecutionLost."""
+        while True:
+            message = await self._line.receive()
+            report = _report(message)
+            if report is None:
+                continue
+            yield report
+            if isinstance(report, Ended):
+                return
+
+    async def acknowledge(self, stored: Mapping[str, int]) -> None:
+        """Let the host forget what is stored."""
+        with contextlib.suppress(ExecutionLost):  # the reader notices; what is not acknowledged comes again
+            await self._line.send({"op": "ack", "producers": dict(stored)})
+
+    async def stop(self) -> None:
+        """Tell the host to cancel the run."""
+        with contextlib.suppress(ExecutionLost):  # the reader notices
+            await self._line.send({"op": "cancel", "run_id": str(self._attached.run_id)})
+
+    async def settle(self) -> None:
+        """Tell the host that the end is stored, so that it forgets the run."""
+        with contextlib.suppress(ExecutionLost):  # a host that is gone has forgotten it
+            await self._line.send({"op": "bye"})
+
+    async def close(self) -> None:
+        """Hang up; the run goes on."""
+        await self._line.close()
+
+
+def _attach(attached: Attached, *, isolate: bool) -> Payload:
+    record = attached.record
+    run = {
+        "run_id": str(attached.run_id),
+        "tenant_id": str(attached.tenant_id),
+        "user_id": record["user_id"],
+        "agent": record["agent"],
+        "flow": record["service"]["path"],
+        "inputs": record["inputs"],
+        "extra": record["extra"],
+        "epoch": attached.epoch,
+        "attempt": attached.attempt,
+    }
+    return {"op": "attach", "run": run, "steps": record["steps"], "isolate": isolate}
+
+
+def _report(message: Payload) -> Report | None:
+    """What a line of the host means; None for what is of no concern here."""
+    match message.get("op"):
+        case "event":
+            kind = EventKind(message["kind"])
+            return Reported(NewEvent(kind, message["payload"], message["producer"], message["pseq"]))
+        case "meta":
+            return Began(message["payload"])
+        case "delta":
+            return Writing(message["item"], message["order"], message["text"])
+        case "parked":
+            return Parked(_seconds_until(message.get("until")))
+        case "end":
+            end = ENDS[message["outcome"]]
+            return Ended(end, message.get("value"), message.get("error"), retryable=message["outcome"] == "failed")
+        case "died":
+            raise OwnProcessDied(str(message.get("reason", "")))
+        case "error":
+            error = {"type": "HostRefused", "message": str(message.get("reason", "the host refused the run"))}
+            return Ended(DriveEnd.FAILED, error=error, retryable=False)
+        case _:
+            return None
+
+
+def _seconds_until(moment: str | None) -> float | None:
+    if moment is None:
+        return None
+    return max((datetime.fromisoformat(moment) - datetime.now(UTC)).total_seconds(), 0.0)

@@ -1,0 +1,154 @@
+"""Keeping services up: a plain loop of what is wanted against what runs."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any, Protocol
+
+import structlog
+
+from windlass.contracts.ids import ServiceId
+from windlass.core.wanted import HostFacts, Wanted, WantedService
+
+LOOK_S = 1.0
+PAUSE_FIRST_S, PAUSE_LAST_S = 0.05, 30.0
+STEADY_S = 10.0  # a host that stood so long starts again at once when it dies
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class ServiceFailed(Exception):
+    """The service did not come up; the text says why, with the last lines it printed."""
+
+
+class HostProcess(Protocol):
+    """A process that serves a service."""
+
+    boot_id: str
+    pid: int
+
+    async def describe(self) -> dict[str, Any]:
+        """The flows and forms of the service. Raises ServiceFailed."""
+        ...
+
+    async def ended(self) -> None:
+        """Wait for the end of the process."""
+        ...
+
+    async def stop(self) -> None:
+        """End the process and wait for it."""
+        ...
+
+    def tail(self) -> str:
+        """The last lines the process printed."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the process without ending it."""
+        ...
+
+
+class Hosts(Protocol):
+    """Where hosts run: processes of this machine, later also containers."""
+
+    async def find(self, service: WantedService) -> HostProcess | None:
+        """The host that already serves the service, if one answers."""
+        ...
+
+    async def start(self, service: WantedService) -> HostProcess:
+        """Start a host and wait until it answers. Raises ServiceFailed."""
+        ...
+
+
+class ServiceKeeper:
+    """Keeps one host per enabled service; a host outlives the keeper, and the next one adopts it."""
+
+    def __init__(self, wanted: Wanted, hosts: Hosts, node: str) -> None:
+        self._wanted = wanted
+        self._hosts = hosts
+        self._node = node
+        self._keeping: dict[ServiceId, tuple[WantedService, asyncio.Task[None]]] = {}
+        self._look = asyncio.Event()
+
+    def look(self) -> None:
+        """Look at once instead of within a second."""
+        self._look.set()
+
+    async def run(self) -> None:
+        """Make what runs equal to what is wanted, until cancelled."""
+        try:
+            while True:
+                self._look.clear()
+                try:
+                    await self._compare({service.id: service for service in await self._wanted.services()})
+                except Exception:  # the loop outlives every failure: without it no service would come back
+                    log.exception("services could not be compared")
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_S):
+                        await self._look.wait()
+        finally:
+            tasks = [task for _service, task in self._keeping.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _compare(self, wanted: dict[ServiceId, WantedService]) -> None:
+        for service_id, (service, task) in list(self._keeping.items()):
+            if wanted.get(service_id) != service:
+                del self._keeping[service_id]
+                await self._let_go(service, task)
+        for service_id, service in wanted.items():
+            if service_id not in self._keeping:
+                self._keeping[service_id] = (
+                    service,
+                    asyncio.create_task(self._keep(service), name=f"keep {service.name}"),
+                )
+
+    async def _let_go(self, service: WantedService, task: asyncio.Task[None]) -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        host = await self._hosts.find(service)
+        if host is not None:
+            await host.stop()
+            await self._wanted.record_end(service, host.boot_id, "stopped")
+            host.close()
+
+    async def _keep(self, service: WantedService) -> None:
+        pause = PAUSE_FIRST_S
+        while True:
+            began = asyncio.get_running_loop().time()
+            try:
+                await self._serve(service)
+            except ServiceFailed as failure:
+                await self._wanted.record_state(service, "unhealthy", str(failure))
+                log.warning("service is not up", service=service.name, reason=str(failure)[-500:])
+            except Exception:  # a database that is away for a moment must not end the keeping
+                log.exception("service could not be kept", service=service.name)
+            if asyncio.get_running_loop().time() - began > STEADY_S:
+                pause = PAUSE_FIRST_S
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, PAUSE_LAST_S)
+
+    async def _serve(self, service: WantedService) -> None:
+        """Adopt or start the service's host and stay until it is gone."""
+        host = await self._adopted(service) or await self._hosts.start(service)
+        try:
+            facts = HostFacts(host.boot_id, host.pid, self._node, service.generation)
+            await self._wanted.record_up(service, facts, await host.describe())
+            log.info("service is up", service=service.name, pid=host.pid)
+            await host.ended()
+        finally:
+            host.close()
+        await self._wanted.record_end(service, host.boot_id, "crashed")
+        await self._wanted.record_state(service, "deploying", f"Its host ended and is started again. {host.tail()}")
+        log.warning("host ended", service=service.name, pid=host.pid)
+
+    async def _adopted(self, service: WantedService) -> HostProcess | None:
+        host = await self._hosts.find(service)
+        generation = None if host is None else await self._wanted.generation_of(service, host.boot_id)
+        if host is not None and generation not in (None, service.generation):
+            await host.stop()
+            await self._wanted.record_end(service, host.boot_id, "stopped")
+            host.close()
+            host = None
+        await self._wanted.record_lost(service, self._node, None if host is None else host.boot_id)
+        return host

@@ -1,0 +1,124 @@
+"""Services: the programs of a tenant that offer agents."""
+
+import re
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from windlass.contracts.ids import ServiceId, new_id
+from windlass.core.audit import record
+from windlass.core.callers import Caller
+from windlass.core.database import Database, Row
+from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
+from windlass.core.wakeup import Wakeup
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+RESERVED = frozenset({"boot", "export", "import", "health", "defaults", "claude"})
+CHANGED_CHANNEL = "services"  # tells the services workers to look
+
+
+@dataclass(frozen=True, slots=True)
+class NewService:
+    """The wish to have a program served: its folder and `module:app` inside it."""
+
+    name: str
+    project: str
+    import_path: str
+    env: dict[str, str] = field(default_factory=dict[str, str])
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service and how it is doing; `flows` are the names of its agents."""
+
+    id: ServiceId
+    name: str
+    project: str
+    import_path: str
+    env: dict[str, str]
+    enabled: bool
+    state: str
+    reason: str | None
+    isolation: str
+    created_at: datetime
+    updated_at: datetime
+    flows: tuple[str, ...]
+
+
+COLUMNS = ", ".join(f"s.{column.name}" for column in fields(Service) if column.name != "flows")
+QUERY = f"""
+select {COLUMNS}, array(select f.name from flow f where f.service_id = s.id order by f.position) as flows
+from service s where $1::text is null or s.name = $1 order by s.name
+"""  # noqa: S608 - column names are constants
+
+
+class Services:
+    """The services of a tenant; the services worker makes true what is written here."""
+
+    def __init__(self, database: Database, wakeup: Wakeup) -> None:
+        self._database = database
+        self._wakeup = wakeup
+
+    async def add(self, caller: Caller, wish: NewService) -> Service:
+        """Record a service; its host starts within a second. Raises Invalid, Conflict."""
+        name = _checked_name(wish.name)
+        query = (
+            "insert into service (id, tenant_id, name, project, import_path, env, enabled, state, created_by) "
+            "values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        )
+        state = "deploying" if wish.enabled else "dead"
+        async with self._database.tenant(caller.tenant_id) as connection:
+            try:
+                await connection.execute(
+                    query, new_id(), caller.tenant_id, name, wish.project, wish.import_path, wish.env, wish.enabled,
+                    state, caller.person_id,
+                )  # fmt: skip
+            except asyncpg.UniqueViolationError as error:
+                raise Conflict(f"There is already a service {name}. It was not changed.") from error
+            await record(connection, caller, "service.add", f"service:{name}", after={"project": wish.project})
+        self._wakeup.send(CHANGED_CHANNEL, name)
+        return await self.get(caller, name)
+
+    async def catalogue(self, caller: Caller) -> list[Service]:
+        """All services of the tenant by name."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            return [_service(row) for row in await connection.fetch(QUERY, None)]
+
+    async def get(self, caller: Caller, name: str) -> Service:
+        """The service of that name. Raises NotFound."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            row = await connection.fetchrow(QUERY, name)
+        if row is None:
+            raise NotFound("service", name)
+        return _service(row)
+
+    async def remove(self, caller: Caller, name: str) -> None:
+        """Delete a service and its agents; its runs stay on record. Raises NotFound, Conflict while runs are live."""
+        live = (
+            "select count(*) from run join flow on flow.name = run.agent "
+            "where flow.service_id = $1 and run.ended_at is null"
+        )
+        service = await self.get(caller, name)
+        async with self._database.tenant(caller.tenant_id) as connection:
+            running = await connection.fetchval(live, service.id)
+            if running:
+                raise Conflict(f"{running} runs of {name} are live. Cancel them first; nothing was deleted.")
+            await connection.execute("delete from service where id = $1", service.id)
+            await record(connection, caller, "service.delete", f"service:{name}", before={"project": service.project})
+        self._wakeup.send(CHANGED_CHANNEL, name)
+
+
+def _checked_name(name: str) -> str:
+    wanted = name.strip().lower()
+    if not NAME.fullmatch(wanted) or wanted in RESERVED:
+        rule = "must be lower-case letters, digits, - or _, at most 63, and not a reserved word"
+        raise Invalid(f"{name!r} cannot name a service; nothing was added.", (FieldError("name", rule),))
+    return wanted
+
+
+def _service(row: Row) -> Service:
+    values: dict[str, Any] = {**row, "flows": tuple(row["flows"])}
+    return Service(**values)

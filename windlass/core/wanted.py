@@ -1,0 +1,100 @@
+"""What a services worker reads and writes: which services should be up, and how they are doing."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from windlass.contracts.ids import ServiceId, TenantId
+from windlass.core.database import Database
+from windlass.core.wakeup import Wakeup
+
+
+@dataclass(frozen=True, slots=True)
+class WantedService:
+    """A service that should be up on this node."""
+
+    id: ServiceId
+    tenant_id: TenantId
+    name: str
+    project: str
+    import_path: str
+    env: dict[str, str]
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """The process that serves a service now."""
+
+    boot_id: str
+    pid: int
+    node: str
+    generation: int
+
+
+NEW_HOST = """
+insert into host (boot_id, tenant_id, service_id, node, pid, generation) values ($1, $2, $3, $4, $5, $6)
+on conflict (boot_id) do nothing
+"""
+UP = "update service set state = 'running', reason = null, isolation = $2, updated_at = now() where id = $1"
+FLOWS = """
+insert into flow (tenant_id, service_id, name, path, summary, description, tags, meta, elements, schema, position)
+select $1, $2, $3 || '/' || (flow->>'name'), flow->>'path',
+       coalesce(flow->>'summary', ''), coalesce(flow->>'description', ''),
+       array(select jsonb_array_elements_text(coalesce(nullif(flow->'tags', 'null'), '[]'))),
+       flow - '{name,path,summary,description,tags,elements,schema}'::text[], flow->'elements', flow->'schema', place
+from jsonb_array_elements($4) with ordinality as f(flow, place)
+on conflict do nothing
+"""
+
+
+class Wanted:
+    """The services of all tenants, as the worker that keeps them up sees them."""
+
+    def __init__(self, database: Database, jobs: Database, wakeup: Wakeup) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._wakeup = wakeup
+
+    async def services(self) -> list[WantedService]:
+        """Every enabled service of every tenant."""
+        query = "select id, tenant_id, name, project, import_path, env, generation from service where enabled"
+        async with self._jobs.open() as connection:
+            return [WantedService(**row) for row in await connection.fetch(query)]
+
+    async def generation_of(self, service: WantedService, boot_id: str) -> int | None:
+        """The generation a host that is still up was started with; None for a host nobody knows."""
+        async with self._database.tenant(service.tenant_id) as connection:
+            return await connection.fetchval("select generation from host where boot_id = $1", boot_id)
+
+    async def record_up(self, service: WantedService, facts: HostFacts, description: dict[str, Any]) -> None:
+        """The host answers: keep its flows and forms. The second time nothing changes."""
+        async with self._database.tenant(service.tenant_id) as connection:
+            await connection.execute(
+                NEW_HOST, facts.boot_id, service.tenant_id, service.id, facts.node, facts.pid, facts.generation
+            )
+            await connection.execute(UP, service.id, description.get("isolation", "shared"))
+            await connection.execute("delete from flow where service_id = $1", service.id)
+            await connection.execute(FLOWS, service.tenant_id, service.id, service.name, description["flows"])
+        self._wakeup.touch("health")
+
+    async def record_state(self, service: WantedService, state: str, reason: str | None) -> None:
+        """The service is `deploying`, `unhealthy` or `dead`, and why."""
+        query = "update service set state = $2, reason = $3, updated_at = now() where id = $1"
+        async with self._database.tenant(service.tenant_id) as connection:
+            await connection.execute(query, service.id, state, reason)
+        self._wakeup.touch("health")
+
+    async def record_end(self, service: WantedService, boot_id: str, reason: str) -> None:
+        """A host is gone: it `crashed`, was `stopped`, or was `lost` while nobody watched. The first reason stays."""
+        query = "update host set ended_at = now(), end_reason = $2 where boot_id = $1 and ended_at is null"
+        async with self._database.tenant(service.tenant_id) as connection:
+            await connection.execute(query, boot_id, reason)
+
+    async def record_lost(self, service: WantedService, node: str, living: str | None) -> None:
+        """Hosts of an earlier life of this node that are not there any more."""
+        query = (
+            "update host set ended_at = now(), end_reason = 'lost' where service_id = $1 and node = $2 "
+            "and ended_at is null and boot_id is distinct from $3"
+        )
+        async with self._database.tenant(service.tenant_id) as connection:
+            await connection.execute(query, service.id, node, living)
