@@ -1,0 +1,50 @@
+"""Who is calling: the one value every core function takes to know its tenant and what is allowed."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from windlass.contracts.ids import PersonId, TenantId
+from windlass.core.errors import Forbidden
+from windlass.core.permissions import Permission, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from: the client's address, what it calls itself, and the id of the request."""
+
+    address: str = ""
+    agent: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A person in one tenant, by a sign-in session or by an API key."""
+
+    tenant_id: TenantId
+    person_id: PersonId
+    name: str
+    role: Role
+    permissions: frozenset[Permission]
+    email: str = ""
+    tenant_name: str = ""
+    session_id: UUID | None = None
+    key_id: str | None = None
+    address: str = ""
+    request_id: str = ""
+    is_operator: bool = False
+    must_change_password: bool = False
+
+    @property
+    def id(self) -> str:
+        """The name requests are counted and remembered under: the key, else the person."""
+        return f"key/{self.key_id}" if self.key_id else f"person/{self.person_id}"
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the permission is held here and now."""
+        return permission in self.permissions
+
+    def require(self, permission: Permission) -> None:
+        """Go on only with the permission."""
+        if not self.may(permission):
+            raise Forbidden(f"This needs the permission {permission}.")

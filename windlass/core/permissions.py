@@ -1,0 +1,74 @@
+"""Who may do what: one frozen table of roles and permissions."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Role(StrEnum):
+    """What a person is within one tenant, from the most to the least."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    BUILDER = "builder"
+    OPERATOR = "operator"
+    VIEWER = "viewer"
+
+    def outranks(self, other: "Role") -> bool:
+        """Whether this role may give, change and take the other."""
+        order = list(Role)
+        return order.index(self) < order.index(other)
+
+
+class Permission(StrEnum):
+    """What a route may ask for: `noun:verb`."""
+
+    ME_READ = "me:read"
+    ME_WRITE = "me:write"
+    AGENTS_READ = "agents:read"
+    RUNS_READ = "runs:read"
+    RUNS_READ_ALL = "runs:read-all"
+    RUNS_START = "runs:start"
+    RUNS_CANCEL = "runs:cancel"
+    RUNS_DELETE = "runs:delete"
+    SERVICES_READ = "services:read"
+    SERVICES_WRITE = "services:write"
+    MEMBERS_READ = "members:read"
+    MEMBERS_WRITE = "members:write"
+    KEYS_READ = "keys:read"
+    KEYS_WRITE = "keys:write"
+    KEYS_ALL = "keys:all"
+    AUDIT_READ = "audit:read"
+    TENANTS_READ = "tenants:read"
+    TENANTS_CREATE = "tenants:create"
+    TENANTS_WRITE = "tenants:write"
+    TENANTS_OWN = "tenants:own"
+    PLATFORM_READ = "platform:read"
+
+
+P = Permission
+
+_EVERYBODY = frozenset(
+    {P.ME_READ, P.ME_WRITE, P.AGENTS_READ, P.RUNS_READ, P.SERVICES_READ, P.MEMBERS_READ, P.TENANTS_READ, P.KEYS_READ}
+    | {P.KEYS_WRITE}
+)
+_WORK = frozenset({P.RUNS_START, P.RUNS_CANCEL, P.RUNS_DELETE})
+_BUILD = frozenset({P.SERVICES_WRITE})
+_ADMINISTER = frozenset({P.MEMBERS_WRITE, P.KEYS_ALL, P.AUDIT_READ, P.TENANTS_CREATE, P.TENANTS_WRITE})
+_OWN = frozenset({P.TENANTS_OWN})
+
+ROLES: Mapping[Role, frozenset[Permission]] = MappingProxyType(
+    {
+        Role.OWNER: _EVERYBODY | {P.RUNS_READ_ALL} | _WORK | _BUILD | _ADMINISTER | _OWN,
+        Role.ADMIN: _EVERYBODY | {P.RUNS_READ_ALL} | _WORK | _BUILD | _ADMINISTER,
+        Role.BUILDER: _EVERYBODY | {P.RUNS_READ_ALL} | _WORK | _BUILD,
+        Role.OPERATOR: _EVERYBODY | _WORK,
+        Role.VIEWER: _EVERYBODY | {P.RUNS_READ_ALL},
+    }
+)
+
+OPERATOR_OF_PLATFORM = frozenset({P.PLATFORM_READ})
+"""What the flag on a person adds, whatever their role: the installation, no tenant's content."""
+
+PERSONAL = frozenset({P.ME_WRITE, P.TENANTS_CREATE, P.TENANTS_OWN, P.PLATFORM_READ})
+"""What only a person who signed in may do; no API key carries it."""
