@@ -1,0 +1,33 @@
+"""The gateway over HTTP: `Client` and `AsyncClient`, with runs, agents, services, keys and members.
+
+with Client("http://127.0.0.1:8700", api_key="wl_…") as client:
+    run = client.runs.start("claude", {"prompt": "Hello"})
+    for event in client.runs.stream(run.id):
+        print(event.kind, event.payload)
+"""
+
+from windlass.client.asynchronous import AsyncClient
+from windlass.client.credentials import Credentials, CredentialStore
+from windlass.client.errors import ApiError, FieldProblem, Unreachable
+from windlass.client.records import Agent, Event, Grant, Key, Me, Member, Page, Result, Run, Service
+from windlass.client.sync import Client
+
+__all__ = [
+    "Agent",
+    "ApiError",
+    "AsyncClient",
+    "Client",
+    "CredentialStore",
+    "Credentials",
+    "Event",
+    "FieldProblem",
+    "Grant",
+    "Key",
+    "Me",
+    "Member",
+    "Page",
+    "Result",
+    "Run",
+    "Service",
+    "Unreachable",
+]

@@ -1,0 +1,237 @@
+"""The asynchronous client: the same calls, awaited."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, TypeVar
+
+import httpx
+
+from windlass.client import calls
+from windlass.client.calls import PAUSES_S, Call, RunFilter, RunOptions
+from windlass.client.credentials import Bearer, Credentials, CredentialStore, MemoryStore
+from windlass.client.errors import Unreachable
+from windlass.client.frames import STREAM_TIMEOUT, Place
+from windlass.client.records import Agent, Event, Grant, Json, Key, Me, Member, Page, Result, Run, Service
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """The gateway, for code that awaits. Use it as an async context manager, or call `close`."""
+
+    def __init__(
+        self, url: str, *, api_key: str | None = None, store: CredentialStore | None = None, timeout_s: float = 30.0
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._bearer = Bearer(self.url, MemoryStore(Credentials(api_key)) if api_key else store or MemoryStore())
+        self.http = httpx.AsyncClient(base_url=self.url, auth=self._bearer, timeout=timeout_s)
+        self.runs, self.agents, self.services = Runs(self), Agents(self), Services(self)
+        self.keys, self.members = Keys(self), Members(self)
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self.http.aclose()
+
+    async def send(self, call: Call[T]) -> T:
+        """Send a call, a few times if nobody answers and it may be repeated. Raises ApiError, Unreachable."""
+        for pause in (*PAUSES_S, None):
+            try:
+                response = await self.http.request(**call.request)
+                if pause is None or not call.should_wait(response):
+                    return call.answer(response)
+            except httpx.TransportError as error:
+                if pause is None or not call.is_repeatable:
+                    raise Unreachable(self.url, error) from error
+            await asyncio.sleep(pause)
+        raise AssertionError
+
+    async def login(self, email: str, password: str, tenant: str | None = None) -> Grant:
+        """Sign in and stay so: the tokens are renewed on the way."""
+        self._bearer.forget()
+        grant = await self.send(calls.login(email, password, tenant))
+        self._bearer.keep(grant)
+        return grant
+
+    async def switch(self, tenant: str) -> Grant:
+        """Go on in another organisation."""
+        grant = await self.send(calls.switch(tenant))
+        self._bearer.keep(grant)
+        return grant
+
+    async def change_password(self, current: str, new: str) -> None:
+        """Change the password of whoever is signed in."""
+        answer = await self.send(calls.change_password(current, new))
+        if answer and "access_token" in answer:
+            self._bearer.keep(Grant.model_validate(answer))
+
+    async def logout(self) -> None:
+        """End the session and forget its tokens."""
+        await self.send(calls.logout())
+        self._bearer.forget()
+
+    async def me(self) -> Me:
+        """Who is calling."""
+        return await self.send(calls.me())
+
+
+class Runs:
+    """Runs: start them, watch them, end them."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def start(self, agent: str, inputs: Json | None = None, options: RunOptions | None = None) -> Run:
+        """Queue a run and return at once."""
+        return await self._client.send(calls.start_run(agent, inputs or {}, options or RunOptions()))
+
+    async def get(self, run_id: str) -> Run:
+        """The run as it stands."""
+        return await self._client.send(calls.get_run(run_id))
+
+    async def list(self, wanted: RunFilter | None = None, *, limit: int = 50, cursor: str | None = None) -> Page[Run]:
+        """The newest runs."""
+        return await self._client.send(calls.list_runs(wanted or RunFilter(), limit, cursor))
+
+    async def events(self, run_id: str, *, after: int = 0, limit: int = 500, kinds: Sequence[str] = ()) -> Page[Event]:
+        """A page of the run's events after a seq."""
+        return await self._client.send(calls.run_events(run_id, after, limit, kinds))
+
+    async def result(self, run_id: str) -> Result:
+        """How the run ended. Raises ApiError (409) while it is live."""
+        return await self._client.send(calls.run_result(run_id))
+
+    async def cancel(self, run_id: str, reason: str | None = None) -> Run:
+        """Ask for the end of the run."""
+        return await self._client.send(calls.cancel_run(run_id, reason))
+
+    async def retry(self, run_id: str, from_: str | None = None, inputs: Json | None = None) -> Run:
+        """Start a new try: after the finished steps, from the step `from_`, or from the "start"."""
+        return await self._client.send(calls.retry_run(run_id, from_, inputs))
+
+    async def archive(self, run_id: str) -> None:
+        """Take the run out of the lists."""
+        await self._client.send(calls.archive_run(run_id))
+
+    async def wait(self, run_id: str) -> Run:
+        """Wait for the end of the run."""
+        async for _ in self.stream(run_id):
+            pass
+        return await self.get(run_id)
+
+    async def stream(self, run_id: str, *, after: int = 0, view: str | None = None) -> AsyncIterator[Event]:
+        """The run's events as they happen, to its end; a lost connection is taken up again where it stopped."""
+        place = Place(self._client.url, after)
+        while not place.is_over:
+            try:
+                async for event in self._connection(place, run_id, view):
+                    yield event
+                if place.is_quiet and not (await self.get(run_id)).is_live:
+                    return
+            except (httpx.TransportError, Unreachable) as error:
+                place.lost(error)
+            if not place.is_over:
+                await asyncio.sleep(place.pause_s())
+
+    async def _connection(self, place: Place, run_id: str, view: str | None) -> AsyncIterator[Event]:
+        """The new events of one connection."""
+        path, query = calls.stream_path(run_id), {"view": view} if view else {}
+        http, headers = self._client.http, place.headers()
+        async with http.stream("GET", path, params=query, headers=headers, timeout=STREAM_TIMEOUT) as response:
+            if not response.is_success:
+                await response.aread()
+            if place.check(response):
+                async for chunk in response.aiter_bytes():
+                    for event in place.take(chunk):
+                        yield event
+
+
+class Agents:
+    """What can be run."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def list(
+        self, *, q: str | None = None, tag: str | None = None, limit: int = 100, cursor: str | None = None
+    ) -> Page[Agent]:
+        """The agents, those that match."""
+        return await self._client.send(calls.list_agents(q, tag, limit, cursor))
+
+    async def get(self, name: str) -> Agent:
+        """An agent with its form and JSON Schema."""
+        return await self._client.send(calls.get_agent(name))
+
+
+class Services:
+    """The programs that offer agents."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def list(self) -> Page[Service]:
+        """All services."""
+        return await self._client.send(calls.list_services())
+
+    async def get(self, name: str) -> Service:
+        """A service and how it is doing."""
+        return await self._client.send(calls.get_service(name))
+
+    async def add(self, name: str, project: str, import_path: str, env: Mapping[str, str] | None = None) -> Service:
+        """Have a program served: its folder, and `module:app` in it."""
+        return await self._client.send(calls.add_service(name, project, import_path, env))
+
+    async def remove(self, name: str) -> None:
+        """Stop and forget a service."""
+        await self._client.send(calls.remove_service(name))
+
+
+class Keys:
+    """API keys."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def list(self) -> Page[Key]:
+        """The keys one may see; never their secrets."""
+        return await self._client.send(calls.list_keys())
+
+    async def add(self, name: str, permissions: Sequence[str] = (), expires_at: datetime | None = None) -> Key:
+        """Make a key; its secret is in this answer only."""
+        return await self._client.send(calls.add_key(name, permissions, expires_at))
+
+    async def remove(self, key_id: str) -> None:
+        """Revoke a key."""
+        await self._client.send(calls.remove_key(key_id))
+
+
+class Members:
+    """The people of the organisation."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def list(self) -> Page[Member]:
+        """Everybody."""
+        return await self._client.send(calls.list_members())
+
+    async def add(self, name: str, email: str, password: str, role: str) -> Member:
+        """Add a person."""
+        return await self._client.send(calls.add_member(name, email, password, role))
+
+    async def change(self, member_id: str, **changes: Any) -> Member:
+        """Change `role` or `active`."""
+        return await self._client.send(calls.change_member(member_id, changes))
+
+    async def remove(self, member_id: str) -> None:
+        """Take a person out."""
+        await self._client.send(calls.remove_member(member_id))

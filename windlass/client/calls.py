@@ -1,0 +1,270 @@
+"""Every call the gateway answers, described once: both clients only send them."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from windlass.client.errors import ApiError
+from windlass.client.records import Agent, Event, Grant, Json, Key, Me, Member, Page, Result, Run, Service
+
+T = TypeVar("T")
+
+PASSING = frozenset({502, 503, 504})  # a gateway that is being replaced
+PAUSES_S = (0.2, 0.5, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One request and how to read its answer."""
+
+    method: str
+    path: str
+    read: Callable[[Any], T]
+    body: Json | None = None
+    query: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    key: str | None = None
+    """The Idempotency-Key: the same call may be sent again and happens once."""
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether sending it twice does no harm."""
+        return self.method != "POST" or self.key is not None
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """The arguments of httpx's `request`."""
+        headers = {"idempotency-key": self.key} if self.key else None
+        params = {name: value for name, value in self.query.items() if value not in (None, (), [])}
+        return {"method": self.method, "url": self.path, "json": self.body, "params": params, "headers": headers}
+
+    def should_wait(self, response: httpx.Response) -> bool:
+        """Whether the answer may be better in a moment."""
+        return self.is_repeatable and response.status_code in PASSING
+
+    def answer(self, response: httpx.Response) -> T:
+        """Read the answer. Raises ApiError."""
+        if not response.is_success:
+            raise ApiError.from_response(response)
+        return self.read(response.json() if response.content else None)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a run is to be carried out."""
+
+    title: str | None = None
+    tags: Sequence[str] = ()
+    timeout_s: int | None = None
+    max_attempts: int | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs a list shows; every condition is optional."""
+
+    status: Sequence[str] = ()
+    agent: str | None = None
+    tag: str | None = None
+    q: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def fresh_key() -> str:
+    """A new Idempotency-Key."""
+    return str(uuid.uuid4())
+
+
+def nothing(_: object) -> None:
+    """Read an answer without content."""
+
+
+def segment(text: str) -> str:
+    """A name as one part of a path."""
+    return quote(text, safe="")
+
+
+def given(**values: Any) -> Json:
+    """The body of a request: what was given, without what was left out."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+# --- signing in ---
+
+
+def login(email: str, password: str, tenant: str | None) -> Call[Grant]:
+    """Sign in."""
+    body = given(email=email, password=password, tenant=tenant)
+    return Call("POST", "/v1/auth/login", Grant.model_validate, body)
+
+
+def switch(tenant: str) -> Call[Grant]:
+    """Go on in another organisation."""
+    return Call("POST", "/v1/auth/switch", Grant.model_validate, {"tenant": tenant})
+
+
+def change_password(current: str, new: str) -> Call[Json | None]:
+    """Change one's password; the answer may carry new tokens."""
+    return Call("POST", "/v1/auth/password", dict_or_none, {"current": current, "new": new})
+
+
+def dict_or_none(body: Any) -> Json | None:
+    """Read an answer that may be empty."""
+    return body
+
+
+def logout() -> Call[None]:
+    """End the session."""
+    return Call("POST", "/v1/auth/logout", nothing)
+
+
+def me() -> Call[Me]:
+    """Who is calling."""
+    return Call("GET", "/v1/me", Me.model_validate)
+
+
+# --- runs ---
+
+
+def start_run(agent: str, inputs: Json, options: RunOptions) -> Call[Run]:
+    """Queue a run; repeated by the same key it stays one run."""
+    body = given(
+        agent=agent,
+        inputs=inputs,
+        title=options.title,
+        tags=list(options.tags) or None,
+        timeout_s=options.timeout_s,
+        max_attempts=options.max_attempts,
+    )
+    return Call("POST", "/v1/runs", Run.model_validate, body, key=options.idempotency_key or fresh_key())
+
+
+def get_run(run_id: str) -> Call[Run]:
+    """A run as it stands."""
+    return Call("GET", f"/v1/runs/{segment(run_id)}", Run.model_validate)
+
+
+def list_runs(wanted: RunFilter, limit: int, cursor: str | None) -> Call[Page[Run]]:
+    """The newest runs."""
+    query: Json = {
+        "status": list(wanted.status),
+        "agent": wanted.agent,
+        "tag": wanted.tag,
+        "q": wanted.q,
+        "since": wanted.since and wanted.since.isoformat(),
+        "until": wanted.until and wanted.until.isoformat(),
+        "limit": limit,
+        "cursor": cursor,
+    }
+    return Call("GET", "/v1/runs", Page[Run].model_validate, query=query)
+
+
+def run_events(run_id: str, after: int, limit: int, kinds: Sequence[str]) -> Call[Page[Event]]:
+    """A page of events after a seq."""
+    query = {"after": after, "limit": limit, "kinds": ",".join(kinds) or None}
+    return Call("GET", f"/v1/runs/{segment(run_id)}/events", Page[Event].model_validate, query=query)
+
+
+def run_result(run_id: str) -> Call[Result]:
+    """How a run ended."""
+    return Call("GET", f"/v1/runs/{segment(run_id)}/result", Result.model_validate)
+
+
+def cancel_run(run_id: str, reason: str | None) -> Call[Run]:
+    """Ask for the end of a run."""
+    path = f"/v1/runs/{segment(run_id)}/cancel"
+    return Call("POST", path, Run.model_validate, given(reason=reason), key=fresh_key())
+
+
+def retry_run(run_id: str, from_: str | None, inputs: Json | None) -> Call[Run]:
+    """Start a new try of a run that has ended."""
+    body = given(**{"from": from_}, inputs=inputs)
+    return Call("POST", f"/v1/runs/{segment(run_id)}/retry", Run.model_validate, body, key=fresh_key())
+
+
+def archive_run(run_id: str) -> Call[None]:
+    """Take a run out of the lists."""
+    return Call("DELETE", f"/v1/runs/{segment(run_id)}", nothing)
+
+
+def stream_path(run_id: str) -> str:
+    """Where the events of a run stream."""
+    return f"/v1/runs/{segment(run_id)}/stream"
+
+
+# --- agents, services, keys, members ---
+
+
+def list_agents(q: str | None, tag: str | None, limit: int, cursor: str | None) -> Call[Page[Agent]]:
+    """What can be run."""
+    query = {"q": q, "tag": tag, "limit": limit, "cursor": cursor}
+    return Call("GET", "/v1/agents", Page[Agent].model_validate, query=query)
+
+
+def get_agent(name: str) -> Call[Agent]:
+    """An agent with its form."""
+    return Call("GET", f"/v1/agents/{quote(name, safe='/')}", Agent.model_validate)
+
+
+def list_services() -> Call[Page[Service]]:
+    """The services of the organisation."""
+    return Call("GET", "/v1/services", Page[Service].model_validate)
+
+
+def get_service(name: str) -> Call[Service]:
+    """A service."""
+    return Call("GET", f"/v1/services/{segment(name)}", Service.model_validate)
+
+
+def add_service(name: str, project: str, import_path: str, env: Mapping[str, str] | None) -> Call[Service]:
+    """Have a program served."""
+    body = given(name=name, project=project, import_path=import_path, env=dict(env) if env else None)
+    return Call("POST", "/v1/services", Service.model_validate, body, key=fresh_key())
+
+
+def remove_service(name: str) -> Call[None]:
+    """Stop and forget a service."""
+    return Call("DELETE", f"/v1/services/{segment(name)}", nothing)
+
+
+def list_keys() -> Call[Page[Key]]:
+    """The API keys one may see."""
+    return Call("GET", "/v1/api-keys", Page[Key].model_validate)
+
+
+def add_key(name: str, permissions: Sequence[str], expires_at: datetime | None) -> Call[Key]:
+    """Make an API key; the answer is the only one with its secret."""
+    body = given(name=name, permissions=list(permissions) or None, expires_at=expires_at and expires_at.isoformat())
+    return Call("POST", "/v1/api-keys", Key.model_validate, body, key=fresh_key())
+
+
+def remove_key(key_id: str) -> Call[None]:
+    """Revoke an API key."""
+    return Call("DELETE", f"/v1/api-keys/{segment(key_id)}", nothing)
+
+
+def list_members() -> Call[Page[Member]]:
+    """The people of the organisation."""
+    return Call("GET", "/v1/members", Page[Member].model_validate)
+
+
+def add_member(name: str, email: str, password: str, role: str) -> Call[Member]:
+    """Add a person to the organisation."""
+    body = {"name": name, "email": email, "password": password, "role": role}
+    return Call("POST", "/v1/members", Member.model_validate, body, key=fresh_key())
+
+
+def change_member(member_id: str, changes: Json) -> Call[Member]:
+    """Change a member's role or whether they are active."""
+    return Call("PATCH", f"/v1/members/{segment(member_id)}", Member.model_validate, changes)
+
+
+def remove_member(member_id: str) -> Call[None]:
+    """Take a person out of the organisation."""
+    return Call("DELETE", f"/v1/members/{segment(member_id)}", nothing)

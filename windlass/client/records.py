@@ -1,0 +1,139 @@
+"""What the gateway answers, typed; fields a newer gateway adds are kept beside the known ones."""
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from windlass.contracts.events import EventKind
+from windlass.contracts.runs import TERMINAL, RunStatus
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+
+class Record(BaseModel):
+    """An answer of the gateway."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
+
+    def to_json(self) -> Json:
+        """The answer as JSON, with everything the gateway said."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class Page(Record, Generic[T]):
+    """A part of a list; `next` is the cursor of the following part, None at the end."""
+
+    items: list[T]
+    next: str | int | None = None
+
+
+class Event(Record):
+    """An event of a run; `seq` and `at` are missing on text that is still on its way (`message.delta`)."""
+
+    kind: str
+    payload: Json = Field(default_factory=dict[str, Any])
+    seq: int | None = None
+    at: datetime | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing can follow."""
+        return self.kind == EventKind.STATUS and self.payload.get("status") in TERMINAL
+
+
+class Run(Record):
+    """A run as it stands."""
+
+    id: str
+    agent: str
+    status: RunStatus
+    title: str = ""
+    tags: list[str] = []
+    inputs: Json = {}
+    result: Json | None = None
+    error: Json | None = None
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    attempts: int = 1
+    usage: Json | None = None
+    temporal_url: str | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether something can still happen."""
+        return self.status not in TERMINAL
+
+
+class Result(Record):
+    """How a run ended: its typed value, or its error."""
+
+    run_id: str
+    status: RunStatus
+    value: Json | None = None
+    error: Json | None = None
+
+
+class Agent(Record):
+    """Something that can be run, with its form and the JSON Schema of its inputs."""
+
+    name: str
+    summary: str | None = None
+    description: str | None = None
+    tags: list[str] = []
+    elements: list[Json] = []
+    json_schema: Json | None = Field(default=None, alias="schema")
+
+
+class Service(Record):
+    """A program with agents, and how it is doing."""
+
+    name: str
+    project: str = ""
+    import_path: str = ""
+    enabled: bool = True
+    state: str = ""
+    reason: str | None = None
+    flows: list[Any] = []
+
+
+class Key(Record):
+    """An API key; `key`, the secret itself, is only in the answer that made it."""
+
+    id: str
+    name: str = ""
+    permissions: list[str] = []
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+    key: str | None = None
+
+
+class Member(Record):
+    """A person in the organisation."""
+
+    id: str
+    name: str = ""
+    email: str = ""
+    role: str = ""
+    active: bool = True
+
+
+class Me(Record):
+    """Who is calling."""
+
+    name: str = ""
+    email: str = ""
+    role: str = ""
+    must_change_password: bool = False
+
+
+class Grant(Record):
+    """The tokens of a fresh sign-in."""
+
+    access_token: str
+    refresh_token: str | None = None
+    expires_in: float = 7200
+    must_change_password: bool = False

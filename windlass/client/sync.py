@@ -1,0 +1,233 @@
+"""The synchronous client."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, TypeVar
+
+import httpx
+
+from windlass.client import calls
+from windlass.client.calls import PAUSES_S, Call, RunFilter, RunOptions
+from windlass.client.credentials import Bearer, Credentials, CredentialStore, MemoryStore
+from windlass.client.errors import Unreachable
+from windlass.client.frames import STREAM_TIMEOUT, Place
+from windlass.client.records import Agent, Event, Grant, Json, Key, Me, Member, Page, Result, Run, Service
+
+T = TypeVar("T")
+
+
+class Client:
+    """The gateway, for code that waits. Use it as a context manager, or call `close`."""
+
+    def __init__(
+        self, url: str, *, api_key: str | None = None, store: CredentialStore | None = None, timeout_s: float = 30.0
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._bearer = Bearer(self.url, MemoryStore(Credentials(api_key)) if api_key else store or MemoryStore())
+        self.http = httpx.Client(base_url=self.url, auth=self._bearer, timeout=timeout_s)
+        self.runs, self.agents, self.services = Runs(self), Agents(self), Services(self)
+        self.keys, self.members = Keys(self), Members(self)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.http.close()
+
+    def send(self, call: Call[T]) -> T:
+        """Send a call, a few times if nobody answers and it may be repeated. Raises ApiError, Unreachable."""
+        for pause in (*PAUSES_S, None):
+            try:
+                response = self.http.request(**call.request)
+                if pause is None or not call.should_wait(response):
+                    return call.answer(response)
+            except httpx.TransportError as error:
+                if pause is None or not call.is_repeatable:
+                    raise Unreachable(self.url, error) from error
+            time.sleep(pause)
+        raise AssertionError
+
+    def login(self, email: str, password: str, tenant: str | None = None) -> Grant:
+        """Sign in and stay so: the tokens are renewed on the way."""
+        self._bearer.forget()
+        grant = self.send(calls.login(email, password, tenant))
+        self._bearer.keep(grant)
+        return grant
+
+    def switch(self, tenant: str) -> Grant:
+        """Go on in another organisation."""
+        grant = self.send(calls.switch(tenant))
+        self._bearer.keep(grant)
+        return grant
+
+    def change_password(self, current: str, new: str) -> None:
+        """Change the password of whoever is signed in."""
+        answer = self.send(calls.change_password(current, new))
+        if answer and "access_token" in answer:
+            self._bearer.keep(Grant.model_validate(answer))
+
+    def logout(self) -> None:
+        """End the session and forget its tokens."""
+        self.send(calls.logout())
+        self._bearer.forget()
+
+    def me(self) -> Me:
+        """Who is calling."""
+        return self.send(calls.me())
+
+
+class Runs:
+    """Runs: start them, watch them, end them."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def start(self, agent: str, inputs: Json | None = None, options: RunOptions | None = None) -> Run:
+        """Queue a run and return at once."""
+        return self._client.send(calls.start_run(agent, inputs or {}, options or RunOptions()))
+
+    def get(self, run_id: str) -> Run:
+        """The run as it stands."""
+        return self._client.send(calls.get_run(run_id))
+
+    def list(self, wanted: RunFilter | None = None, *, limit: int = 50, cursor: str | None = None) -> Page[Run]:
+        """The newest runs."""
+        return self._client.send(calls.list_runs(wanted or RunFilter(), limit, cursor))
+
+    def events(self, run_id: str, *, after: int = 0, limit: int = 500, kinds: Sequence[str] = ()) -> Page[Event]:
+        """A page of the run's events after a seq."""
+        return self._client.send(calls.run_events(run_id, after, limit, kinds))
+
+    def result(self, run_id: str) -> Result:
+        """How the run ended. Raises ApiError (409) while it is live."""
+        return self._client.send(calls.run_result(run_id))
+
+    def cancel(self, run_id: str, reason: str | None = None) -> Run:
+        """Ask for the end of the run."""
+        return self._client.send(calls.cancel_run(run_id, reason))
+
+    def retry(self, run_id: str, from_: str | None = None, inputs: Json | None = None) -> Run:
+        """Start a new try: after the finished steps, from the step `from_`, or from the "start"."""
+        return self._client.send(calls.retry_run(run_id, from_, inputs))
+
+    def archive(self, run_id: str) -> None:
+        """Take the run out of the lists."""
+        self._client.send(calls.archive_run(run_id))
+
+    def wait(self, run_id: str) -> Run:
+        """Wait for the end of the run."""
+        for _ in self.stream(run_id):
+            pass
+        return self.get(run_id)
+
+    def stream(self, run_id: str, *, after: int = 0, view: str | None = None) -> Iterator[Event]:
+        """The run's events as they happen, to its end; a lost connection is taken up again where it stopped."""
+        place = Place(self._client.url, after)
+        while not place.is_over:
+            try:
+                yield from self._connection(place, run_id, view)
+                if place.is_quiet and not self.get(run_id).is_live:
+                    return
+            except (httpx.TransportError, Unreachable) as error:
+                place.lost(error)
+            if not place.is_over:
+                time.sleep(place.pause_s())
+
+    def _connection(self, place: Place, run_id: str, view: str | None) -> Iterator[Event]:
+        """The new events of one connection."""
+        path, query = calls.stream_path(run_id), {"view": view} if view else {}
+        http, headers = self._client.http, place.headers()
+        with http.stream("GET", path, params=query, headers=headers, timeout=STREAM_TIMEOUT) as response:
+            if not response.is_success:
+                response.read()
+            if place.check(response):
+                for chunk in response.iter_bytes():
+                    yield from place.take(chunk)
+
+
+class Agents:
+    """What can be run."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def list(
+        self, *, q: str | None = None, tag: str | None = None, limit: int = 100, cursor: str | None = None
+    ) -> Page[Agent]:
+        """The agents, those that match."""
+        return self._client.send(calls.list_agents(q, tag, limit, cursor))
+
+    def get(self, name: str) -> Agent:
+        """An agent with its form and JSON Schema."""
+        return self._client.send(calls.get_agent(name))
+
+
+class Services:
+    """The programs that offer agents."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def list(self) -> Page[Service]:
+        """All services."""
+        return self._client.send(calls.list_services())
+
+    def get(self, name: str) -> Service:
+        """A service and how it is doing."""
+        return self._client.send(calls.get_service(name))
+
+    def add(self, name: str, project: str, import_path: str, env: Mapping[str, str] | None = None) -> Service:
+        """Have a program served: its folder, and `module:app` in it."""
+        return self._client.send(calls.add_service(name, project, import_path, env))
+
+    def remove(self, name: str) -> None:
+        """Stop and forget a service."""
+        self._client.send(calls.remove_service(name))
+
+
+class Keys:
+    """API keys."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def list(self) -> Page[Key]:
+        """The keys one may see; never their secrets."""
+        return self._client.send(calls.list_keys())
+
+    def add(self, name: str, permissions: Sequence[str] = (), expires_at: datetime | None = None) -> Key:
+        """Make a key; its secret is in this answer only."""
+        return self._client.send(calls.add_key(name, permissions, expires_at))
+
+    def remove(self, key_id: str) -> None:
+        """Revoke a key."""
+        self._client.send(calls.remove_key(key_id))
+
+
+class Members:
+    """The people of the organisation."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def list(self) -> Page[Member]:
+        """Everybody."""
+        return self._client.send(calls.list_members())
+
+    def add(self, name: str, email: str, password: str, role: str) -> Member:
+        """Add a person."""
+        return self._client.send(calls.add_member(name, email, password, role))
+
+    def change(self, member_id: str, **changes: Any) -> Member:
+        """Change `role` or `active`."""
+        return self._client.send(calls.change_member(member_id, changes))
+
+    def remove(self, member_id: str) -> None:
+        """Take a person out."""
+        self._client.send(calls.remove_member(member_id))
