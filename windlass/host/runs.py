@@ -1,0 +1,165 @@
+"""The life of one run inside a host: ask the flow, run the agent, say how it ended."""
+
+import asyncio
+import traceback
+from collections.abc import Callable, Mapping
+from inspect import iscoroutinefunction
+from pathlib import Path
+from typing import Any
+
+from windlass.errors import InputsError, NotLaunched
+from windlass.host import wire
+from windlass.host.branches import Branch, context_of, inside
+from windlass.host.orders import Order
+from windlass.host.reports import RunReports
+from windlass.host.steps import Steps
+from windlass.launch import Launch, chosen, resolve, shown
+from windlass.service import Flow, ServeAPI
+from windlass.tracer import Tracer
+from windlass.values import plain, typed
+from windlass.version import __version__
+
+VALUE_LIMIT = 16 * 1024 * 1024
+TRACEBACK_LIMIT = 16 * 1024
+MESSAGE_LIMIT = 10_000
+GRACE_S = 10.0
+OWN_CODE = str(Path(__file__).parent.parent)
+
+End = dict[str, Any]  # the `end` line: outcome, value?, error?
+
+
+class Run:
+    """One run. It is made on the server's thread and lives on the agents' loop."""
+
+    def __init__(self, order: Order, flow: Flow, app: ServeAPI, steps: Steps) -> None:
+        self.order = order
+        self.reports = RunReports(order.facts(), steps, order.epoch)
+        self._flow = flow
+        self._app = app
+        self._tracer = Tracer(self.reports)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin, on the agents' loop."""
+        self.reports.live_here()
+        self._task = asyncio.get_running_loop().create_task(
+            self._live(), context=context_of(Branch(self.reports, "0")), name=self.order.run_id
+        )
+
+    def cancel(self, on_stuck: Callable[[], None]) -> None:
+        """Stop the agent; what has not stopped after 10 s is given up and `on_stuck` is called."""
+        reports = self.reports
+        if reports.outbox.is_closed or reports.is_cancelled or self._task is None:
+            return
+        reports.is_cancelled = True
+        reports.outbox.release()
+        self._task.cancel()
+        asyncio.get_running_loop().call_later(GRACE_S, self._give_up, on_stuck)
+
+    def _give_up(self, on_stuck: Callable[[], None]) -> None:
+        if self.reports.outbox.is_closed:
+            return
+        self.reports.log(f"the agent did not stop within {GRACE_S:.0f} s of its cancellation: its process is replaced")
+        self._close({"outcome": "cancelled"})
+        on_stuck()
+
+    async def _live(self) -> None:
+        end = await self._outcome()
+        await self._settle()
+        self._close(end)
+
+    async def _outcome(self) -> End:
+        try:
+            launch = await self._enter()
+        except InputsError as refused:
+            return {
+                "outcome": "invalid",
+                "error": {"type": "InputsError", "message": str(refused), "fields": refused.by_field()},
+            }
+        except BaseException as error:  # noqa: BLE001 (the edge of foreign code: its every error is the run's end)
+            return self._failure(error)
+        try:
+            return _finished(await self._call(launch))
+        except BaseException as error:  # noqa: BLE001 (the same)
+            return self._failure(error)
+
+    async def _enter(self) -> Launch:
+        with inside(Branch(self.reports, "enter")):
+            launch = await self._flow.enter(self.order.inputs, self.order.request(self._app))
+        self.reports.outbox.open_with(wire.encode({"op": "meta", "payload": self._meta(launch)}))
+        return launch
+
+    async def _call(self, launch: Launch) -> Any:
+        agent = resolve(launch.entry_point)
+        arguments = chosen(agent, {"inputs": launch.inputs, "tracer": self._tracer})
+        if iscoroutinefunction(agent):
+            return await agent(**arguments)
+        branch = Branch(self.reports, "0")
+        return await self.reports.threads.run(context_of(branch), agent, **arguments)
+
+    async def _settle(self) -> None:
+        """End what the agent left running: its tasks, and after a cancel its threads."""
+        if self.reports.is_cancelled:
+            await self.reports.threads.ended()
+        others = self.reports.tasks - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        if others:
+            await asyncio.wait(others, timeout=1)
+
+    def _close(self, end: End) -> None:
+        if not self.reports.outbox.is_closed:
+            self.reports.flush()
+            self.reports.outbox.close_with(wire.encode({"op": "end", **end}))
+
+    def _failure(self, error: BaseException) -> End:
+        if self.reports.is_cancelled:
+            return {"outcome": "cancelled"}
+        return {"outcome": "failed", "error": _described(error)}
+
+    def _meta(self, launch: Launch) -> Mapping[str, Any]:
+        about, order = self._flow.about, self.order
+        extra = {**launch.extra, **order.extra}
+        return {
+            "run_id": order.run_id,
+            "agent": order.agent,
+            "user_id": order.user_id,
+            "entry_point": shown(launch.entry_point),
+            "tags": about.tags,
+            "summary": launch.summary or about.summary,
+            "description": launch.description or about.description,
+            "deprecated": about.deprecated,
+            "author": about.author,
+            "organization": about.organization,
+            "version": about.version,
+            "windlass": __version__,
+        } | ({"extra": plain(extra)} if extra else {})
+
+
+def _finished(value: Any) -> End:
+    answer = typed(value)
+    size = len(wire.body(answer))
+    if size > VALUE_LIMIT:
+        return {
+            "outcome": "failed",
+            "error": {
+                "type": "ValueTooLarge",
+                "message": f"the agent returned {size / 2**20:.1f} MiB, at most 16 MiB are kept: "
+                "store the data as a file and return its name",
+            },
+        }
+    return {"outcome": "finished", "value": answer}
+
+
+def _described(error: BaseException) -> dict[str, str]:
+    if isinstance(error, NotLaunched):
+        return {"type": type(error).__name__, "message": str(error)}
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(OWN_CODE):
+        frames = frames.tb_next
+    trace = "".join(traceback.format_exception(type(error), error, frames))
+    return {
+        "type": type(error).__name__,
+        "message": str(error)[:MESSAGE_LIMIT],
+        "traceback": trace[-TRACEBACK_LIMIT:],
+    }

@@ -1,0 +1,178 @@
+"""ServeAPI: the FastAPI application a service is written with."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
+from typing import Any, Literal, TypeVar, cast
+from uuid import uuid4
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+
+from windlass.errors import InputsError, NotLaunched
+from windlass.forms import Model, json_schema, validate
+from windlass.launch import Launch, chosen
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+Isolation = Literal["shared", "process"]
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a flow says about itself."""
+
+    summary: str | None = None
+    description: str | None = None
+    tags: list[str] = field(default_factory=list[str])
+    author: str | None = None
+    organization: str | None = None
+    version: str | None = None
+    deprecated: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """As part of an OpenAPI operation."""
+        credits_ = {"author": self.author, "organization": self.organization, "version": self.version}
+        return {f"x-{name}": value for name, value in credits_.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One entry point of a service: a form and the handler that decides what to launch."""
+
+    path: str
+    handler: Callable[..., Any]
+    model: Model
+    about: About
+
+    @property
+    def name(self) -> str:
+        """The last part of the agent's name: `/much/deeper` is `much.deeper`, `/` is `root`."""
+        inner = self.path.strip("/").lower().replace("/", ".")
+        return re.sub(r"[^a-z0-9._-]", "-", inner) or "root"
+
+    async def enter(self, inputs: Mapping[str, Any], request: Request) -> Launch:
+        """Check the inputs and ask the handler; raises `InputsError` or `NotLaunched` when there is nothing to run."""
+        values, errors = validate(self.model.get_model(), inputs)
+        if errors:
+            refused = InputsError()
+            refused.errors = errors
+            raise refused
+        arguments = chosen(self.handler, {"inputs": values, "request": request})
+        if iscoroutinefunction(self.handler):
+            launch = await self.handler(**arguments)
+        else:
+            launch = await run_in_threadpool(self.handler, **arguments)
+        if not isinstance(launch, Launch):
+            raise NotLaunched
+        return launch
+
+    def description(self) -> dict[str, Any]:
+        """Everything a client needs to show the flow and to fill in its form."""
+        elements = self.model.get_model()
+        return {
+            "name": self.name,
+            "path": self.path,
+            "summary": self.about.summary,
+            "description": self.about.description,
+            "tags": self.about.tags,
+            "author": self.about.author,
+            "organization": self.about.organization,
+            "version": self.about.version,
+            "deprecated": self.about.deprecated,
+            "elements": elements,
+            "schema": json_schema(elements),
+        }
+
+
+class ServeAPI(FastAPI):
+    """A FastAPI application whose `enter` routes are flows.
+
+    `isolation="process"` gives every run a process of its own; by default the runs of a service share one.
+    """
+
+    def __init__(self, *args: Any, isolation: Isolation = "shared", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.isolation: Isolation = isolation
+        self.flows: dict[str, Flow] = {}
+        self.add_exception_handler(Exception, _problem)
+
+    def enter(
+        self, path: str, model: Model, *, openapi_extra: Mapping[str, Any] | None = None, **settings: Any
+    ) -> Callable[[Handler], Handler]:
+        """Make the decorated handler a flow: `GET path` describes it, `POST path` asks it what to launch.
+
+        `summary description tags author organization version deprecated` describe it; every other keyword is FastAPI's.
+        The handler takes any of `inputs` and `request`, and returns a `Launch` or raises `InputsError`.
+        """
+        described = {name: settings.pop(name) for name in About.__slots__ if settings.get(name) is not None}
+
+        def register(handler: Handler) -> Handler:
+            flow = Flow(path, handler, model, About(**_from_docstring(handler) | described))
+            self.flows[path] = flow
+            self._add_routes(flow, {**flow.about.document(), **(openapi_extra or {})}, settings)
+            return handler
+
+        return register
+
+    def flow(self, wanted: str) -> Flow | None:
+        """The flow at this path, or of this name."""
+        return self.flows.get(wanted) or next((each for each in self.flows.values() if each.name == wanted), None)
+
+    def _add_routes(self, flow: Flow, extra: dict[str, Any], settings: dict[str, Any]) -> None:
+        async def describe() -> dict[str, Any]:
+            return flow.description() | {"openapi_extra": {"x-kodosumi": True, "x-windlass": True, **extra}}
+
+        async def post(request: Request) -> JSONResponse:
+            return await _answer(flow, request)
+
+        shown: dict[str, Any] = {
+            "summary": flow.about.summary,
+            "description": flow.about.description,
+            "tags": list(flow.about.tags),
+            "deprecated": flow.about.deprecated,
+            **settings,
+        }
+        for method, function, marked in (("GET", describe, True), ("POST", post, False)):
+            marks = {"x-kodosumi": marked, "x-windlass": marked, **extra}
+            self.add_api_route(
+                flow.path, function, methods=[method], openapi_extra=marks, name=f"{method} {flow.name}", **shown
+            )
+
+
+async def _answer(flow: Flow, request: Request) -> JSONResponse:
+    elements = flow.model.get_model()
+    request.state.user = request.headers.get("x-windlass-user")
+    request.state.prefix = request.headers.get("x-windlass-base")
+    try:
+        await flow.enter(await _body(request), request)
+    except InputsError as refused:
+        return JSONResponse({"errors": refused.by_field(), "elements": elements})
+    except NotLaunched as wrong:
+        raise HTTPException(400, str(wrong)) from None
+    run_id = request.headers.get("x-windlass-run") or uuid4().hex
+    return JSONResponse({"result": run_id, "elements": elements}, headers={"kodosumi_launch": run_id})
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The inputs of a POST; a body that is no JSON object counts as empty."""
+    try:
+        body: Any = json.loads(await request.body() or b"{}")
+    except ValueError:
+        return {}
+    return cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+
+
+async def _problem(request: Request, error: Exception) -> JSONResponse:
+    """Say what went wrong without the traceback, which goes to the service's log."""
+    document = {"title": type(error).__name__, "status": 500, "detail": str(error), "instance": request.url.path}
+    return JSONResponse(document, status_code=500, media_type="application/problem+json")
+
+
+def _from_docstring(handler: Callable[..., Any]) -> dict[str, Any]:
+    """A summary from the docstring's first line and a description from the rest, when the decorator has none."""
+    summary, _, description = (handler.__doc__ or "").strip().partition("\n")
+    found = {"summary": summary.strip() or handler.__name__, "description": description.strip() or None}
+    return {name: text for name, text in found.items() if text}

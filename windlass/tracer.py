@@ -1,0 +1,209 @@
+"""Tracer: how an agent reports progress and makes its work durable, from inside a run."""
+
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, overload
+
+from windlass.contracts.events import EventKind, Payload
+from windlass.response import HTML, Markdown, Text
+from windlass.steps import StepCall
+from windlass.values import typed
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """Who and what a run is."""
+
+    run_id: str
+    tenant_id: str | None = None
+    user_id: str | None = None
+    agent: str | None = None
+    attempt: int = 1
+
+
+class Reports(Protocol):
+    """Where a tracer's calls go: the host in a run, a list in a test."""
+
+    @property
+    def facts(self) -> RunFacts:
+        """Who and what the run is."""
+        ...
+
+    async def report(self, kind: EventKind, payload: Payload) -> None:
+        """Accept an event; waits while too many are not stored yet."""
+        ...
+
+    def report_sync(self, kind: EventKind, payload: Payload) -> None:
+        """Accept an event from code that cannot await."""
+        ...
+
+    async def step(self, call: StepCall) -> Any:
+        """Execute a step or return its record."""
+        ...
+
+    def step_sync(self, call: StepCall) -> Any:
+        """Execute a step in the calling thread or return its record."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; the time is recorded."""
+        ...
+
+
+class Tracer:
+    """Report progress, results, steps and sleeps from inside a run.
+
+    Each `…_sync` method is the twin for code that cannot await; inside a thread it waits like its twin.
+    """
+
+    is_tracer = True
+
+    def __init__(self, reports: Reports) -> None:
+        self._reports = reports
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run."""
+        return self._reports.facts.run_id
+
+    @property
+    def fid(self) -> str:
+        """The id of the run, by its Kodosumi name."""
+        return self.run_id
+
+    @property
+    def user_id(self) -> str | None:
+        """Who started the run."""
+        return self._reports.facts.user_id
+
+    @property
+    def tenant_id(self) -> str | None:
+        """The organisation the run belongs to."""
+        return self._reports.facts.tenant_id
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, from 1."""
+        return self._reports.facts.attempt
+
+    async def debug(self, *messages: str) -> None:
+        """Report something for developers."""
+        await self._reports.report(EventKind.DEBUG, _lines(messages))
+
+    def debug_sync(self, *messages: str) -> None:
+        """Report something for developers."""
+        self._reports.report_sync(EventKind.DEBUG, _lines(messages))
+
+    async def action(self, *values: Any) -> None:
+        """Report what the agent does, one event per value."""
+        for value in values:
+            await self._reports.report(EventKind.ACTION, typed(value))
+
+    def action_sync(self, *values: Any) -> None:
+        """Report what the agent does, one event per value."""
+        for value in values:
+            self._reports.report_sync(EventKind.ACTION, typed(value))
+
+    async def result(self, *values: Any) -> None:
+        """Report something the agent found, one event per value."""
+        for value in values:
+            await self._reports.report(EventKind.RESULT, typed(value))
+
+    def result_sync(self, *values: Any) -> None:
+        """Report something the agent found, one event per value."""
+        for value in values:
+            self._reports.report_sync(EventKind.RESULT, typed(value))
+
+    async def markdown(self, *messages: str) -> None:
+        """Report a result written in Markdown."""
+        await self.result(Markdown("\n\n".join(messages)))
+
+    def markdown_sync(self, *messages: str) -> None:
+        """Report a result written in Markdown."""
+        self.result_sync(Markdown("\n\n".join(messages)))
+
+    async def html(self, *messages: str) -> None:
+        """Report a result written in HTML."""
+        await self.result(HTML("\n".join(messages)))
+
+    def html_sync(self, *messages: str) -> None:
+        """Report a result written in HTML."""
+        self.result_sync(HTML("\n".join(messages)))
+
+    async def text(self, *messages: str) -> None:
+        """Report a result in plain text."""
+        await self.result(Text("\n".join(messages)))
+
+    def text_sync(self, *messages: str) -> None:
+        """Report a result in plain text."""
+        self.result_sync(Text("\n".join(messages)))
+
+    async def warning(self, *messages: str, exc_info: bool = False) -> None:
+        """Report that something is not as it should be, with the current traceback if asked."""
+        await self._reports.report(EventKind.STDERR, _lines(messages, exc_info))
+
+    def warning_sync(self, *messages: str, exc_info: bool = False) -> None:
+        """Report that something is not as it should be, with the current traceback if asked."""
+        self._reports.report_sync(EventKind.STDERR, _lines(messages, exc_info))
+
+    @overload
+    async def step(
+        self,
+        name: str,
+        function: Callable[..., Awaitable[T]],
+        *args: Any,
+        key: str | None = None,
+        once: bool = False,
+        **kwargs: Any,
+    ) -> T: ...
+
+    @overload
+    async def step(
+        self,
+        name: str,
+        function: Callable[..., T],
+        *args: Any,
+        key: str | None = None,
+        once: bool = False,
+        **kwargs: Any,
+    ) -> T: ...
+
+    async def step(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        *args: Any,
+        key: str | None = None,
+        once: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Run a function once per run and return its recorded result ever after, whatever crashes.
+
+        The record is found by `name` and the arguments; `key` stands for the arguments when they are not plain data.
+        A function interrupted by a crash is run again, unless `once` is set: then `StepUnknown` is raised instead.
+        """
+        return await self._reports.step(StepCall(name, function, args, kwargs, key, once))
+
+    def step_sync(
+        self,
+        name: str,
+        function: Callable[..., T],
+        *args: Any,
+        key: str | None = None,
+        once: bool = False,
+        **kwargs: Any,
+    ) -> T:
+        """`step` for threads."""
+        return self._reports.step_sync(StepCall(name, function, args, kwargs, key, once))
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait without holding anything: the timer is recorded, and a run started again waits only for the rest."""
+        await self._reports.sleep(seconds)
+
+
+def _lines(messages: tuple[str, ...], exc_info: bool = False) -> Payload:
+    trace = [traceback.format_exc().rstrip()] if exc_info else []
+    return {"text": "\n".join([*(str(each) for each in messages), *trace])}
