@@ -60,11 +60,19 @@ class OwnProcessDied(ExecutionLost):
     """The process that the run had for itself died."""
 
 
+class TryAgain(Exception):
+    """The call failed in a way that may pass: the driving activity ends and is started again after `delay_s`."""
+
+    def __init__(self, type_: str, message: str, *, delay_s: float, is_expected: bool) -> None:
+        super().__init__(message)
+        self.type, self.delay_s, self.is_expected = type_, delay_s, is_expected
+
+
 class Execution(Protocol):
     """One run being executed, as seen by the activity that drives it."""
 
     def reports(self) -> AsyncIterator[Report]:
-        """What happens, in order, up to Ended or Parked. Raises ExecutionLost."""
+        """What happens, in order, up to Ended or Parked. Raises ExecutionLost, TryAgain."""
         ...
 
     async def acknowledge(self, stored: Mapping[str, int]) -> None:
@@ -87,8 +95,8 @@ class Execution(Protocol):
 class Executor(Protocol):
     """Whatever can execute agents of one kind: service hosts, the model provider."""
 
-    async def open(self, attached: Attached) -> Execution:
-        """Start the run or attach to it. Raises ExecutionLost when there is nobody to execute it yet."""
+    async def open(self, attached: Attached, attempt: int) -> Execution:
+        """Start the run or attach to it; `attempt` counts what TryAgain asked for, from 1. Raises ExecutionLost."""
         ...
 
     async def stop(self, attached: Attached) -> None:

@@ -4,13 +4,15 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.driving import Driving, Fenced
-from activities.executors import Execution, ExecutionLost, Executor, OwnProcessDied
+from activities.executors import Execution, ExecutionLost, Executor, OwnProcessDied, TryAgain
 from windlass.contracts import runs as words
 from windlass.contracts.events import EventKind, NewEvent, Payload
 from windlass.contracts.ids import RunId, TenantId
@@ -50,10 +52,15 @@ class RunActivities:
 
         The second time it takes the run over with a new epoch; the agent goes on, or starts from its steps.
         """
-        progress: dict[str, Any] = {}
+        details = activity.info().heartbeat_details
+        progress: dict[str, Any] = dict(details[0]) if details else {}
         beating = asyncio.create_task(_beat(progress))
         try:
             return await self._drive(request, progress)
+        except TryAgain as failure:
+            progress["tries"] = progress.get("tries", 0) + 1
+            activity.heartbeat(progress)
+            raise _again(failure) from failure
         finally:
             beating.cancel()
 
@@ -116,7 +123,7 @@ class RunActivities:
         refusal = _refusal(attached)
         if refusal is not None:
             return await self._failed(attached, refusal)
-        execution = await self._executor(attached).open(attached)
+        execution = await self._executor(attached).open(attached, progress.get("tries", 0) + 1)
         self._open[attached.run_id] = execution
         outside = self._outside
         try:
@@ -173,6 +180,12 @@ def _is_cancelled() -> bool:
     """Whether the workflow wants the agent stopped (a worker that shuts down leaves it running)."""
     details = activity.cancellation_details()
     return details is not None and details.cancel_requested
+
+
+def _again(failure: TryAgain) -> ApplicationError:
+    category = ApplicationErrorCategory.BENIGN if failure.is_expected else ApplicationErrorCategory.UNSPECIFIED
+    delay = timedelta(seconds=failure.delay_s)
+    return ApplicationError(str(failure), type=failure.type, next_retry_delay=delay, category=category)
 
 
 async def _beat(progress: dict[str, Any]) -> None:

@@ -84,7 +84,7 @@ class HostExecutor:
         self._executions = executions
         self._sockets = sockets
 
-    async def open(self, attached: Attached) -> "HostExecution":
+    async def open(self, attached: Attached, attempt: int) -> "HostExecution":
         """Start the run in its service's host, or attach to it. Raises ExecutionLost."""
         line = await Line.open(self._address(attached))
         try:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from windlass.contracts.events import Payload
-from windlass.contracts.ids import RunId, new_id
+from windlass.contracts.ids import RunId, TenantId, new_id
 from windlass.contracts.runs import TERMINAL, RunStatus
 from windlass.core.agents import Agents
 from windlass.core.audit import record
@@ -102,6 +102,18 @@ class Step:
     kept_from: RunId | None
 
 
+class Messenger(Protocol):
+    """Carries what was committed to the engine, at once where it can; the outbox is what counts."""
+
+    def started(self, tenant_id: TenantId, run: Run) -> None:
+        """A run was recorded."""
+        ...
+
+    def cancelled(self, tenant_id: TenantId, run: Run) -> None:
+        """The end of a run was asked for."""
+        ...
+
+
 RUN_COLUMNS = ", ".join("try as try_" if column.name == "try_" else column.name for column in fields(Run))
 RUN_FIELDS = tuple(column.name for column in fields(Run))
 STEP_COLUMNS = ", ".join(column.name for column in fields(Step))
@@ -120,10 +132,11 @@ order by created_at desc, id desc limit $10
 class Runs:
     """Runs as the people of a tenant see them."""
 
-    def __init__(self, database: Database, wakeup: Wakeup, agents: Agents) -> None:
+    def __init__(self, database: Database, wakeup: Wakeup, agents: Agents, messenger: Messenger) -> None:
         self._database = database
         self._wakeup = wakeup
         self._agents = agents
+        self._messenger = messenger
 
     async def start(self, caller: Caller, wish: StartRun) -> Run:
         """Record a run, `queued`, with its first event and outbox line. Raises NotFound (agent), Invalid (inputs)."""
@@ -201,8 +214,9 @@ class Runs:
                 reason or f"cancelled by {caller.name}",
             )
             await record(connection, caller, "run.cancel", f"run:{run_id}", after={"reason": reason})
-        self._wakeup.poke(caller.tenant_id, run_id, 0, changed=True)
-        return _run(_known(row))
+        wanted = _run(_known(row))
+        self._messenger.cancelled(caller.tenant_id, wanted)
+        return wanted
 
     async def retry(self, caller: Caller, run_id: UUID, from_: str | None = None, inputs: Payload | None = None) -> Run:
         """A new run with the finished steps of this one copied in; `from_` is a step (key or name) or "start"."""
@@ -251,6 +265,7 @@ class Runs:
             created = await connection.fetchrow("select * from create_run($1, $2, $3)", caller.tenant_id, row, kept)
             run = _run(_known(created))
             await record(connection, caller, action, f"run:{run.id}", after={"agent": run.agent, "title": run.title})
+        self._messenger.started(caller.tenant_id, run)
         self._wakeup.poke(caller.tenant_id, run.id, 1, changed=True)
         return run
 

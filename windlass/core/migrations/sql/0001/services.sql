@@ -51,3 +51,14 @@ select windlass_protect('flow');
 select windlass_protect('host');
 select windlass_allow('service', 'windlass_jobs', '{select,update}');
 select windlass_allow('host', 'windlass_jobs', '{select}');
+
+-- The worker processes of the installation; a row is renewed every few seconds while its process lives.
+create table worker (
+  slot text primary key,                       -- "{node}/{role}-{n}", held by an advisory lock
+  role text not null,
+  node text not null,
+  pid int not null,
+  started_at timestamptz not null,
+  seen_at timestamptz not null default clock_timestamp()
+);
+grant select, insert, update, delete on worker to windlass_app;

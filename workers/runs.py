@@ -1,0 +1,108 @@
+"""The role `runs`: run workflows, and the activities that drive agents."""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+from uuid import UUID
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.adapters.claude import ClaudeMessages
+from activities.adapters.hosts import HostExecutor
+from activities.claude import ClaudeRuns
+from activities.models import ClaudeExecutor
+from activities.runs import STOP_CHANNEL, Outside, RunActivities
+from windlass.contracts import queues
+from windlass.contracts.ids import RunId
+from windlass.core.artifacts import Artifacts
+from windlass.core.events import Events
+from windlass.core.executions import Executions
+from windlass.core.settings import Settings
+from windlass.core.storage.local import LocalObjects
+from workers.reaper import reap
+from workers.runtime import GRACE, Parts, connect, opened, sandbox, work
+from workers.slots import Slot
+from workflows.runs import RunWorkflow
+
+DRIVEN_AT_ONCE = 2000
+CACHED_WORKFLOWS = 500
+
+
+async def serve(settings: Settings) -> None:
+    """Serve the role until told to stop."""
+    async with opened(settings, "runs") as parts:
+        slot = Slot(settings.require_database_url(), settings.node, "runs")
+        identity = await slot.take()
+        client = await connect(settings, identity)
+        keeping = asyncio.create_task(slot.keep(parts.stopping.set))
+        try:
+            await slot.wait_for_twins()
+            await reap(client, parts.jobs)
+            await work(build(client, parts), parts.stopping)
+        finally:
+            keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeping
+            await slot.release()
+
+
+def build(client: Client, parts: Parts) -> Worker:
+    """The Temporal worker of the role."""
+    activities = run_activities(parts)
+    return Worker(
+        client,
+        task_queue=queues.RUNS,
+        workflows=[RunWorkflow],
+        activities=[activities.drive, activities.stop, activities.end],
+        workflow_runner=sandbox(),
+        max_concurrent_activities=DRIVEN_AT_ONCE,
+        max_cached_workflows=CACHED_WORKFLOWS,
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
+        max_heartbeat_throttle_interval=timedelta(seconds=3),
+        default_heartbeat_throttle_interval=timedelta(seconds=3),
+        graceful_shutdown_timeout=GRACE,
+    )
+
+
+def run_activities(parts: Parts) -> RunActivities:
+    """The activities of runs, and their ear for runs that must stop."""
+    executions, events = Executions(parts.database, parts.notifier), Events(parts.database, parts.notifier)
+    claude = ClaudeRuns(ClaudeExecutor(model(parts.settings), lambda: datetime.now(UTC).date()), events)
+    activities = RunActivities(
+        Outside(
+            executions=executions,
+            artifacts=Artifacts(LocalObjects(storage_folder(parts.settings))),
+            events=events,
+            wakeup=parts.notifier,
+            executors={"flow": HostExecutor(executions, sockets(parts.settings)), "claude": claude},
+        )
+    )
+    stopping: set[asyncio.Task[bool]] = set()
+
+    def stop(run_id: str) -> None:
+        task = asyncio.ensure_future(activities.stop_here(RunId(UUID(run_id))))
+        stopping.add(task)
+        task.add_done_callback(stopping.discard)
+
+    parts.listener.on(STOP_CHANNEL, stop)
+    return activities
+
+
+def model(settings: Settings) -> ClaudeMessages:
+    """The model provider, or the scripted stand-in when there is no key."""
+    if settings.anthropic_api_key is None:
+        return ClaudeMessages("stand-in", settings.standin_url, standin=True)
+    return ClaudeMessages(settings.anthropic_api_key.get_secret_value(), settings.anthropic_base_url)
+
+
+def sockets(settings: Settings) -> Path:
+    """Where the hosts of this machine listen."""
+    return settings.home / "hosts"
+
+
+def storage_folder(settings: Settings) -> Path:
+    """The folder of a `file://` storage URL."""
+    return Path(unquote(urlparse(settings.storage_url).path))

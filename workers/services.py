@@ -1,0 +1,39 @@
+"""The role `services`: keeps the hosts of this machine's services up."""
+
+import asyncio
+import sys
+from contextlib import suppress
+
+from activities.adapters.processes import HostFolders, LocalHosts
+from activities.services import ServiceKeeper
+from windlass.core.services import CHANGED_CHANNEL
+from windlass.core.settings import Settings
+from windlass.core.wanted import Wanted
+from workers.runs import sockets
+from workers.runtime import opened
+from workers.slots import Slot
+
+
+async def serve(settings: Settings) -> None:
+    """Serve the role until told to stop; the hosts stay up for the next worker to adopt."""
+    async with opened(settings, "services") as parts:
+        slot = Slot(settings.require_database_url(), settings.node, "services")
+        await slot.take()
+        folders = HostFolders(
+            sockets=sockets(settings),
+            logs=settings.home / "logs",
+            python=str(settings.host_python or sys.executable),
+            lifeline=settings.lifeline_fd,
+        )
+        keeper = ServiceKeeper(Wanted(parts.database, parts.jobs, parts.notifier), LocalHosts(folders), settings.node)
+        parts.listener.on(CHANGED_CHANNEL, lambda _name: keeper.look())
+        tasks = [asyncio.create_task(keeper.run()), asyncio.create_task(slot.keep(parts.stopping.set))]
+        try:
+            await parts.stopping.wait()
+        finally:
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
+            await slot.release()
