@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from tests.parts import Postgres, running_postgres, short_folder
+from stack.temporal import Server
+from tests.parts import Postgres, running_postgres, running_temporal, short_folder
 from windlass.core.database import Database
 
 
@@ -28,3 +29,11 @@ async def database(database_url: str) -> AsyncGenerator[Database]:
     pool = await Database.connect(database_url)
     yield pool
     await pool.close()
+
+
+@pytest.fixture(scope="session")
+async def temporal() -> AsyncGenerator[Server]:
+    """A real Temporal server, shared by the whole session: use workflow ids and queues of your own."""
+    with short_folder() as folder:
+        async with running_temporal(folder) as server:
+            yield server

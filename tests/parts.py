@@ -13,6 +13,8 @@ from pathlib import Path
 from stack import postgres as embedded
 from stack.postgres import Cluster
 from stack.processes import spawn
+from stack.temporal import Server, find_program
+from stack.temporal import wait_ready as temporal_ready
 from windlass.core.migrations.schema import upgrade
 
 
@@ -54,6 +56,19 @@ async def running_postgres(folder: Path) -> AsyncGenerator[Postgres]:
         yield Postgres(cluster, process, log)
     finally:
         await stop(process, signal.SIGINT)
+
+
+@asynccontextmanager
+async def running_temporal(folder: Path) -> AsyncGenerator[Server]:
+    """A Temporal server in `folder`, on free ports, with our search attributes."""
+    port, ui_port = free_ports(2)
+    server = Server(await find_program(None, folder), folder / "temporal.db", port, ui_port)
+    process = await spawn(server.command, folder / "temporal.log")
+    try:
+        await temporal_ready(server)
+        yield server
+    finally:
+        await stop(process, signal.SIGKILL)  # an orderly end takes it seconds
 
 
 async def stop(process: asyncio.subprocess.Process, polite: signal.Signals = signal.SIGTERM) -> None:

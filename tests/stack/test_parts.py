@@ -1,5 +1,9 @@
 """The shared parts other tests stand on."""
 
+from temporalio.client import Client
+
+from stack.attributes import create
+from stack.temporal import Server
 from windlass.core.database import Database
 from windlass.core.migrations.schema import current, newest
 
@@ -11,3 +15,9 @@ async def test_the_pool_acts_as_the_application_role(database: Database):
 
 async def test_the_migrated_schema_is_the_newest(database_url: str):
     assert await current(database_url) == newest()
+
+
+async def test_temporal_has_the_search_attributes_from_its_start(temporal: Server):
+    client = await Client.connect(temporal.address)
+
+    assert await create(client) == []
