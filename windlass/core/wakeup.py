@@ -28,7 +28,7 @@ class Wakeup(Protocol):
     """How a writer tells readers in other processes to look; never waits, never fails."""
 
     def poke(self, tenant_id: TenantId, stream_id: UUID, seq: int, *, changed: bool = False) -> None:
-        """Say that a stream has grown to `seq` (0: it has not); `changed`: the tenant's list of runs looks different."""
+        """Say that a stream has grown to `seq` (0: it has not); `changed`: the tenant's list of runs did too."""
         ...
 
     def poke_text(self, stream_id: UUID) -> None:
@@ -75,6 +75,11 @@ class Notifier:
         self._task: asyncio.Task[None] | None = None
         self.sent = 0
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection to send on."""
+        return self._connection is not None
+
     async def start(self) -> None:
         """Begin to send; what was said before is sent now."""
         self._task = asyncio.create_task(self._run(), name="notifier")
@@ -93,7 +98,7 @@ class Notifier:
         await self._disconnect()
 
     def poke(self, tenant_id: TenantId, stream_id: UUID, seq: int, *, changed: bool = False) -> None:
-        """Say that a stream has grown to `seq` (0: it has not); `changed`: the tenant's list of runs looks different."""
+        """Say that a stream has grown to `seq` (0: it has not); `changed`: the tenant's list of runs did too."""
         if seq:
             self._add(stream_id.hex, max(seq, self._pending.get(stream_id.hex, 0)))
         if changed:
