@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(None, alias="WINDLASS_SECRET_KEY")
     admin_email: str = Field("admin@localhost", alias="WINDLASS_ADMIN_EMAIL")
     admin_password: SecretStr | None = Field(None, alias="WINDLASS_ADMIN_PASSWORD")
+    access_token_minutes: int = Field(120, alias="WINDLASS_ACCESS_TOKEN_MINUTES", ge=1, le=1440)
+    refresh_token_days: int = Field(7, alias="WINDLASS_REFRESH_TOKEN_DAYS", ge=1, le=30)
+    proxies: str = Field("", alias="WINDLASS_PROXIES")  # addresses whose X-Forwarded-* headers are believed
     signup: Literal["closed", "open"] = Field("closed", alias="WINDLASS_SIGNUP")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), alias="WINDLASS_CORS_ORIGINS")
     docs: bool | None = Field(None, alias="WINDLASS_DOCS")

@@ -33,11 +33,12 @@ class Authentication:
     """Finds the caller behind a request and remembers the answer for a moment."""
 
     def __init__(
-        self, database: Database, tokens: Tokens, secret: str, now: Callable[[], float] = time.monotonic
+        self, database: Database, tokens: Tokens, secret: bytes, now: Callable[[], float] = time.monotonic
     ) -> None:
         self._database = database
         self._tokens = tokens
         self._pepper = derive(secret, "api-key")
+        self._csrf = derive(secret, "csrf")
         self._now = now
         self._known: OrderedDict[Hashable, Known] = OrderedDict()
         self._changes = 0
@@ -86,6 +87,10 @@ class Authentication:
     def key_hash(self, key_id: str, secret: str) -> bytes:
         """What is stored of an API key: useless without the installation's secret key."""
         return hmac.digest(self._pepper, f"{key_id}_{secret}".encode(), "sha256")
+
+    def csrf_token(self, caller: Caller) -> str:
+        """What the pages of a session send back to prove that they are ours."""
+        return hmac.new(self._csrf, str(caller.session_id).encode(), "sha256").hexdigest()
 
     async def _look(self, query: str, key: UUID | bytes | str | None) -> Row | None:
         known = self._known.get(key)

@@ -35,17 +35,17 @@ class Claims:
     tenant_id: UUID
 
 
-def derive(secret: str, purpose: str) -> bytes:
+def derive(secret: bytes, purpose: str) -> bytes:
     """A key for one purpose from the installation's secret key; refuses a secret that could be guessed."""
-    if len(secret.encode()) < SHORTEST_SECRET or len(set(secret)) < 8:
+    if len(secret) < SHORTEST_SECRET or len(set(secret)) < 8:
         raise WeakSecret(WeakSecret.__doc__)
-    return hmac.digest(secret.encode(), f"windlass/{purpose}".encode(), "sha256")
+    return hmac.digest(secret, f"windlass/{purpose}".encode(), "sha256")
 
 
 class Tokens:
     """Issues and reads access tokens."""
 
-    def __init__(self, secret: str, lifetime: timedelta, now: Clock) -> None:
+    def __init__(self, secret: bytes, lifetime: timedelta, now: Clock) -> None:
         key = derive(secret, "access-token")
         self._kid = hashlib.sha256(key).hexdigest()[:16]
         self._keys: Mapping[str, bytes] = {self._kid: key}

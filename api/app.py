@@ -1,0 +1,66 @@
+"""The gateway as a list: what it is made of, outermost first."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.staticfiles import StaticFiles
+
+from api import docs
+from api.dependencies import State
+from api.errors import install_problems
+from api.middleware.bodies import Bodies
+from api.middleware.requests import Requests
+from api.middleware.security import SecurityHeaders
+from api.routes import auth, health
+from windlass.core.settings import Settings
+
+VENDOR = Path(__file__).parent / "static" / "vendor"
+
+ROUTERS: tuple[APIRouter, ...] = (health.router, auth.router)
+
+
+def create_app(state: State) -> FastAPI:
+    """The application of one process, around its state."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[State]:
+        yield state
+
+    app = FastAPI(
+        title="Windlass",
+        summary="Durable runs for AI agents.",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if state["settings"].docs_enabled else None,
+        lifespan=lifespan,
+        middleware=middleware(state["settings"]),
+    )
+    install_problems(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    if state["settings"].docs_enabled:
+        app.include_router(docs.router)
+        app.mount("/static/vendor", StaticFiles(directory=VENDOR), name="vendor")
+    return app
+
+
+def middleware(settings: Settings) -> list[Middleware]:
+    """What every request passes, outermost first."""
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=["GET", "POST", "PATCH", "PUT", "DELETE"],
+        allow_headers=["authorization", "content-type", "idempotency-key", "last-event-id", "x-request-id"],
+        expose_headers=["x-request-id", "retry-after"],
+    )
+    return [
+        Middleware(Requests),
+        Middleware(SecurityHeaders),
+        *([cors] if settings.cors_origins else []),
+        Middleware(Bodies),
+    ]

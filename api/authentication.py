@@ -1,0 +1,91 @@
+"""Who sends this request: bearer token, API key, or the cookie of a page with its cross-site protection."""
+
+import hmac
+import secrets
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.requests import HTTPConnection
+
+from api.cookies import cookie_name
+from windlass.core.callers import Caller, Origin
+from windlass.core.errors import Forbidden, Unauthenticated
+from windlass.core.identity import Authentication
+from windlass.core.identity.authentication import KEY_MARK
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+CSRF_HEADER = "x-csrf-token"
+CSRF_FIELD = "csrf_token"
+FORM = "application/x-www-form-urlencoded"
+
+
+async def authenticate(request: HTTPConnection) -> Caller:
+    """The caller of this request, found once. Raises Unauthenticated, Forbidden (a page of another site)."""
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is None:
+        known = request.state.caller = await _find(request)
+    return known
+
+
+async def caller_if_any(request: HTTPConnection) -> Caller | None:
+    """The caller, or None when nobody (or nobody known) is signed in."""
+    try:
+        return await authenticate(request)
+    except Unauthenticated:
+        return None
+
+
+def origin_of(request: HTTPConnection) -> Origin:
+    """Where the request came from."""
+    address = request.client.host if request.client else ""
+    return Origin(address, request.headers.get("user-agent", ""), request.state.request_id)
+
+
+def csrf_token(request: HTTPConnection, caller: Caller) -> str:
+    """The token that the forms and scripts of this session's pages send back (header or field)."""
+    authentication: Authentication = request.state.authentication
+    return authentication.csrf_token(caller)
+
+
+def check_same_site(request: HTTPConnection) -> None:
+    """Go on only when a page of ours sent this. Raises Forbidden."""
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    origin = urlsplit(request.headers.get("origin", "")).netloc
+    if site not in ("same-origin", "none") or not origin or origin != request.headers.get("host"):
+        raise Forbidden("This came from a page of another site. Nothing was changed.")
+
+
+async def _find(request: HTTPConnection) -> Caller:
+    authentication: Authentication = request.state.authentication
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    if scheme:
+        if scheme.lower() != "bearer":
+            raise Unauthenticated("Send an access token or an API key as bearer.")
+        is_key = credentials.startswith(f"{KEY_MARK}_")
+        by = authentication.by_key if is_key else authentication.by_token
+        return await by(credentials.strip(), origin_of(request))
+    cookie = request.cookies.get(cookie_name(request))
+    if cookie is None:
+        raise Unauthenticated("Sign in first.")
+    caller = await authentication.by_cookie(cookie, origin_of(request))
+    if request.scope.get("method") not in SAFE_METHODS:
+        check_same_site(request)
+        _check_csrf(request, caller)
+    return caller
+
+
+def _check_csrf(request: HTTPConnection, caller: Caller) -> None:
+    sent = request.headers.get(CSRF_HEADER) or _form_field(request)
+    if not hmac.compare_digest(sent.encode(), csrf_token(request, caller).encode()):
+        raise Forbidden("The page is too old or not ours. Nothing was changed; reload it and try again.")
+
+
+def _form_field(request: HTTPConnection) -> str:
+    if not request.headers.get("content-type", "").startswith(FORM):
+        return ""
+    body: bytes = getattr(request.state, "body", b"")
+    return parse_qs(body.decode(errors="replace")).get(CSRF_FIELD, [""])[0]
+
+
+def new_request_id() -> str:
+    """A name for one request."""
+    return secrets.token_hex(12)

@@ -1,0 +1,35 @@
+"""What JSON bodies have in common: nothing unknown is taken, and text is text."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+
+class Body(BaseModel):
+    """A request body; an unknown field is an error, so nobody believes it was heard."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _plain(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("must be one line of printable text")
+    return value
+
+
+def _address(value: str) -> str:
+    local, at, domain = value.rpartition("@")
+    if not (local and at and domain) or " " in value or "@" in local:
+        raise ValueError("must be an e-mail address")
+    return value.lower()
+
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_plain)]
+Email = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=3, max_length=254),
+    AfterValidator(_plain),
+    AfterValidator(_address),
+    Field(examples=["ada@example.org"]),
+]
+Password = Annotated[str, Field(min_length=1, max_length=256, json_schema_extra={"format": "password"})]

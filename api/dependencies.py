@@ -1,0 +1,118 @@
+"""What a route may ask for in its signature: the caller with a permission, and the parts of the process."""
+
+from typing import Annotated, TypedDict
+
+from fastapi import Depends, Request
+
+from api.authentication import authenticate
+from api.paging import Cursors
+from windlass.core.audit import Audit
+from windlass.core.callers import Caller
+from windlass.core.database import Database
+from windlass.core.errors import Forbidden
+from windlass.core.health import Part
+from windlass.core.identity import Authentication, PasswordChangeRequired, Passwords, Sessions, SignIn
+from windlass.core.permissions import Permission
+from windlass.core.settings import Settings
+
+
+class State(TypedDict):
+    """What the process hands to every request, as `request.state.<name>`."""
+
+    settings: Settings
+    database: Database
+    jobs: Database
+    passwords: Passwords
+    sessions: Sessions
+    sign_in: SignIn
+    authentication: Authentication
+    cursors: Cursors
+    health: list[Part]
+
+
+class Requires:
+    """A dependency that lets a caller through who holds the permission, and says which one that is."""
+
+    def __init__(self, permission: Permission, *, any_password: bool = False) -> None:
+        self.permission = permission
+        self.any_password = any_password
+
+    async def __call__(self, request: Request) -> Caller:
+        """The caller. Raises Unauthenticated, Forbidden, PasswordChangeRequired."""
+        caller = await authenticate(request)
+        if not caller.may(self.permission):
+            raise Forbidden(f"This needs the permission {self.permission}.")
+        if caller.must_change_password and not self.any_password:
+            raise PasswordChangeRequired("Choose a password of your own first: POST /v1/auth/password.")
+        return caller
+
+
+def requires(permission: Permission, *, any_password: bool = False) -> Requires:
+    """Declare what a route needs; `any_password` opens it to people who must first change theirs."""
+    return Requires(permission, any_password=any_password)
+
+
+async def public() -> None:
+    """Declare that a route needs nobody to be signed in."""
+
+
+Public = Depends(public)
+
+
+def get_settings(request: Request) -> Settings:
+    """The settings of this process."""
+    settings: Settings = request.state.settings
+    return settings
+
+
+def get_database(request: Request) -> Database:
+    """The pool that sees one tenant at a time."""
+    database: Database = request.state.database
+    return database
+
+
+def get_audit(request: Request) -> Audit:
+    """The audit log."""
+    return Audit(get_database(request))
+
+
+def get_sign_in(request: Request) -> SignIn:
+    """The way in."""
+    sign_in: SignIn = request.state.sign_in
+    return sign_in
+
+
+def get_sessions(request: Request) -> Sessions:
+    """Sign-in sessions."""
+    sessions: Sessions = request.state.sessions
+    return sessions
+
+
+def get_authentication(request: Request) -> Authentication:
+    """What is believed about callers."""
+    authentication: Authentication = request.state.authentication
+    return authentication
+
+
+def get_cursors(request: Request) -> Cursors:
+    """Makes and reads the cursors of lists."""
+    cursors: Cursors = request.state.cursors
+    return cursors
+
+
+SettingsDep = Annotated[Settings, Depends(get_settings)]
+DatabaseDep = Annotated[Database, Depends(get_database)]
+AuditDep = Annotated[Audit, Depends(get_audit)]
+SignInDep = Annotated[SignIn, Depends(get_sign_in)]
+SessionsDep = Annotated[Sessions, Depends(get_sessions)]
+AuthenticationDep = Annotated[Authentication, Depends(get_authentication)]
+CursorsDep = Annotated[Cursors, Depends(get_cursors)]
+
+Me = Annotated[Caller, Depends(requires(Permission.ME_READ, any_password=True))]
+"""Whoever is signed in, also with a password that must be changed."""
+MeChanging = Annotated[Caller, Depends(requires(Permission.ME_WRITE, any_password=True))]
+"""A person who signed in, also with a password that must be changed."""
+Myself = Annotated[Caller, Depends(requires(Permission.ME_WRITE))]
+"""A person who signed in; API keys do not hold this."""
+AuditReader = Annotated[Caller, Depends(requires(Permission.AUDIT_READ))]
+PlatformReader = Annotated[Caller, Depends(requires(Permission.PLATFORM_READ))]

@@ -1,0 +1,40 @@
+"""The state of a gateway process: opened once, closed in reverse."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+from api.dependencies import State
+from api.paging import Cursors
+from windlass.core.database import JOBS_ROLE, Database
+from windlass.core.health import database_part
+from windlass.core.identity import Authentication, Lifetimes, Passwords, Sessions, SignIn, Tokens
+from windlass.core.settings import Settings
+
+POOL = 10
+JOBS_POOL = 3
+
+
+@asynccontextmanager
+async def open_state(settings: Settings) -> AsyncGenerator[State]:
+    """Connect everything a gateway needs."""
+    url, secret = settings.require_database_url(), settings.require_secret_key()
+    async with AsyncExitStack() as stack:
+        database = await Database.connect(url, max_size=POOL, name="windlass gateway")
+        stack.push_async_callback(database.close)
+        jobs = await Database.connect(url, role=JOBS_ROLE, max_size=JOBS_POOL, name="windlass gateway jobs")
+        stack.push_async_callback(jobs.close)
+        tokens = Tokens(secret, timedelta(minutes=settings.access_token_minutes), lambda: datetime.now(UTC))
+        sessions = Sessions(database, tokens, Lifetimes(unused=timedelta(days=settings.refresh_token_days)))
+        passwords = Passwords()
+        yield State(
+            settings=settings,
+            database=database,
+            jobs=jobs,
+            passwords=passwords,
+            sessions=sessions,
+            sign_in=SignIn(database, sessions, passwords),
+            authentication=Authentication(database, tokens, secret),
+            cursors=Cursors(secret),
+            health=[database_part(database)],
+        )

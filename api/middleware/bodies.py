@@ -1,0 +1,125 @@
+"""What may come in: 1 MiB, in 30 seconds, and JSON that is neither too deep nor unstorable."""
+
+import asyncio
+import re
+from dataclasses import dataclass
+
+import orjson
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import BadRequest, TooLarge, TooSlow, problem_of
+from windlass.core.errors import Invalid, WindlassError
+
+LIMIT_BYTES = 1024 * 1024
+PATIENCE_S = 30.0
+DEPTH = 64
+TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """Reads the whole body before anything else sees the request; it waits in `request.state.body`."""
+
+    app: ASGIApp
+    limit_bytes: int = LIMIT_BYTES
+    patience_s: float = PATIENCE_S
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        try:
+            check_address(scope)
+            if scope["method"] in WITHOUT_BODY:
+                body = None
+            else:
+                body = await self._read(scope, receive)
+                check_json(Headers(scope=scope).get("content-type", ""), body)
+        except WindlassError as error:
+            await _refuse(scope, send, error)
+            return
+        if body is None:
+            await self.app(scope, receive, send)
+            return
+        scope["state"]["body"] = body
+        await self.app(scope, _replayed(body, receive), send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes:
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdigit() and int(declared) > self.limit_bytes:
+            raise self._too_large()
+        try:
+            async with asyncio.timeout(self.patience_s):
+                return await self._collect(receive)
+        except TimeoutError:
+            raise TooSlow(f"The body did not arrive within {self.patience_s:g} seconds.") from None
+
+    async def _collect(self, receive: Receive) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise BadRequest("The client went away before the body was complete.")
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self.limit_bytes:
+                raise self._too_large()
+            if not message.get("more_body", False):
+                return b"".join(parts)
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"A body has at most {self.limit_bytes} bytes. Files are uploaded as files.")
+
+
+def check_address(scope: Scope) -> None:
+    """Refuse an address with a NUL or with bytes that are not UTF-8: no stored text holds those."""
+    if "\0" in scope["path"] or b"%00" in scope["query_string"] or "\ufffd" in scope["path"]:
+        raise BadRequest("The address holds a character that is not text.")
+
+
+def check_json(content_type: str, body: bytes) -> None:
+    """Refuse JSON that is too deep to read or holds text that cannot be stored. Raises BadRequest, Invalid."""
+    if not body or "json" not in content_type:
+        return
+    if body.count(b"[") + body.count(b"{") > DEPTH and _depth(body) > DEPTH:
+        raise BadRequest(f"The JSON is nested deeper than {DEPTH} levels.")
+    if b"\\u" not in body:
+        return
+    if NUL.search(body):
+        raise Invalid("Text must not hold the character U+0000.")
+    try:
+        orjson.loads(body)  # unlike the standard library it refuses half surrogate pairs
+    except orjson.JSONDecodeError as error:
+        raise Invalid(f"The body is not JSON: {error}.") from error
+
+
+def _depth(body: bytes) -> int:
+    deepest = depth = 0
+    for mark in re.findall(rb"[\[\]{}]", TEXT.sub(b"", body)):
+        depth += 1 if mark in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replay
+
+
+async def _refuse(scope: Scope, send: Send, error: WindlassError) -> None:
+    response = problem_of(error, scope["path"], scope["state"]["request_id"]).response()
+    response.headers["connection"] = "close"  # what is left of the body is not read
+
+    async def nothing() -> Message:
+        return {"type": "http.disconnect"}
+
+    await response(scope, nothing, send)
