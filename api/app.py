@@ -15,12 +15,12 @@ from api.errors import install_problems
 from api.middleware.bodies import Bodies
 from api.middleware.requests import Requests
 from api.middleware.security import SecurityHeaders
-from api.routes import auth, health
+from api.routes import agents, auth, health, runs, services
 from windlass.core.settings import Settings
 
 VENDOR = Path(__file__).parent / "static" / "vendor"
 
-ROUTERS: tuple[APIRouter, ...] = (health.router, auth.router)
+ROUTERS: tuple[APIRouter, ...] = (health.router, auth.router, agents.router, runs.router, services.router)
 
 
 def create_app(state: State) -> FastAPI:

@@ -5,6 +5,7 @@ from typing import Annotated, TypedDict
 from fastapi import Depends, Request
 
 from api.authentication import authenticate
+from api.engine import Engine
 from api.paging import Cursors
 from windlass.core.audit import Audit
 from windlass.core.callers import Caller
@@ -28,6 +29,7 @@ class State(TypedDict):
     authentication: Authentication
     cursors: Cursors
     health: list[Part]
+    engine: Engine
 
 
 class Requires:
@@ -100,6 +102,13 @@ def get_cursors(request: Request) -> Cursors:
     return cursors
 
 
+def get_engine(request: Request) -> Engine:
+    """What makes runs."""
+    engine: Engine = request.state.engine
+    return engine
+
+
+EngineDep = Annotated[Engine, Depends(get_engine)]
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 DatabaseDep = Annotated[Database, Depends(get_database)]
 AuditDep = Annotated[Audit, Depends(get_audit)]

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from api.dependencies import State
+from api.engine import open_engine
 from api.paging import Cursors
 from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.health import database_part
@@ -27,7 +28,9 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
         tokens = Tokens(secret, timedelta(minutes=settings.access_token_minutes), lambda: datetime.now(UTC))
         sessions = Sessions(database, tokens, Lifetimes(unused=timedelta(days=settings.refresh_token_days)))
         passwords = Passwords()
+        engine = await stack.enter_async_context(open_engine(settings, database, jobs))
         yield State(
+            engine=engine,
             settings=settings,
             database=database,
             jobs=jobs,

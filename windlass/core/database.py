@@ -90,9 +90,9 @@ class Database:
 
 async def dial(url: str, *, name: str, role: str = APP_ROLE, timeout_s: float = 5.0) -> Any:
     """One connection outside any pool, as a raw asyncpg connection: for locks and notifications."""
-    connect: Any = asyncpg.connect  # pyright: ignore[reportUnknownMemberType] - asyncpg ships without types
+    untyped: Any = asyncpg  # it ships without types
     settings = {"role": role, "application_name": name}
-    return cast("Any", await connect(url, server_settings=settings, timeout=timeout_s, command_timeout=timeout_s))
+    return await untyped.connect(url, server_settings=settings, timeout=timeout_s, command_timeout=timeout_s)
 
 
 def encode_json(value: Any) -> str:

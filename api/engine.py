@@ -1,0 +1,76 @@
+"""The parts of a gateway that make runs: wake-ups, live streams, the orchestrator and the stores of nouns."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from temporalio.client import Client
+
+from api.orchestrator import Links, Orchestrator
+from windlass.core.agents import Agents
+from windlass.core.database import Database
+from windlass.core.events import Events
+from windlass.core.executions import Executions
+from windlass.core.listener import Listener
+from windlass.core.outbox import Outbox
+from windlass.core.runs import Runs
+from windlass.core.services import Services
+from windlass.core.settings import Settings
+from windlass.core.states import States
+from windlass.core.stream import Hub
+from windlass.core.wakeup import Notifier
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What routes and pages ask about runs."""
+
+    agents: Agents
+    events: Events
+    hub: Hub
+    links: Links
+    orchestrator: Orchestrator
+    outbox: Outbox
+    runs: Runs
+    services: Services
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings, database: Database, jobs: Database) -> AsyncGenerator[Engine]:
+    """Connect to wake-ups and, lazily, to Temporal: the gateway starts and answers without it."""
+    url = settings.require_database_url()
+    async with AsyncExitStack() as stack:
+        notifier, listener = Notifier(url, name="gateway"), Listener(url, name="gateway")
+        await notifier.start()
+        stack.push_async_callback(notifier.close)
+        hub = await stack.enter_async_context(Hub(database, jobs, listener, States(listener=listener)))
+        await listener.start()
+        stack.push_async_callback(listener.close)
+        links = Links(settings.url, settings.temporal_ui_url, settings.temporal_namespace)
+        outbox = Outbox(jobs)
+        orchestrator = Orchestrator(await client(settings), outbox, Executions(database, notifier), links)
+        await orchestrator.start()
+        stack.push_async_callback(orchestrator.close)
+        agents = Agents(database)
+        yield Engine(
+            agents=agents,
+            events=Events(database, notifier),
+            hub=hub,
+            links=links,
+            orchestrator=orchestrator,
+            outbox=outbox,
+            runs=Runs(database, notifier, agents, orchestrator),
+            services=Services(database, notifier),
+        )
+
+
+async def client(settings: Settings) -> Client:
+    """A client of Temporal that connects when it is first needed."""
+    key = settings.temporal_api_key
+    return await Client.connect(
+        settings.temporal_address,
+        namespace=settings.temporal_namespace,
+        tls=settings.temporal_tls,
+        api_key=key.get_secret_value() if key else None,
+        lazy=True,
+    )

@@ -1,0 +1,87 @@
+"""Services: the programs that offer agents."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, status
+from pydantic import BaseModel, Field
+
+from api.bodies import Body
+from api.dependencies import EngineDep, requires
+from windlass.core.callers import Caller
+from windlass.core.permissions import Permission
+from windlass.core.services import NewService, Service
+
+router = APIRouter(prefix="/v1/services", tags=["services"])
+
+ServiceReader = Annotated[Caller, Depends(requires(Permission.SERVICES_READ))]
+ServiceWriter = Annotated[Caller, Depends(requires(Permission.SERVICES_WRITE))]
+
+EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
+EnvValue = Annotated[str, Field(max_length=10_000)]
+
+
+class NewServiceBody(Body):
+    """A program to be served: its folder on the services worker's machine, and `module:app` inside it."""
+
+    name: str = Field(min_length=1, max_length=63)
+    project: str = Field(min_length=1, max_length=1000, pattern=r"^/")
+    import_path: str = Field(max_length=300, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", examples=["app:app"])
+    env: dict[EnvName, EnvValue] = Field(default_factory=dict[str, str], max_length=100)
+    enabled: bool = True
+
+
+class ServiceView(BaseModel):
+    """A service and how it is doing; of its environment only the names are shown."""
+
+    id: UUID
+    name: str
+    project: str
+    import_path: str
+    env: Sequence[str]
+    enabled: bool
+    state: str
+    reason: str | None
+    isolation: str
+    flows: Sequence[str]
+    created_at: datetime
+    updated_at: datetime
+
+
+class ServiceList(BaseModel):
+    """All services of the tenant."""
+
+    items: Sequence[ServiceView]
+    next: None = None
+
+
+@router.post("", status_code=status.HTTP_201_CREATED)
+async def add(body: NewServiceBody, caller: ServiceWriter, engine: EngineDep) -> ServiceView:
+    """Have a program served; its host starts within a second."""
+    return view(await engine.services.add(caller, NewService(**body.model_dump())))
+
+
+@router.get("")
+async def catalogue(caller: ServiceReader, engine: EngineDep) -> ServiceList:
+    """All services by name."""
+    return ServiceList(items=[view(service) for service in await engine.services.catalogue(caller)])
+
+
+@router.get("/{name}")
+async def read(name: str, caller: ServiceReader, engine: EngineDep) -> ServiceView:
+    """One service."""
+    return view(await engine.services.get(caller, name))
+
+
+@router.delete("/{name}", status_code=status.HTTP_204_NO_CONTENT)
+async def remove(name: str, caller: ServiceWriter, engine: EngineDep) -> None:
+    """End a service and take its agents out of the catalogue; its runs stay on record."""
+    await engine.services.remove(caller, name)
+
+
+def view(service: Service) -> ServiceView:
+    """The service as clients see it."""
+    shown = {name: getattr(service, name) for name in ServiceView.model_fields}
+    return ServiceView.model_validate({**shown, "env": sorted(service.env)})
