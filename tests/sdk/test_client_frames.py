@@ -123,3 +123,11 @@ def test_a_stream_that_brought_nothing_is_quiet():
     assert place.is_quiet
     list(place.take(sse(8, "debug")))
     assert not place.is_quiet
+
+
+def test_a_stream_that_was_seen_to_its_end_is_over():
+    place = Place("http://x", 7)
+
+    assert place.check(httpx.Response(204)) is False
+
+    assert place.is_over

@@ -15,6 +15,7 @@ PATIENCE = 40  # connections in a row that failed: about three minutes
 STREAM_TIMEOUT = httpx.Timeout(10.0, read=45.0)  # the gateway pings every 15 s
 PASSING = frozenset({429, 502, 503, 504})
 RESYNC = "resync"
+NO_CONTENT = 204
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,9 @@ class Place:
 
     def check(self, response: httpx.Response) -> bool:
         """Whether events follow; an answer that may pass counts as a failed connection. Raises ApiError."""
+        if response.status_code == NO_CONTENT:  # everything was seen, its end included
+            self.is_over = True
+            return False
         if response.is_success:
             self.is_quiet = True
             return True

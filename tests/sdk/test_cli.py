@@ -1,0 +1,227 @@
+"""The command line, run as a process against a small gateway on loopback."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+RUN = {"id": "7", "agent": "claude", "status": "queued", "title": "Claude", "inputs": {"prompt": "Hi"}}
+GRANT = {"access_token": "good", "refresh_token": "r1", "expires_in": 7200}
+
+
+@dataclass
+class Gateway:
+    """Answers by method and path; remembers what it was asked."""
+
+    url: str = ""
+    answers: dict[str, Any] = field(default_factory=dict[str, Any])
+    """The body, or the status and the body, by method and path."""
+    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
+    tokens: list[str] = field(default_factory=list[str])
+
+
+@dataclass
+class Ran:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    state = Gateway()
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle_any(self) -> None:
+            raw = self.rfile.read(int(self.headers.get("content-length") or 0))
+            state.asked.append((f"{self.command} {self.path}", json.loads(raw or b"{}")))
+            state.tokens.append(self.headers.get("authorization", ""))
+            problem = {"status": 404, "title": "Not found", "detail": "There is no such thing."}
+            answer = state.answers.get(f"{self.command} {self.path.partition('?')[0]}", (404, problem))
+            status, body = cast(tuple[int, Any], answer) if isinstance(answer, tuple) else (200, answer)
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_DELETE = handle_any  # noqa: N815 - the names http.server calls
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        state.url = f"http://127.0.0.1:{server.server_address[1]}"
+        yield state
+        server.shutdown()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "config"
+
+
+def windlass(gateway: Gateway, home: Path, *arguments: str, say: str = "", **environment: str) -> Ran:
+    clean = {name: text for name, text in os.environ.items() if not name.startswith("WINDLASS_")}
+    known = {"WINDLASS_CONFIG": str(home), "WINDLASS_URL": gateway.url, "NO_COLOR": "1", "COLUMNS": "200"}
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "windlass.cli", *arguments],
+        input=say,
+        capture_output=True,
+        text=True,
+        env=clean | known | environment,
+        check=False,
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def stream(*events: tuple[str, dict[str, Any]]) -> bytes:
+    frames: list[str] = []
+    for seq, (kind, payload) in enumerate(events, 1):
+        data = {"seq": seq, "at": "2026-11-21T10:00:00Z", "kind": kind, "payload": payload}
+        frames.append(f"id: {seq}\nevent: {kind}\ndata: {json.dumps(data)}\n\n")
+    return "".join(frames).encode()
+
+
+def test_a_sign_in_is_kept_in_a_file_only_its_owner_can_read(gateway: Gateway, home: Path):
+    gateway.answers = {"POST /v1/auth/login": GRANT, "GET /v1/me": {"name": "Ada", "role": "owner"}}
+
+    ran = windlass(gateway, home, "login", "--email", "ada@example.org", "--password-stdin", say="secret\n")
+
+    assert (ran.code, ran.out) == (0, f"Signed in to {gateway.url} as Ada (owner).\n")
+    assert gateway.asked[0][1] == {"email": "ada@example.org", "password": "secret"}
+    assert (home / "credentials.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_next_command_uses_the_sign_in_and_the_environment_wins(gateway: Gateway, home: Path):
+    gateway.answers = {"POST /v1/auth/login": GRANT, "GET /v1/me": {"name": "Ada", "role": "owner"}}
+    windlass(gateway, home, "login", "--email", "ada@example.org", "--password-stdin", say="secret\n")
+
+    windlass(gateway, home, "whoami")
+    windlass(gateway, home, "whoami", WINDLASS_API_KEY="wl_1_x")
+
+    assert gateway.tokens[-2:] == ["Bearer good", "Bearer wl_1_x"]
+
+
+def test_signing_out_forgets_the_tokens(gateway: Gateway, home: Path):
+    gateway.answers = {"POST /v1/auth/login": GRANT, "GET /v1/me": {"name": "Ada"}, "POST /v1/auth/logout": (204, b"")}
+    windlass(gateway, home, "login", "--email", "ada@example.org", "--password-stdin", say="secret\n")
+
+    ran = windlass(gateway, home, "logout")
+
+    assert ran.code == 0
+    assert json.loads((home / "credentials.json").read_text())["servers"] == {}
+
+
+def test_a_start_sends_the_inputs_and_prints_the_id(gateway: Gateway, home: Path):
+    gateway.answers = {"POST /v1/runs": (202, RUN)}
+
+    ran = windlass(
+        gateway, home, "run", "start", "claude", "prompt=Hi", "max_tokens:=5", "--tag", "a", "--timeout", "9"
+    )
+
+    assert (ran.code, ran.out) == (0, "7\n")
+    inputs = {"prompt": "Hi", "max_tokens": 5}
+    assert gateway.asked[0][1] == {"agent": "claude", "inputs": inputs, "tags": ["a"], "timeout_s": 9}
+
+
+@pytest.mark.parametrize(("status", "code"), [("finished", 0), ("failed", 1), ("cancelled", 130)])
+def test_the_exit_code_of_a_watched_run_follows_its_outcome(gateway: Gateway, home: Path, status: str, code: int):
+    gateway.answers = {"POST /v1/runs": (202, RUN), "GET /v1/runs/7/stream": stream(("status", {"status": status}))}
+
+    ran = windlass(gateway, home, "run", "start", "claude", "prompt=Hi", "--watch")
+
+    assert ran.code == code
+
+
+def test_a_watched_run_shows_its_steps_and_its_answer(gateway: Gateway, home: Path):
+    steps = ("step", {"key": "a", "name": "read", "state": "done", "ms": 1200})
+    final = ("final", {"Markdown": {"body": "The **answer**"}})
+    ended = ("status", {"status": "finished"})
+    gateway.answers = {"GET /v1/runs/7": RUN, "GET /v1/runs/7/stream": stream(steps, final, ended)}
+
+    ran = windlass(gateway, home, "run", "watch", "7")
+
+    assert "read done 1.2 s" in ran.out
+    assert "The answer" in ran.out
+
+
+def test_a_failed_run_says_what_happened_what_was_kept_and_what_to_do(gateway: Gateway, home: Path):
+    steps = ("step", {"key": "a", "name": "read", "state": "done"})
+    error = ("error", {"type": "ValueError", "message": "boom"})
+    ended = ("status", {"status": "failed"})
+    gateway.answers = {"GET /v1/runs/7": RUN, "GET /v1/runs/7/stream": stream(steps, error, ended)}
+
+    ran = windlass(gateway, home, "run", "watch", "7")
+
+    assert "ValueError: boom" in ran.err
+    assert "1 finished steps are kept" in ran.err
+    assert "windlass run retry 7" in ran.err
+
+
+def test_watching_for_programs_is_one_event_a_line(gateway: Gateway, home: Path):
+    ended = ("status", {"status": "finished"})
+    gateway.answers = {"GET /v1/runs/7": RUN, "GET /v1/runs/7/stream": stream(("debug", {"text": "x"}), ended)}
+
+    ran = windlass(gateway, home, "run", "watch", "7", "--json")
+
+    assert [json.loads(line)["seq"] for line in ran.out.splitlines()] == [1, 2]
+
+
+def test_a_refusal_is_a_sentence_with_its_fields(gateway: Gateway, home: Path):
+    problem = {
+        "title": "Invalid input",
+        "detail": "It cannot be used.",
+        "errors": [{"field": "n", "message": "is odd"}],
+    }
+    gateway.answers = {"POST /v1/runs": (422, problem)}
+
+    ran = windlass(gateway, home, "run", "start", "claude")
+
+    assert ran.code == 3
+    assert "Invalid input. It cannot be used." in ran.err
+    assert "n: is odd" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_gateway_that_is_down_has_its_own_exit_code(home: Path):
+    ran = windlass(Gateway("http://127.0.0.1:1"), home, "login", "--email", "a", "--password-stdin", say="x\n")
+
+    assert ran.code == 4
+    assert "make up" in ran.err
+
+
+def test_wrong_usage_has_its_own_exit_code(gateway: Gateway, home: Path):
+    assert windlass(gateway, home, "run", "start", "claude", "prompt").code == 2
+
+
+def test_lists_are_tables_for_people_and_json_for_programs(gateway: Gateway, home: Path):
+    gateway.answers = {"GET /v1/runs": {"items": [RUN], "next": None}}
+
+    table = windlass(gateway, home, "run", "list", "--status", "queued").out
+    listed = json.loads(windlass(gateway, home, "run", "list", "--json").out)
+
+    assert "queued" in table
+    assert listed["items"][0]["id"] == "7"
+    assert gateway.asked[0][0] == "GET /v1/runs?status=queued&limit=20"
+
+
+def test_the_doctor_names_what_is_missing(home: Path):
+    ran = windlass(Gateway("http://127.0.0.1:1"), home, "doctor", "--json")
+
+    found = {check["name"]: check for check in json.loads(ran.out)}
+    assert ran.code == 1
+    assert found["Python"]["state"] == "pass"
+    assert found["Gateway"]["state"] == "fail"
+    assert "make up" in found["Gateway"]["remedy"]

@@ -1,0 +1,64 @@
+"""The command line: one module per noun, and what happens when a call fails."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from windlass.cli import agents, doctor, keys, login, runs, services
+from windlass.cli.screen import errors
+from windlass.cli.session import Options
+from windlass.client.errors import ApiError, Unreachable
+from windlass.version import __version__
+
+REFUSED, UNREACHABLE, INTERRUPTED = 3, 4, 130
+
+app = typer.Typer(
+    name="windlass",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done or finished, 1 failed, 2 usage, 3 refused, 4 unreachable, 130 cancelled or interrupted.",
+)
+app.command("login")(login.login)
+app.command("logout")(login.logout)
+app.command("whoami")(login.whoami)
+app.add_typer(agents.app, name="agents")
+app.add_typer(runs.app, name="run")
+app.add_typer(services.app, name="service")
+app.add_typer(keys.app, name="keys")
+app.command("doctor")(doctor.doctor)
+
+
+def print_version(is_wanted: bool) -> None:
+    """Print the version and stop."""
+    if is_wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def windlass(
+    context: typer.Context,
+    url: Annotated[str | None, typer.Option(envvar="WINDLASS_URL", help="The gateway's address.")] = None,
+    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=print_version)] = False,
+) -> None:
+    """Run agents so that no crash loses their work."""
+    context.obj = Options.load(url)
+
+
+def run() -> None:
+    """Run the command and turn what it raises into a sentence and an exit code."""
+    try:
+        app()
+    except ApiError as error:
+        errors.print(f"[red]{error.title}.[/] {error}", highlight=False)
+        for problem in error.errors:
+            errors.print(f"  {problem.field}: {problem.message}", markup=False, highlight=False)
+        if error.status == 401:
+            errors.print("Sign in with: windlass login, or set WINDLASS_API_KEY.")
+        sys.exit(REFUSED)
+    except Unreachable as error:
+        errors.print(str(error), markup=False, highlight=False)
+        errors.print("Start one with: make up. Another address: --url or WINDLASS_URL. More: windlass doctor.")
+        sys.exit(UNREACHABLE)

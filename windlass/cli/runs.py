@@ -1,0 +1,230 @@
+"""`windlass run`: start runs, watch them, look at them, end them."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from windlass.cli.inputs import parse_inputs
+from windlass.cli.progress import Progress
+from windlass.cli.screen import (
+    AsJson,
+    clock,
+    console,
+    elapsed,
+    errors,
+    one_line,
+    print_json,
+    print_json_line,
+    print_table,
+    state,
+    value,
+)
+from windlass.cli.session import connect
+from windlass.cli.watching import conclude, step_table, watch
+from windlass.client import Client, Event, Run
+from windlass.client.calls import RunFilter, RunOptions
+
+app = typer.Typer(no_args_is_help=True, help="Start runs, watch them, look at them, end them.")
+
+LAST = "last"
+PAGE = 500
+PICTURE_KINDS = ("status", "step", "usage", "error", "final", "message")
+
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, or `last` for the newest one.")]
+Pairs = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="An input; also KEY=@file, KEY:=JSON.")]
+Inputs = Annotated[str | None, typer.Option("--inputs", help="All inputs as a JSON object, or @file.")]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Watch it; the exit code follows its outcome.")]
+
+
+@app.command()
+def start(  # noqa: PLR0913 - one parameter is one option
+    context: typer.Context,
+    agent: Annotated[str, typer.Argument(help="What to run: see `windlass agents`.")],
+    pairs: Pairs = None,
+    *,
+    inputs: Inputs = None,
+    title: Annotated[str | None, typer.Option(help="What to call it.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.")] = None,
+    timeout: Annotated[int | None, typer.Option(help="Give up after so many seconds.")] = None,
+    max_attempts: Annotated[int | None, typer.Option(help="How often to try when the agent fails.")] = None,
+    watch_it: Watch = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start an agent: windlass run start claude prompt="Why is the sky blue?" --watch."""
+    options = RunOptions(title, tuple(tag or ()), timeout, max_attempts)
+    with connect(context) as client:
+        run = client.runs.start(agent, parse_inputs(pairs or (), inputs), options)
+        hand_over(client, run, watch_it=watch_it, as_json=as_json)
+
+
+@app.command("watch")
+def watch_command(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> None:
+    """Watch a run live to its end. Exit code: 0 finished, 1 failed, 130 cancelled."""
+    with connect(context) as client:
+        watch(client, find(client, run_id), as_json=as_json)
+
+
+@app.command("list")
+def list_runs(  # noqa: PLR0913 - one parameter is one option
+    context: typer.Context,
+    *,
+    status: Annotated[list[str] | None, typer.Option(help="Only these; may be repeated.")] = None,
+    agent: Annotated[str | None, typer.Option(help="Only runs of this agent.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
+    q: Annotated[str | None, typer.Option("--search", "-q", help="Words to look for.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=200)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """The newest runs."""
+    with connect(context) as client:
+        page = client.runs.list(RunFilter(tuple(status or ()), agent, tag, q), limit=limit)
+    if as_json:
+        print_json(page.to_json())
+        return
+    rows = (
+        (run.id, state(run.status), run.agent, run.title, clock(run.created_at), elapsed(run)) for run in page.items
+    )
+    print_table(("Run", "Status", "Agent", "Title", "Started", "Took"), rows, "There are no runs.")
+
+
+@app.command()
+def show(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> None:
+    """A run with its steps, its inputs and how it ended."""
+    with connect(context) as client:
+        run = find(client, run_id)
+        if as_json:
+            print_json(run.to_json())
+            return
+        progress = Progress(status=run.status)
+        for event in all_events(client, run.id, kinds=PICTURE_KINDS):
+            progress.take(event)
+    print_facts(run)
+    if progress.steps:
+        console.print(step_table(list(progress.steps.values()), len(progress.steps)))
+    conclude(run, progress)
+
+
+@app.command()
+def events(
+    context: typer.Context,
+    run_id: RunId,
+    after: Annotated[int, typer.Option(help="Only events after this seq.")] = 0,
+    kind: Annotated[list[str] | None, typer.Option(help="Only this kind; may be repeated.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The events of a run so far; with --json one JSON object a line."""
+    with connect(context) as client:
+        run = find(client, run_id)
+        for event in all_events(client, run.id, after, tuple(kind or ())):
+            line = None if as_json else one_line(event)
+            if as_json:
+                print_json_line(event)
+            elif line is not None:
+                console.print(line, soft_wrap=True)
+
+
+@app.command()
+def result(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> None:
+    """What a run came to, and nothing else."""
+    with connect(context) as client:
+        ended = client.runs.result(find(client, run_id).id)
+    if as_json:
+        print_json(ended.to_json())
+    elif ended.error and not ended.value:
+        errors.print(Text(f"{ended.error.get('type')}: {ended.error.get('message')}", style="red"))
+        raise typer.Exit(1)
+    else:
+        console.print(value(ended.value))
+
+
+@app.command()
+def cancel(
+    context: typer.Context,
+    run_id: RunId,
+    reason: Annotated[str | None, typer.Option(help="Why, for the record.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a run to stop; its finished steps are kept."""
+    with connect(context) as client:
+        run = client.runs.cancel(find(client, run_id).id, reason)
+    if as_json:
+        print_json(run.to_json())
+    else:
+        console.print(f"Asked to stop: {run.id}. Watch it: windlass run watch {run.id}", highlight=False)
+
+
+@app.command()
+def retry(  # noqa: PLR0913 - one parameter is one option
+    context: typer.Context,
+    run_id: RunId,
+    pairs: Pairs = None,
+    *,
+    inputs: Inputs = None,
+    from_: Annotated[str | None, typer.Option("--from", help="The step to start at, or `start`.")] = None,
+    watch_it: Watch = False,
+    as_json: AsJson = False,
+) -> None:
+    """Try a run again: its finished steps are kept, unless --from says otherwise."""
+    changed = parse_inputs(pairs or (), inputs) if pairs or inputs else None
+    with connect(context) as client:
+        earlier = find(client, run_id)
+        run = client.runs.retry(earlier.id, from_, None if changed is None else {**earlier.inputs, **changed})
+        hand_over(client, run, watch_it=watch_it, as_json=as_json)
+
+
+@app.command()
+def delete(context: typer.Context, run_id: RunId) -> None:
+    """Take a run that has ended out of the lists."""
+    with connect(context) as client:
+        client.runs.archive(find(client, run_id).id)
+
+
+def hand_over(client: Client, run: Run, *, watch_it: bool, as_json: bool) -> None:
+    """Watch a new run, or say which one it is."""
+    if watch_it:
+        watch(client, run, as_json=as_json)
+    elif as_json:
+        print_json(run.to_json())
+    else:
+        console.print(run.id, highlight=False)
+        errors.print(f"Watch it: windlass run watch {run.id}", highlight=False)
+
+
+def find(client: Client, run_id: str) -> Run:
+    """The run of that id, or the newest one."""
+    if run_id != LAST:
+        return client.runs.get(run_id)
+    newest = client.runs.list(limit=1).items
+    if not newest:
+        raise typer.BadParameter("There are no runs yet.")
+    return newest[0]
+
+
+def all_events(client: Client, run_id: str, after: int = 0, kinds: tuple[str, ...] = ()) -> list[Event]:
+    """Every event so far, page by page."""
+    found: list[Event] = []
+    cursor: int | None = after
+    while cursor is not None:
+        page = client.runs.events(run_id, after=cursor, limit=PAGE, kinds=kinds)
+        found.extend(page.items)
+        cursor = None if page.next is None else int(page.next)
+    return found
+
+
+def print_facts(run: Run) -> None:
+    """The head of a run: what, when, who paid."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_row("Run", run.id)
+    table.add_row("Agent", run.agent)
+    table.add_row("Title", run.title)
+    table.add_row("Status", state(run.status))
+    table.add_row("Created", clock(run.created_at))
+    table.add_row("Took", elapsed(run))
+    table.add_row("Attempts", str(run.attempts))
+    for name, content in run.inputs.items():
+        table.add_row(f"  {name}", Text(str(content)[:400]))
+    if run.temporal_url:
+        table.add_row("Temporal", run.temporal_url)
+    console.print(table)

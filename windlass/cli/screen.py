@@ -1,0 +1,137 @@
+"""What every command prints with: a console, tables, JSON, times and states."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.markdown import Markdown
+from rich.table import Table
+from rich.text import Text
+
+from windlass.client import Event, Run
+from windlass.client.records import Record
+
+console = Console()
+errors = Console(stderr=True)
+
+UNKNOWN = "–"  # noqa: RUF001 - an en dash is what pages show too
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+STATES = {
+    "queued": ("◌", "bright_black"),
+    "starting": ("◔", "cyan"),
+    "running": ("●", "blue"),
+    "awaiting": ("◆", "yellow"),
+    "finished": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "cancelled": ("⊘", "bright_black"),
+}
+
+
+def print_json(answer: object) -> None:
+    """Print one JSON document; several on one line each make a stream of documents."""
+    console.print(json.dumps(answer, indent=2, ensure_ascii=False), markup=False, highlight=False, soft_wrap=True)
+
+
+def print_json_line(record: Record) -> None:
+    """Print one record on one line."""
+    line = json.dumps(record.to_json(), ensure_ascii=False)
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[RenderableType | None]], empty: str) -> None:
+    """Print rows under their columns, or the sentence that says there are none."""
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(UNKNOWN if cell is None else cell for cell in row))
+    console.print(table if table.row_count else empty)
+
+
+def state(status: str) -> Text:
+    """A state as a shape and a word in its colour."""
+    shape, colour = STATES.get(status, ("·", "default"))
+    return Text(f"{shape} {status}", style=colour)
+
+
+def duration(milliseconds: float | None) -> str:
+    """A length of time, short: `840 ms`, `3.2 s`, `2 m 05 s`, `1 h 04 m`."""
+    if milliseconds is None:
+        return ""
+    if milliseconds < 1_000:
+        return f"{milliseconds:.0f} ms"
+    seconds = milliseconds / 1_000
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} m {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} m"
+
+
+def elapsed(run: Run) -> str:
+    """How long a run took, or has taken so far."""
+    if run.started_at is None:
+        return ""
+    return duration(((run.ended_at or datetime.now(UTC)) - run.started_at).total_seconds() * 1_000)
+
+
+def clock(at: datetime | None) -> str:
+    """A point in time in this machine's zone; the day only where it is not today."""
+    if at is None:
+        return ""
+    local = at.astimezone()
+    same_day = local.date() == datetime.now().astimezone().date()
+    return local.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M")
+
+
+def value(typed: dict[str, Any] | None) -> RenderableType:
+    """A typed value as a person reads it."""
+    if not typed:
+        return Text("nothing", style="dim")
+    (kind, content), *_ = typed.items()
+    if kind == "Markdown":
+        return Markdown(str(content.get("body", "")))
+    if kind in ("Text", "HTML"):
+        return Text(str(content.get("body", "")))
+    if kind == "__list__":
+        return Group(*(value(item) for item in content))
+    if kind == "NoneType":
+        return Text("nothing", style="dim")
+    if isinstance(content, str | int | float):
+        return Text(str(content))
+    return Text(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def one_line(event: Event) -> Text | None:
+    """An event as one line of a plain log; None for what is not worth one."""
+    said = summary(event)
+    if said is None:
+        return None
+    line = Text(f"{clock(event.at):>8}  ", style="dim")
+    line.append(f"{event.kind:<9} ", style="bold")
+    return line.append(said)
+
+
+def summary(event: Event) -> str | None:
+    """What an event says, in a line."""
+    payload = event.payload
+    match event.kind:
+        case "status":
+            return " · ".join(str(payload[name]) for name in ("status", "reason") if payload.get(name))
+        case "step":
+            took = duration(payload.get("ms"))
+            return " ".join(str(part) for part in (payload.get("name"), payload.get("state"), took) if part)
+        case "debug" | "stdout" | "stderr" | "log" | "message":
+            return str(payload.get("text", ""))
+        case "error":
+            return f"{payload.get('type')}: {payload.get('message')}"
+        case "usage":
+            cost = payload.get("cost_usd")
+            counts = f"{payload.get('input_tokens')} in, {payload.get('output_tokens')} out"
+            return f"{payload.get('model')} {counts}, {'cost unknown' if cost is None else f'${cost}'}"
+        case "message.delta" | "meta" | "inputs":
+            return None
+        case _:
+            return json.dumps(payload, ensure_ascii=False)

@@ -1,0 +1,74 @@
+"""`windlass service`: the programs that offer agents."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from windlass.cli.screen import AsJson, console, print_json, print_table
+from windlass.cli.session import connect
+
+app = typer.Typer(no_args_is_help=True, help="The programs that offer agents.")
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Short and lower case; its agents are called NAME/flow.")],
+    project: Annotated[Path, typer.Option(help="The folder of the program.")],
+    import_path: Annotated[str, typer.Option("--app", help="module:app inside the folder.")],
+    env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for its environment; may be repeated.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a program served; it starts at once and is kept up."""
+    variables = dict(split_variable(pair) for pair in env or ())
+    with connect(context) as client:
+        service = client.services.add(name, str(project.resolve()), import_path, variables)
+    if as_json:
+        print_json(service.to_json())
+    else:
+        console.print(f"{service.name} is being started. Look: windlass service show {service.name}", highlight=False)
+
+
+@app.command("list")
+def list_services(context: typer.Context, as_json: AsJson = False) -> None:
+    """All services and how they are doing."""
+    with connect(context) as client:
+        page = client.services.list()
+    if as_json:
+        print_json(page.to_json())
+        return
+    rows = ((s.name, s.state, str(len(s.flows)), s.project, s.import_path) for s in page.items)
+    print_table(("Service", "State", "Agents", "Project", "App"), rows, "There are no services.")
+
+
+@app.command()
+def show(context: typer.Context, name: str, as_json: AsJson = False) -> None:
+    """A service, its agents, and what is wrong with it."""
+    with connect(context) as client:
+        service = client.services.get(name)
+    if as_json:
+        print_json(service.to_json())
+        return
+    console.print(f"[bold]{service.name}[/]  {service.state}", highlight=False)
+    if service.reason:
+        console.print(service.reason, markup=False)
+    console.print(f"{service.project}  {service.import_path}", markup=False, highlight=False)
+    for flow in service.flows:
+        console.print(f"  {flow['name'] if isinstance(flow, dict) else flow}", markup=False, highlight=False)
+
+
+@app.command()
+def remove(context: typer.Context, name: str) -> None:
+    """Stop a service and forget it; its runs stay on record."""
+    with connect(context) as client:
+        client.services.remove(name)
+    console.print(f"{name} was removed. Its runs stay on record.", highlight=False)
+
+
+def split_variable(pair: str) -> tuple[str, str]:
+    """Read NAME=VALUE."""
+    name, sign, content = pair.partition("=")
+    if not sign or not name:
+        raise typer.BadParameter(f"{pair!r} is not NAME=VALUE.")
+    return name, content
