@@ -10,6 +10,7 @@ from uuid import UUID
 from windlass.core.callers import Caller
 from windlass.core.errors import BadCursor, FieldError, Invalid, NotFound
 from windlass.core.frames import Frame
+from windlass.core.permissions import Permission
 from windlass.core.states import StateChange, Watch, rings
 from windlass.core.stream import Hub, Subscription
 
@@ -24,6 +25,7 @@ class LogTopic:
     """A kind of stream that can be followed as `{noun}:{id}`; `admit` raises NotFound unless the caller may read it."""
 
     noun: str
+    permission: Permission
     admit: Callable[[Caller, UUID], Awaitable[object]]
 
 
@@ -77,9 +79,11 @@ class Multiplexer:
             return
         if noun not in self._logs:
             raise NotFound("topic", name)
+        log = self._logs[noun]
         stream_id, start = _parse(noun, rest)
         topic = f"{noun}:{stream_id}"
-        await self._logs[noun].admit(caller, stream_id)
+        caller.require(log.permission)
+        await log.admit(caller, stream_id)
         after = seqs.get(_digest(topic), start)
         multiplex.logs[topic] = await self._hub.subscribe(caller.tenant_id, stream_id, after, multiplex.bell)
 

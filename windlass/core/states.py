@@ -137,6 +137,11 @@ class Source:
         """Stop reading."""
         self._task.cancel()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it reads no more."""
+        return self._task.cancelling() > 0 or self._task.done()
+
     async def _run(self) -> None:
         while True:
             self.dirty.clear()
