@@ -1,0 +1,135 @@
+"""Events as the lines of a log."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from api.pages import ansi
+from api.pages.formats import Viewer, duration, money, tokens
+from api.pages.spans import decimal
+from api.pages.tracebacks import Frame, read_traceback
+from windlass.contracts.events import Event, EventKind
+
+SHOWN_LINES = 4
+MOST_LINES = 400
+LONGEST_LINE = 4000
+
+GROUPS = {
+    "output": ("stdout", "stderr", "result", "final", "debug", "action"),
+    "model": ("message", "usage", "tool.call", "tool.result"),
+    "steps": ("step", "status"),
+    "errors": ("stderr", "error"),
+}
+GROUP_OF = {kind: group for group, kinds in reversed(GROUPS.items()) for kind in kinds}
+TONES = {
+    EventKind.STDERR: "err", EventKind.ERROR: "err", EventKind.DEBUG: "quiet", EventKind.META: "quiet",
+    EventKind.INPUTS: "quiet", EventKind.USAGE: "quiet", EventKind.QUESTION: "ask", EventKind.MESSAGE: "talk",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One event of the log, cut to a few lines; `rest` holds the others."""
+
+    seq: int
+    at: datetime
+    time: str
+    kind: str
+    group: str
+    tone: str
+    url: str
+    lines: tuple[tuple[ansi.Piece, ...], ...]
+    rest: tuple[tuple[ansi.Piece, ...], ...] = ()
+    total: int = 1
+    trace: tuple[Frame, ...] = ()
+
+
+def line(event: Event, viewer: Viewer, url: str = "") -> Line:
+    """The event as a line."""
+    text, tone = read_text(event)
+    kind = str(event.kind)
+    trace = read_traceback(str(event.payload.get("traceback") or "")) if event.kind is EventKind.ERROR else ()
+    every = text.rstrip("\n").split("\n")
+    shown = tuple(ansi.pieces(each[:LONGEST_LINE]) for each in every[:SHOWN_LINES])
+    rest = tuple(ansi.pieces(each[:LONGEST_LINE]) for each in every[SHOWN_LINES:MOST_LINES])
+    return Line(
+        event.seq, event.at, viewer.clock(event.at), kind, GROUP_OF.get(kind, "other"), tone, url,
+        shown, rest, len(every), trace,
+    )  # fmt: skip
+
+
+def read_text(event: Event) -> tuple[str, str]:
+    """What an event says in words, and its tone."""
+    payload = event.payload
+    tone = TONES.get(event.kind, "")
+    if event.kind in (EventKind.STDOUT, EventKind.STDERR, EventKind.DEBUG, EventKind.MESSAGE, EventKind.LOG):
+        return str(payload.get("text", "")), tone
+    if event.kind is EventKind.STATUS:
+        return status_text(payload)
+    if event.kind is EventKind.STEP:
+        return step_text(payload)
+    if event.kind is EventKind.ERROR:
+        return f"{payload.get('type', 'Error')}: {payload.get('message', '')}".rstrip(": "), tone
+    if event.kind is EventKind.USAGE:
+        return usage_text(payload), tone
+    return value_text(payload), tone
+
+
+def status_text(payload: dict[str, Any]) -> tuple[str, str]:
+    """A change of status."""
+    status = str(payload.get("status", ""))
+    attempt = int(payload.get("attempt") or 1)
+    text = f"{status}, attempt {attempt}" if attempt > 1 else status
+    if reason := payload.get("reason"):
+        text += f": {reason}"
+    return text, {"finished": "kept", "failed": "err"}.get(status, "")
+
+
+def step_text(payload: dict[str, Any]) -> tuple[str, str]:
+    """A step that began or ended."""
+    state, name = str(payload.get("state", "")), str(payload.get("name", ""))
+    arguments = f" {payload['args']}" if payload.get("args") and state in ("started", "repeated") else ""
+    ms = payload.get("ms")
+    took = f" in {duration(float(ms) / 1000)}" if isinstance(ms, int | float) else ""
+    error: Any = payload.get("error") or {}
+    match state:
+        case "done":
+            return f"{name} finished{took}, kept", "kept"
+        case "failed":
+            return f"{name} failed{took}: {error.get('type', 'Error')}: {error.get('message', '')}", "err"
+        case "repeated":
+            return f"{name} starts again, it was interrupted{arguments}", "ask"
+        case "unknown":
+            return f"{name}: its outcome is unknown, it is not run again", "err"
+        case _:
+            until = f", until {payload['until']}" if payload.get("until") else ""
+            return f"{name} starts{arguments}{until}", ""
+
+
+def usage_text(payload: dict[str, Any]) -> str:
+    """What a call of a model took."""
+    cached = payload.get("cache_read_tokens") or 0
+    text = f"{payload.get('model', '')} {tokens(payload.get('input_tokens') or 0)} tokens in"
+    if cached:
+        text += f" ({tokens(cached)} from cache)"
+    cost = decimal(payload.get("cost_usd"))
+    return f"{text}, {tokens(payload.get('output_tokens') or 0)} out" + (f", {money(cost)}" if cost is not None else "")
+
+
+def value_text(payload: dict[str, Any]) -> str:
+    """A typed value as text: its body, its string, or its JSON."""
+    if len(payload) == 1:
+        kind, value = next(iter(payload.items()))
+        if kind in ("Markdown", "HTML", "Text") and isinstance(value, dict):
+            return str(value.get("body", ""))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        if kind == "str":
+            return str(value)
+        if kind in ("int", "float", "bool", "dict", "__list__"):
+            return to_json(value)
+    return to_json(payload)
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """JSON as people read it."""
+    return json.dumps(value, ensure_ascii=False, indent=indent, default=str)

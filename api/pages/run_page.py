@@ -1,0 +1,195 @@
+"""The page of a run, put together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from api.pages.addresses import TABS, RunAddress
+from api.pages.formats import Viewer, counted, duration, money, tokens
+from api.pages.lines import to_json
+from api.pages.logs import Log
+from api.pages.run_views import (
+    Comparison,
+    Facts,
+    Failure,
+    Head,
+    Latest,
+    NowLine,
+    Selected,
+    comparison,
+    drawing,
+    failure,
+    head,
+    latest,
+    now_lines,
+    selected,
+)  # fmt: skip
+from api.pages.spans import Kind, Span
+from api.pages.values import Value, value
+from api.pages.waterfall import Waterfall
+from windlass.contracts.events import EventKind
+from windlass.core.callers import Caller
+from windlass.core.permissions import Permission
+
+Problem = tuple[str, str]  # a sentence and the id of the field it is about
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One result of a run."""
+
+    seq: int
+    label: str
+    time: str
+    value: Value
+    frame_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    """What one part of a run has cost; `share` is its part of the dearest, in percent."""
+
+    name: str
+    calls: str
+    took: str
+    cost: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Where the money went."""
+
+    total: str
+    tokens: tuple[tuple[str, str], ...]
+    lines: tuple[CostLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """The values of `run.html` and its parts."""
+
+    head: Head
+    urls: RunAddress
+    tabs: tuple[tuple[str, str, str, bool], ...]
+    log: Log
+    waterfall: Waterfall | None
+    failure: Failure | None
+    now: tuple[NowLine, ...]
+    selected: Selected | None
+    latest: Latest | None
+    comparison: Comparison | None
+    outputs: tuple[Output, ...]
+    costs: Costs | None
+    inputs: tuple[tuple[str, Value], ...]
+    inputs_json: str
+    may_start: bool
+    may_cancel: bool
+    may_retry: bool
+    may_delete: bool
+    dock: int
+    temporal_url: str = ""
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def tab(self) -> str:
+        """The tab that is open."""
+        return self.urls.shown
+
+    @property
+    def now_label(self) -> str:
+        """How much goes on."""
+        return f"{counted(len(self.now), 'span')} open"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the viewer brings along beside the address: the height of the log, and where Temporal's pages are."""
+
+    dock: int = 4
+    temporal_url: str = ""
+    problems: tuple[Problem, ...] = ()
+
+
+def run_page(facts: Facts, log: Log, caller: Caller, viewer: Viewer, choice: Choice) -> RunPage:
+    """Everything the page shows."""
+    run, address = facts.run, log.address
+    root = facts.spans.root()
+    return RunPage(
+        head=head(facts, viewer, address, root),
+        urls=address,
+        tabs=tabs(facts, address),
+        log=log,
+        waterfall=drawing(root, viewer, address),
+        failure=failure(facts),
+        now=now_lines(root, run, viewer),
+        selected=selected(root, address, viewer),
+        latest=latest(facts, viewer),
+        comparison=comparison(facts),
+        outputs=outputs(facts, viewer) if address.shown == "output" else (),
+        costs=costs(facts, root) if address.shown == "cost" else None,
+        inputs=tuple((name, value(typed(content))) for name, content in run.inputs.items()),
+        inputs_json=to_json(run.inputs, indent=2),
+        may_start=caller.may(Permission.RUNS_START),
+        may_cancel=run.is_live and caller.may(Permission.RUNS_CANCEL),
+        may_retry=not run.is_live and run.status != "finished" and caller.may(Permission.RUNS_START),
+        may_delete=not run.is_live and run.archived_at is None and caller.may(Permission.RUNS_DELETE),
+        dock=choice.dock,
+        temporal_url=choice.temporal_url,
+        problems=choice.problems,
+    )
+
+
+def tabs(facts: Facts, address: RunAddress) -> tuple[tuple[str, str, str, bool], ...]:
+    """The tabs: name, address, count and whether it is open."""
+    numbers = {"events": str(facts.last_seq), "output": str(len(facts.outputs) or "")}
+    return tuple((name.capitalize(), address.tab(name), numbers.get(name, ""), name == address.shown) for name in TABS)
+
+
+def outputs(facts: Facts, viewer: Viewer) -> tuple[Output, ...]:
+    """All results in their order."""
+    return tuple(
+        Output(
+            event.seq,
+            "Final result" if event.kind is EventKind.FINAL else "Result",
+            viewer.clock(event.at),
+            value(event.payload),
+            f"/runs/{facts.run.id}/html/{event.seq}",
+        )
+        for event in facts.outputs
+    )
+
+
+def costs(facts: Facts, root: Span | None) -> Costs:
+    """The cost by step."""
+    run = facts.run
+    spans = [span for span in (root.children if root else ()) if span.cost_usd is not None or span.kind is Kind.MODEL]
+    dearest = max((span.cost_usd for span in spans if span.cost_usd is not None), default=Decimal(0))
+    lines = tuple(_cost_line(span, dearest) for span in sorted(spans, key=lambda span: -(span.cost_usd or 0)))
+    total = None if run.cost_usd is None else Decimal(str(run.cost_usd))
+    parts = (
+        ("Model calls", str(run.model_calls)),
+        ("Tokens in", tokens(run.input_tokens)),
+        ("From cache", tokens(run.cached_tokens)),
+        ("Tokens out", tokens(run.output_tokens)),
+    )
+    return Costs(money(total), parts, lines)
+
+
+def _cost_line(span: Span, dearest: Decimal) -> CostLine:
+    share = float((span.cost_usd or Decimal(0)) / dearest * 100) if dearest else 0.0
+    took = "" if span.ended_at is None else duration((span.ended_at - span.started_at).total_seconds())
+    return CostLine(span.name, span.note, took, money(span.cost_usd), round(share, 2))
+
+
+def typed(content: Any) -> dict[str, Any]:
+    """A plain input as a typed value."""
+    return {"str": content} if isinstance(content, str) else {"dict": content}
+
+
+def announcement(names: Sequence[str]) -> str:
+    """One sentence about what has just finished."""
+    if not names:
+        return ""
+    return f"{names[0]} finished" if len(names) == 1 else f"{len(names)} steps finished"

@@ -1,0 +1,152 @@
+"""The frame around every page: rail, crumbs, what the caller may do, how the viewer reads."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from markupsafe import Markup
+
+from api.pages.formats import Viewer, epoch_ms
+from windlass.core.callers import Caller
+from windlass.core.permissions import Permission
+
+Crumb = tuple[str, str]  # name and address; the last one has none
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the rail."""
+
+    name: str
+    url: str
+    icon: str
+    count: str = ""
+    bad: bool = False
+    current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The numbers in the rail."""
+
+    live_runs: int = 0
+    failed_services: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the console a page is: its rail entry, its crumbs and what it follows live."""
+
+    entry: str
+    crumbs: tuple[Crumb, ...]
+    topics: tuple[str, ...] = ()
+    view: str = ""  # the query string of the view, for the stream
+    live: Literal["live", "done", ""] = ""
+    seq: int = 0
+    main_action: bool = False  # whether "Start run" is the page's one brass button
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the process and the request say about every page."""
+
+    installation: str
+    standin: bool
+    csrf_token: str
+    path: str
+    tenants: tuple[tuple[str, str], ...] = ()
+    toast: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """The values of `layout.html`."""
+
+    caller: Caller
+    viewer: Viewer
+    frame: Frame
+    place: Place
+    counts: Counts = field(default_factory=Counts)
+
+    @property
+    def theme(self) -> str | None:
+        """The chosen theme, None to follow the system."""
+        return self.viewer.theme
+
+    @property
+    def zone(self) -> str:
+        """The zone every clock of the page is in."""
+        return self.viewer.zone.key
+
+    @property
+    def now_ms(self) -> int:
+        """The server's clock, so that the page's clocks agree with it."""
+        return epoch_ms(self.viewer.now)
+
+    @property
+    def csrf(self) -> Markup:
+        """The hidden field of every form that changes something."""
+        return Markup('<input type="hidden" name="csrf_token" value="{}">').format(self.frame.csrf_token)
+
+    @property
+    def tenant(self) -> str:
+        """The organisation."""
+        return self.caller.tenant_name
+
+    @property
+    def person(self) -> str:
+        """Who looks."""
+        return self.caller.name
+
+    @property
+    def role(self) -> str:
+        """What they are here."""
+        return str(self.caller.role)
+
+    @property
+    def initials(self) -> str:
+        """Two letters of the name."""
+        return "".join(word[0] for word in self.caller.name.split()[:2]).upper()
+
+    @property
+    def may_start(self) -> bool:
+        """Whether the caller may start runs."""
+        return self.caller.may(Permission.RUNS_START)
+
+    @property
+    def stream_url(self) -> str:
+        """The one stream of this page."""
+        topics = ",".join(self.place.topics)
+        view = f"&{self.place.view}" if self.place.view else ""
+        return f"/ui/stream?topics={topics}&at={self.place.seq}{view}"
+
+    @property
+    def groups(self) -> tuple[tuple[str, tuple[Entry, ...]], ...]:
+        """The rail, without what the caller may not open."""
+        may = self.caller.may
+        counts = self.counts
+        operate = self._entry("Settings", "/settings", "settings")
+        build = [self._entry("Agents", "/agents", "agents")]
+        if may(Permission.SERVICES_READ):
+            failed = str(counts.failed_services or "")
+            build.append(self._entry("Services", "/services", "services", failed, bad=True))
+        understand = (self._entry("Audit", "/audit", "audit"),) if may(Permission.AUDIT_READ) else ()
+        return (
+            ("", (self._entry("Home", "/", "home"), self._runs)),
+            ("Build", tuple(build)),
+            *((("Understand", understand),) if understand else ()),
+            ("Operate", (self._entry("Health", "/system", "health"), operate)),
+        )
+
+    @property
+    def bottom(self) -> tuple[Entry, ...]:
+        """The bottom bar of a phone."""
+        more = Entry("More", "/more", "more", current=self.place.entry not in ("Home", "Runs", "Agents", "Health"))
+        home, agents = self._entry("Home", "/", "home"), self._entry("Agents", "/agents", "agents")
+        return (home, self._runs, agents, self._entry("Health", "/system", "health"), more)
+
+    @property
+    def _runs(self) -> Entry:
+        return self._entry("Runs", "/runs", "runs", str(self.counts.live_runs or ""))
+
+    def _entry(self, name: str, url: str, icon: str, count: str = "", *, bad: bool = False) -> Entry:
+        return Entry(name, url, icon, count, bad=bad and bool(count), current=self.place.entry == name)

@@ -1,0 +1,87 @@
+"""Typed values of agents as HTML: text, Markdown, tables, JSON; HTML only as an address to frame."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from api.pages.lines import to_json
+from api.pages.markdown import markdown
+
+MOST_ROWS = 200
+MOST_COLUMNS = 12
+LONGEST_TEXT = 200_000
+PLAIN_KINDS = ("dict", "str", "int", "float", "bool", "NoneType", "__list__")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value and how to show it: `text`, `prose`, `table`, `json` or `frame`."""
+
+    look: str
+    text: str = ""
+    html: str = ""  # safe: Markup
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    more: int = 0
+
+
+def value(payload: Any) -> Value:
+    """What a typed value (`{"Markdown": {"body": …}}`, `{"dict": {…}}`, …) looks like."""
+    typed = as_object(payload)
+    if len(typed) != 1:
+        return Value("json", text=to_json(payload, indent=2)[:LONGEST_TEXT])
+    kind, content = next(iter(typed.items()))
+    body = as_object(content).get("body")
+    if kind == "Markdown" and body is not None:
+        return Value("prose", text=str(body), html=markdown(str(body)))
+    if kind == "HTML" and body is not None:
+        return Value("frame", text=str(body))
+    if kind == "Text" and body is not None:
+        return Value("text", text=str(body)[:LONGEST_TEXT])
+    if kind == "str":
+        return Value("text", text=str(content)[:LONGEST_TEXT])
+    return table(untyped(content)) or Value("json", text=to_json(untyped(content), indent=2)[:LONGEST_TEXT])
+
+
+def as_object(content: Any) -> dict[str, Any]:
+    """The content when it is a JSON object, else an empty one."""
+    return cast("dict[str, Any]", content) if isinstance(content, dict) else {}
+
+
+def untyped(content: Any) -> Any:
+    """A list of typed values as a list of plain ones."""
+    if not isinstance(content, list):
+        return content
+    items = cast("list[Any]", content)
+    return [next(iter(cast("dict[str, Any]", item).values())) if _is_typed(item) else item for item in items]
+
+
+def table(content: Any) -> Value | None:
+    """A list of flat objects as a table, None when it is something else."""
+    rows = cast("list[Any]", content) if isinstance(content, list) else []
+    if not rows or not all(isinstance(row, dict) for row in rows):
+        return None
+    records = cast("list[dict[str, Any]]", rows)
+    columns = tuple(dict.fromkeys(name for row in records for name in row))
+    if not columns or len(columns) > MOST_COLUMNS:
+        return None
+    cells = tuple(tuple(_cell(row.get(name)) for name in columns) for row in records[:MOST_ROWS])
+    return Value("table", columns=columns, rows=cells, more=max(0, len(records) - MOST_ROWS))
+
+
+def one_line(payload: Any, longest: int = 120) -> str:
+    """A value in one line, cut to a length."""
+    shown = value(payload)
+    text = shown.text if shown.text else f"{len(shown.rows) + shown.more} rows"
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1] + "\u2026"
+
+
+def _cell(content: Any) -> str:
+    if content is None:
+        return "\u2013"
+    return content if isinstance(content, str) else to_json(content)
+
+
+def _is_typed(item: Any) -> bool:
+    typed = as_object(item)
+    return len(typed) == 1 and next(iter(typed)) in PLAIN_KINDS

@@ -1,0 +1,15 @@
+// Makes pages live. Everything works without it; each module adds one thing.
+import { start as clocks } from "./clocks.js";
+import { start as keys } from "./keys.js";
+import { start as live } from "./live.js";
+import { start as log } from "./log.js";
+import { start as swap, prepare } from "./swap.js";
+
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone) document.cookie = `windlass_zone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax`;
+prepare(document);
+clocks();
+swap();
+log();
+live();
+keys();
