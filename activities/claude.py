@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 
 from activities.executors import Began, Ended, Report, Reported, TryAgain, Writing
-from activities.models import CallCancelled, ClaudeExecutor, ModelCall, ModelError, ModelRequest, Reply
+from activities.models import CANCELLED, CallCancelled, ClaudeExecutor, ModelCall, ModelError, ModelRequest, Reply
 from windlass.contracts.agents import CLAUDE_DESCRIPTION, CLAUDE_SUMMARY
 from windlass.contracts.events import EventKind, NewEvent, Payload
 from windlass.contracts.runs import DriveEnd
@@ -25,8 +25,9 @@ class ClaudeRuns:
 
     async def open(self, attached: Attached, attempt: int) -> "ClaudeExecution":
         """Ask the model, unless the run's answer was stored before its driver died."""
-        stored = await self._events.read(attached.tenant_id, attached.run_id, kinds=[EventKind.MESSAGE])
-        return ClaudeExecution(self._executor, attached, attempt, stored[-1].payload if stored else None)
+        messages = await self._events.read(attached.tenant_id, attached.run_id, kinds=[EventKind.MESSAGE])
+        stored = [message.payload for message in messages if message.payload["stop_reason"] != CANCELLED]
+        return ClaudeExecution(self._executor, attached, attempt, stored[-1] if stored else None)
 
     async def stop(self, attached: Attached) -> None:
         """Nothing runs when nobody drives it."""
@@ -97,6 +98,8 @@ class ClaudeExecution:
             await self._queue.put(Ended(DriveEnd.CANCELLED))
         except ModelError as error:
             await self._fail(error)
+        except Exception as error:  # noqa: BLE001 - handed to the reader, who would wait for ever
+            await self._queue.put(error)
 
     async def _fail(self, error: ModelError) -> None:
         if not error.retryable or self._attempt >= TRIES:

@@ -27,8 +27,10 @@ def agents(
     if as_json:
         print_json(page.to_json())
         return
-    rows = ((agent.name, agent.summary or "", ", ".join(agent.tags)) for agent in page.items)
-    print_table(("Agent", "What it does", "Tags"), rows, "There are no agents. Add a service: windlass service add.")
+    rows = ((a.name, a.summary, ", ".join(a.tags), "" if a.available else "its service is down") for a in page.items)
+    print_table(
+        ("Agent", "What it does", "Tags", ""), rows, "There are no agents. Add a service: windlass service add."
+    )
 
 
 @app.command()

@@ -79,10 +79,9 @@ def gateway_checks(url: str) -> Iterator[Check]:
     except ValueError:
         yield Check("Parts", "fail", f"/ready answered {ready.status_code} without JSON", "Is this a Windlass gateway?")
         return
-    for name, part in body.get("checks", {}).items():
-        state = part.get("status", "fail")
-        remedy = str(part.get("remedy") or ("" if state == "pass" else "Look at its log in WINDLASS_HOME/logs."))
-        yield Check(f"  {name}", state if state in SHAPES else "warn", str(part.get("detail") or ""), remedy)
+    for part in body.get("parts", []):
+        state = part["status"] if part["status"] in SHAPES else "warn"
+        yield Check(f"  {part['name']}", state, part["detail"], "" if state == "pass" else part["means"])
 
 
 def sign_in_checks(context: typer.Context) -> Iterator[Check]:

@@ -65,6 +65,5 @@ def sign_in(client: Client, email: str, tenant: str | None, *, from_stdin: bool)
         console.print("This password was made for you. Choose your own.")
         new = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
         client.change_password(password, new)
-        client.login(email, new, tenant)
     elif grant.must_change_password:
         errors.print("This password was made for you: sign in on a terminal or in the browser to change it.")

@@ -25,6 +25,7 @@ from windlass.cli.session import connect
 from windlass.cli.watching import conclude, step_table, watch
 from windlass.client import Client, Event, Run
 from windlass.client.calls import RunFilter, RunOptions
+from windlass.contracts.runs import TERMINAL
 
 app = typer.Typer(no_args_is_help=True, help="Start runs, watch them, look at them, end them.")
 
@@ -134,6 +135,9 @@ def result(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> No
         print_json(ended.to_json())
     elif ended.error and not ended.value:
         errors.print(Text(f"{ended.error.get('type')}: {ended.error.get('message')}", style="red"))
+        raise typer.Exit(1)
+    elif ended.status not in TERMINAL:
+        errors.print(f"The run is {ended.status}. Wait for its end: windlass run watch {ended.run_id}", highlight=False)
         raise typer.Exit(1)
     else:
         console.print(value(ended.value))

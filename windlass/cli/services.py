@@ -55,7 +55,7 @@ def show(context: typer.Context, name: str, as_json: AsJson = False) -> None:
         console.print(service.reason, markup=False)
     console.print(f"{service.project}  {service.import_path}", markup=False, highlight=False)
     for flow in service.flows:
-        console.print(f"  {flow['name'] if isinstance(flow, dict) else flow}", markup=False, highlight=False)
+        console.print(f"  {flow}", markup=False, highlight=False)
 
 
 @app.command()

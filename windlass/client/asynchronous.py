@@ -69,10 +69,8 @@ class AsyncClient:
         return grant
 
     async def change_password(self, current: str, new: str) -> None:
-        """Change the password of whoever is signed in."""
-        answer = await self.send(calls.change_password(current, new))
-        if answer and "access_token" in answer:
-            self._bearer.keep(Grant.model_validate(answer))
+        """Change the password of whoever is signed in; their other sessions end."""
+        await self.send(calls.change_password(current, new))
 
     async def logout(self) -> None:
         """End the session and forget its tokens."""
@@ -128,12 +126,12 @@ class Runs:
             pass
         return await self.get(run_id)
 
-    async def stream(self, run_id: str, *, after: int = 0, view: str | None = None) -> AsyncIterator[Event]:
+    async def stream(self, run_id: str, *, after: int = 0) -> AsyncIterator[Event]:
         """The run's events as they happen, to its end; a lost connection is taken up again where it stopped."""
         place = Place(self._client.url, after)
         while not place.is_over:
             try:
-                async for event in self._connection(place, run_id, view):
+                async for event in self._connection(place, run_id):
                     yield event
                 if place.is_quiet and not (await self.get(run_id)).is_live:
                     return
@@ -142,11 +140,10 @@ class Runs:
             if not place.is_over:
                 await asyncio.sleep(place.pause_s())
 
-    async def _connection(self, place: Place, run_id: str, view: str | None) -> AsyncIterator[Event]:
+    async def _connection(self, place: Place, run_id: str) -> AsyncIterator[Event]:
         """The new events of one connection."""
-        path, query = calls.stream_path(run_id), {"view": view} if view else {}
-        http, headers = self._client.http, place.headers()
-        async with http.stream("GET", path, params=query, headers=headers, timeout=STREAM_TIMEOUT) as response:
+        path, http, headers = calls.stream_path(run_id), self._client.http, place.headers()
+        async with http.stream("GET", path, headers=headers, timeout=STREAM_TIMEOUT) as response:
             if not response.is_success:
                 await response.aread()
             if place.check(response):
@@ -161,11 +158,9 @@ class Agents:
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
-    async def list(
-        self, *, q: str | None = None, tag: str | None = None, limit: int = 100, cursor: str | None = None
-    ) -> Page[Agent]:
+    async def list(self, *, q: str | None = None, tag: str | None = None) -> Page[Agent]:
         """The agents, those that match."""
-        return await self._client.send(calls.list_agents(q, tag, limit, cursor))
+        return await self._client.send(calls.list_agents(q, tag))
 
     async def get(self, name: str) -> Agent:
         """An agent with its form and JSON Schema."""

@@ -106,17 +106,12 @@ def login(email: str, password: str, tenant: str | None) -> Call[Grant]:
 
 def switch(tenant: str) -> Call[Grant]:
     """Go on in another organisation."""
-    return Call("POST", "/v1/auth/switch", Grant.model_validate, {"tenant": tenant})
+    return Call("POST", "/v1/auth/switch", Grant.model_validate, {"tenant_id": tenant})
 
 
-def change_password(current: str, new: str) -> Call[Json | None]:
-    """Change one's password; the answer may carry new tokens."""
-    return Call("POST", "/v1/auth/password", dict_or_none, {"current": current, "new": new})
-
-
-def dict_or_none(body: Any) -> Json | None:
-    """Read an answer that may be empty."""
-    return body
+def change_password(current: str, new: str) -> Call[None]:
+    """Change one's password; one's other sessions end."""
+    return Call("POST", "/v1/auth/password", nothing, {"current_password": current, "new_password": new})
 
 
 def logout() -> Call[None]:
@@ -201,10 +196,9 @@ def stream_path(run_id: str) -> str:
 # --- agents, services, keys, members ---
 
 
-def list_agents(q: str | None, tag: str | None, limit: int, cursor: str | None) -> Call[Page[Agent]]:
+def list_agents(q: str | None, tag: str | None) -> Call[Page[Agent]]:
     """What can be run."""
-    query = {"q": q, "tag": tag, "limit": limit, "cursor": cursor}
-    return Call("GET", "/v1/agents", Page[Agent].model_validate, query=query)
+    return Call("GET", "/v1/agents", Page[Agent].model_validate, query={"q": q, "tag": tag})
 
 
 def get_agent(name: str) -> Call[Agent]:

@@ -58,7 +58,11 @@ class Run(Record):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     attempts: int = 1
+    retry_of: str | None = None
+    try_: int = Field(default=1, alias="try")
+    steps_kept: int = 0
     usage: Json | None = None
+    standin: bool = False
     temporal_url: str | None = None
 
     @property
@@ -80,11 +84,13 @@ class Agent(Record):
     """Something that can be run, with its form and the JSON Schema of its inputs."""
 
     name: str
-    summary: str | None = None
-    description: str | None = None
+    summary: str = ""
+    description: str = ""
     tags: list[str] = []
+    service: str | None = None
+    available: bool = True
     elements: list[Json] = []
-    json_schema: Json | None = Field(default=None, alias="schema")
+    json_schema: Json | None = None
 
 
 class Service(Record):
@@ -96,7 +102,9 @@ class Service(Record):
     enabled: bool = True
     state: str = ""
     reason: str | None = None
-    flows: list[Any] = []
+    isolation: str = ""
+    env: list[str] = []
+    flows: list[str] = []
 
 
 class Key(Record):

@@ -67,10 +67,8 @@ class Client:
         return grant
 
     def change_password(self, current: str, new: str) -> None:
-        """Change the password of whoever is signed in."""
-        answer = self.send(calls.change_password(current, new))
-        if answer and "access_token" in answer:
-            self._bearer.keep(Grant.model_validate(answer))
+        """Change the password of whoever is signed in; their other sessions end."""
+        self.send(calls.change_password(current, new))
 
     def logout(self) -> None:
         """End the session and forget its tokens."""
@@ -126,12 +124,12 @@ class Runs:
             pass
         return self.get(run_id)
 
-    def stream(self, run_id: str, *, after: int = 0, view: str | None = None) -> Iterator[Event]:
+    def stream(self, run_id: str, *, after: int = 0) -> Iterator[Event]:
         """The run's events as they happen, to its end; a lost connection is taken up again where it stopped."""
         place = Place(self._client.url, after)
         while not place.is_over:
             try:
-                yield from self._connection(place, run_id, view)
+                yield from self._connection(place, run_id)
                 if place.is_quiet and not self.get(run_id).is_live:
                     return
             except (httpx.TransportError, Unreachable) as error:
@@ -139,11 +137,10 @@ class Runs:
             if not place.is_over:
                 time.sleep(place.pause_s())
 
-    def _connection(self, place: Place, run_id: str, view: str | None) -> Iterator[Event]:
+    def _connection(self, place: Place, run_id: str) -> Iterator[Event]:
         """The new events of one connection."""
-        path, query = calls.stream_path(run_id), {"view": view} if view else {}
-        http, headers = self._client.http, place.headers()
-        with http.stream("GET", path, params=query, headers=headers, timeout=STREAM_TIMEOUT) as response:
+        path, http, headers = calls.stream_path(run_id), self._client.http, place.headers()
+        with http.stream("GET", path, headers=headers, timeout=STREAM_TIMEOUT) as response:
             if not response.is_success:
                 response.read()
             if place.check(response):
@@ -157,11 +154,9 @@ class Agents:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def list(
-        self, *, q: str | None = None, tag: str | None = None, limit: int = 100, cursor: str | None = None
-    ) -> Page[Agent]:
+    def list(self, *, q: str | None = None, tag: str | None = None) -> Page[Agent]:
         """The agents, those that match."""
-        return self._client.send(calls.list_agents(q, tag, limit, cursor))
+        return self._client.send(calls.list_agents(q, tag))
 
     def get(self, name: str) -> Agent:
         """An agent with its form and JSON Schema."""
