@@ -7,6 +7,8 @@ from typing import Any
 
 from fastapi import Request
 
+from windlass.values import plain
+
 EntryPoint = Callable[..., Any]
 
 
@@ -33,6 +35,16 @@ class Launch:
         self.reference = reference
         self.summary, self.description = summary, description
         self.extra = dict(extra or {})
+
+    def decision(self) -> dict[str, Any]:
+        """Everything but the request, as JSON: what can be launched again after a crash."""
+        return {
+            "entry_point": self.entry_point,
+            "inputs": plain(self.inputs),
+            "summary": self.summary,
+            "description": self.description,
+            "extra": plain(self.extra),
+        }
 
 
 def name_of(entry_point: EntryPoint | str) -> str:

@@ -53,13 +53,17 @@ class Flow:
         inner = self.path.strip("/").lower().replace("/", ".")
         return re.sub(r"[^a-z0-9._-]", "-", inner) or "root"
 
-    async def enter(self, inputs: Mapping[str, Any], request: Request) -> Launch:
-        """Check the inputs and ask the handler; raises `InputsError` or `NotLaunched` when there is nothing to run."""
+    def checked(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of the form's fields. Raises `InputsError`."""
         values, errors = validate(self.model.get_model(), inputs)
         if errors:
             refused = InputsError()
             refused.errors = errors
             raise refused
+        return values
+
+    async def enter(self, values: Mapping[str, Any], request: Request) -> Launch:
+        """Ask the handler. Raises `InputsError` or `NotLaunched` when there is nothing to run."""
         arguments = chosen(self.handler, {"inputs": values, "request": request})
         if iscoroutinefunction(self.handler):
             launch = await self.handler(**arguments)
@@ -147,7 +151,7 @@ async def _answer(flow: Flow, request: Request) -> JSONResponse:
     request.state.user = request.headers.get("x-windlass-user")
     request.state.prefix = request.headers.get("x-windlass-base")
     try:
-        await flow.enter(await _body(request), request)
+        await flow.enter(flow.checked(await _body(request)), request)
     except InputsError as refused:
         return JSONResponse({"errors": refused.by_field(), "elements": elements})
     except NotLaunched as wrong:

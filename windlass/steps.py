@@ -1,7 +1,6 @@
 """What a step is: how a call is recognised on replay, and what its result looks like as JSON."""
 
 import hashlib
-import inspect
 import json
 import reprlib
 from collections.abc import Callable, Mapping
@@ -9,14 +8,14 @@ from dataclasses import asdict, dataclass, field, is_dataclass
 from datetime import date, time
 from decimal import Decimal
 from enum import Enum
-from functools import lru_cache, partial
 from pathlib import PurePath
-from typing import Any, cast, get_type_hints
+from typing import Any, cast
 from uuid import UUID
 
-from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from windlass.annotations import adapter_of, returned_by
 from windlass.values import text
 
 RESULT_LIMIT = 16 * 1024 * 1024
@@ -56,7 +55,7 @@ class StepCall:
     def pack(self, value: Any) -> Any:
         """The result as JSON, or a `TypeError` or `ValueError` that names the step."""
         try:
-            packed = _packed(value, _return_annotation(self.function))
+            packed = _packed(value, returned_by(self.function))
             size = len(json.dumps(packed, allow_nan=False, ensure_ascii=False).encode("utf-8", "surrogatepass"))
         except (TypeError, ValueError, RecursionError, PydanticSerializationError) as wrong:
             raise TypeError(
@@ -72,7 +71,7 @@ class StepCall:
 
     def unpack(self, packed: Any) -> Any:
         """The result as the agent gets it: what JSON gives back, by the function's return annotation."""
-        adapter = _adapter(_return_annotation(self.function))
+        adapter = adapter_of(returned_by(self.function))
         if adapter is None:
             return packed
         try:
@@ -103,38 +102,8 @@ def _plain_data(value: object) -> Any:
     raise TypeError(f"{type(value).__name__} is no plain data")
 
 
-def _return_annotation(function: Callable[..., Any]) -> Any:
-    while isinstance(function, partial):
-        function = cast("partial[Any]", function).func
-    if not inspect.isroutine(function):
-        function = getattr(function, "__call__", function)  # noqa: B004 (the method itself carries the annotation)
-    try:
-        return get_type_hints(function).get("return", Any)
-    except Exception:  # noqa: BLE001 (an annotation of foreign code that cannot be evaluated is none)
-        return Any
-
-
-def _adapter(annotation: Any) -> TypeAdapter[Any] | None:
-    if annotation is Any:
-        return None
-    try:
-        return _cached_adapter(annotation)
-    except TypeError:  # not hashable
-        return _new_adapter(annotation)
-
-
-def _new_adapter(annotation: Any) -> TypeAdapter[Any] | None:
-    try:
-        return TypeAdapter(annotation)
-    except PydanticUserError:  # a class pydantic knows nothing about
-        return None
-
-
-_cached_adapter = lru_cache(maxsize=256)(_new_adapter)
-
-
 def _packed(value: Any, annotation: Any) -> Any:
-    adapter = _adapter(annotation)
+    adapter = adapter_of(annotation)
     packed = value if adapter is None else adapter.dump_python(value, mode="json", warnings="none")
     return _storable(json.loads(json.dumps(packed, allow_nan=False)))
 

@@ -2,21 +2,29 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
+import socket
 import sys
 import threading
 import traceback
+from collections.abc import Coroutine
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from uuid import uuid4
 
 from windlass.contracts.events import EventKind
-from windlass.host.branches import current_branch, order_as_completed, task_factory
+from windlass.contracts.hosts import LINE_BYTES
+from windlass.host.branches import branch_of_output, order_as_completed, task_factory
+from windlass.host.care import Care, Setting
+from windlass.host.children import Program
 from windlass.host.output import route_streams
 from windlass.host.server import Identity, Server
+from windlass.host.watchdog import Patience
 from windlass.service import ServeAPI
 
 EXIT_IMPORT_FAILED = 3
@@ -26,28 +34,46 @@ GRACE_S = 10.0
 def main() -> None:
     """Import the service, then serve it until the lifeline ends or somebody stops it."""
     options = _options()
+    if sys.flags.hash_randomization:
+        print("PYTHONHASHSEED is not 0: sets may iterate differently when a run is replayed", file=sys.stderr)  # noqa: T201
     route_streams(_route)
     order_as_completed()
     app = _load_or_leave(options.app)
+    gc.freeze()  # what was imported stays: no collection needs to look at it again
     agents = asyncio.new_event_loop()
     agents.set_task_factory(task_factory)
-    identity = Identity.new(options.service, os.getpid())
-    server = Server(app, identity, agents, lambda code: _leave(options.socket, code))
-    threading.Thread(target=_serve, args=(server, options), daemon=True, name="server").start()
+    threading.Thread(target=lambda: asyncio.run(_serve(app, agents, options)), daemon=True, name="server").start()
     _run_agents(agents)
+
+
+def load(app: str) -> ServeAPI:
+    """Import `module:app`; a callable without arguments may make the application."""
+    module, _, name = app.partition(":")
+    found: Any = getattr(import_module(module), name or "app")
+    if not isinstance(found, ServeAPI) and callable(found):
+        found = found()
+    if not isinstance(found, ServeAPI):
+        raise TypeError(f"{app} is a {type(found).__name__}, not a windlass.ServeAPI")
+    return found
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m windlass.host", description=__doc__)
     parser.add_argument("--service", required=True, help="name of the service")
     parser.add_argument("--app", required=True, help="module:app, or module:factory")
-    parser.add_argument("--socket", type=Path, required=True, help="unix socket to listen on")
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--socket", type=Path, help="unix socket to listen on")
+    place.add_argument("--child-fd", type=int, help="socket to the host this process executes one run for")
     parser.add_argument("--lifeline-fd", type=int, help="read end of a pipe; the host ends when it is closed")
+    parser.add_argument("--boot-id", default=uuid4().hex, help=argparse.SUPPRESS)
+    parser.add_argument("--warn-after", type=float, default=10.0, help="seconds a blocked event loop goes unnamed")
+    parser.add_argument("--replace-after", type=float, default=60.0, help="seconds a blocked event loop is endured")
     return parser.parse_args()
 
 
 def _route(kind: EventKind, text: str) -> bool:
-    branch = current_branch()
+    """Hand what was printed to the run that printed it."""
+    branch = branch_of_output()
     if branch is None:
         return False
     branch.owner.write(branch, kind, text)
@@ -63,36 +89,48 @@ def _load_or_leave(app: str) -> ServeAPI:
         os._exit(EXIT_IMPORT_FAILED)
 
 
-def load(app: str) -> ServeAPI:
-    """Import `module:app`; a callable without arguments may make the application."""
-    module, _, name = app.partition(":")
-    found: Any = getattr(import_module(module), name or "app")
-    if not isinstance(found, ServeAPI) and callable(found):
-        found = found()
-    if not isinstance(found, ServeAPI):
-        raise TypeError(f"{app} is a {type(found).__name__}, not a windlass.ServeAPI")
-    return found
+async def _serve(app: ServeAPI, agents: asyncio.AbstractEventLoop, options: argparse.Namespace) -> None:
+    care = Care(
+        Setting(
+            app,
+            Program(options.service, options.app, options.boot_id),
+            agents,
+            leave=lambda code: _leave(options.socket, code),
+            patience=Patience(options.warn_after, options.replace_after),
+            is_child=options.child_fd is not None,
+        )
+    )
+    care.begin()
+    _obey_signals(care, agents)
+    if options.lifeline_fd is not None:
+        asyncio.get_running_loop().add_reader(options.lifeline_fd, _watch_lifeline, options)
+    await _talk(Server(Identity(options.service, options.boot_id, os.getpid()), care), options)
 
 
-def _serve(server: Server, options: argparse.Namespace) -> None:
-    async def live() -> None:
-        loop = asyncio.get_running_loop()
-
-        def on_signal(number: int, frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(server.stop_soon, GRACE_S)
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            server.agents.call_soon_threadsafe(signal.signal, number, on_signal)
-        if options.lifeline_fd is not None:
-            loop.add_reader(options.lifeline_fd, _watch, options.lifeline_fd, server)
-        await server.listen(options.socket)
-
-    asyncio.run(live())
+def _talk(server: Server, options: argparse.Namespace) -> Coroutine[Any, Any, None]:
+    return server.listen(options.socket) if options.socket else _serve_parent(server, options.child_fd)
 
 
-def _watch(lifeline: int, server: Server) -> None:
-    if not os.read(lifeline, 1):
-        server.leave(0)
+async def _serve_parent(server: Server, child_fd: int) -> None:
+    """Execute the one run the parent hands over; when the parent is gone, so are we."""
+    parent = socket.socket(fileno=child_fd)
+    await server.serve(*await asyncio.open_unix_connection(sock=parent, limit=LINE_BYTES))
+    _leave(None, 0)
+
+
+def _obey_signals(care: Care, agents: asyncio.AbstractEventLoop) -> None:
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(care.stop_soon, GRACE_S)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        agents.call_soon_threadsafe(signal.signal, number, on_signal)
+
+
+def _watch_lifeline(options: argparse.Namespace) -> None:
+    if not os.read(options.lifeline_fd, 1):
+        _leave(options.socket, 0)
 
 
 def _run_agents(agents: asyncio.AbstractEventLoop) -> None:
@@ -102,11 +140,16 @@ def _run_agents(agents: asyncio.AbstractEventLoop) -> None:
             agents.run_forever()
 
 
-def _leave(socket: Path, code: int) -> None:
+def _leave(path: Path | None, code: int) -> None:
+    """End the process at once, and with it the processes its agents have started."""
     with suppress(OSError):
-        socket.unlink()
-    sys.stdout.flush()
-    sys.stderr.flush()
+        if path is not None:
+            path.unlink()
+    with suppress(ValueError, OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGTERM)  # ours is caught, and we are gone before anybody obeys it
     os._exit(code)
 
 

@@ -63,18 +63,34 @@ class Branch:
         """The line being written on stdout or stderr."""
         return self._lines.setdefault(kind, Lines())
 
-    def unfinished(self) -> Iterator[tuple[EventKind, str]]:
+    def has_unfinished_lines(self) -> bool:
+        """Whether something was written without an end of line."""
+        return any(self._lines.values())
+
+    def unfinished_lines(self) -> Iterator[tuple[EventKind, str]]:
         """What was written without an end of line."""
         for kind, lines in self._lines.items():
             yield kind, lines.rest()
 
 
 _current: ContextVar[Branch | None] = ContextVar("windlass_branch", default=None)
+_heir: Branch | None = None
 
 
 def current_branch() -> Branch | None:
     """The branch of the running code; `None` outside of a run and in threads a run did not start through its tracer."""
     return _current.get()
+
+
+def branch_of_output() -> Branch | None:
+    """The branch that gets what the running code prints; `None` when no run does."""
+    return _current.get() or _heir
+
+
+def inherit_output(branch: Branch) -> None:
+    """From now on this branch gets what is printed outside of every branch: the process belongs to one run."""
+    global _heir  # noqa: PLW0603 (a fact about the process, like sys.stdout)
+    _heir = branch
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 
 from windlass.contracts.events import EventKind
 from windlass.host.branches import Place
@@ -43,9 +44,15 @@ class Outbox:
         self._wake: Notify | None = None
         self._is_woken = False
         self._is_released = False
+        self.touched_at = monotonic()
 
     def __len__(self) -> int:
         return len(self._unsent) + len(self._sent)
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether somebody is told of new events."""
+        return self._wake is not None
 
     @property
     def is_closed(self) -> bool:
@@ -59,11 +66,14 @@ class Outbox:
     def put(self, place: Place, kind: EventKind, payload: bytes, on_stored: Notify | None = None) -> None:
         """Take an event and give it the next ordinal of its place; `on_stored` is called once it is stored."""
         with self._lock:
+            if self.is_closed:
+                raise RuntimeError("the run has ended: nothing can be reported any more")
             pseq = place.next()
             head = f'{{"op":"event","producer":"{place.producer}","pseq":{pseq},"kind":"{kind}","payload":'
             line = b"%b%b}\n" % (head.encode(), payload)
             self._unsent.append(Entry(place.producer, pseq, line, on_stored))
             self._size += len(line)
+            self.touched_at = monotonic()
             self._signal()
 
     def skip(self, place: Place) -> None:
@@ -75,9 +85,9 @@ class Outbox:
         """Say this before every event."""
         self._edge("opening", line)
 
-    def close_with(self, line: bytes) -> None:
-        """Say this after every event; the run has ended."""
-        self._edge("closing", line)
+    def close_with(self, line: bytes) -> bool:
+        """Say this after every event: the run has ended. `False` when it had ended before."""
+        return self._edge("closing", line)
 
     def note(self, line: bytes) -> None:
         """Say this once to whoever is attached now."""
@@ -86,15 +96,18 @@ class Outbox:
                 self._notes.append(line)
                 self._signal()
 
-    def link(self, wake: Notify | None) -> None:
-        """Attach a driver: everything not stored is sent again. `None` detaches."""
+    def link(self, wake: Notify) -> None:
+        """Attach a driver: everything not stored is sent again."""
         with self._lock:
-            self._wake, self._is_woken = wake, False
-            self._unsent = self._sent + self._unsent
-            self._sent = deque()
-            self._edges_sent.clear()
-            self._notes.clear()
+            self._restart(wake)
             if self._unsent or self._edges:
+                self._signal()
+
+    def leave(self, wake: Notify | None) -> None:
+        """The driver is gone. `wake` is called once, as soon as there is something to report."""
+        with self._lock:
+            self._restart(wake)
+            if self._unsent or self.is_closed:
                 self._signal()
 
     def take(self) -> list[bytes]:
@@ -152,16 +165,26 @@ class Outbox:
         free = min(MAX_EVENTS - len(self), len(self._waiting))
         return [self._waiting.popleft() for _ in range(free)]
 
-    def _edge(self, name: str, line: bytes) -> None:
+    def _edge(self, name: str, line: bytes) -> bool:
         with self._lock:
+            if name in self._edges:
+                return False
             self._edges[name] = line
             self._signal()
+            return True
 
     def _edge_to_send(self, name: str) -> list[bytes]:
         if name not in self._edges or name in self._edges_sent:
             return []
         self._edges_sent.add(name)
         return [self._edges[name]]
+
+    def _restart(self, wake: Notify | None) -> None:
+        self._wake, self._is_woken = wake, False
+        self._unsent = self._sent + self._unsent
+        self._sent = deque()
+        self._edges_sent.clear()
+        self._notes.clear()
 
     def _signal(self) -> None:
         if self._wake is not None and not self._is_woken:

@@ -25,6 +25,9 @@ class Lines:
         self._pieces: list[str] = []
         self._length = self._lost = 0
 
+    def __bool__(self) -> bool:
+        return bool(self._pieces)
+
     def feed(self, text: str) -> Iterator[str]:
         """Every line that is complete now."""
         start = 0

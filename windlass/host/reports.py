@@ -5,13 +5,16 @@ import inspect
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from weakref import WeakSet
 
 from windlass.contracts.events import EventKind, Payload
 from windlass.errors import StepUnknown
 from windlass.host import wire
 from windlass.host.branches import Branch, Place, context_of, current_branch, inside
-from windlass.host.outbox import Outbox, resolver
+from windlass.host.outbox import SLACK, Outbox, resolver
 from windlass.host.output import capped
+from windlass.host.parking import Parking
+from windlass.host.printing import Printing
 from windlass.host.steps import Execution, Steps
 from windlass.host.threads import Threads
 from windlass.steps import StepCall
@@ -19,9 +22,6 @@ from windlass.tracer import RunFacts
 
 OUTPUT_KINDS = frozenset({EventKind.DEBUG, EventKind.STDOUT, EventKind.STDERR})
 EVENT_LIMIT = 16 * 1024 * 1024
-OUTPUT_LINES = 100_000
-OUTPUT_BYTES = 16 * 1024 * 1024
-PATIENCE_S = 1.0  # how long a print in a thread waits for room: it may hold a lock of the logging module
 LONGEST_SLEEP = timedelta(days=3_660)
 
 
@@ -31,25 +31,25 @@ class RunReports:
     def __init__(self, facts: RunFacts, steps: Steps, epoch: int) -> None:
         self.facts = facts
         self.outbox = Outbox()
+        self.parking = Parking(self.outbox)
+        self.printing = Printing(self.outbox, self._is_thread)
         self.threads = Threads()
         self.tasks: set[asyncio.Task[Any]] = set()
         self.is_cancelled = False
-        self.dropped = 0
         self._steps = steps
         self._loop_thread = 0
-        self._branches: dict[Branch, None] = {}
-        self._output_left = [OUTPUT_LINES, OUTPUT_BYTES]
-        self._is_impatient = False
-        self._stopped: set[int] = set()
+        self._stopped = WeakSet[threading.Thread]()
+        self.nowhere = Branch(self, "loose")
         self.move_to(epoch)
 
     def live_here(self) -> None:
         """The calling thread runs the loop: it must never be made to wait."""
         self._loop_thread = threading.get_ident()
+        self.parking.live_on(asyncio.get_running_loop())
 
     def move_to(self, epoch: int) -> None:
         """Events without a branch belong to the life that reports them."""
-        self._loose = Place(f"loose:{epoch}")
+        self.nowhere.events = self.nowhere.out = Place(f"loose:{epoch}")
 
     # tracer.Reports
 
@@ -62,7 +62,7 @@ class RunReports:
     def report_sync(self, kind: EventKind, payload: Payload) -> None:
         """Accept an event; a thread waits for room, and is stopped here when the run was cancelled."""
         self._stop_thread()
-        if not self.outbox.has_room() and (self._is_thread() or not self.outbox.has_room(8)):
+        if not self.outbox.has_room() and (self._is_thread() or not self.outbox.has_room(SLACK)):
             self.outbox.room_sync()
             self._stop_thread()
         self._put(kind, payload)
@@ -72,20 +72,20 @@ class RunReports:
         execution = self._begin(call)
         if execution.is_recorded:
             return execution.recorded()
-        if execution.state == "unknown":
-            await self._store(execution.place, execution.unknown())
-            raise StepUnknown(call.name)
-        await self._store(execution.place, execution.started())
-        try:
-            packed = call.pack(await self._execute(execution))
-            result = call.unpack(packed)
-        except asyncio.CancelledError as error:
-            self._put(EventKind.STEP, execution.failed(error), execution.place)
-            raise
-        except BaseException as error:
-            await self._store(execution.place, execution.failed(error))
-            raise
-        await self._store(execution.place, execution.done(packed))
+        with self.parking.working():
+            if execution.state == "unknown":
+                await self._store(execution, execution.unknown())
+                raise StepUnknown(call.name)
+            await self._store(execution, execution.started())
+            try:
+                packed, result = _kept(call, await self._execute(execution))
+            except asyncio.CancelledError as error:
+                self._put(EventKind.STEP, execution.failed(error), execution.place)
+                raise
+            except BaseException as error:
+                await self._store(execution, execution.failed(error))
+                raise
+            await self._store(execution, execution.done(packed))
         return result
 
     def step_sync(self, call: StepCall) -> Any:
@@ -95,33 +95,35 @@ class RunReports:
         execution = self._begin(call)
         if execution.is_recorded:
             return execution.recorded()
-        if execution.state == "unknown":
-            self._store_sync(execution.place, execution.unknown())
-            raise StepUnknown(call.name)
-        self._store_sync(execution.place, execution.started())
-        try:
-            with inside(self._branch_of(execution)):
-                packed = call.pack(call.function(*call.args, **call.kwargs))
-            result = call.unpack(packed)
-        except BaseException as error:
-            self._store_sync(execution.place, execution.failed(error))
-            raise
-        self._store_sync(execution.place, execution.done(packed))
+        with self.parking.working():
+            if execution.state == "unknown":
+                self._store_sync(execution, execution.unknown())
+                raise StepUnknown(call.name)
+            self._store_sync(execution, execution.started())
+            try:
+                with inside(self._branch_of(execution)):
+                    packed, result = _kept(call, call.function(*call.args, **call.kwargs))
+            except BaseException as error:
+                self._store_sync(execution, execution.failed(error))
+                raise
+            self._store_sync(execution, execution.done(packed))
         return result
 
     async def sleep(self, seconds: float) -> None:
         """Wait until the recorded time; a run started again waits only for the rest."""
         wanted = timedelta(seconds=seconds)
         if not timedelta() <= wanted <= LONGEST_SLEEP:
-            raise ValueError(f"sleep takes 0 seconds to ten years, not {seconds}")
+            raise ValueError(f"sleep takes from 0 seconds to ten years, not {seconds}")
         execution = self._begin(StepCall("sleep", asyncio.sleep, (seconds,)), is_timer=True)
         if execution.is_recorded:
             return
         until = execution.until or datetime.now(UTC) + wanted
-        if execution.place.count == 0:
-            await self._store(execution.place, execution.started(until=until.isoformat()))
-        await asyncio.sleep(max(0.0, (until - datetime.now(UTC)).total_seconds()))
-        await self._store(execution.place, execution.done(None))
+        if execution.is_new:
+            await self._store(execution, execution.started(until=until.isoformat()))
+        rest = max(timedelta(), until - datetime.now(UTC))
+        with self.parking.sleeping(until, rest):
+            await asyncio.sleep(rest.total_seconds())
+        await self._store(execution, execution.done(None))
 
     # branches.Owner
 
@@ -131,31 +133,39 @@ class RunReports:
         task.add_done_callback(self.tasks.discard)
 
     def write(self, branch: Branch, kind: EventKind, text: str) -> None:
-        """Take what was printed, line by line."""
-        self._branches[branch] = None
-        for line in branch.lines(kind).feed(text):
-            self._print(branch, kind, line)
+        """Take what was printed."""
+        self.printing.write(branch, kind, text)
 
     # for the host
 
-    def flush(self) -> None:
+    def finish(self) -> None:
         """Take unfinished lines, and say how many were dropped."""
-        for branch in self._branches:
-            for kind, line in branch.unfinished():
-                self._print(branch, kind, line)
-        if self.dropped:
-            self.log(f"{self.dropped} lines of output were dropped: the run printed faster or more than can be kept.")
+        self.printing.finish()
+        if self.printing.dropped:
+            self.log(
+                f"{self.printing.dropped} lines of output were dropped: "
+                "the run printed more, or faster, than can be kept. Its results are not affected."
+            )
 
     def log(self, text: str) -> None:
         """Report something the host itself has to say."""
-        self._put(EventKind.LOG, {"level": "warning", "text": text}, self._loose)
+        self._put(EventKind.LOG, {"level": "warning", "text": text}, self.nowhere.events)
+
+    async def keep(self, key: str, name: str, result: Any) -> None:
+        """Record something as a finished step without a start."""
+        execution = self._steps.noted(key, name)
+        await self._store(execution, execution.done(result))
+
+    def kept(self, key: str) -> Any | None:
+        """What an earlier life of the run recorded by `keep`."""
+        return self._steps.note(key)
 
     # inside
 
     def _begin(self, call: StepCall, *, is_timer: bool = False) -> Execution:
         self._stop_thread()
-        branch = current_branch()
-        return self._steps.begin(call, branch.name if branch else "loose", is_timer=is_timer)
+        branch = current_branch() or self.nowhere
+        return self._steps.begin(call, branch.name, is_timer=is_timer)
 
     async def _execute(self, execution: Execution) -> Any:
         call, branch = execution.call, self._branch_of(execution)
@@ -168,22 +178,20 @@ class RunReports:
     def _branch_of(self, execution: Execution) -> Branch:
         return Branch(self, f"step-{execution.key}")
 
-    async def _store(self, place: Place, payload: Payload) -> None:
+    async def _store(self, execution: Execution, payload: Payload) -> None:
         """Accept a step's event and wait until it is stored."""
         if not self.outbox.has_room():
             await self.outbox.room()
         stored = asyncio.get_running_loop().create_future()
-        self.outbox.put(place, EventKind.STEP, wire.body(payload), resolver(stored))
+        self.outbox.put(execution.place, EventKind.STEP, wire.body(payload), resolver(stored))
         await stored
 
-    def _store_sync(self, place: Place, payload: Payload) -> None:
+    def _store_sync(self, execution: Execution, payload: Payload) -> None:
         stored = threading.Event()
-        self.outbox.put(place, EventKind.STEP, wire.body(payload), stored.set)
+        self.outbox.put(execution.place, EventKind.STEP, wire.body(payload), stored.set)
         stored.wait()
 
     def _put(self, kind: EventKind, payload: Payload, place: Place | None = None) -> None:
-        if self.outbox.is_closed:
-            raise RuntimeError("the run has ended: nothing can be reported any more")
         if isinstance(text := payload.get("text"), str):
             payload = {**payload, "text": capped(text)}
         body = wire.body(payload)
@@ -194,37 +202,21 @@ class RunReports:
     def _place(self, kind: EventKind) -> Place:
         branch = current_branch()
         if branch is None or branch.owner is not self:
-            return self._loose
+            branch = self.nowhere
         return branch.out if kind in OUTPUT_KINDS else branch.events
-
-    def _print(self, branch: Branch, kind: EventKind, line: str) -> None:
-        if not line or self.outbox.is_closed:
-            return
-        if not self._may_print(len(line)):
-            self.dropped += 1
-            self.outbox.skip(branch.out)
-            return
-        self.outbox.put(branch.out, kind, wire.body({"text": line}))
-
-    def _may_print(self, size: int) -> bool:
-        if self._output_left[0] <= 0 or self._output_left[1] <= 0:
-            return False
-        self._output_left[0] -= 1
-        self._output_left[1] -= size
-        if self.outbox.has_room():
-            self._is_impatient = False
-            return True
-        if not self._is_thread():
-            return self.outbox.has_room(8)
-        self._is_impatient = self._is_impatient or not self.outbox.room_sync(PATIENCE_S)
-        return not self._is_impatient
 
     def _is_thread(self) -> bool:
         return threading.get_ident() != self._loop_thread
 
     def _stop_thread(self) -> None:
-        """In a thread of a cancelled run, raise once."""
-        me = threading.get_ident()
-        if self.is_cancelled and self._is_thread() and me not in self._stopped:
-            self._stopped.add(me)
+        """In a thread of a cancelled run, raise once: what comes after is its cleaning up."""
+        thread = threading.current_thread()
+        if self.is_cancelled and self._is_thread() and thread not in self._stopped:
+            self._stopped.add(thread)
             raise asyncio.CancelledError("the run was cancelled")
+
+
+def _kept(call: StepCall, value: Any) -> tuple[Any, Any]:
+    """The result as it is recorded, and as the agent gets it."""
+    packed = call.pack(value)
+    return packed, call.unpack(packed)

@@ -2,11 +2,16 @@
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
+from contextvars import copy_context
 from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
 
+from fastapi import Request
+
+from windlass.annotations import restored
 from windlass.errors import InputsError, NotLaunched
 from windlass.host import wire
 from windlass.host.branches import Branch, context_of, inside
@@ -22,7 +27,7 @@ from windlass.version import __version__
 VALUE_LIMIT = 16 * 1024 * 1024
 TRACEBACK_LIMIT = 16 * 1024
 MESSAGE_LIMIT = 10_000
-GRACE_S = 10.0
+ENTER = "enter"  # the key under which a handler's decision is recorded
 OWN_CODE = str(Path(__file__).parent.parent)
 
 End = dict[str, Any]  # the `end` line: outcome, value?, error?
@@ -46,22 +51,13 @@ class Run:
             self._live(), context=context_of(Branch(self.reports, "0")), name=self.order.run_id
         )
 
-    def cancel(self, on_stuck: Callable[[], None]) -> None:
-        """Stop the agent; what has not stopped after 10 s is given up and `on_stuck` is called."""
+    def cancel(self) -> None:
+        """Stop the agent: its coroutine is cancelled, its threads are stopped at their next tracer call."""
         reports = self.reports
-        if reports.outbox.is_closed or reports.is_cancelled or self._task is None:
-            return
-        reports.is_cancelled = True
-        reports.outbox.release()
-        self._task.cancel()
-        asyncio.get_running_loop().call_later(GRACE_S, self._give_up, on_stuck)
-
-    def _give_up(self, on_stuck: Callable[[], None]) -> None:
-        if self.reports.outbox.is_closed:
-            return
-        self.reports.log(f"the agent did not stop within {GRACE_S:.0f} s of its cancellation: its process is replaced")
-        self._close({"outcome": "cancelled"})
-        on_stuck()
+        if not (reports.outbox.is_closed or reports.is_cancelled or self._task is None):
+            reports.is_cancelled = True
+            reports.outbox.release()
+            self._task.cancel()
 
     async def _live(self) -> None:
         end = await self._outcome()
@@ -84,18 +80,29 @@ class Run:
             return self._failure(error)
 
     async def _enter(self) -> Launch:
-        with inside(Branch(self.reports, "enter")):
-            launch = await self._flow.enter(self.order.inputs, self.order.request(self._app))
+        kept = self.reports.kept(ENTER)
+        request = self.order.request(self._app)
+        launch = Launch(request, **kept) if kept else await self._ask(request)
         self.reports.outbox.open_with(wire.encode({"op": "meta", "payload": self._meta(launch)}))
+        return launch
+
+    async def _ask(self, request: Request) -> Launch:
+        """Let the handler decide. What it computed is recorded: asked again after a crash it might say otherwise."""
+        values = self._flow.checked(self.order.inputs)
+        with inside(Branch(self.reports, ENTER)):
+            launch = await self._flow.enter(values, request)
+        launch.inputs = plain(launch.inputs)
+        if launch.inputs is not None and launch.inputs != self._flow.checked(self.order.inputs):
+            await self.reports.keep(ENTER, "enter", launch.decision())
         return launch
 
     async def _call(self, launch: Launch) -> Any:
         agent = resolve(launch.entry_point)
-        arguments = chosen(agent, {"inputs": launch.inputs, "tracer": self._tracer})
+        inputs = restored(agent, "inputs", launch.inputs)
+        arguments = chosen(agent, {"inputs": inputs, "tracer": self._tracer})
         if iscoroutinefunction(agent):
             return await agent(**arguments)
-        branch = Branch(self.reports, "0")
-        return await self.reports.threads.run(context_of(branch), agent, **arguments)
+        return await self.reports.threads.run(copy_context(), agent, **arguments)
 
     async def _settle(self) -> None:
         """End what the agent left running: its tasks, and after a cancel its threads."""
@@ -108,9 +115,9 @@ class Run:
             await asyncio.wait(others, timeout=1)
 
     def _close(self, end: End) -> None:
-        if not self.reports.outbox.is_closed:
-            self.reports.flush()
-            self.reports.outbox.close_with(wire.encode({"op": "end", **end}))
+        with suppress(RuntimeError):  # given up meanwhile
+            self.reports.finish()
+        self.reports.outbox.close_with(wire.encode({"op": "end", **end}))
 
     def _failure(self, error: BaseException) -> End:
         if self.reports.is_cancelled:

@@ -29,6 +29,7 @@ class Execution:
     attempt: int
     state: str
     record: Record
+    is_new: bool
     started_at: datetime
     clock: float
 
@@ -94,25 +95,45 @@ class Steps:
         self._calls[fingerprint] += 1
         key = f"{fingerprint}.{self._calls[fingerprint]}"
         record = self._records.pop(key, {})
-        before, number = record.get("state"), record.get("executions") or 1
-        if before == "unknown":
-            raise StepUnknown(call.name)
-        if before == "failed" and self._is_final(record):
-            raise revived(record.get("error") or {})
-        state = {"done": "done", "started": "repeated", "repeated": "repeated"}.get(str(before), "started")
-        if state == "repeated" and call.once:
-            state = "unknown"
-        is_new_execution = record and state in {"started", "repeated"} and not is_timer
-        number = number + 1 if is_new_execution else number
-        place = Place(f"step:{key}:{number}", 1 if before and not is_new_execution else 0)
-        return Execution(call, key, number, place, self._attempt, state, record, datetime.now(UTC), monotonic())
+        state = self._state(call, record)
+        is_new = not record or (state in {"started", "repeated"} and not is_timer)
+        number = (record.get("executions") or 1) + (1 if record and is_new else 0)
+        return self._execution(call, key, number, state=state, record=record, is_new=is_new)
+
+    def note(self, key: str) -> Any | None:
+        """The result recorded under a name of the host's own."""
+        return self._records.pop(key, {}).get("result")
+
+    def noted(self, key: str, name: str) -> Execution:
+        """The record of something the host did."""
+        return self._execution(StepCall(name, lambda: None), key, 1, state="done", record={}, is_new=True)
+
+    def _execution(
+        self, call: StepCall, key: str, number: int, *, state: str, record: Record, is_new: bool
+    ) -> Execution:
+        place = Place(f"step:{key}:{self._attempt}.{number}", 0 if is_new else 1)
+        now = datetime.now(UTC)
+        return Execution(call, key, number, place, self._attempt, state, record, is_new, now, monotonic())
+
+    def _state(self, call: StepCall, record: Record) -> str:
+        match record.get("state"):
+            case "done":
+                return "done"
+            case "unknown":
+                raise StepUnknown(call.name)
+            case "failed" if self._is_final(record):
+                raise revived(record.get("error") or {})
+            case "started" | "repeated":
+                return "unknown" if call.once else "repeated"
+            case _:
+                return "started"
 
     def _is_final(self, record: Record) -> bool:
         """Whether a failure holds: it is of this attempt and was no interruption."""
         error: dict[str, Any] = record.get("error") or {}
         if error.get("type") == INTERRUPTED:
             return False
-        return record.get("attempt", 1) == self._attempt
+        return record.get("attempt", self._attempt) == self._attempt
 
 
 def described(error: BaseException) -> dict[str, str]:

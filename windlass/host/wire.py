@@ -6,8 +6,6 @@ from typing import Any, cast
 
 from windlass.values import plain
 
-LINE_LIMIT = 20 * 1024 * 1024
-
 Message = dict[str, Any]  # JSON, its shape depends on `op`
 
 

@@ -1,0 +1,144 @@
+"""Runs that have a process of their own."""
+
+import asyncio
+import os
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from windlass.contracts.hosts import LINE_BYTES
+from windlass.host import wire
+from windlass.host.hosted import Driver
+from windlass.host.orders import Order
+from windlass.host.wire import Message
+
+GRACE_S = 13.0  # the child itself gives up after 10 s
+
+Tell = Callable[["ChildRun"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What a child is started with."""
+
+    service: str
+    app: str
+    boot_id: str
+
+
+class ChildRun:
+    """A run in a child that speaks the same protocol: lines pass through, the child keeps what is not stored."""
+
+    def __init__(self, order: Order, program: Program, *, on_report: Tell, on_gone: Tell) -> None:
+        self.order = order
+        self.is_over = False
+        self.is_parked = False
+        self._program = program
+        self._on_report, self._on_gone = on_report, on_gone
+        self._driver: Driver | None = None
+        self._is_attaching = False
+        self._is_forgotten = False
+        self._process: Process | None = None
+        self._ours, self._theirs = socket.socketpair()
+        self._writer: asyncio.StreamWriter | None = None
+        self._unsent: list[bytes] = []
+        self._life = asyncio.get_running_loop().create_task(self._live())
+
+    def attach(self, driver: Driver, message: Message) -> None:
+        """Hand the driver's attach to the child; lines meant for an earlier driver are dropped."""
+        self._driver, self._is_attaching, self.is_parked = driver, True, False
+        self._tell(message)
+
+    def detach(self) -> None:
+        """The driver is gone; what the child says meanwhile is dropped, it will say it again."""
+        self._driver = None
+
+    def ack(self, message: Message) -> None:
+        """Forget what is stored."""
+        self._tell(message)
+
+    def cancel(self) -> None:
+        """Stop the agent; a child that cannot even answer is killed."""
+        self._tell({"op": "cancel", "run_id": self.order.run_id})
+        asyncio.get_running_loop().call_later(GRACE_S, self._give_up)
+
+    def forget(self) -> None:
+        """Nobody asks for the run any more: a child without its parent goes."""
+        self._is_forgotten = True
+        if self._writer is not None:
+            self._writer.close()
+
+    def warn(self, text: str) -> None:
+        """Nothing: what befalls the host does not touch its children."""
+
+    def _tell(self, message: Message) -> None:
+        line = wire.encode(message)
+        if self._writer is None:
+            self._unsent.append(line)
+        elif not self._writer.is_closing():
+            self._writer.write(line)
+
+    async def _live(self) -> None:
+        reader, self._writer = await asyncio.open_unix_connection(sock=self._ours, limit=LINE_BYTES)
+        self._process = await self._spawn()
+        self._theirs.close()
+        self._writer.writelines(self._unsent)
+        if self._is_forgotten:
+            self._writer.close()
+        with suppress(ConnectionError, ValueError):  # ValueError: a line that is too long
+            while line := await reader.readline():
+                self._pass(line)
+        self._writer.close()
+        self._gone(await self._process.wait())
+
+    async def _spawn(self) -> Process:
+        program, order = self._program, self.order
+        own = {
+            "WINDLASS_RUN_ID": order.run_id,
+            "WINDLASS_ATTEMPT": str(order.attempt),
+            "WINDLASS_TENANT_ID": order.tenant_id or "",
+            "WINDLASS_USER_ID": order.user_id or "",
+            "KODOSUMI_FID": order.run_id,
+            "KODOSUMI_USER_ID": order.user_id or "",
+        }
+        arguments = ["--service", program.service, "--app", program.app, "--boot-id", program.boot_id]
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "windlass.host",
+            *arguments,
+            "--child-fd",
+            str(self._theirs.fileno()),
+            stdin=DEVNULL,
+            pass_fds=[self._theirs.fileno()],
+            start_new_session=True,
+            env={**os.environ, **own},
+        )
+
+    def _pass(self, line: bytes) -> None:
+        if line.startswith(b'{"op":"attached"'):
+            self._is_attaching = False
+        self.is_parked = self.is_parked or line.startswith(b'{"op":"parked"')
+        self.is_over = self.is_over or line.startswith(b'{"op":"end"')
+        if self._driver is None and self.is_parked:
+            self._on_report(self)
+        elif self._driver is not None and not self._is_attaching:
+            self._driver.relay([line])
+
+    def _give_up(self) -> None:
+        if self.is_over or self._process is None or self._process.returncode is not None:
+            return
+        self.is_over = True
+        self._process.kill()
+        if self._driver is not None:
+            self._driver.send({"op": "end", "outcome": "cancelled"})
+
+    def _gone(self, code: int) -> None:
+        driver, self._driver = self._driver, None
+        self._on_gone(self)
+        if driver is not None and not self._is_forgotten and not self.is_over:
+            driver.send({"op": "died", "reason": f"exit code {code}", "exit_code": code})
+            driver.close()

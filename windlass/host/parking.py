@@ -1,0 +1,77 @@
+"""Noticing that a run does nothing but sleep, so that its driver may leave."""
+
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from time import monotonic
+
+from windlass.host import wire
+from windlass.host.outbox import Outbox
+
+LONG = timedelta(seconds=30)
+QUIET_S = 2.0
+
+
+class Parking:
+    """The long sleeps of one run. Says *parked* when one is open, no step works and nothing was reported for 2 s."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self.is_parked = False
+        self._outbox = outbox
+        self._sleeps: list[datetime] = []
+        self._working = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def live_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The loop whose timers may be used."""
+        self._loop = loop
+
+    @contextmanager
+    def sleeping(self, until: datetime, rest: timedelta) -> Generator[None]:
+        """A sleep is open."""
+        if rest < LONG:
+            yield
+            return
+        self._sleeps.append(until)
+        self.watch()
+        try:
+            yield
+        finally:
+            self._sleeps.remove(until)
+
+    @contextmanager
+    def working(self) -> Generator[None]:
+        """A step works: the run is not parked meanwhile."""
+        self._working += 1
+        try:
+            yield
+        finally:
+            self._working -= 1
+            if self._sleeps:
+                self.watch()
+
+    def watch(self) -> None:
+        """Look again in 2 s. May be called from any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._start)
+
+    def attached(self) -> None:
+        """A driver has come."""
+        self.is_parked = False
+        self.watch()
+
+    def _start(self) -> None:
+        if self._loop is not None and self._timer is None and self._sleeps:
+            self._timer = self._loop.call_later(QUIET_S, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if not self._sleeps or self._working or not self._outbox.is_linked or self.is_parked:
+            return
+        if len(self._outbox) or monotonic() - self._outbox.touched_at < QUIET_S:
+            self._start()
+            return
+        self.is_parked = True
+        self._outbox.note(wire.encode({"op": "parked", "until": min(self._sleeps).isoformat()}))
