@@ -1,10 +1,13 @@
 """The embedded PostgreSQL: find its binaries, lay out its data, say how to run it."""
 
+import asyncio
 import hashlib
 import importlib.util
 import os
 import shutil
 import signal
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -16,6 +19,7 @@ from stack.readiness import selects_one, wait_until
 OWNER = "windlass"  # the database user that owns everything; only our own system user may be it
 STATE = Path("/var/lib/windlass")
 SOCKET_NAME = ".s.PGSQL.5432.lock"
+ORPHANS_S = 10.0  # how long the children of a killed server may take to notice
 SOCKET_PATH_BYTES = 107  # sockaddr_un holds 108 with the closing zero
 
 SETTINGS = {
@@ -111,6 +115,7 @@ async def prepare(cluster: Cluster) -> None:
     (cluster.place / "pg_ident.conf").write_text(f"windlass {own_name()} {OWNER}\n")
     if not (cluster.data / "PG_VERSION").exists():
         await _initdb(cluster)
+    await _forget_the_dead(cluster)
 
 
 async def wait_ready(cluster: Cluster, timeout_s: float = 60) -> None:
@@ -154,6 +159,32 @@ def _copy_binaries(binaries: Path, state: Path) -> Path:
                 path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
         half.rename(target)
     return target / "bin"
+
+
+async def _forget_the_dead(cluster: Cluster) -> None:
+    """Remove lock files of a killed server, whose pid may belong to somebody else by now.
+
+    The files are the only guard against a second server on this data, so nobody may live in the folder any more:
+    every process of a server has it as its working folder.
+    """
+    if sys.platform != "linux":
+        return
+    for _ in range(int(ORPHANS_S / 0.05)):
+        if not _residents(cluster.data):
+            (cluster.data / "postmaster.pid").unlink(missing_ok=True)
+            (cluster.sockets / SOCKET_NAME).unlink(missing_ok=True)
+            return
+        await asyncio.sleep(0.05)
+    raise PostgresError(f"Another server still works in {cluster.data}: pids {', '.join(_residents(cluster.data))}.")
+
+
+def _residents(data: Path) -> list[str]:
+    found: list[str] = []
+    for link in Path("/proc").glob("[0-9]*/cwd"):
+        with suppress(OSError):
+            if link.readlink() == data:
+                found.append(link.parent.name)
+    return found
 
 
 async def _initdb(cluster: Cluster) -> None:

