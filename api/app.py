@@ -13,14 +13,28 @@ from api import docs
 from api.dependencies import State
 from api.errors import install_problems
 from api.middleware.bodies import Bodies
+from api.middleware.idempotency import IdempotentPosts
+from api.middleware.problems import Problems
 from api.middleware.requests import Requests
 from api.middleware.security import SecurityHeaders
-from api.routes import agents, auth, health, runs, services
+from api.routes import admin, agents, audit, auth, health, keys, me, members, runs, services, tenants
 from windlass.core.settings import Settings
 
 VENDOR = Path(__file__).parent / "static" / "vendor"
 
-ROUTERS: tuple[APIRouter, ...] = (health.router, auth.router, agents.router, runs.router, services.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    health.router,
+    auth.router,
+    me.router,
+    tenants.router,
+    members.router,
+    keys.router,
+    audit.router,
+    admin.router,
+    agents.router,
+    runs.router,
+    services.router,
+)
 
 
 def create_app(state: State) -> FastAPI:
@@ -62,5 +76,7 @@ def middleware(settings: Settings) -> list[Middleware]:
         Middleware(Requests),
         Middleware(SecurityHeaders),
         *([cors] if settings.cors_origins else []),
+        Middleware(Problems),
         Middleware(Bodies),
+        Middleware(IdempotentPosts),
     ]

@@ -1,7 +1,6 @@
 """Who sends this request: bearer token, API key, or the cookie of a page with its cross-site protection."""
 
 import hmac
-import secrets
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import HTTPConnection
@@ -84,8 +83,3 @@ def _form_field(request: HTTPConnection) -> str:
         return ""
     body: bytes = getattr(request.state, "body", b"")
     return parse_qs(body.decode(errors="replace")).get(CSRF_FIELD, [""])[0]
-
-
-def new_request_id() -> str:
-    """A name for one request."""
-    return secrets.token_hex(12)

@@ -1,20 +1,32 @@
 """What a route may ask for in its signature: the caller with a permission, and the parts of the process."""
 
 from typing import Annotated, TypedDict
+from uuid import UUID
 
 from fastapi import Depends, Request
 
 from api.authentication import authenticate
 from api.engine import Engine
 from api.paging import Cursors
+from windlass.contracts.ids import new_id
 from windlass.core.audit import Audit
 from windlass.core.callers import Caller
 from windlass.core.database import Database
 from windlass.core.errors import Forbidden
 from windlass.core.health import Part
-from windlass.core.identity import Authentication, PasswordChangeRequired, Passwords, Sessions, SignIn
+from windlass.core.idempotency import Idempotency
+from windlass.core.identity import (
+    Authentication,
+    Keys,
+    Members,
+    PasswordChangeRequired,
+    Passwords,
+    Sessions,
+    SignIn,
+)
 from windlass.core.permissions import Permission
 from windlass.core.settings import Settings
+from windlass.core.tenants import Tenants
 
 
 class State(TypedDict):
@@ -27,6 +39,10 @@ class State(TypedDict):
     sessions: Sessions
     sign_in: SignIn
     authentication: Authentication
+    keys: Keys
+    members: Members
+    tenants: Tenants
+    idempotency: Idempotency
     cursors: Cursors
     health: list[Part]
     engine: Engine
@@ -109,6 +125,14 @@ def get_engine(request: Request) -> Engine:
 
 
 EngineDep = Annotated[Engine, Depends(get_engine)]
+
+
+def get_request_uuid(request: Request) -> UUID:
+    """An id for what this request makes: the same when it is tried again with its Idempotency-Key."""
+    known: UUID | None = getattr(request.state, "request_uuid", None)
+    return known or new_id()
+
+
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 DatabaseDep = Annotated[Database, Depends(get_database)]
 AuditDep = Annotated[Audit, Depends(get_audit)]
@@ -116,6 +140,7 @@ SignInDep = Annotated[SignIn, Depends(get_sign_in)]
 SessionsDep = Annotated[Sessions, Depends(get_sessions)]
 AuthenticationDep = Annotated[Authentication, Depends(get_authentication)]
 CursorsDep = Annotated[Cursors, Depends(get_cursors)]
+RequestUuid = Annotated[UUID, Depends(get_request_uuid)]
 
 Me = Annotated[Caller, Depends(requires(Permission.ME_READ, any_password=True))]
 """Whoever is signed in, also with a password that must be changed."""

@@ -75,6 +75,8 @@ class Problem:
             headers["retry-after"] = str(max(1, ceil(self.retry_after_s)))
         if self.status == HTTPStatus.UNAUTHORIZED:
             headers["www-authenticate"] = "Bearer"
+        if self.status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
+            headers["connection"] = "close"  # what is left of the body is not read
         return headers
 
     def body(self) -> bytes:

@@ -9,8 +9,10 @@ from api.engine import open_engine
 from api.paging import Cursors
 from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.health import database_part
-from windlass.core.identity import Authentication, Lifetimes, Passwords, Sessions, SignIn, Tokens
+from windlass.core.idempotency import Idempotency
+from windlass.core.identity import Authentication, Keys, Lifetimes, Members, Passwords, Sessions, SignIn, Tokens
 from windlass.core.settings import Settings
+from windlass.core.tenants import Tenants
 
 POOL = 10
 JOBS_POOL = 3
@@ -29,6 +31,7 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
         sessions = Sessions(database, tokens, Lifetimes(unused=timedelta(days=settings.refresh_token_days)))
         passwords = Passwords()
         engine = await stack.enter_async_context(open_engine(settings, database, jobs))
+        authentication = Authentication(database, tokens, secret)
         yield State(
             engine=engine,
             settings=settings,
@@ -37,7 +40,11 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
             passwords=passwords,
             sessions=sessions,
             sign_in=SignIn(database, sessions, passwords),
-            authentication=Authentication(database, tokens, secret),
+            authentication=authentication,
+            keys=Keys(database, authentication),
+            members=Members(database, sessions, passwords, authentication),
+            tenants=Tenants(database, authentication),
+            idempotency=Idempotency(database, secret),
             cursors=Cursors(secret),
             health=[database_part(database)],
         )

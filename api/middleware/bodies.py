@@ -8,8 +8,8 @@ import orjson
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import BadRequest, TooLarge, TooSlow, problem_of
-from windlass.core.errors import Invalid, WindlassError
+from api.errors import BadRequest, TooLarge, TooSlow
+from windlass.core.errors import Invalid
 
 LIMIT_BYTES = 1024 * 1024
 PATIENCE_S = 30.0
@@ -32,19 +32,12 @@ class Bodies:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        try:
-            check_address(scope)
-            if scope["method"] in WITHOUT_BODY:
-                body = None
-            else:
-                body = await self._read(scope, receive)
-                check_json(Headers(scope=scope).get("content-type", ""), body)
-        except WindlassError as error:
-            await _refuse(scope, send, error)
-            return
-        if body is None:
+        check_address(scope)
+        if scope["method"] in WITHOUT_BODY:
             await self.app(scope, receive, send)
             return
+        body = await self._read(scope, receive)
+        check_json(Headers(scope=scope).get("content-type", ""), body)
         scope["state"]["body"] = body
         await self.app(scope, _replayed(body, receive), send)
 
@@ -113,13 +106,3 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
         return waiting.pop() if waiting else await receive()
 
     return replay
-
-
-async def _refuse(scope: Scope, send: Send, error: WindlassError) -> None:
-    response = problem_of(error, scope["path"], scope["state"]["request_id"]).response()
-    response.headers["connection"] = "close"  # what is left of the body is not read
-
-    async def nothing() -> Message:
-        return {"type": "http.disconnect"}
-
-    await response(scope, nothing, send)

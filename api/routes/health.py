@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.dependencies import Public
 from windlass.core.health import Grade, HealthReport, Part, examine
@@ -23,7 +23,7 @@ class PartView(BaseModel):
     """How one part of the installation is."""
 
     name: str
-    status: Grade
+    status: Grade = Field(validation_alias="grade")
     detail: str
     figure: str
     means: str
@@ -33,7 +33,7 @@ class PartView(BaseModel):
 class Readiness(BaseModel):
     """How the installation is: the worst of its parts."""
 
-    status: Grade
+    status: Grade = Field(validation_alias="grade")
     parts: Sequence[PartView]
 
 
@@ -61,11 +61,4 @@ async def metrics() -> Response:
 
 def readiness(report: HealthReport) -> Readiness:
     """The report as JSON shows it."""
-    parts = [
-        PartView(
-            name=part.name, status=part.grade, detail=part.detail, figure=part.figure, means=part.means,
-            took_ms=part.took_ms,
-        )
-        for part in report.parts
-    ]  # fmt: skip
-    return Readiness(status=report.grade, parts=parts)
+    return Readiness.model_validate(report, from_attributes=True)

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SECRET_BYTES = 32
 SECRET_DISTINCT_BYTES = 10  # "aaaa…", "changeme" repeated and the like have fewer
+CREDENTIALS = ("database_url", "storage")  # addresses that may hold a password
 
 
 class BadSettings(SystemExit):
@@ -125,6 +126,16 @@ class Settings(BaseSettings):
     def docs_enabled(self) -> bool:
         """Whether `/docs` and `/redoc` are served: as set, else on loopback only."""
         return self.is_loopback if self.docs is None else self.docs
+
+    def in_force(self) -> list[tuple[str, str | None, bool]]:
+        """Every variable with its value and whether that is the default; a secret is only `set`."""
+        rows: list[tuple[str, str | None, bool]] = []
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            hidden = isinstance(value, SecretStr) or (name in CREDENTIALS and value is not None)
+            shown = "set" if hidden else None if value is None else str(value)
+            rows.append((field.alias or name, shown, name not in self.model_fields_set))
+        return rows
 
     def require_database_url(self) -> str:
         """The owner's DSN, or the end of the process."""

@@ -3,16 +3,25 @@
 from windlass.contracts.ids import new_id
 from windlass.core.database import Database
 from windlass.core.identity.authentication import Authentication
+from windlass.core.identity.keys import ApiKey, Keys, NewKey
+from windlass.core.identity.members import Member, MemberChange, Members, NewMember
 from windlass.core.identity.passwords import Passwords, check_new_password, generate_password
 from windlass.core.identity.sessions import Grant, Lifetimes, LoginSession, Sessions
 from windlass.core.identity.sign_in import PasswordChangeRequired, Registration, SignIn, TenantOfPerson
 from windlass.core.identity.tokens import Tokens, WeakSecret
 
 __all__ = [
+    "ApiKey",
     "Authentication",
     "Grant",
+    "Keys",
     "Lifetimes",
     "LoginSession",
+    "Member",
+    "MemberChange",
+    "Members",
+    "NewKey",
+    "NewMember",
     "PasswordChangeRequired",
     "Passwords",
     "Registration",

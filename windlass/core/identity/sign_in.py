@@ -1,7 +1,7 @@
 """Coming in: sign-in by password, registration, and changing one's password."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -97,6 +97,14 @@ class SignIn:
             await connection.execute("select identity_set_password($1, $2, false)", person["id"], hashed)
         ended = await self._sessions.end_others(caller, "password changed")
         await self._audit.note(caller, "person.password", f"person:{caller.person_id}", after={"sessions_ended": ended})
+
+    async def rename(self, caller: Caller, name: str) -> Caller:
+        """Change the caller's own name; answers the caller as they are now."""
+        async with self._database.open() as connection:
+            await connection.execute("select identity_rename($1, $2)", caller.person_id, name)
+        facts = {"before": {"name": caller.name}, "after": {"name": name}}
+        await self._audit.note(caller, "person.rename", f"person:{caller.person_id}", **facts)
+        return replace(caller, name=name)
 
     async def _proven(self, email: str, password: str, origin: Origin) -> Row:
         """The person, if the password is theirs. Unknown people cost the same time and give the same answer."""

@@ -106,10 +106,7 @@ create unlogged table rate_limit (
 );
 
 select windlass_protect('tenant', 'id');
-select windlass_protect('membership');
-select windlass_protect('api_key');
-select windlass_protect('audit');
-select windlass_protect('idempotency');
+select windlass_protect(name::regclass) from unnest(array['membership', 'api_key', 'audit', 'idempotency']) name;
 revoke update, delete, truncate on audit from windlass_app;
 revoke delete on tenant, api_key from windlass_app;
 
@@ -129,11 +126,10 @@ grant select (id, email, name, must_change_password, created_at, last_seen_at) o
 select windlass_allow('tenant', 'windlass_identity', '{select,insert}');
 select windlass_allow('membership', 'windlass_identity', '{select,insert}');
 select windlass_allow('person', 'windlass_identity', '{select,insert,update}');
-select windlass_allow('login_session', 'windlass_identity', '{select,insert,update,delete}');
-select windlass_allow('refresh_token', 'windlass_identity', '{select,insert,update,delete}');
+select windlass_allow(name::regclass, 'windlass_identity', '{select,insert,update,delete}')
+from unnest(array['login_session', 'refresh_token', 'rate_limit']) name;
 select windlass_allow('api_key', 'windlass_identity', '{select,update}');
 select windlass_allow('idempotency', 'windlass_identity', '{select,delete}');
-select windlass_allow('rate_limit', 'windlass_identity', '{select,insert,update,delete}');
 select windlass_allow('tenant', 'windlass_jobs', '{select}');
 create policy reuse on audit for insert to windlass_identity with check (true);
 grant insert on audit to windlass_identity;
@@ -150,11 +146,19 @@ begin
   return found;
 end $$;
 
-create function identity_set_password(p_id uuid, p_hash text, p_must_change boolean) returns void language sql as
-$$ update person set password_hash = p_hash, must_change_password = p_must_change where id = p_id $$;
+create function identity_set_password(p_id uuid, p_hash text, p_must_change boolean) returns void language sql as $$ update person set password_hash = p_hash, must_change_password = p_must_change where id = p_id $$;
 
-create function identity_rename(p_id uuid, p_name text) returns void language sql as
-$$ update person set name = p_name where id = p_id $$;
+-- A password chosen by an administrator, to be changed at once. False: the person also belongs elsewhere, or runs the platform.
+create function identity_reset_password(p_id uuid, p_tenant uuid, p_hash text) returns boolean language plpgsql as $$
+begin
+  update person p set password_hash = p_hash, must_change_password = true
+  where p.id = p_id and not p.is_operator
+    and exists (select from membership m where m.person_id = p_id and m.tenant_id = p_tenant)
+    and not exists (select from membership m where m.person_id = p_id and m.tenant_id <> p_tenant);
+  return found;
+end $$;
+
+create function identity_rename(p_id uuid, p_name text) returns void language sql as $$ update person set name = p_name where id = p_id $$;
 
 -- The tenants a person may enter, the one used last first.
 create function identity_tenants(p_person uuid)

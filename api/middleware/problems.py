@@ -1,0 +1,37 @@
+"""Every request ends in an answer, whatever happens inside."""
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import problem_of, translated
+
+log = structlog.get_logger()
+
+
+class Problems:
+    """Turns what the application did not answer itself into a problem without a traceback."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        is_answered = False
+
+        async def watched(message: Message) -> None:
+            nonlocal is_answered
+            is_answered = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            known = translated(error)
+            if known.status >= 500:
+                log.error("request failed", path=scope["path"], exc_info=error)
+            if not is_answered:
+                problem = problem_of(known, scope["path"], scope["state"]["request_id"])
+                await problem.response()(scope, receive, send)
