@@ -24,6 +24,7 @@ from windlass.contracts.runs import DriveEnd
 from windlass.core.executions import Attached, Executions
 
 ISOLATE_AFTER_DEATHS = 2
+STOPPING = "the host is stopping"
 ENDS = {
     "finished": DriveEnd.FINISHED,
     "failed": DriveEnd.FAILED,
@@ -189,6 +190,8 @@ def _report(message: Payload) -> Report | None:
             return Ended(end, message.get("value"), message.get("error"), retryable=message["outcome"] == "failed")
         case "died":
             raise OwnProcessDied(str(message.get("reason", "")))
+        case "error" if message.get("reason") == STOPPING:
+            raise ExecutionLost(STOPPING)
         case "error":
             error = {"type": "HostRefused", "message": str(message.get("reason", "the host refused the run"))}
             return Ended(DriveEnd.FAILED, error=error, retryable=False)

@@ -68,7 +68,9 @@ class LocalHosts:
         arguments = ["--service", service.name, "--app", service.import_path, "--socket", str(self._address(service))]
         if folders.lifeline is not None:
             arguments += ["--lifeline-fd", str(folders.lifeline)]
-        with log.open("ab") as output:
+        if log.exists():
+            log.replace(log.with_suffix(".before.log"))
+        with log.open("wb") as output:
             return await asyncio.create_subprocess_exec(
                 folders.python,
                 "-m",
