@@ -11,7 +11,9 @@ from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.health import database_part
 from windlass.core.idempotency import Idempotency
 from windlass.core.identity import Authentication, Keys, Lifetimes, Members, Passwords, Sessions, SignIn, Tokens
+from windlass.core.probes import outbox_part, storage_part, temporal_part, workers_part
 from windlass.core.settings import Settings
+from windlass.core.storage.urls import folder_of
 from windlass.core.tenants import Tenants
 
 POOL = 10
@@ -46,5 +48,11 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
             tenants=Tenants(database, authentication),
             idempotency=Idempotency(database, secret),
             cursors=Cursors(secret),
-            health=[database_part(database)],
+            health=[
+                database_part(database),
+                temporal_part(engine.orchestrator.is_up),
+                workers_part(database),
+                outbox_part(engine.outbox),
+                storage_part(folder_of(settings.storage_url)),
+            ],
         )

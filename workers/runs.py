@@ -4,7 +4,6 @@ import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 from uuid import UUID
 
 from temporalio.client import Client
@@ -22,6 +21,7 @@ from windlass.core.events import Events
 from windlass.core.executions import Executions
 from windlass.core.settings import Settings
 from windlass.core.storage.local import LocalObjects
+from windlass.core.storage.urls import folder_of
 from workers.reaper import reap
 from workers.runtime import GRACE, Parts, connect, opened, sandbox, work
 from workers.slots import Slot
@@ -74,7 +74,7 @@ def run_activities(parts: Parts) -> RunActivities:
     activities = RunActivities(
         Outside(
             executions=executions,
-            artifacts=Artifacts(LocalObjects(storage_folder(parts.settings))),
+            artifacts=Artifacts(LocalObjects(folder_of(parts.settings.storage_url))),
             events=events,
             wakeup=parts.notifier,
             executors={"flow": HostExecutor(executions, sockets(parts.settings)), "claude": claude},
@@ -101,8 +101,3 @@ def model(settings: Settings) -> ClaudeMessages:
 def sockets(settings: Settings) -> Path:
     """Where the hosts of this machine listen."""
     return settings.home / "hosts"
-
-
-def storage_folder(settings: Settings) -> Path:
-    """The folder of a `file://` storage URL."""
-    return Path(unquote(urlparse(settings.storage_url).path))

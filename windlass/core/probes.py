@@ -1,0 +1,76 @@
+"""What is examined to say how the installation is, besides the database itself."""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from windlass.core.database import Database
+from windlass.core.health import Finding, Grade, Part
+from windlass.core.outbox import Outbox
+
+LATE_S, STUCK_S = 5.0, 60.0
+FRESH_S = 10.0
+LOW_BYTES, OUT_BYTES = 1024**3, 64 * 1024**2
+ROLES = ("runs", "services")
+
+WORKERS = """
+select role, count(*) filter (where seen_at > clock_timestamp() - make_interval(secs => $1)) as living, count(*) as known
+from worker group by role
+"""
+
+
+def workers_part(database: Database) -> Part:
+    """Whether a living worker serves every role. One that was killed counts as missing for a day."""
+
+    async def probe() -> Finding:
+        async with database.open() as connection:
+            rows = {row["role"]: row for row in await connection.fetch(WORKERS, FRESH_S)}
+        missing = [role for role in ROLES if role not in rows or not rows[role]["living"]]
+        living = sum(row["living"] for row in rows.values())
+        dead = sum(row["known"] for row in rows.values()) - living
+        if missing:
+            return Finding(Grade.FAIL, f"no worker serves {', '.join(missing)}", f"{living} up")
+        if dead:
+            return Finding(Grade.WARN, f"{dead} of {living + dead} do not answer, others do their work", f"{living} up")
+        return Finding(Grade.PASS, "every role is served", f"{living} up")
+
+    return Part("workers", probe, "without them runs queue and nothing is lost")
+
+
+def temporal_part(is_up: Callable[[], Awaitable[bool]]) -> Part:
+    """Whether Temporal answers."""
+
+    async def probe() -> Finding:
+        return Finding(Grade.PASS, "answers") if await is_up() else Finding(Grade.FAIL, "does not answer")
+
+    return Part("temporal", probe, "without it runs are accepted and queue; running agents go on")
+
+
+def outbox_part(outbox: Outbox) -> Part:
+    """For how long the oldest message waits to reach Temporal."""
+
+    async def probe() -> Finding:
+        age = await outbox.age_s()
+        grade = Grade.PASS if age < LATE_S else Grade.WARN if age < STUCK_S else Grade.FAIL
+        return Finding(grade, "oldest message on its way to Temporal", f"{age:.1f} s")
+
+    return Part("outbox", probe, "runs that were accepted start late")
+
+
+def storage_part(folder: Path) -> Part:
+    """Whether the object store can be written to, and how much room there is."""
+
+    async def probe() -> Finding:
+        return await asyncio.to_thread(_room, folder)
+
+    return Part("storage", probe, "without it large results are not stored, and their steps wait")
+
+
+def _room(folder: Path) -> Finding:
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    figure = f"{free / 1024**3:.1f} GiB free"
+    if free < OUT_BYTES:
+        return Finding(Grade.FAIL, "the disk is full", figure)
+    return Finding(Grade.WARN if free < LOW_BYTES else Grade.PASS, "can be written to", figure)
