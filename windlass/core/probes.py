@@ -15,8 +15,8 @@ LOW_BYTES, OUT_BYTES = 1024**3, 64 * 1024**2
 ROLES = ("runs", "services")
 
 WORKERS = """
-select role, count(*) filter (where seen_at > clock_timestamp() - make_interval(secs => $1)) as living, count(*) as known
-from worker group by role
+select role, count(*) filter (where seen_at > clock_timestamp() - make_interval(secs => $1)) as living,
+  count(*) as known from worker where seen_at > clock_timestamp() - interval '1 day' group by role
 """
 
 
