@@ -1,6 +1,7 @@
 """Keeping services up: a plain loop of what is wanted against what runs."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -11,7 +12,10 @@ from windlass.core.wanted import HostFacts, Wanted, WantedService
 
 LOOK_S = 1.0
 PAUSE_FIRST_S, PAUSE_LAST_S = 0.05, 30.0
+AGAIN_S = 0.5
 STEADY_S = 10.0  # a host that stood so long starts again at once when it dies
+
+Resume = Callable[[str, str], Awaitable[None]]  # (tenant id, run id); raises when it could not be said
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -32,6 +36,10 @@ class HostProcess(Protocol):
 
     async def ended(self) -> None:
         """Wait for the end of the process."""
+        ...
+
+    def wakes(self) -> AsyncIterator[tuple[str, str]]:
+        """Parked runs that have something to report, as (tenant id, run id); ends when the host hangs up."""
         ...
 
     async def stop(self) -> None:
@@ -62,8 +70,9 @@ class Hosts(Protocol):
 class ServiceKeeper:
     """Keeps one host per enabled service; a host outlives the keeper, and the next one adopts it."""
 
-    def __init__(self, wanted: Wanted, hosts: Hosts, node: str) -> None:
+    def __init__(self, wanted: Wanted, hosts: Hosts, resume: Resume, node: str) -> None:
         self._wanted = wanted
+        self._resume = resume
         self._hosts = hosts
         self._node = node
         self._keeping: dict[ServiceId, tuple[WantedService, asyncio.Task[None]]] = {}
@@ -135,12 +144,26 @@ class ServiceKeeper:
             facts = HostFacts(host.boot_id, host.pid, self._node, service.generation)
             await self._wanted.record_up(service, facts, await host.describe())
             log.info("service is up", service=service.name, pid=host.pid)
-            await host.ended()
+            listening = asyncio.create_task(self._listen(host))
+            try:
+                await host.ended()
+            finally:
+                listening.cancel()
         finally:
             host.close()
         await self._wanted.record_end(service, host.boot_id, "crashed")
         await self._wanted.record_state(service, "deploying", f"Its host ended and is started again. {host.tail()}")
         log.warning("host ended", service=service.name, pid=host.pid)
+
+    async def _listen(self, host: HostProcess) -> None:
+        """Have parked runs driven again as soon as they have something to report."""
+        while True:
+            try:
+                async for tenant_id, run_id in host.wakes():
+                    await self._resume(tenant_id, run_id)
+            except Exception as error:  # noqa: BLE001 - a lost wake would leave a run parked; the host repeats it
+                log.warning("a parked run could not be woken yet", reason=str(error)[:200])
+            await asyncio.sleep(AGAIN_S)
 
     async def _adopted(self, service: WantedService) -> HostProcess | None:
         host = await self._hosts.find(service)

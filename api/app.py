@@ -17,7 +17,7 @@ from api.middleware.idempotency import IdempotentPosts
 from api.middleware.problems import Problems
 from api.middleware.requests import Requests
 from api.middleware.security import SecurityHeaders
-from api.routes import admin, agents, audit, auth, health, keys, me, members, runs, services, tenants
+from api.routes import admin, agents, audit, auth, health, keys, me, members, runs, services, stream, tenants
 from windlass.core.settings import Settings
 
 VENDOR = Path(__file__).parent / "static" / "vendor"
@@ -34,6 +34,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     agents.router,
     runs.router,
     services.router,
+    stream.router,
 )
 
 

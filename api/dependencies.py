@@ -24,6 +24,7 @@ from windlass.core.identity import (
     Sessions,
     SignIn,
 )
+from windlass.core.multiplex import Multiplexer
 from windlass.core.permissions import Permission
 from windlass.core.settings import Settings
 from windlass.core.tenants import Tenants
@@ -46,6 +47,7 @@ class State(TypedDict):
     cursors: Cursors
     health: list[Part]
     engine: Engine
+    multiplexer: Multiplexer
 
 
 class Requires:

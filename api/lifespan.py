@@ -1,16 +1,20 @@
 """The state of a gateway process: opened once, closed in reverse."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from api.dependencies import State
 from api.engine import open_engine
 from api.paging import Cursors
+from api.topics import open_topics
 from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.health import database_part
 from windlass.core.idempotency import Idempotency
 from windlass.core.identity import Authentication, Keys, Lifetimes, Members, Passwords, Sessions, SignIn, Tokens
+from windlass.core.identity.expiry import sweep_for_ever
 from windlass.core.probes import outbox_part, storage_part, temporal_part, workers_part
 from windlass.core.settings import Settings
 from windlass.core.storage.urls import folder_of
@@ -18,6 +22,17 @@ from windlass.core.tenants import Tenants
 
 POOL = 10
 JOBS_POOL = 3
+
+
+@asynccontextmanager
+async def background(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Let something run beside the requests, and end it with them."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -33,7 +48,15 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
         sessions = Sessions(database, tokens, Lifetimes(unused=timedelta(days=settings.refresh_token_days)))
         passwords = Passwords()
         engine = await stack.enter_async_context(open_engine(settings, database, jobs))
+        await stack.enter_async_context(background(sweep_for_ever(database)))
         authentication = Authentication(database, tokens, secret)
+        health = [
+            database_part(database),
+            temporal_part(engine.orchestrator.is_up),
+            workers_part(database),
+            outbox_part(engine.outbox),
+            storage_part(folder_of(settings.storage_url)),
+        ]
         yield State(
             engine=engine,
             settings=settings,
@@ -48,11 +71,6 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
             tenants=Tenants(database, authentication),
             idempotency=Idempotency(database, secret),
             cursors=Cursors(secret),
-            health=[
-                database_part(database),
-                temporal_part(engine.orchestrator.is_up),
-                workers_part(database),
-                outbox_part(engine.outbox),
-                storage_part(folder_of(settings.storage_url)),
-            ],
+            health=health,
+            multiplexer=open_topics(engine, health),
         )

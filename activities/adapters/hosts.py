@@ -190,13 +190,16 @@ def _report(message: Payload) -> Report | None:
             return Ended(end, message.get("value"), message.get("error"), retryable=message["outcome"] == "failed")
         case "died":
             raise OwnProcessDied(str(message.get("reason", "")))
-        case "error" if message.get("reason") == STOPPING:
-            raise ExecutionLost(STOPPING)
         case "error":
-            error = {"type": "HostRefused", "message": str(message.get("reason", "the host refused the run"))}
-            return Ended(DriveEnd.FAILED, error=error, retryable=False)
+            return _refused(str(message.get("reason", "the host refused the run")))
         case _:
             return None
+
+
+def _refused(reason: str) -> Report:
+    if reason == STOPPING:
+        raise ExecutionLost(STOPPING)
+    return Ended(DriveEnd.FAILED, error={"type": "HostRefused", "message": reason}, retryable=False)
 
 
 def _seconds_until(moment: str | None) -> float | None:

@@ -4,10 +4,11 @@ import asyncio
 import os
 import select
 import signal
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from activities.adapters.hosts import Line
 from activities.executors import ExecutionLost
@@ -68,9 +69,7 @@ class LocalHosts:
         arguments = ["--service", service.name, "--app", service.import_path, "--socket", str(self._address(service))]
         if folders.lifeline is not None:
             arguments += ["--lifeline-fd", str(folders.lifeline)]
-        if log.exists():
-            log.replace(log.with_suffix(".before.log"))
-        with log.open("wb") as output:
+        with await asyncio.to_thread(_fresh, log) as output:
             return await asyncio.create_subprocess_exec(
                 folders.python,
                 "-m",
@@ -112,6 +111,18 @@ class LocalHost:
                 await line.close()
         except ExecutionLost as error:
             raise ServiceFailed(f"It went away while it was asked for its flows. {_tail(self._log)}") from error
+
+    async def wakes(self) -> AsyncIterator[tuple[str, str]]:
+        """Parked runs that have something to report; after a new connection the host repeats them."""
+        line = await Line.open(self._address)
+        try:
+            await line.send({"op": "watch"})
+            while True:
+                message = await line.receive()
+                if message.get("op") == "wake":
+                    yield str(message["tenant_id"]), str(message["run_id"])
+        finally:
+            await line.close()
 
     async def ended(self) -> None:
         """Wait for the end of the process."""
@@ -176,6 +187,13 @@ async def _meet(address: Path, log: Path) -> HostProcess | None:
 def _environment(service: WantedService) -> dict[str, str]:
     own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {**own, "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", **service.env}
+
+
+def _fresh(log: Path) -> IO[bytes]:
+    """A new log, beside the one of the process before."""
+    if log.exists():
+        log.replace(log.with_suffix(".before.log"))
+    return log.open("wb")
 
 
 def _tail(log: Path) -> str:

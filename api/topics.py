@@ -1,0 +1,47 @@
+"""What can be followed in one stream: the logs of nouns, and the states pages look at."""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from api.engine import Engine
+from windlass.core.callers import Caller
+from windlass.core.health import Part, examine
+from windlass.core.multiplex import LogTopic, Multiplexer
+from windlass.core.permissions import Permission
+from windlass.core.runs import RunFilter
+from windlass.core.states import StateTopic
+from windlass.core.wakeup import RUNS
+
+SHOWN_RUNS = 50
+HEALTH_S = 5.0
+
+
+def open_topics(engine: Engine, health: list[Part]) -> Multiplexer:
+    """Offer every topic there is: `run:{id}`, `runs` and `health`."""
+
+    async def runs(caller: Caller) -> Mapping[str, Any]:
+        newest = await engine.runs.newest(caller, RunFilter(), limit=SHOWN_RUNS)
+        counts = await engine.runs.counts(caller)
+        lines = {
+            str(run.id): {
+                "title": run.title,
+                "agent": run.agent,
+                "status": run.status,
+                "steps_kept": run.steps_kept,
+                "created_at": run.created_at,
+                "ended_at": run.ended_at,
+            }
+            for run in newest
+        }
+        return {"counts": counts, **lines}
+
+    async def look(_caller: Caller) -> Mapping[str, Any]:
+        report = await examine(health)
+        return {"grade": report.grade, **{part.name: [part.grade, part.detail] for part in report.parts}}
+
+    def everybody(_caller: Caller) -> Hashable:
+        return None
+
+    engine.hub.states.add(StateTopic(RUNS, Permission.RUNS_READ, runs))
+    engine.hub.states.add(StateTopic("health", Permission.RUNS_READ, look, everybody, HEALTH_S))
+    return Multiplexer(engine.hub, [LogTopic("run", Permission.RUNS_READ, engine.runs.get)])
