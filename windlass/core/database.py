@@ -1,5 +1,6 @@
 """The database: one pool per process and role, tenant first."""
 
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, Self, cast
@@ -11,6 +12,8 @@ from windlass.contracts.ids import TenantId
 
 APP_ROLE = "windlass_app"
 JOBS_ROLE = "windlass_jobs"
+
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what a Python string may hold and PostgreSQL may not
 
 Row = Mapping[str, Any]  # asyncpg.Record: column name to decoded value
 
@@ -65,6 +68,7 @@ class Database:
             min_size=1,
             max_size=max_size,
             init=prepare,
+            reset=leave,
             command_timeout=30,
             server_settings={"role": role, "application_name": name},
         )
@@ -106,7 +110,7 @@ def encode_json(value: Any) -> str:
 
 def _storable(value: Any) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+        return UNSTORABLE.sub("\ufffd", value)
     if isinstance(value, dict):
         return {_storable(str(key)): _storable(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if isinstance(value, list | tuple):
@@ -117,3 +121,7 @@ def _storable(value: Any) -> Any:
 async def prepare(connection: Any) -> None:
     """Teach a new connection that jsonb columns are Python objects."""
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=encode_json, decoder=orjson.loads)
+
+
+async def leave(_connection: Any) -> None:
+    """Return a connection as it is: no session is ever changed, and asyncpg's own reset costs a round trip."""

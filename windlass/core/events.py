@@ -1,11 +1,9 @@
 """The event log: append once, read from any cursor."""
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -13,14 +11,12 @@ import orjson
 
 from windlass.contracts.events import Event, EventKind, NewEvent, Payload
 from windlass.contracts.ids import TenantId
-from windlass.core.database import Database
+from windlass.core.database import UNSTORABLE, Database, encode_json
 from windlass.core.errors import NotFound, WindlassError
 from windlass.core.wakeup import Wakeup
 
 MAX_PAYLOAD_BYTES = 32 * 1024
 PAGE = 500
-
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what JSON may carry and PostgreSQL cannot hold
 
 
 class PayloadTooLarge(WindlassError):
@@ -91,7 +87,7 @@ class Events:
         self, tenant_id: TenantId, stream_id: UUID, deltas: Sequence[Delta], *, epoch: int | None = None
     ) -> None:
         """Show text on its way; it goes with its final message, and nobody may count on it."""
-        columns = zip(*((d.item, d.attempt, d.ord, _UNSTORABLE.sub("\ufffd", d.text)) for d in deltas), strict=True)
+        columns = zip(*((d.item, d.attempt, d.ord, UNSTORABLE.sub("\ufffd", d.text)) for d in deltas), strict=True)
         query = "select append_deltas($1, $2, $3, $4, $5, $6, $7)"
         async with self._database.open() as connection:
             added = await connection.fetchval(query, tenant_id, stream_id, epoch, *(list(column) for column in columns))
@@ -148,32 +144,16 @@ async def ensure_partitions(jobs: Database, today: date, months: int = 6) -> int
 
 
 def storable(payload: Payload) -> Payload:
-    """The payload as the log can hold it: NUL and lone surrogates become U+FFFD; over 32 KiB it is refused."""
-    try:
-        encoded = orjson.dumps(payload)
-    except orjson.JSONEncodeError:
-        encoded = b"\\u0000"  # a lone surrogate, or what is no JSON and fails below
-    if b"\\u0000" in encoded:
-        payload = _clean(payload)
-        encoded = orjson.dumps(payload)
-    if len(encoded) * 3 > MAX_PAYLOAD_BYTES * 2 and payload_bytes(payload) > MAX_PAYLOAD_BYTES:
-        raise PayloadTooLarge(
-            f"An event's payload has {payload_bytes(payload)} bytes, at most {MAX_PAYLOAD_BYTES} fit."
-        )
+    """The payload again, if the log can hold it. Raises PayloadTooLarge over 32 KiB, TypeError for what is no JSON."""
+    encoded = encode_json(payload)
+    if len(encoded) * 4 <= MAX_PAYLOAD_BYTES:  # at most three bytes a character, and a space for every second one
+        return payload
+    size = payload_bytes(orjson.loads(encoded))
+    if size > MAX_PAYLOAD_BYTES:
+        raise PayloadTooLarge(f"An event's payload has {size} bytes, at most {MAX_PAYLOAD_BYTES} fit.")
     return payload
 
 
 def payload_bytes(payload: Payload) -> int:
     """The size of a payload as the log measures it: JSON with a space after every comma and colon."""
     return len(json.dumps(payload, ensure_ascii=False).encode())
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return _UNSTORABLE.sub("\ufffd", value)
-    if isinstance(value, dict):
-        items: Any = value.items()  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
-        return {_clean(key): _clean(item) for key, item in items}
-    if isinstance(value, list | tuple):
-        return [_clean(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    return value

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import structlog
 
-from windlass.core.database import APP_ROLE
-from windlass.core.wakeup import Line, open_line
+from windlass.core.database import APP_ROLE, dial
+from windlass.core.wakeup import Line
 
 Callback = Callable[[str], None]
 
@@ -53,7 +53,7 @@ class Listener:
         pause_s = 0.05
         while True:
             try:
-                connection = await open_line(self._url, role=self._role, application_name=f"{self._name} listener")
+                connection: Line = await dial(self._url, name=f"{self._name} listener", role=self._role)
                 pause_s = 0.05
                 try:
                     await self._listen(connection)

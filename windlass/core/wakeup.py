@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
 import structlog
 
 from windlass.contracts.ids import TenantId
-from windlass.core.database import APP_ROLE
+from windlass.core.database import APP_ROLE, dial
 
 CHANNEL = "event"  # items `{stream}:{seq}`, `{stream}~` (text on its way) and `{tenant or *}@{state topic}`, by commas
 RUNS = "runs"
@@ -171,9 +171,9 @@ class Notifier:
         self.sent += 1
 
     async def _connect(self) -> None:
-        self._connection = await open_line(
-            self._url, role=self._role, application_name=f"{self._name} notifier", synchronous_commit="off"
-        )
+        line: Line = await dial(self._url, name=f"{self._name} notifier", role=self._role)
+        await line.execute("set synchronous_commit = off")
+        self._connection = line
 
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -183,6 +183,10 @@ class Notifier:
 
 class Line(Protocol):
     """A connection of its own, outside every pool (asyncpg ships without types)."""
+
+    async def execute(self, query: str) -> str:
+        """Run a statement and answer its command tag."""
+        ...
 
     async def fetchval(self, query: str, *args: object) -> Any:
         """Run a query and answer the first column of its first row."""
@@ -203,12 +207,6 @@ class Line(Protocol):
     def terminate(self) -> None:
         """Close the connection without waiting for anybody."""
         ...
-
-
-async def open_line(url: str, **settings: str) -> Line:
-    """Connect outside the pool, with server settings; connecting and each query take at most 5 s."""
-    connect: Any = asyncpg.connect  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
-    return cast("Line", await connect(url, server_settings=settings, timeout=5, command_timeout=5))
 
 
 def take_batch(pending: dict[str, int]) -> dict[str, int]:
