@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from stack.accounts import can_reach, own, own_name, server_account
-from stack.processes import Account, Command, run
+from stack.processes import Account, Command, program_environment, run
 from stack.readiness import selects_one, wait_until
 
 OWNER = "windlass"  # the database user that owns everything; only our own system user may be it
@@ -73,6 +73,7 @@ class Cluster:
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return Command(
             [str(self.binaries / "postgres"), "-D", str(self.data), *options],
+            env=program_environment(),
             cwd=self.place,
             account=self.account,
             death_signal=signal.SIGQUIT,

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+NEEDED_BY_PROGRAMS = ("PATH", "HOME", "LANG", "TMPDIR", "TZ")
 
 # Loaded once, before any fork: the child must not take locks of the dynamic loader.
 _LIBC = ctypes.CDLL(None)
@@ -35,6 +36,11 @@ class Command:
     account: Account | None = None
     pass_fds: tuple[int, ...] = ()
     death_signal: signal.Signals = field(default=signal.SIGKILL)
+
+
+def program_environment() -> dict[str, str]:
+    """What programs that are not ours are told: no secret of ours."""
+    return {name: os.environ[name] for name in NEEDED_BY_PROGRAMS if name in os.environ}
 
 
 async def spawn(command: Command, log: Path) -> asyncio.subprocess.Process:

@@ -14,7 +14,7 @@ from stack.readiness import Question, answers
 from windlass.core.supervision import ChildState, ChildStatus, identify
 
 FIRST_START_S = 60.0  # a part that is not up by then ends the start
-FIRST_TRIES = 8
+FIRST_TRIES = 4
 SETTLED_S = 5.0  # who lived this long starts again at once
 DELAY_S = 0.2
 LONGEST_DELAY_S = 5.0
@@ -61,7 +61,7 @@ class Supervisor:
         self._status = {part.name: _first_status(part, logs) for part in parts if isinstance(part, Child)}
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._is_stopping = False
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()  # ends when a part gave up
 
     @property
     def children(self) -> tuple[ChildStatus, ...]:
@@ -72,16 +72,16 @@ class Supervisor:
         """Start every part as soon as what it needs is there; return when all are up. Raises what stopped one."""
         for part in self._parts.values():
             keep = self._do(part) if isinstance(part, Chore) else self._keep(part)
-            self._tasks[part.name] = asyncio.create_task(keep)
+            self._tasks[part.name] = task = asyncio.create_task(keep)
+            task.add_done_callback(self._note_failure)
         everything = asyncio.create_task(self._all(self._done))
-        waiting = {everything, *self._tasks.values()}
-        while not everything.done():
-            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.gather(*done)
+        await asyncio.wait([everything, self.failed], return_when=asyncio.FIRST_COMPLETED)
+        if self.failed.done():
+            everything.cancel()
+            self.failed.result()
 
     async def stop(self) -> None:
         """End the children in reverse order of their start, each with its grace."""
-        self._is_stopping = True
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -157,6 +157,10 @@ class Supervisor:
     async def _all(self, names: Sequence[str] | dict[str, asyncio.Event]) -> None:
         for name in names:
             await self._done[name].wait()
+
+    def _note_failure(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) and not self.failed.done():
+            self.failed.set_exception(error)
 
     def _level(self, name: str) -> int:
         return 1 + max((self._level(each) for each in self._parts[name].after), default=0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from stack.processes import Command, run
+from stack.processes import Command, program_environment, run
 from stack.readiness import listens, wait_until
 
 VERSION = "1.9.1"
@@ -64,7 +64,9 @@ class Server:
         options += [word for pragma in PRAGMAS for word in ("--sqlite-pragma", pragma)]
         options += [word for pair in DYNAMIC.items() for word in ("--dynamic-config-value", "=".join(pair))]
         options += [word for name in ATTRIBUTES for word in ("--search-attribute", f"{name}=Keyword")]
-        return Command([str(self.program), "server", "start-dev", *options], cwd=self.file.parent)
+        return Command(
+            [str(self.program), "server", "start-dev", *options], env=program_environment(), cwd=self.file.parent
+        )
 
 
 async def wait_ready(server: Server, timeout_s: float = 60) -> None:

@@ -5,7 +5,8 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import AsyncGenerator, Generator
+import time
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,3 +90,11 @@ def free_ports(count: int) -> list[int]:
     for each in sockets:
         each.close()
     return ports
+
+
+async def eventually(claim: Callable[[], bool], timeout_s: float = 20) -> None:
+    """Wait until a claim is true. Raises AssertionError when it does not become true."""
+    deadline = time.monotonic() + timeout_s
+    while not claim():
+        assert time.monotonic() < deadline, "it never became true"
+        await asyncio.sleep(0.02)
