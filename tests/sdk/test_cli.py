@@ -14,6 +14,7 @@ from typing import Any, cast
 import pytest
 
 RUN = {"id": "7", "agent": "claude", "status": "queued", "title": "Claude", "inputs": {"prompt": "Hi"}}
+ME = {"person": {"id": "1", "name": "Ada"}, "tenant": {"id": "2", "name": "Home", "role": "owner"}}
 GRANT = {"access_token": "good", "refresh_token": "r1", "expires_in": 7200}
 
 
@@ -95,17 +96,17 @@ def stream(*events: tuple[str, dict[str, Any]]) -> bytes:
 
 
 def test_a_sign_in_is_kept_in_a_file_only_its_owner_can_read(gateway: Gateway, home: Path):
-    gateway.answers = {"POST /v1/auth/login": GRANT, "GET /v1/me": {"name": "Ada", "role": "owner"}}
+    gateway.answers = {"POST /v1/auth/login": GRANT, "GET /v1/me": ME}
 
     ran = windlass(gateway, home, "login", "--email", "ada@example.org", "--password-stdin", say="secret\n")
 
-    assert (ran.code, ran.out) == (0, f"Signed in to {gateway.url} as Ada (owner).\n")
+    assert (ran.code, ran.out) == (0, f"Signed in to {gateway.url} as Ada (owner of Home).\n")
     assert gateway.asked[0][1] == {"email": "ada@example.org", "password": "secret"}
     assert (home / "credentials.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_next_command_uses_the_sign_in_and_the_environment_wins(gateway: Gateway, home: Path):
-    gateway.answers = {"POST /v1/auth/login": GRANT, "GET /v1/me": {"name": "Ada", "role": "owner"}}
+    gateway.answers = {"POST /v1/auth/login": GRANT, "GET /v1/me": ME}
     windlass(gateway, home, "login", "--email", "ada@example.org", "--password-stdin", say="secret\n")
 
     windlass(gateway, home, "whoami")
@@ -115,7 +116,7 @@ def test_the_next_command_uses_the_sign_in_and_the_environment_wins(gateway: Gat
 
 
 def test_signing_out_forgets_the_tokens(gateway: Gateway, home: Path):
-    gateway.answers = {"POST /v1/auth/login": GRANT, "GET /v1/me": {"name": "Ada"}, "POST /v1/auth/logout": (204, b"")}
+    gateway.answers = {"POST /v1/auth/login": GRANT, "GET /v1/me": ME, "POST /v1/auth/logout": (204, b"")}
     windlass(gateway, home, "login", "--email", "ada@example.org", "--password-stdin", say="secret\n")
 
     ran = windlass(gateway, home, "logout")
@@ -166,7 +167,7 @@ def test_a_failed_run_says_what_happened_what_was_kept_and_what_to_do(gateway: G
     ran = windlass(gateway, home, "run", "watch", "7")
 
     assert "ValueError: boom" in ran.err
-    assert "1 finished steps are kept" in ran.err
+    assert "1 finished step is kept" in ran.err
     assert "windlass run retry 7" in ran.err
 
 

@@ -39,7 +39,7 @@ class Gate:
         if path == "/v1/runs":
             self.keys.append(key or "")
             return 202, {"id": "7", "agent": "claude", "status": "queued", "color": "red"}
-        return 200, {"name": "Ada"}
+        return 200, {"person": {"id": "1", "name": "Ada"}, "tenant": {"id": "2"}}
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def gate() -> Iterator[Gate]:
 
 def test_an_api_key_is_shown_as_it_is(gate: Gate):
     with Client(gate.url, api_key="second") as client:
-        assert client.me().name == "Ada"
+        assert client.me().person.name == "Ada"
 
     assert gate.seen == ["/v1/me"]
 
@@ -81,7 +81,7 @@ def test_a_sign_in_is_kept(gate: Gate):
 
     with Client(gate.url, store=store) as client:
         client.login("ada@example.org", "secret")
-        assert client.me().name == "Ada"
+        assert client.me().person.name == "Ada"
 
     kept = store.load()
     assert kept is not None
@@ -92,7 +92,7 @@ def test_a_token_that_was_refused_is_renewed_once(gate: Gate):
     store = MemoryStore(Credentials("first", "r1", expires_at=2**40))
 
     with Client(gate.url, store=store) as client:
-        assert client.me().name == "Ada"
+        assert client.me().person.name == "Ada"
 
     assert gate.seen == ["/v1/me", "/v1/auth/refresh", "/v1/me"]
     assert store.load() != Credentials("first", "r1", expires_at=2**40)
@@ -104,7 +104,7 @@ async def test_the_asynchronous_client_renews_too(gate: Gate):
     async with AsyncClient(gate.url, store=store) as client:
         me = await client.me()
 
-    assert me.name == "Ada"
+    assert me.person.name == "Ada"
     assert gate.seen == ["/v1/auth/refresh", "/v1/me"]
 
 
@@ -118,7 +118,7 @@ def test_a_token_another_process_renewed_is_taken_over(gate: Gate):
             return found
 
     with Client(gate.url, store=SharedStore()) as client:
-        assert client.me().name == "Ada"
+        assert client.me().person.name == "Ada"
 
     assert gate.seen == ["/v1/me", "/v1/me"]
 

@@ -95,6 +95,6 @@ def sign_in_checks(context: typer.Context) -> Iterator[Check]:
     except ApiError as error:
         yield Check("Sign-in", "fail", error.detail or error.title, "windlass login, or set WINDLASS_API_KEY.")
         return
-    yield Check("Sign-in", "pass", f"{me.name or me.email} ({me.role})")
+    yield Check("Sign-in", "pass", str(me))
     remedy = "" if agents else "Add a service: windlass service add NAME --project DIR --app module:app"
     yield Check("Agents", "pass" if agents else "warn", ", ".join(a.name for a in agents[:8]) or "none", remedy)

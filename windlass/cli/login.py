@@ -30,7 +30,7 @@ def login(
         else:
             sign_in(client, email or typer.prompt("E-mail"), tenant, from_stdin=from_stdin)
         me = client.me()
-    console.print(f"Signed in to {chosen.url} as {me.name or me.email} ({me.role}).", markup=False, highlight=False)
+    console.print(f"Signed in to {chosen.url} as {me}.", markup=False, highlight=False)
 
 
 def logout(context: typer.Context) -> None:
@@ -54,7 +54,7 @@ def whoami(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json(me.to_json())
     else:
-        console.print(f"{me.name or me.email} ({me.role}) at {options(context).url}", markup=False, highlight=False)
+        console.print(f"{me} at {options(context).url}", markup=False, highlight=False)
 
 
 def sign_in(client: Client, email: str, tenant: str | None, *, from_stdin: bool) -> None:

@@ -137,7 +137,11 @@ def result(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> No
         errors.print(Text(f"{ended.error.get('type')}: {ended.error.get('message')}", style="red"))
         raise typer.Exit(1)
     elif ended.status not in TERMINAL:
-        errors.print(f"The run is {ended.status}. Wait for its end: windlass run watch {ended.run_id}", highlight=False)
+        errors.print(
+            f"The run is {ended.status}. Wait for its end: windlass run watch {ended.run_id}",
+            highlight=False,
+            soft_wrap=True,
+        )
         raise typer.Exit(1)
     else:
         console.print(value(ended.value))
@@ -156,7 +160,9 @@ def cancel(
     if as_json:
         print_json(run.to_json())
     else:
-        console.print(f"Asked to stop: {run.id}. Watch it: windlass run watch {run.id}", highlight=False)
+        console.print(
+            f"Asked to stop: {run.id}. Watch it: windlass run watch {run.id}", highlight=False, soft_wrap=True
+        )
 
 
 @app.command()
@@ -192,8 +198,8 @@ def hand_over(client: Client, run: Run, *, watch_it: bool, as_json: bool) -> Non
     elif as_json:
         print_json(run.to_json())
     else:
-        console.print(run.id, highlight=False)
-        errors.print(f"Watch it: windlass run watch {run.id}", highlight=False)
+        console.print(run.id, highlight=False, soft_wrap=True)
+        errors.print(f"Watch it: windlass run watch {run.id}", highlight=False, soft_wrap=True)
 
 
 def find(client: Client, run_id: str) -> Run:
@@ -228,7 +234,8 @@ def print_facts(run: Run) -> None:
     table.add_row("Took", elapsed(run))
     table.add_row("Attempts", str(run.attempts))
     for name, content in run.inputs.items():
-        table.add_row(f"  {name}", Text(str(content)[:400]))
+        if content is not None:
+            table.add_row(f"  {name}", Text(str(content)[:400]))
     if run.temporal_url:
         table.add_row("Temporal", run.temporal_url)
     console.print(table)

@@ -1,6 +1,8 @@
 """What every command prints with: a console, tables, JSON, times and states."""
 
 import json
+import os
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -14,9 +16,12 @@ from rich.text import Text
 from windlass.client import Event, Run
 from windlass.client.records import Record
 
-console = Console()
+PIPE_WIDTH = 200  # a pipe has no edge to fold at
+
+console = Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=PIPE_WIDTH)
 errors = Console(stderr=True)
 
+PROSE = frozenset({"Title", "What it does", "What it is", "Permissions", "Project", "Tags"})
 UNKNOWN = "–"  # noqa: RUF001 - an en dash is what pages show too
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -44,11 +49,16 @@ def print_json_line(record: Record) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[RenderableType | None]], empty: str) -> None:
-    """Print rows under their columns, or the sentence that says there are none."""
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*(UNKNOWN if cell is None else cell for cell in row))
-    console.print(table if table.row_count else empty)
+    """Print rows under their columns, or the sentence that says there are none; only prose is broken into lines."""
+    listed = [[UNKNOWN if cell is None else cell for cell in row] for row in rows]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for place, column in enumerate(columns):
+        widest = max((len(str(row[place])) for row in listed), default=0)
+        is_prose = column in PROSE
+        table.add_column(column, no_wrap=not is_prose, min_width=None if is_prose else widest)
+    for row in listed:
+        table.add_row(*row)
+    console.print(table if listed else empty)
 
 
 def state(status: str) -> Text:

@@ -13,6 +13,7 @@ from rich.text import Text
 from windlass.cli.progress import Progress, StepLine
 from windlass.cli.screen import UNKNOWN, console, duration, errors, one_line, print_json_line, state, value
 from windlass.client import Client, Event, Run
+from windlass.contracts.events import EventKind
 
 OUTCOMES = {"finished": 0, "failed": 1, "cancelled": 130}
 INTERRUPTED = 130
@@ -68,8 +69,8 @@ def print_record(event: Event) -> None:
 
 
 def print_plain(event: Event) -> None:
-    """Print an event as one line, when it is worth one."""
-    line = one_line(event)
+    """Print an event as one line, when it is worth one; the final value is printed at the end."""
+    line = None if event.kind == EventKind.FINAL else one_line(event)
     if line is not None:
         console.print(line, soft_wrap=True)
 
@@ -77,18 +78,21 @@ def print_plain(event: Event) -> None:
 def conclude(run: Run, progress: Progress) -> None:
     """Say how it ended: what happened, what was kept, what to do next."""
     if progress.is_standin:
-        console.print(
-            "[yellow]A scripted stand-in answered: no model was asked.[/] Set ANTHROPIC_API_KEY for real answers."
-        )
+        say("A scripted stand-in answered: no model was asked. Set ANTHROPIC_API_KEY for real answers.", "yellow")
     if progress.status == "finished":
         console.print(value(progress.final))
-    elif progress.status == "failed":
+        return
+    if progress.status == "failed":
         error = progress.error or {}
-        errors.print(Text(f"{error.get('type', 'Error')}: {error.get('message', progress.reason)}", style="red"))
-        errors.print(f"{progress.kept} finished steps are kept. Go on from them: windlass run retry {run.id}")
-    elif progress.status == "cancelled":
-        errors.print(Text(f"Cancelled. {progress.reason}".strip()))
-        errors.print(f"{progress.kept} finished steps are kept. Go on from them: windlass run retry {run.id}")
+        say(f"{error.get('type', 'Failed')}: {error.get('message') or progress.reason}", "red")
+    if progress.ended_at:
+        kept = "1 finished step is kept" if progress.kept == 1 else f"{progress.kept} finished steps are kept"
+        say(f"{kept}. Try again from there: windlass run retry {run.id}")
+
+
+def say(text: str, style: str = "") -> None:
+    """Say something about the run beside its output."""
+    errors.print(Text(text, style=style), soft_wrap=True)
 
 
 class View:
@@ -135,9 +139,15 @@ def header(run: Run, progress: Progress) -> RenderableType:
     if progress.attempt > 1:
         line.append(f"  attempt {progress.attempt}", style="yellow")
     if progress.tokens:
-        cost = UNKNOWN if progress.cost_usd is None else f"${progress.cost_usd:.4f}"
-        line.append(f"  {progress.tokens} tokens, {cost}", style="dim")
+        line.append(f"  {progress.tokens} tokens, {cost(progress)}", style="dim")
     return line.append(f"  {run.id}", style="dim")
+
+
+def cost(progress: Progress) -> str:
+    """What the models cost; unknown is not nothing."""
+    if progress.is_standin:
+        return "stand-in"
+    return UNKNOWN if progress.cost_usd is None else f"${progress.cost_usd:.4f}"
 
 
 def step_table(steps: list[StepLine], most: int) -> RenderableType:

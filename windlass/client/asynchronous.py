@@ -196,9 +196,9 @@ class Keys:
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
-    async def list(self) -> Page[Key]:
+    async def list(self, *, limit: int = 100, cursor: str | None = None) -> Page[Key]:
         """The keys one may see; never their secrets."""
-        return await self._client.send(calls.list_keys())
+        return await self._client.send(calls.list_keys(limit, cursor))
 
     async def add(self, name: str, permissions: Sequence[str] = (), expires_at: datetime | None = None) -> Key:
         """Make a key; its secret is in this answer only."""
@@ -215,9 +215,9 @@ class Members:
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
-    async def list(self) -> Page[Member]:
+    async def list(self, *, limit: int = 100, cursor: str | None = None) -> Page[Member]:
         """Everybody."""
-        return await self._client.send(calls.list_members())
+        return await self._client.send(calls.list_members(limit, cursor))
 
     async def add(self, name: str, email: str, password: str, role: str) -> Member:
         """Add a person."""

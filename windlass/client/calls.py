@@ -227,9 +227,9 @@ def remove_service(name: str) -> Call[None]:
     return Call("DELETE", f"/v1/services/{segment(name)}", nothing)
 
 
-def list_keys() -> Call[Page[Key]]:
+def list_keys(limit: int, cursor: str | None) -> Call[Page[Key]]:
     """The API keys one may see."""
-    return Call("GET", "/v1/api-keys", Page[Key].model_validate)
+    return Call("GET", "/v1/api-keys", Page[Key].model_validate, query={"limit": limit, "cursor": cursor})
 
 
 def add_key(name: str, permissions: Sequence[str], expires_at: datetime | None) -> Call[Key]:
@@ -243,9 +243,9 @@ def remove_key(key_id: str) -> Call[None]:
     return Call("DELETE", f"/v1/api-keys/{segment(key_id)}", nothing)
 
 
-def list_members() -> Call[Page[Member]]:
+def list_members(limit: int, cursor: str | None) -> Call[Page[Member]]:
     """The people of the organisation."""
-    return Call("GET", "/v1/members", Page[Member].model_validate)
+    return Call("GET", "/v1/members", Page[Member].model_validate, query={"limit": limit, "cursor": cursor})
 
 
 def add_member(name: str, email: str, password: str, role: str) -> Call[Member]:

@@ -129,13 +129,33 @@ class Member(Record):
     active: bool = True
 
 
-class Me(Record):
-    """Who is calling."""
+class Person(Record):
+    """Somebody who signs in."""
 
+    id: str
     name: str = ""
     email: str = ""
+    is_operator: bool = False
+
+
+class Tenant(Record):
+    """An organisation, and what the caller is in it."""
+
+    id: str
+    name: str = ""
     role: str = ""
+
+
+class Me(Record):
+    """Who is calling, where, and what they may do."""
+
+    person: Person
+    tenant: Tenant
+    permissions: list[str] = []
     must_change_password: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.person.name or self.person.email} ({self.tenant.role} of {self.tenant.name})"
 
 
 class Grant(Record):

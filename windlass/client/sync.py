@@ -192,9 +192,9 @@ class Keys:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def list(self) -> Page[Key]:
+    def list(self, *, limit: int = 100, cursor: str | None = None) -> Page[Key]:
         """The keys one may see; never their secrets."""
-        return self._client.send(calls.list_keys())
+        return self._client.send(calls.list_keys(limit, cursor))
 
     def add(self, name: str, permissions: Sequence[str] = (), expires_at: datetime | None = None) -> Key:
         """Make a key; its secret is in this answer only."""
@@ -211,9 +211,9 @@ class Members:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def list(self) -> Page[Member]:
+    def list(self, *, limit: int = 100, cursor: str | None = None) -> Page[Member]:
         """Everybody."""
-        return self._client.send(calls.list_members())
+        return self._client.send(calls.list_members(limit, cursor))
 
     def add(self, name: str, email: str, password: str, role: str) -> Member:
         """Add a person."""
