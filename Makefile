@@ -1,0 +1,96 @@
+# Windlass: every command of the house. `make up` is the one to start with.
+
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+UV := $(RUN) -m uv
+READY := $(VENV)/.platform
+READY_DEV := $(VENV)/.dev
+INSTALL := $(UV) pip install --python $(RUN) --quiet --require-hashes --compile-bytecode
+COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11
+WEEK_AGO := date -u -d '7 days ago' +%Y-%m-%d 2>/dev/null || date -u -v-7d +%Y-%m-%d
+FOLDERS := sdk core activities workflows api replay architecture stack e2e faults bench
+PYTEST := $(RUN) -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help up down status backup restore doctor demo test check coverage bench faults migrate db-reset lock clean $(FOLDERS:%=test-%)
+
+help:           ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+up: $(READY)    ## start everything on this machine and stay in front
+	@exec $(RUN) -m stack up
+
+down: $(READY)  ## stop it from another terminal
+	@$(RUN) -m stack down
+
+status: $(READY) ## what runs, and where
+	@$(RUN) -m stack status
+
+doctor: $(READY) ## what this machine lacks, and how to get it
+	@$(RUN) -m stack doctor
+
+backup: $(READY) ## save everything: make backup FILE=windlass.tar.gz
+	@$(RUN) -m stack backup "$(FILE)"
+
+restore: $(READY) ## bring a backup back into a stopped, empty home: make restore FILE=windlass.tar.gz
+	@$(RUN) -m stack restore "$(FILE)"
+
+demo: $(READY)  ## watch an example run survive a kill -9
+	@$(RUN) -m examples.demo
+
+test: check     ## the gates and every test; the faults in their short form
+	$(PYTEST) tests --ignore=tests/bench --ignore=tests/architecture
+
+check: $(READY_DEV) ## the gates: format, lint, types, layers, architecture
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(VENV)/bin/pyright
+	$(VENV)/bin/lint-imports
+	$(PYTEST) -q tests/architecture
+
+$(FOLDERS:%=test-%): test-%: $(READY_DEV)
+	$(PYTEST) tests/$*
+
+coverage: $(READY_DEV) ## every test, with the branches it covers
+	$(RUN) -m coverage run -m pytest tests --ignore=tests/bench
+	$(RUN) -m coverage report --skip-covered
+
+faults: $(READY_DEV) ## every fault, in full
+	WINDLASS_FAULTS=full $(PYTEST) tests/faults
+
+bench: $(READY_DEV) ## measure speed and size; writes tests/bench/results/latest.json
+	$(RUN) -m tests.bench
+
+migrate: $(READY) ## bring the database of WINDLASS_DATABASE_URL to the newest schema
+	$(RUN) -m windlass.core.migrations upgrade
+
+db-reset: $(READY) ## throw this home's data away (asks first; YES=1 does not ask)
+	@$(RUN) -m stack reset $(if $(YES),--yes)
+
+lock: $(READY_DEV) ## resolve the dependencies again; nothing younger than seven days
+	rm -f stack/locks/*.txt
+	$(COMPILE) --exclude-newer $$($(WEEK_AGO)) -o stack/locks/sdk.txt
+	$(COMPILE) --exclude-newer $$($(WEEK_AGO)) --extra platform -o stack/locks/platform.txt
+	$(COMPILE) --exclude-newer $$($(WEEK_AGO)) --extra platform --group dev -o stack/locks/dev.txt
+
+clean:          ## remove what can be made again: the environment and caches, no data
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache htmlcov .coverage*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# uv comes first, at the version and hash of our own lock; it installs the rest.
+$(VENV)/.uv: stack/locks/platform.txt stack/install.sh
+	@PYTHON="$(PYTHON)" sh stack/install.sh $(VENV)
+	@touch $@
+
+$(READY): $(VENV)/.uv stack/locks/platform.txt
+	@echo "Installing the platform into $(VENV)…"
+	@test -f $(READY_DEV) || $(INSTALL) -r stack/locks/platform.txt
+	@$(RUN) -m stack.environment
+	@touch $@
+
+$(READY_DEV): $(READY) stack/locks/dev.txt
+	@echo "Installing what tests need…"
+	@$(INSTALL) -r stack/locks/dev.txt
+	@touch $@
