@@ -11,6 +11,7 @@ from api.engine import open_engine
 from api.paging import Cursors
 from api.topics import open_topics
 from windlass.core.database import JOBS_ROLE, Database
+from windlass.core.events import keep_partitions
 from windlass.core.health import database_part
 from windlass.core.idempotency import Idempotency
 from windlass.core.identity import Authentication, Keys, Lifetimes, Members, Passwords, Sessions, SignIn, Tokens
@@ -18,6 +19,7 @@ from windlass.core.identity.expiry import sweep_for_ever
 from windlass.core.probes import outbox_part, storage_part, temporal_part, workers_part
 from windlass.core.settings import Settings
 from windlass.core.storage.urls import folder_of
+from windlass.core.stream_health import stream_part
 from windlass.core.tenants import Tenants
 
 POOL = 10
@@ -49,6 +51,7 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
         passwords = Passwords()
         engine = await stack.enter_async_context(open_engine(settings, database, jobs))
         await stack.enter_async_context(background(sweep_for_ever(database)))
+        await stack.enter_async_context(background(keep_partitions(jobs, lambda: datetime.now(UTC).date())))
         authentication = Authentication(database, tokens, secret)
         health = [
             database_part(database),
@@ -56,6 +59,7 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
             workers_part(database),
             outbox_part(engine.outbox),
             storage_part(folder_of(settings.storage_url)),
+            stream_part(engine.hub),
         ]
         yield State(
             engine=engine,

@@ -1,5 +1,6 @@
 """Events live in the partition of the month their stream was made in."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -7,10 +8,10 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from tests.core.streams import open_stream, results
+from tests.core.streams import open_stream, results, until
 from windlass.contracts.ids import TenantId, new_id
 from windlass.core.database import JOBS_ROLE, Database
-from windlass.core.events import Events, ensure_partitions
+from windlass.core.events import Events, ensure_partitions, keep_partitions
 from windlass.core.wakeup import PollOnly
 
 TENANT = TenantId(new_id())
@@ -93,3 +94,19 @@ async def test_a_partition_cannot_be_read_around_row_level_security(database: Da
 async def test_the_application_makes_no_partitions(database: Database):
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await ensure_partitions(database, date(2034, 1, 1))
+
+
+async def test_coming_months_are_made_again_and_again_through_outages(jobs: Database):
+    calls: list[date] = []
+
+    def today() -> date:
+        calls.append(date(2035, 6, 1))
+        if len(calls) == 1:
+            raise ConnectionError("away")
+        return calls[-1]
+
+    keeping = asyncio.create_task(keep_partitions(jobs, today, pause_s=0.01))
+    await until(lambda: len(calls) >= 3)
+    keeping.cancel()
+
+    assert await ensure_partitions(jobs, date(2035, 6, 1)) == 0

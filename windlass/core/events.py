@@ -1,13 +1,15 @@
 """The event log: append once, read from any cursor."""
 
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
 import asyncpg
 import orjson
+import structlog
 
 from windlass.contracts.events import Event, EventKind, NewEvent, Payload
 from windlass.contracts.ids import TenantId
@@ -17,6 +19,8 @@ from windlass.core.wakeup import Wakeup
 
 MAX_PAYLOAD_BYTES = 32 * 1024
 PAGE = 500
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class PayloadTooLarge(WindlassError):
@@ -141,6 +145,16 @@ async def ensure_partitions(jobs: Database, today: date, months: int = 6) -> int
     """Make the partitions of the coming months, at start and once a day; answers how many were missing."""
     async with jobs.open() as connection:
         return await connection.fetchval("select ensure_event_partitions($1, $2)", today, months)
+
+
+async def keep_partitions(jobs: Database, today: Callable[[], date], pause_s: float = 6 * 3600) -> None:
+    """Make the partitions of the coming months, now and every few hours until cancelled, whatever happens."""
+    while True:
+        try:
+            await ensure_partitions(jobs, today())
+        except Exception as error:  # noqa: BLE001  the loop outlives every outage; months of partitions are in store
+            log.warning("no partitions could be made", error=repr(error))
+        await asyncio.sleep(pause_s)
 
 
 def storable(payload: Payload) -> Payload:

@@ -44,10 +44,11 @@ class StateTopic:
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """The whole state of a topic, or the keys that changed (None: gone), each value as JSON."""
+    """What changed in a state: `parts` are the keys (None: gone) with their values as JSON, `state` is all of it."""
 
     topic: str
     parts: Mapping[str, bytes | None]
+    state: Mapping[str, bytes]
     is_whole: bool
 
     @property
@@ -175,10 +176,10 @@ class Watch:
             return None
         self._shown = parts
         if shown is None:
-            return StateChange(self.source.topic.name, parts, is_whole=True)
+            return StateChange(self.source.topic.name, parts, parts, is_whole=True)
         changed: dict[str, bytes | None] = {key: value for key, value in parts.items() if shown.get(key) != value}
         changed |= dict.fromkeys(shown.keys() - parts.keys())
-        return StateChange(self.source.topic.name, changed, is_whole=False)
+        return StateChange(self.source.topic.name, changed, parts, is_whole=False)
 
 
 async def rings(bell: asyncio.Event, patience_s: float) -> bool:

@@ -1,6 +1,7 @@
 """The log, live: one hub per gateway fans each watched stream out to its subscribers."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +29,10 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HubHealth:
-    """How the hub is doing: `poll_hits` that grow beside few `notifications` say that wake-ups get lost."""
+    """How the hub is doing: `poll_hits` that grow beside few `notifications` say that wake-ups get lost.
+
+    The recent figures are those of the last minute.
+    """
 
     topics: int
     subscribers: int
@@ -37,6 +41,8 @@ class HubHealth:
     polls: int
     poll_hits: int
     resyncs: int
+    recent_notifications: int
+    recent_poll_hits: int
 
 
 class DatabaseLog:
@@ -70,6 +76,7 @@ class Hub:
         self._look = asyncio.Event()
         self._poller: asyncio.Task[None] | None = None
         self._notifications = self._polls = self._poll_hits = self._resyncs = 0
+        self._minute = deque([(0, 0)], maxlen=60)  # notifications and poll hits at each poll
         if listener is not None:
             listener.on(CHANNEL, self._hear)
             listener.on_connect(self._catch_up)
@@ -137,6 +144,8 @@ class Hub:
             polls=self._polls,
             poll_hits=self._poll_hits,
             resyncs=self._resyncs,
+            recent_notifications=self._notifications - self._minute[0][0],
+            recent_poll_hits=self._poll_hits - self._minute[0][1],
         )
 
     def _hear(self, text: str) -> None:
@@ -171,6 +180,7 @@ class Hub:
 
     async def _compare(self) -> None:
         """Wake the topics that are behind their streams."""
+        self._minute.append((self._notifications, self._poll_hits))
         for topic in self._topics.values():
             topic.age()
         if not self._topics:

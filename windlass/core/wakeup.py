@@ -15,7 +15,7 @@ from windlass.core.database import APP_ROLE, dial
 CHANNEL = "event"  # items `{stream}:{seq}`, `{stream}~` (text on its way) and `{tenant or *}@{state topic}`, by commas
 RUNS = "runs"
 
-_IDLE_S, _LOADED_S = 0.002, 0.010  # the window after a sending; measured, see docs/explanation
+_IDLE_S, _LOADED_S = 0.002, 0.010  # the window after a sending: how long the next ones gather
 _LOADED_ITEMS = 4  # more than this in one window is load
 _MAX_ITEMS, _MAX_BYTES = 150, 7_900  # PostgreSQL refuses 8,000 bytes
 _MAX_PENDING = 20_000  # while the database is away: the poll finds the rest
