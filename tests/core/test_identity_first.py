@@ -1,0 +1,88 @@
+"""The first administrator, and what hashing promises."""
+
+import secrets
+from collections.abc import AsyncGenerator
+
+import asyncpg
+import pytest
+from argon2 import PasswordHasher
+
+from windlass.core.errors import Invalid
+from windlass.core.identity import Passwords, ensure_first_administrator
+from windlass.core.identity.passwords import check_new_password, generate_password
+from windlass.core.migrations.schema import upgrade
+
+
+@pytest.fixture
+async def empty_url(database_url: str) -> AsyncGenerator[str]:
+    """A migrated database without anybody in it."""
+    name = f"empty_{secrets.token_hex(4)}"
+    owner = await asyncpg.connect(database_url)
+    await owner.execute(f"create database {name}")
+    url = database_url.replace("/postgres?", f"/{name}?")
+    await upgrade(url)
+    yield url
+    await owner.execute(f"drop database {name} with (force)")
+    await owner.close()
+
+
+async def person(url: str) -> asyncpg.Record:
+    owner = await asyncpg.connect(url)
+    rows = await owner.fetch(
+        "select p.*, m.role, t.name as tenant from person p join membership m on m.person_id = p.id "
+        "join tenant t on t.id = m.tenant_id"
+    )
+    await owner.close()
+    assert len(rows) == 1
+    return rows[0]
+
+
+async def test_the_first_administrator_is_made_once_with_a_password_to_change(empty_url: str):
+    password = await ensure_first_administrator(empty_url, "Root@example.org", None)
+    again = await ensure_first_administrator(empty_url, "other@example.org", None)
+
+    found = await person(empty_url)
+    assert password is not None
+    assert again is None
+    assert (found["email"], found["role"], found["tenant"]) == ("root@example.org", "owner", "Main")
+    assert found["is_operator"]
+    assert found["must_change_password"]
+    assert await Passwords().verify(password, found["password_hash"]) == (True, None)
+
+
+async def test_a_given_password_is_taken_as_it_is(empty_url: str):
+    answer = await ensure_first_administrator(empty_url, "root@example.org", "chosen by the operator")
+
+    found = await person(empty_url)
+    assert answer is None
+    assert not found["must_change_password"]
+    assert found["password_hash"].startswith("$argon2id$")
+
+
+async def test_nobody_has_no_password():
+    """C4: the work is done all the same."""
+    assert await Passwords().verify("anything", None) == (False, None)
+
+
+async def test_a_hash_with_older_parameters_is_renewed():
+    """C4: upgraded at sign-in."""
+    weak = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash("a passphrase")
+
+    is_right, renewed = await Passwords().verify("a passphrase", weak)
+
+    assert is_right
+    assert renewed is not None
+    assert await Passwords().verify("a passphrase", renewed) == (True, None)
+
+
+@pytest.mark.parametrize("password", ["", "1234567", "x" * 257, "ADA@example.org"])
+def test_a_bad_password_is_refused(password: str):
+    with pytest.raises(Invalid):
+        check_new_password(password, "ada@example.org")
+
+
+def test_generated_passwords_differ_and_are_good():
+    first, second = generate_password(), generate_password()
+
+    check_new_password(first, "ada@example.org")
+    assert first != second
