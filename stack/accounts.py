@@ -56,10 +56,18 @@ def can_reach(account: Account, path: Path) -> bool:
 
 def own(path: Path, account: Account, mode: int) -> None:
     """Make a folder of ours belong to an account."""
-    path.mkdir(parents=True, exist_ok=True)
+    make_passable(path)
     if os.geteuid() == 0:
         os.chown(path, account.uid, account.gid)
     path.chmod(mode)
+
+
+def make_passable(path: Path) -> None:
+    """Make a folder, and those above it that are missing, so that every account can pass through, whatever our umask."""
+    if not path.exists():
+        make_passable(path.parent)
+        path.mkdir()
+        path.chmod(0o711)
 
 
 def _account(name: str) -> Account:

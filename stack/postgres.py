@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from stack.accounts import can_reach, own, own_name, server_account
+from stack.accounts import can_reach, make_passable, own, own_name, server_account
 from stack.processes import Account, Command, program_environment, run
 from stack.readiness import selects_one, wait_until
 
@@ -148,18 +148,27 @@ def _sockets(place: Path, digest: str) -> Path:
 
 
 def _copy_binaries(binaries: Path, state: Path) -> Path:
-    """Copy what the account cannot reach; done again when the original changes."""
-    stamp = str(int((binaries / "postgres").stat().st_mtime))
-    target = state / f"postgres-{stamp}"
+    """Copy what the account cannot reach, with the libraries a wheel keeps beside; again when the original changes."""
+    target = state / f"postgres-{int((binaries / 'postgres').stat().st_mtime)}"
+    installation, package = binaries.parent, binaries.parent.parent
     if not target.exists():
-        half = state / f"postgres-{stamp}.half"
+        half = target.with_suffix(".half")
         shutil.rmtree(half, ignore_errors=True)
-        shutil.copytree(binaries.parent, half, symlinks=True)
-        for path in [half, *half.rglob("*")]:
-            if not path.is_symlink():
-                path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+        make_passable(state)
+        shutil.copytree(installation, half / package.name / installation.name, symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.exists():
+            shutil.copytree(libraries, half / libraries.name)
+        _open_up(half)
         half.rename(target)
-    return target / "bin"
+    return target / package.name / installation.name / binaries.name
+
+
+def _open_up(folder: Path) -> None:
+    """Let every account enter, read and run what is in a folder of ours."""
+    for path in [folder, *folder.rglob("*")]:
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
 
 
 async def _forget_the_dead(cluster: Cluster) -> None:
