@@ -1,0 +1,69 @@
+"""`make bench`: what a run costs beside raw Temporal on the same server, in the same minutes.
+
+Each figure is min / median / max over the repetitions. Ratios bind; absolute times depend on the machine.
+`python -m tests.bench [--quick] [NAME …]` measures all, or only the named figures.
+"""
+
+import argparse
+import asyncio
+import json
+import platform
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from temporalio.client import Client
+
+from tests.bench import figures
+from tests.bench.figures import Bench
+from tests.bench.stack import ROOT, running
+from tests.parts import short_folder, stop
+
+RESULTS = Path(__file__).parent / "results" / "latest.json"
+FIGURES: dict[str, Callable[[Bench], Awaitable[dict[str, Any]]]] = {
+    "idle": figures.idle,
+    "sequential": figures.sequential,
+    "parallel": figures.parallel,
+    "history": figures.history,
+    "attached": figures.attached,
+    "sleeping": figures.sleeping,
+    "exactly once": figures.exactly_once,
+    "soak": figures.soak,
+}
+
+
+async def main(names: list[str], *, is_quick: bool) -> None:
+    """Measure and print; the results are kept in `results/latest.json`."""
+    results: dict[str, Any] = {"machine": platform.platform(), "quick": is_quick}
+    with short_folder() as home:
+        if not names or "start" in names:
+            results["start"] = _say("start", await figures.start(home))
+        async with running(home) as stack:
+            raw = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.bench.raw", stack.temporal, cwd=ROOT
+            )
+            try:
+                bench = Bench(stack, await Client.connect(stack.temporal), is_quick=is_quick)
+                for name, figure in FIGURES.items():
+                    if not names or name in names:
+                        results[name] = _say(name, await figure(bench))
+            finally:
+                await stop(raw)
+    if not names:
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def _say(name: str, result: dict[str, Any]) -> dict[str, Any]:
+    sys.stdout.write(f"{name}\n" + "".join(f"  {key}: {value}\n" for key, value in result.items()))
+    sys.stdout.flush()
+    return result
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*FIGURES, "start", []])
+    parser.add_argument("--quick", action="store_true", help="a tenth of the work: to see that it runs")
+    options = parser.parse_args()
+    uvloop.run(main(options.names, is_quick=options.quick))

@@ -1,0 +1,246 @@
+"""The figures of the bench, each measured beside raw Temporal where a ratio is asked for."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from temporalio.client import Client
+
+from stack.readiness import wait_until
+from tests.bench.machine import cpu_s, family, pss_mib
+from tests.bench.raw import QUEUE, RawWorkflow
+from tests.bench.stack import Stack, running
+from tests.bench.wire import Wire
+from windlass.contracts.ids import new_id, workflow_id
+
+Row = dict[str, Any]
+
+TRIVIAL: Row = {"agent": "hello/trivial", "inputs": {}}
+SERVER = "start-dev"
+BLOCK, REPETITIONS = 50, 5
+
+
+class Bench:
+    """A stack with a raw worker beside it on the same Temporal server."""
+
+    def __init__(self, stack: Stack, raw: Client, *, is_quick: bool) -> None:
+        self.stack, self._raw = stack, raw
+        self._share = 10 if is_quick else 1
+
+    def scaled(self, count: int) -> int:
+        """The amount of work: a tenth when it shall be quick."""
+        return max(count // self._share, 1)
+
+    async def raw(self) -> float:
+        """Seconds of one raw workflow, start to result."""
+        began = time.perf_counter()
+        await self._raw.execute_workflow(RawWorkflow.run, 1, id=f"raw-{new_id()}", task_queue=QUEUE)
+        return time.perf_counter() - began
+
+    async def run(self, wire: Wire, body: Row = TRIVIAL) -> tuple[float, float]:
+        """Seconds of one run: until it was accepted, and until its end was seen on the stream."""
+        began = time.perf_counter()
+        run = await wire.ask("POST", "/v1/runs", body)
+        accepted = time.perf_counter() - began
+        seqs = await wire.follow(f"/v1/runs/{run['id']}/stream")
+        if seqs != list(range(1, len(seqs) + 1)):
+            raise AssertionError(f"run {run['id']}: gap or repeat in {seqs}")
+        return accepted, time.perf_counter() - began
+
+
+async def sequential(bench: Bench) -> Row:
+    """One run after the other, in blocks that alternate with raw ones."""
+    wire = await bench.stack.wire()
+    ratios: list[float] = []
+    ended: list[float] = []
+    accepted: list[float] = []
+    raws: list[float] = []
+    parts: list[dict[str, float]] = []
+    for _ in range(REPETITIONS):
+        raw = [await bench.raw() for _ in range(bench.scaled(BLOCK))]
+        before = _cpu_by_part(bench)
+        runs = [await bench.run(wire) for _ in range(bench.scaled(BLOCK))]
+        after = _cpu_by_part(bench)
+        parts.append({name: (after[name] - before[name]) / len(runs) * 1000 for name in before})
+        accepted += [first for first, _last in runs]
+        ended.append(median(last for _first, last in runs) * 1000)
+        raws.append(median(raw) * 1000)
+        ratios.append(ended[-1] / raws[-1])
+    await wire.close()
+    return {
+        "POST to finished on SSE, median ms": _spread(ended),
+        "raw, 1 activity, median ms": _spread(raws),
+        "ratio to raw": _spread(ratios),
+        "POST to 202, p95 ms": round(quantiles(accepted, n=20)[-1] * 1000, 1),
+        "CPU per run without the Temporal server, ms": _spread(
+            [sum(used for name, used in each.items() if name != SERVER) for each in parts]
+        ),
+        "CPU per run by part, ms": {name: round(median(each[name] for each in parts), 1) for name in parts[0]},
+    }
+
+
+async def parallel(bench: Bench) -> Row:
+    """Many at once: runs a second, and the ratio to raw."""
+    row: Row = {}
+    for width in (10, 50):
+        rates: list[float] = []
+        ratios: list[float] = []
+        for _ in range(REPETITIONS):
+            count = bench.scaled(width * 10)
+            raw = await _rate(count, width, lambda _wire: bench.raw())
+            wires = [await bench.stack.wire() for _ in range(width)]
+            rates.append(await _rate(count, width, bench.run, wires))
+            ratios.append(rates[-1] / raw)
+            await asyncio.gather(*(wire.close() for wire in wires))
+        row[f"{width} at once, runs/s"] = _spread(rates)
+        row[f"{width} at once, ratio to raw"] = _spread(ratios)
+    return row
+
+
+async def exactly_once(bench: Bench) -> Row:
+    """Runs lost, and events lost or doubled: every stream must be gapless and end."""
+    count, width = bench.scaled(2000), 20
+    wires = [await bench.stack.wire() for _ in range(width)]
+    rate = await _rate(count, width, bench.run, wires)
+    left = await wires[0].ask("GET", "/v1/runs?status=queued&status=starting&status=running&limit=1")
+    await asyncio.gather(*(wire.close() for wire in wires))
+    return {"runs": count, "runs not ended": len(left["items"]), "gaps or repeats": 0, "runs/s": round(rate, 1)}
+
+
+async def history(bench: Bench) -> Row:
+    """How long the history of a trivial run is."""
+    wire = await bench.stack.wire()
+    run = await wire.ask("POST", "/v1/runs", TRIVIAL)
+    await wire.follow(f"/v1/runs/{run['id']}/stream")
+    tenant = (await wire.ask("GET", "/v1/me"))["tenant"]["id"]
+    client = await Client.connect(bench.stack.temporal)
+    handle = client.get_workflow_handle(workflow_id(tenant, "runs", run["id"]))
+    await handle.result()
+    await wire.close()
+    return {"events": len((await handle.fetch_history()).events)}
+
+
+async def idle(bench: Bench) -> Row:
+    """Memory and processor of everything, with one service up and nothing to do."""
+    processes = family(bench.stack.pid)
+    await asyncio.sleep(bench.scaled(60))
+    seconds = bench.scaled(30)
+    before = {pid: cpu_s([pid]) for pid in processes}
+    await asyncio.sleep(seconds)
+    used = {pid: (cpu_s([pid]) - before[pid]) / seconds for pid in processes}
+    row: Row = {"PSS MiB": round(pss_mib(processes), 1), "cores": round(sum(used.values()), 3)}
+    for name in sorted(set(processes.values())):
+        pids = [pid for pid, known in processes.items() if known == name]
+        row[f"  {name}"] = f"{pss_mib(pids):.1f} MiB, {sum(used[pid] for pid in pids):.4f} cores"
+    return row
+
+
+async def attached(bench: Bench) -> Row:
+    """Runs at work that report nothing: what holding on to them costs the server and the worker."""
+    body = {"agent": "hello/steps", "inputs": {"n": 1, "seconds": 300}}
+    return await _held(bench, body, bench.scaled(200), bench.scaled(20))
+
+
+async def sleeping(bench: Bench) -> Row:
+    """Runs in a long durable sleep: parked, they cost next to nothing."""
+    body = {"agent": "hello/sleep", "inputs": {"seconds": 3600}}
+    return await _held(bench, body, bench.scaled(1000), bench.scaled(30))
+
+
+async def soak(bench: Bench) -> Row:
+    """Thousands of runs: throughput and memory of the last ones against the first."""
+    width, block = 20, bench.scaled(500)
+    wires = [await bench.stack.wire() for _ in range(width)]
+    rates: list[float] = []
+    memory: list[float] = []
+    for _ in range(10):
+        rates.append(await _rate(block, width, bench.run, wires))
+        memory.append(pss_mib(family(bench.stack.pid)))
+    await asyncio.gather(*(wire.close() for wire in wires))
+    return {
+        "runs": block * 10,
+        "runs/s by block": [round(rate, 1) for rate in rates],
+        "PSS MiB by block": [round(each) for each in memory],
+        "last to first, runs/s": round(rates[-1] / rates[0], 2),
+        "last to first, PSS": round(memory[-1] / memory[0], 2),
+    }
+
+
+async def start(home: Path) -> Row:
+    """From `make up`'s command to the first finished run: with a new home, and with one that was used."""
+    row: Row = {}
+    for name in ("cold", "warm"):
+        began = time.perf_counter()
+        async with running(home) as stack:
+            wire = await stack.wire()
+            run = await wire.ask("POST", "/v1/runs", TRIVIAL)
+            await wire.follow(f"/v1/runs/{run['id']}/stream")
+            row[f"{name}, s"] = round(time.perf_counter() - began, 2)
+            await wire.close()
+    return row
+
+
+async def _held(bench: Bench, body: Row, count: int, seconds: int) -> Row:
+    """Start `count` runs, let them settle, and see what all of them cost; then cancel them."""
+    wire = await bench.stack.wire()
+    before = pss_mib(family(bench.stack.pid))
+    ids = [(await wire.ask("POST", "/v1/runs", body))["id"] for _ in range(count)]
+    await _none(wire, "status=queued&status=starting")
+    await asyncio.sleep(10)
+    pids = family(bench.stack.pid)
+    used = {pid: cpu_s([pid]) for pid in pids}
+    await asyncio.sleep(seconds)
+    cores = {pid: (cpu_s([pid]) - used[pid]) / seconds for pid in pids}
+    by_name: dict[str, float] = {}
+    for pid, name in pids.items():
+        by_name[name] = by_name.get(name, 0.0) + cores[pid]
+    growth = (pss_mib(family(bench.stack.pid)) - before) / count
+    for each in ids:
+        await wire.ask("POST", f"/v1/runs/{each}/cancel")
+    await _none(wire, "status=queued&status=starting&status=running")
+    await wire.close()
+    return {
+        "runs": count,
+        "growth per run, MiB": round(growth, 3),
+        "cores": round(sum(cores.values()), 3),
+        "cores by part": {name: round(value, 3) for name, value in by_name.items()},
+    }
+
+
+async def _none(wire: Wire, states: str) -> None:
+    """Wait until no run is in one of the states."""
+
+    async def is_empty() -> bool:
+        return not (await wire.ask("GET", f"/v1/runs?{states}&limit=1"))["items"]
+
+    await wait_until(is_empty, "the end of every run", 600)
+
+
+async def _rate(
+    count: int, width: int, one: Callable[[Any], Awaitable[Any]], wires: Sequence[Wire] | None = None
+) -> float:
+    """How many a second, with `width` at once."""
+    left = iter(range(count))
+
+    async def work(place: int) -> None:
+        for _ in left:
+            await one(wires[place] if wires else None)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(work(place) for place in range(width)))
+    return count / (time.perf_counter() - began)
+
+
+def _cpu_by_part(bench: Bench) -> dict[str, float]:
+    """Seconds used until now, by the names of the parts."""
+    used: dict[str, float] = {}
+    for pid, name in family(bench.stack.pid).items():
+        used[name] = used.get(name, 0.0) + cpu_s([pid])
+    return used
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{min(values):.2f} / {median(values):.2f} / {max(values):.2f}"
