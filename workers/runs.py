@@ -19,7 +19,7 @@ from windlass.contracts.ids import RunId
 from windlass.core.artifacts import Artifacts
 from windlass.core.events import Events
 from windlass.core.executions import Executions
-from windlass.core.settings import Settings
+from windlass.core.settings import BadSettings, Settings
 from windlass.core.storage.local import LocalObjects
 from windlass.core.storage.urls import folder_of
 from workers.reaper import reap
@@ -94,6 +94,8 @@ def run_activities(parts: Parts) -> RunActivities:
 def model(settings: Settings) -> ClaudeMessages:
     """The model provider, or the scripted stand-in when there is no key."""
     if settings.anthropic_api_key is None:
+        if settings.standin_url is None:
+            raise BadSettings("ANTHROPIC_API_KEY is not set, and neither is WINDLASS_STANDIN_URL. Set one of them.")
         return ClaudeMessages("stand-in", settings.standin_url, standin=True)
     return ClaudeMessages(settings.anthropic_api_key.get_secret_value(), settings.anthropic_base_url)
 

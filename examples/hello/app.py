@@ -1,4 +1,4 @@
-"""Four small flows, one file: what a service looks like."""
+"""Five small flows, one file: what a service looks like."""
 
 import asyncio
 from pathlib import Path
@@ -101,6 +101,26 @@ async def take_step(number: int, seconds: float) -> int:
     """Something that takes a while."""
     await asyncio.sleep(seconds)
     return number
+
+
+@app.enter(
+    "/sleep",
+    forms.Model(
+        forms.InputNumber("seconds", label="How long, in seconds", value=3600, min_value=0, required=True),
+        forms.Submit("Sleep"),
+        forms.Cancel("Cancel"),
+    ),
+    tags=["hello"],
+)
+async def enter_sleep(inputs: dict[str, float], request: Request) -> Launch:
+    """Sleep for a long time: while it sleeps a run costs next to nothing, and no crash wakes it early or late."""
+    return Launch(request, sleep, inputs)
+
+
+async def sleep(inputs: dict[str, float], tracer: Tracer) -> str:
+    """Sleep, and say so."""
+    await tracer.sleep(inputs["seconds"])
+    return "Good morning."
 
 
 @app.enter("/trivial", forms.Model(forms.Submit("Start")), tags=["hello"])
