@@ -1,0 +1,31 @@
+"""Our folders have generic names: nothing that is installed may own one of them."""
+
+import importlib.util
+from importlib.metadata import packages_distributions
+
+import pytest
+
+from tests.architecture.sources import ROOT
+
+PROGRAMS = frozenset({"versions", "services", "programs"})  # run by Alembic or by hosts, never imported
+OURS = ("workflows", "activities", "workers", "api", "tests")
+
+
+@pytest.mark.parametrize("name", [*OURS, "windlass", "stack"])
+def test_no_installed_distribution_owns_the_name(name: str):
+    assert packages_distributions().get(name, []) == []
+
+
+@pytest.mark.parametrize("name", [*OURS, "windlass", "stack"])
+def test_the_folder_is_a_regular_package_of_this_repository(name: str):
+    spec = importlib.util.find_spec(name)
+
+    assert spec is not None
+    assert spec.origin == str(ROOT / name / "__init__.py")
+
+
+@pytest.mark.parametrize("name", [*OURS, "windlass", "stack"])
+def test_every_folder_of_python_inside_is_a_regular_package(name: str):
+    folders = {path.parent for path in (ROOT / name).rglob("*.py")}
+
+    assert [each for each in folders if each.name not in PROGRAMS and not (each / "__init__.py").exists()] == []

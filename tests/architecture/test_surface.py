@@ -1,0 +1,124 @@
+"""Names others rely on. A failure here is a migration, not a typo: histories, rows and programs carry the old name."""
+
+import inspect
+from dataclasses import MISSING, Field, fields
+from typing import Any
+
+import pytest
+from temporalio import activity, workflow
+
+import windlass
+import windlass.client
+import windlass.forms
+from activities.runs import STOP_CHANNEL, RunActivities
+from windlass.contracts import events, queues, runs
+from windlass.contracts.ids import workflow_id
+from windlass.core.permissions import Permission, Role
+from windlass.tracer import Tracer
+from workflows.runs import RunWorkflow
+
+
+def test_queues():
+    assert {name: value for name, value in vars(queues).items() if name.isupper()} == {"RUNS": "runs"}
+
+
+def test_workflow_and_its_messages():
+    defined: Any = workflow._Definition.must_from_class(RunWorkflow)  # pyright: ignore[reportPrivateUsage]
+
+    assert defined.name == "RunWorkflow"
+    assert set(defined.signals) == {"cancel", "resume"}
+    assert set(defined.queries) == set()
+    assert set(defined.updates) == set()
+
+
+def test_activities():
+    definitions: Any = activity._Definition  # pyright: ignore[reportPrivateUsage]
+    methods = [method for _, method in inspect.getmembers(RunActivities, inspect.isfunction)]
+
+    names = {found.name for method in methods if (found := definitions.from_callable(method))}
+
+    assert names == {"drive_run", "stop_run", "end_run"}
+
+
+def test_workflow_ids_begin_with_the_tenant():
+    assert workflow_id("tenant", "runs", "run") == "tenant/runs/run"
+
+
+def test_the_channel_on_which_workers_of_two_versions_tell_each_other_to_stop():
+    assert STOP_CHANNEL == "stop"
+
+
+def shape(kind: type[Any]) -> list[str]:
+    """The fields in their order; those that old histories may lack end with a question mark."""
+    return [f"{each.name}{'?' if _has_default(each) else ''}" for each in fields(kind)]
+
+
+def _has_default(each: Field[Any]) -> bool:
+    return each.default is not MISSING or each.default_factory is not MISSING
+
+
+@pytest.mark.parametrize(
+    ("kind", "pinned"),
+    [
+        (runs.RunInput, "tenant_id run_id agent title? owner? link? max_attempts? timeout_s?"),
+        (runs.DriveInput, "tenant_id run_id attempt?"),
+        (runs.DriveOutcome, "end error_type? error_message? retryable? parked_s? steps? steps_total?"),
+        (runs.StepLine, "name state ms? executions?"),
+        (runs.EndInput, "tenant_id run_id status attempt? reason? error?"),
+    ],
+)
+def test_what_histories_hold_only_grows_at_its_end_and_with_defaults(kind: type[Any], pinned: str):
+    wanted = pinned.split()
+
+    assert shape(kind)[: len(wanted)] == wanted
+    assert all(name.endswith("?") for name in shape(kind)[len(wanted) :])
+
+
+def test_statuses_and_ends():
+    assert [*runs.RunStatus] == ["queued", "starting", "running", "awaiting", "finished", "failed", "cancelled"]
+    assert [*runs.DriveEnd] == ["finished", "failed", "cancelled", "parked", "closed"]
+
+
+def test_event_kinds():
+    pinned = """status meta inputs agent action result final error debug stdout stderr step question answer upload
+        message message.delta tool.call tool.result approval.requested approval.decided usage artifact screenshot
+        file.changed log boot firing"""
+
+    assert [*events.EventKind] == pinned.split()
+
+
+def test_roles_and_permissions():
+    pinned = """me:read me:write agents:read runs:read runs:read-all runs:start runs:cancel runs:delete services:read
+        services:write members:read members:write keys:read keys:write keys:all audit:read tenants:read tenants:create
+        tenants:write tenants:own platform:read"""
+
+    assert [*Role] == ["owner", "admin", "builder", "operator", "viewer"]
+    assert [*Permission] == pinned.split()
+
+
+def test_the_sdk():
+    pinned = """InputsError KodosumiError Launch ServeAPI StepFailed StepUnknown Tracer TracerMock WindlassError
+        __version__ forms response"""
+
+    assert sorted(windlass.__all__) == sorted(pinned.split())
+    assert all(hasattr(windlass, name) for name in windlass.__all__)
+
+
+def test_the_tracer():
+    pinned = """action action_sync attempt debug debug_sync fid html html_sync is_tracer markdown markdown_sync result
+        result_sync run_id sleep step step_sync tenant_id text text_sync user_id warning warning_sync"""
+
+    assert {name for name in vars(Tracer) if not name.startswith("_")} == set(pinned.split())
+
+
+def test_forms():
+    pinned = """Cancel Checkbox Errors InputArea InputNumber InputOption InputText Markdown Model Select Submit"""
+
+    assert set(pinned.split()) <= set(windlass.forms.__all__)
+
+
+def test_the_client():
+    pinned = """Agent ApiError AsyncClient Client CredentialStore Credentials Event FieldProblem Grant Key Me Member
+        Page Person Result Run Service Tenant Unreachable"""
+
+    assert set(windlass.client.__all__) == set(pinned.split())
