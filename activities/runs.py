@@ -16,7 +16,7 @@ from activities.executors import Execution, ExecutionLost, Executor, OwnProcessD
 from windlass.contracts import runs as words
 from windlass.contracts.events import EventKind, NewEvent, Payload
 from windlass.contracts.ids import RunId, TenantId
-from windlass.contracts.runs import DriveEnd, DriveInput, DriveOutcome, EndInput
+from windlass.contracts.runs import DriveEnd, DriveInput, DriveOutcome, EndInput, RunStatus
 from windlass.core.artifacts import Artifacts
 from windlass.core.events import Events
 from windlass.core.executions import DIED, ERROR, Attached, Executions
@@ -25,7 +25,7 @@ from windlass.core.wakeup import Wakeup
 STOP_CHANNEL = "stop"  # carries the id of a run to whichever process drives it
 HEARTBEAT_S = 2.0
 LONE_DEATHS = 3
-RETRY_FIRST_S, RETRY_LAST_S = 0.02, 0.3
+RETRY_FIRST_S, RETRY_LAST_S = 0.02, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,7 @@ class RunActivities:
             try:
                 return await self._follow(attached, progress)
             except Fenced:
+                await self._stop_ended(request)
                 return DriveOutcome(DriveEnd.CLOSED)
             except OwnProcessDied:
                 failed = await self._after_own_death(attached)
@@ -105,7 +106,14 @@ class RunActivities:
                 pause = RETRY_FIRST_S
             except ExecutionLost:
                 await asyncio.sleep(pause)
-                pause = min(pause * 1.5, RETRY_LAST_S)
+                pause = min(pause * 1.3, RETRY_LAST_S)
+
+    async def _stop_ended(self, request: DriveInput) -> None:
+        """The log refused the agent's words: when the run has ended, the agent must end too."""
+        attached = await self._peek(request)
+        if attached is not None and RunStatus(attached.record["status"]).is_terminal:
+            with contextlib.suppress(ExecutionLost):  # then there is nothing to stop
+                await self._executor(attached).stop(attached)
 
     async def _attach(self, request: DriveInput) -> Attached | None:
         tenant_id, run_id = TenantId(UUID(request.tenant_id)), RunId(UUID(request.run_id))
@@ -127,6 +135,8 @@ class RunActivities:
         self._open[attached.run_id] = execution
         outside = self._outside
         try:
+            if attached.record["cancel_requested"]:  # the wish may have come while nobody was attached
+                await execution.stop()
             driving = Driving(outside.executions, outside.artifacts, outside.events, attached, progress.update)
             return await driving.follow(execution)
         except asyncio.CancelledError:
