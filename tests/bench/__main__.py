@@ -16,11 +16,13 @@ from typing import Any
 import uvloop
 from temporalio.client import Client
 
-from tests.bench import figures
+from tests.bench import bench_stream, figures, report
+from tests.bench.bench_stream import Size
 from tests.bench.figures import Bench
 from tests.bench.stack import ROOT, running
 from tests.parts import short_folder, stop
 
+PAGE = ROOT / "docs" / "explanation" / "figures.md"
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 FIGURES: dict[str, Callable[[Bench], Awaitable[dict[str, Any]]]] = {
     "idle": figures.idle,
@@ -34,8 +36,8 @@ FIGURES: dict[str, Callable[[Bench], Awaitable[dict[str, Any]]]] = {
 }
 
 
-async def main(names: list[str], *, is_quick: bool) -> None:
-    """Measure and print; the results are kept in `results/latest.json`."""
+async def main(names: list[str], *, is_quick: bool) -> list[str]:
+    """Measure and print; a whole run is kept in `results/latest.json` and as a page. Answers the promises that broke."""
     results: dict[str, Any] = {"machine": platform.platform(), "quick": is_quick}
     with short_folder() as home:
         if not names or "start" in names:
@@ -51,8 +53,22 @@ async def main(names: list[str], *, is_quick: bool) -> None:
                         results[name] = _say(name, await figure(bench))
             finally:
                 await stop(raw)
-    if not names:
+    if not names or "stream" in names:
+        with short_folder() as home:
+            results["stream"] = _say("stream", _stream(await bench_stream.bench(home, Size())))
+    if not (names or is_quick):
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        PAGE.write_text(report.page(results))
+    return report.broken(results)
+
+
+def _stream(figures: bench_stream.Figures) -> dict[str, Any]:
+    return {
+        "p50 ms": figures.p50_ms,
+        "p99 ms": figures.p99_ms,
+        "missing": figures.missing,
+        "cores": figures.gateway_cpu,
+    }
 
 
 def _say(name: str, result: dict[str, Any]) -> dict[str, Any]:
@@ -63,7 +79,8 @@ def _say(name: str, result: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*FIGURES, "start", []])
+    parser.add_argument("names", nargs="*", choices=[*FIGURES, "start", "stream", []])
     parser.add_argument("--quick", action="store_true", help="a tenth of the work: to see that it runs")
     options = parser.parse_args()
-    uvloop.run(main(options.names, is_quick=options.quick))
+    broken = uvloop.run(main(options.names, is_quick=options.quick))
+    sys.exit("".join(f"does not hold: {name}\n" for name in broken) or 0)
