@@ -17,6 +17,8 @@ from api.middleware.idempotency import IdempotentPosts
 from api.middleware.problems import Problems
 from api.middleware.requests import Requests
 from api.middleware.security import SecurityHeaders
+from api.pages import console
+from api.pages.problems import render_problem
 from api.routes import admin, agents, audit, auth, health, keys, me, members, runs, services, stream, tenants
 from windlass.core.settings import Settings
 
@@ -55,8 +57,8 @@ def create_app(state: State) -> FastAPI:
         lifespan=lifespan,
         middleware=middleware(state["settings"]),
     )
-    install_problems(app)
-    for router in ROUTERS:
+    install_problems(app, render_problem)
+    for router in (*ROUTERS, *console.ROUTERS):
         app.include_router(router)
     if state["settings"].docs_enabled:
         app.include_router(docs.router)

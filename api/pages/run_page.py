@@ -115,7 +115,7 @@ class Choice:
 def run_page(facts: Facts, log: Log, caller: Caller, viewer: Viewer, choice: Choice) -> RunPage:
     """Everything the page shows."""
     run, address = facts.run, log.address
-    root = facts.spans.root()
+    root = facts.root()
     return RunPage(
         head=head(facts, viewer, address, root),
         urls=address,

@@ -11,6 +11,7 @@ from api.pages.addresses import RunAddress
 from api.pages.formats import MISSING, Clock, Viewer, counted, duration, money, short_id, tokens, took
 from api.pages.lines import to_json
 from api.pages.spans import Span, SpanReader
+from api.pages.tries import joined
 from api.pages.values import Value, value
 from api.pages.waterfall import Waterfall, draw, leaves, row_id, worked_and_waited
 from windlass.contracts.events import Event, EventKind
@@ -30,6 +31,12 @@ class Facts:
     spans: SpanReader
     last_seq: int
     outputs: Sequence[Event]
+    earlier: tuple[Span, ...] = ()  # the roots of earlier tries, where they are shown together
+
+    def root(self) -> Span | None:
+        """The run as a span, with its earlier tries; None before it has begun."""
+        last = self.spans.root()
+        return last if last is None else joined((*self.earlier, last))
 
 
 @dataclass(frozen=True, slots=True)

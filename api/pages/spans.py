@@ -12,7 +12,8 @@ from windlass.contracts.events import Event, EventKind
 from windlass.core.runs import Step
 
 GROUP_FROM = 4  # so many steps of one name become one row
-SPAN_KINDS = (EventKind.STATUS, EventKind.STEP, EventKind.MESSAGE, EventKind.USAGE, EventKind.ERROR)
+SPAN_KINDS = (EventKind.STATUS, EventKind.STEP, EventKind.MESSAGE, EventKind.USAGE, EventKind.LOG)
+CLAUDE = "claude"
 
 
 class Kind(StrEnum):
@@ -42,6 +43,8 @@ class Span:
     kept: bool = False
     taken_over: bool = False
     grouped: bool = False
+    again_at: tuple[datetime, ...] = ()  # when later tries took it over
+    pauses: tuple[tuple[datetime, datetime], ...] = ()  # of a run: between its tries
     children: tuple["Span", ...] = ()
 
     @property
@@ -72,12 +75,17 @@ class SpanReader:
 
     def take_over(self, steps: Iterable[Step]) -> None:
         """Note the steps that an earlier try finished: they have no events here."""
+        self.take_records(step for step in steps if step.kept_from is not None)
+
+    def take_records(self, steps: Iterable[Step]) -> None:
+        """Read step records instead of events: enough for a run with too many of them."""
         for step in steps:
-            if step.kept_from is None:
-                continue
+            kind = Kind.TIMER if step.until is not None else Kind.STEP
             self._steps[step.key] = Span(
-                step.key, step.name, Kind.STEP, "finished", step.started_at, step.ended_at, kept=True, taken_over=True
-            )
+                step.key, step.name, kind, STATES.get(step.state, "finished"), step.started_at, step.ended_at,
+                cause=short_cause(step.error), executions=step.execution, kept=step.state == "done",
+                note="repeated" if step.execution > 1 else "", taken_over=step.kept_from is not None,
+            )  # fmt: skip
 
     def feed(self, events: Sequence[Event]) -> None:
         """Read on."""
@@ -90,6 +98,8 @@ class SpanReader:
                 self._read_message(event)
             elif event.kind is EventKind.USAGE:
                 self._read_usage(event)
+            elif event.kind is EventKind.LOG and event.payload.get("attempt"):
+                self._read_failed_call(event)
 
     def root(self) -> Span | None:
         """The run as one span with everything inside; None before its first event."""
@@ -126,6 +136,8 @@ class SpanReader:
         self._started_at = self._started_at or event.at
         if self._status == "running":
             self._work_at = event.at
+            if self.agent == CLAUDE:
+                self._models["open"] = Span("model-open", "answer", Kind.MODEL, "running", event.at, seq=event.seq)
         if self._status in ("finished", "failed", "cancelled"):
             self._end(event.at)
 
@@ -181,12 +193,23 @@ class SpanReader:
         payload = event.payload
         if payload.get("role") != "assistant":
             return
+        self._models.pop("open", None)
         item = str(payload.get("item") or event.seq)
         started_at = parse_time(payload.get("started_at")) or self._work_at or event.at
         model = str(payload.get("model") or "")
         self._models[item] = Span(
             f"model-{item}", "answer", Kind.MODEL, "finished", min(started_at, event.at), event.at,
             note=model.removeprefix("claude-"), seq=event.seq, kept=True,
+        )  # fmt: skip
+        self._work_at = event.at
+
+    def _read_failed_call(self, event: Event) -> None:
+        self._models.pop("open", None)
+        began = self._work_at or event.at
+        said = str(event.payload.get("text") or "")
+        self._models[f"failed-{event.seq}"] = Span(
+            f"model-{event.seq}", "answer", Kind.MODEL, "failed", began, event.at,
+            note=f"attempt {event.payload['attempt']}", cause=said[:60], seq=event.seq,
         )  # fmt: skip
         self._work_at = event.at
 

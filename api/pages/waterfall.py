@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 
 from api.pages.formats import Clock, Viewer, duration, epoch_ms, money, tick, took
 from api.pages.scale import Scale, Stretch, ended_scale, live_scale, quiet_stretches, ticks, window
@@ -144,7 +143,10 @@ def bands(scale: Scale) -> Iterator[Band]:
 
 def waits(root: Span) -> tuple[list[Stretch], list[Stretch]]:
     """When something waited and when something worked, seconds since the start; open spans last for ever."""
-    waiting: list[Stretch] = []
+    waiting = [
+        Stretch((start - root.started_at).total_seconds(), (end - root.started_at).total_seconds())
+        for start, end in root.pauses
+    ]
     working: list[Stretch] = []
     for span in leaves(root.children):
         start = (span.started_at - root.started_at).total_seconds()
@@ -238,11 +240,14 @@ class Pen:
 
     def _bars(self, span: Span, x: float, right: float, twisty: str) -> tuple[Bar, ...]:
         if span.taken_over:
-            return (Bar("taken", 0.0, 0.8, ended_width=0.8),)
+            return (Bar("leaf taken", 0.2, 0.9, ended_width=0.9),)
         width = round(max(right - x, SHORTEST_BAR), 3)
         x = round(min(x, 100 - SHORTEST_BAR), 3)
         look = bar_look(span, twisty)
-        return (Bar(look, x, width, span.is_open, 0.0 if span.is_open else width),)
+        again = (
+            Bar("leaf taken", round(self.scale.x(self._seconds(at)), 3), 0.9, ended_width=0.9) for at in span.again_at
+        )
+        return (Bar(look, x, width, span.is_open, 0.0 if span.is_open else width), *again)
 
     def _slivers(self, span: Span, start: float, end: float) -> str:
         """An SVG path of the members, on a canvas 1000 wide and 10 high."""
@@ -298,8 +303,3 @@ def word(span: Span, x: float, right: float) -> Word | None:
 def row_id(key: str) -> str:
     """A short name for a row that may stand in an address and in HTML."""
     return "s" + hashlib.blake2s(key.encode(), digest_size=4).hexdigest()
-
-
-def total_cost(root: Span) -> Decimal | None:
-    """What the run has cost so far, None when nothing is known."""
-    return root.cost_usd

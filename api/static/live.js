@@ -1,5 +1,5 @@
 // One stream per tab: fragments of HTML, applied in one pass every 100 ms.
-import { hold } from "./log.js";
+import { hold, write } from "./log.js";
 import { apply, tell } from "./swap.js";
 
 const PASS_MS = 100, HIDDEN_MS = 60_000, SPOKEN_MS = 5_000;
@@ -22,10 +22,13 @@ function flush() {
   const root = document.createElement("template");
   root.innerHTML = queue.join("");
   queue = [];
-  let lines = [];
+  const lines = [];
   for (const each of root.content.children) {
     if (each.dataset.how === "lines") lines.push(...each.content.children);
-    else if (each.dataset.how === "say") said.push(each.content.textContent);
+    else if (each.dataset.how === "write") {
+      if (lines.length) hold(lines.splice(0));
+      write(each.dataset.target, each.content.textContent);
+    } else if (each.dataset.how === "say") said.push(each.content.textContent);
     else apply(each);
   }
   if (lines.length) hold(lines);

@@ -20,6 +20,13 @@ export function hold(fresh) {
   draw();
 }
 
+/** Go on with a line that is still being written. */
+export function write(id, text) {
+  const line = document.getElementById(id) ?? held.find((each) => each.id === id);
+  line?.lastElementChild.append(text);
+  if (following && isLive()) toEnd();
+}
+
 function insert(box) {
   const shown = document.createDocumentFragment();
   for (const each of held) {

@@ -1,0 +1,54 @@
+"""The pages of agents: the catalogue, and one agent."""
+
+from itertools import groupby
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api.dependencies import EngineDep
+from api.pages.forms import fields
+from api.pages.markdown import markdown
+from api.pages.rendering import page, viewer
+from api.pages.runs_list import load_rows
+from api.pages.shell import Place
+from api.pages.start import LOOKED_AT, usual
+from api.routes.agents import AgentReader
+from windlass.core.agents import Agent
+from windlass.core.runs import RunFilter
+
+router = APIRouter(include_in_schema=False)
+
+SHOWN_RUNS = 10
+
+
+@router.get("/agents")
+async def catalogue(request: Request, caller: AgentReader, engine: EngineDep) -> Response:
+    """All agents, by where they come from."""
+    text = request.query_params.get("q", "")[:100]
+    found = await engine.agents.catalogue(caller, text or None)
+    ordered = sorted(found, key=lambda agent: (agent.service or "", agent.name))
+    groups = [(name, list(members)) for name, members in groupby(ordered, key=group_name)]
+    values = {"groups": groups, "query": text, "title": "Agents"}
+    return await page(request, caller, "agents.html", Place("Agents", (("Agents", ""),)), values)
+
+
+@router.get("/agents/{name:path}")
+async def agent(name: str, request: Request, caller: AgentReader, engine: EngineDep) -> Response:
+    """One agent: what it does, what it asks for, how its last runs went."""
+    found = await engine.agents.get(caller, name)
+    runs = await engine.runs.newest(caller, RunFilter(agent=found.name), limit=LOOKED_AT)
+    values = {
+        "agent": found,
+        "description": markdown(found.description),
+        "fields": fields(found.elements),
+        "usual": usual(runs),
+        "rows": await load_rows(engine, caller, runs[:SHOWN_RUNS], viewer(request)),
+        "title": found.summary,
+    }
+    place = Place("Agents", (("Agents", "/agents"), (found.name, "")), main_action=False)
+    return await page(request, caller, "agent.html", place, values)
+
+
+def group_name(agent: Agent) -> str:
+    """Where an agent comes from."""
+    return f"Service {agent.service}" if agent.service else "Built in"

@@ -1,0 +1,186 @@
+"""The list of runs: which ones, as rows, and the way to the others."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from pydantic import Field
+
+from api.engine import Engine
+from api.pages.formats import Clock, Viewer, money, short_id, took
+from api.pages.strip import Strip, draw_strip
+from api.paging import Cursors, ListQuery
+from windlass.contracts.runs import TERMINAL, RunStatus
+from windlass.core.callers import Caller
+from windlass.core.runs import Run, RunFilter, Step
+
+MOST_FOLLOWED = 60  # rows a page keeps true by itself: their ids stand in one address
+LIVE = tuple(status for status in RunStatus if status not in TERMINAL)
+GROUPS: Mapping[str, tuple[RunStatus, ...]] = {
+    "live": LIVE,
+    "failed": (RunStatus.FAILED,),
+    "finished": (RunStatus.FINISHED,),
+    "cancelled": (RunStatus.CANCELLED,),
+}
+PERIODS = {"today": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
+SHAPES = {"live": "running", "failed": "failed", "finished": "finished", "cancelled": "cancelled"}
+
+
+class RunsQuery(ListQuery):
+    """The filters of the list, as they stand in the address."""
+
+    status: str = Field("", max_length=20)
+    agent: str = Field("", max_length=200)
+    tag: str = Field("", max_length=100)
+    q: str = Field("", max_length=200)
+    since: str = Field("", max_length=10)
+
+    def wanted(self, now: datetime) -> RunFilter:
+        """The same as the core asks for it."""
+        period = PERIODS.get(self.since)
+        return RunFilter(
+            status=GROUPS.get(self.status, ()),
+            agent=self.agent or None,
+            tag=self.tag or None,
+            text=self.q or None,
+            since=None if period is None else now.replace(second=0, microsecond=0) - period,
+        )
+
+    def url(self, **changes: str) -> str:
+        """The address of the list with some filters changed; the place in the list is given up."""
+        pairs = {"status": self.status, "agent": self.agent, "tag": self.tag, "q": self.q, "since": self.since}
+        text = urlencode({name: each for name, each in (pairs | changes).items() if each})
+        return f"/runs?{text}" if text else "/runs"
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether anything narrows the list."""
+        return any((self.status, self.agent, self.tag, self.q, self.since))
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run in a list."""
+
+    id: UUID
+    short_id: str
+    title: str
+    agent: str
+    status: str
+    is_live: bool
+    tries: str
+    strip: Strip
+    what_now: str
+    took: Clock
+    cost: str
+    started_at: datetime
+    started: str
+    started_by: str
+    standin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One group of states with its number."""
+
+    name: str
+    shape: str
+    count: str
+    url: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """The values of `runs.html`."""
+
+    rows: tuple[RunRow, ...]
+    segments: tuple[Segment, ...]
+    query: RunsQuery
+    older: str
+    is_first: bool
+
+    @classmethod
+    async def load(
+        cls, engine: Engine, caller: Caller, cursors: Cursors, query: RunsQuery, viewer: Viewer
+    ) -> "ListPage":
+        """Read one page of the list."""
+        cursor = cursors.read(caller, "pages/runs", query)
+        after = None if cursor is None else (datetime.fromisoformat(cursor[0]), UUID(cursor[1]))
+        wanted = query.wanted(viewer.now)
+        found = await engine.runs.newest(caller, wanted, limit=query.limit + 1, after=after)
+        items, following = cursors.page(caller, "pages/runs", query, found, place)
+        counts = await engine.runs.counts(caller)
+        older = f"{query.url()}{'&' if query.is_filtered else '?'}after={following}" if following else ""
+        rows = await load_rows(engine, caller, items, viewer)
+        return cls(rows, segments(query, counts), query, older, cursor is None)
+
+    @property
+    def stream_view(self) -> str:
+        """What the stream must know to keep the rows true."""
+        rows = ".".join(row.id.hex for row in self.rows[:MOST_FOLLOWED])
+        newest = {"newest": "1", "back": self.address} if self.is_first and not self.query.is_filtered else {}
+        return urlencode({"rows": rows, **newest})
+
+    @property
+    def address(self) -> str:
+        """The address of exactly this view."""
+        return self.query.url()
+
+
+def place(run: Run) -> tuple[Any, ...]:
+    """Where a run stands in the list."""
+    return run.created_at.isoformat(), str(run.id)
+
+
+def segments(query: RunsQuery, counts: Mapping[RunStatus, int]) -> tuple[Segment, ...]:
+    """All, and each group of states."""
+    groups = [("", "All", sum(counts.values()))]
+    groups += [(name, name.capitalize(), sum(counts.get(each, 0) for each in kinds)) for name, kinds in GROUPS.items()]
+    return tuple(
+        Segment(title, SHAPES.get(name, ""), f"{number:,}", query.url(status=name), query.status == name)
+        for name, title, number in groups
+    )
+
+
+async def load_rows(engine: Engine, caller: Caller, runs: Sequence[Run], viewer: Viewer) -> tuple[RunRow, ...]:
+    """The runs as rows, with their steps."""
+    steps = await engine.runs.steps(caller, [run.id for run in runs]) if runs else {}
+    return tuple(row(run, steps.get(run.id, []), viewer) for run in runs)
+
+
+def row(run: Run, steps: Sequence[Step], viewer: Viewer, *, width: int = 168) -> RunRow:
+    """One run as a row."""
+    return RunRow(
+        id=run.id,
+        short_id=short_id(run.id),
+        title=run.title,
+        agent=run.agent,
+        status=str(run.status),
+        is_live=run.is_live,
+        tries=f"try {run.try_}" if run.try_ > 1 else "",
+        strip=draw_strip(steps, str(run.status), width=width),
+        what_now=what_now(run, steps),
+        took=took(run.created_at if run.is_live else run.started_at, run.ended_at, viewer.now),
+        cost=money(None if run.cost_usd is None else Decimal(str(run.cost_usd))),
+        started_at=run.created_at,
+        started=viewer.when(run.created_at),
+        started_by=run.created_by_name,
+        standin=run.standin,
+    )
+
+
+def what_now(run: Run, steps: Sequence[Step]) -> str:
+    """What a run does at the moment, or where it broke."""
+    if run.status == RunStatus.FAILED:
+        broken = next((step.name for step in reversed(steps) if step.state in ("failed", "unknown")), "")
+        said = str((run.error or {}).get("message") or (run.error or {}).get("type") or "failed").split("\n")[0]
+        return f"{broken}: {said}" if broken else said
+    going = [step.name for step in steps if step.state == "started"]
+    if not run.is_live or not going:
+        return {"queued": "waits for a worker", "starting": "is getting ready"}.get(str(run.status), "")
+    return going[-1] if len(going) == 1 else f"{going[-1]} and {len(going) - 1} more"

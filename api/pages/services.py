@@ -1,0 +1,86 @@
+"""The pages of services: which programs are served, and how they are doing."""
+
+import re
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api.dependencies import EngineDep
+from api.engine import Engine
+from api.pages.rendering import Form, field, go, page, read_form, viewer
+from api.pages.shell import Place
+from api.routes.services import ServiceReader, ServiceWriter
+from windlass.core.callers import Caller
+from windlass.core.errors import Conflict, FieldError, Invalid
+from windlass.core.permissions import Permission
+from windlass.core.services import NewService
+
+router = APIRouter(include_in_schema=False)
+
+SHAPES = {"running": "finished", "deploying": "starting", "unhealthy": "failed", "dead": "offline"}
+WORDS = {"running": "Up", "deploying": "Starting", "unhealthy": "Failed", "dead": "Off"}
+IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+@router.get("/services")
+async def services(request: Request, caller: ServiceReader, engine: EngineDep) -> Response:
+    """All services."""
+    return await show(request, caller, engine)
+
+
+async def show(
+    request: Request,
+    caller: Caller,
+    engine: Engine,
+    filled: dict[str, str] | None = None,
+    problems: tuple[tuple[str, str], ...] = (),
+) -> Response:
+    """The list, and the form that adds one."""
+    values = {
+        "services": await engine.services.catalogue(caller),
+        "shapes": SHAPES,
+        "words": WORDS,
+        "seen": viewer(request),
+        "may_write": caller.may(Permission.SERVICES_WRITE),
+        "filled": filled or {},
+        "problems": problems,
+        "title": "Services",
+    }
+    place = Place("Services", (("Services", ""),))
+    return await page(request, caller, "services.html", place, values, 422 if problems else 200)
+
+
+@router.post("/services")
+async def add(request: Request, caller: ServiceWriter, engine: EngineDep) -> Response:
+    """Have a program served."""
+    form = read_form(request)
+    filled = {name: field(form, name, 1000) for name in ("name", "project", "import_path")}
+    try:
+        await engine.services.add(caller, wish(form))
+    except Invalid as problem:
+        wrong = tuple((f"{error.field.replace('_', ' ')} {error.message}", error.field) for error in problem.errors)
+        return await show(request, caller, engine, filled, wrong or ((problem.detail, ""),))
+    except Conflict as problem:
+        return await show(request, caller, engine, filled, ((problem.detail, "name"),))
+    return go("/services", f"{filled['name']} starts now")
+
+
+@router.post("/services/{name}/delete")
+async def remove(name: str, request: Request, caller: ServiceWriter, engine: EngineDep) -> Response:
+    """End a service; its runs stay on record."""
+    try:
+        await engine.services.remove(caller, name)
+    except Conflict as problem:
+        return await show(request, caller, engine, problems=((problem.detail, ""),))
+    return go("/services", f"{name} is deleted")
+
+
+def wish(form: Form) -> NewService:
+    """The service that the form asks for. Raises Invalid."""
+    project, import_path = field(form, "project", 1000), field(form, "import_path", 300)
+    errors = [FieldError("project", "must be a folder, from the root on")] if not project.startswith("/") else []
+    if not IMPORT_PATH.fullmatch(import_path):
+        errors.append(FieldError("import_path", "must be module:app"))
+    if errors:
+        raise Invalid("The service was not added.", tuple(errors))
+    return NewService(field(form, "name", 63), project, import_path)
