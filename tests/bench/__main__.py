@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import uvloop
 from temporalio.client import Client
 
 from tests.bench import bench_stream, figures, report
@@ -82,5 +81,5 @@ if __name__ == "__main__":
     parser.add_argument("names", nargs="*", choices=[*FIGURES, "start", "stream", []])
     parser.add_argument("--quick", action="store_true", help="a tenth of the work: to see that it runs")
     options = parser.parse_args()
-    broken = uvloop.run(main(options.names, is_quick=options.quick))
+    broken = asyncio.run(main(options.names, is_quick=options.quick))
     sys.exit("".join(f"does not hold: {name}\n" for name in broken) or 0)

@@ -137,7 +137,7 @@ def broken(results: Results) -> list[str]:
 
 
 def _shown(line: Line, results: Results) -> str:
-    return str(results.get(line.figure, {}).get(line.key, "–"))
+    return str(results.get(line.figure, {}).get(line.key, "not measured"))
 
 
 def _mark(line: Line, results: Results) -> str:
