@@ -36,7 +36,7 @@ FIGURES: dict[str, Callable[[Bench], Awaitable[dict[str, Any]]]] = {
 
 
 async def main(names: list[str], *, is_quick: bool) -> list[str]:
-    """Measure and print; a whole run is kept in `results/latest.json` and as a page. Answers the promises that broke."""
+    """Measure and print, and keep a whole run; answers the promises that do not hold."""
     results: dict[str, Any] = {"machine": platform.platform(), "quick": is_quick}
     with short_folder() as home:
         if not names or "start" in names:
