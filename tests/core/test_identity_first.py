@@ -3,10 +3,11 @@
 import secrets
 from collections.abc import AsyncGenerator
 
-import asyncpg
 import pytest
 from argon2 import PasswordHasher
 
+from tests.owner import as_owner
+from windlass.core.database import Row
 from windlass.core.errors import Invalid
 from windlass.core.identity import Passwords, ensure_first_administrator
 from windlass.core.identity.passwords import check_new_password, generate_password
@@ -17,22 +18,21 @@ from windlass.core.migrations.schema import upgrade
 async def empty_url(database_url: str) -> AsyncGenerator[str]:
     """A migrated database without anybody in it."""
     name = f"empty_{secrets.token_hex(4)}"
-    owner = await asyncpg.connect(database_url)
-    await owner.execute(f"create database {name}")
     url = database_url.replace("/postgres?", f"/{name}?")
-    await upgrade(url)
-    yield url
-    await owner.execute(f"drop database {name} with (force)")
-    await owner.close()
+    async with as_owner(database_url) as owner:
+        await owner.execute(f"create database {name}")
+        await upgrade(url)
+        yield url
+        await owner.execute(f"drop database {name} with (force)")
 
 
-async def person(url: str) -> asyncpg.Record:
-    owner = await asyncpg.connect(url)
-    rows = await owner.fetch(
-        "select p.*, m.role, t.name as tenant from person p join membership m on m.person_id = p.id "
-        "join tenant t on t.id = m.tenant_id"
-    )
-    await owner.close()
+async def person(url: str) -> Row:
+    """The only person of a database, with their tenant."""
+    async with as_owner(url) as owner:
+        rows = await owner.fetch(
+            "select p.*, m.role, t.name as tenant from person p join membership m on m.person_id = p.id "
+            "join tenant t on t.id = m.tenant_id"
+        )
     assert len(rows) == 1
     return rows[0]
 

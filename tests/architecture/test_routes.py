@@ -1,0 +1,102 @@
+"""Every route says who may use it (control A1)."""
+
+from itertools import pairwise
+from typing import Any, cast
+
+import pytest
+
+from api.app import create_app
+from api.dependencies import State
+from api.routes.health import router
+from tests.declarations import Declared, declared
+from windlass.core.permissions import OPERATOR_OF_PLATFORM, PERSONAL, ROLES, Permission, Role
+from windlass.core.settings import Settings
+
+PUBLIC = {
+    "GET /docs",
+    "GET /health",
+    "GET /metrics",
+    "GET /ready",
+    "GET /redoc",
+    "GET /signin",
+    "POST /signin",
+    "POST /v1/auth/login",
+    "POST /v1/auth/refresh",
+    "POST /v1/auth/register",
+}
+ASSETS = ("/static/", "/assets/", "/favicon")
+ANY_PASSWORD = {
+    "DELETE /v1/auth/sessions",
+    "DELETE /v1/auth/sessions/{session_id}",
+    "GET /password",
+    "GET /v1/auth/sessions",
+    "GET /v1/me",
+    "POST /password",
+    "POST /signout",
+    "POST /switch",
+    "POST /theme",
+    "POST /v1/auth/logout",
+    "POST /v1/auth/password",
+    "POST /v1/auth/switch",
+}
+
+
+@pytest.fixture(scope="module")
+def routes() -> list[Declared]:
+    settings: Any = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
+    return declared(create_app(cast("State", {"settings": settings})))
+
+
+def test_every_route_declares_a_permission_or_that_it_is_public(routes: list[Declared]):
+    """A1: default deny."""
+    silent = [route.name for route in routes if route.permission is None and not route.is_public]
+
+    assert silent == []
+    assert len(routes) > 30
+
+
+def test_what_is_public_is_on_this_list(routes: list[Declared]):
+    """A1: opening a route is a decision that shows here."""
+    found = {route.name for route in routes if route.is_public and not route.path.startswith(ASSETS)}
+
+    assert found - PUBLIC == set()
+    assert {route.name for route in routes if route.is_public and route.permission is not None} == set()
+
+
+def test_what_is_open_to_a_given_password_is_on_this_list(routes: list[Declared]):
+    assert {route.name for route in routes if route.any_password} - ANY_PASSWORD == set()
+
+
+def test_every_permission_is_asked_for_or_looked_at(routes: list[Declared]):
+    looked_at = {Permission.RUNS_READ_ALL, Permission.KEYS_ALL}
+
+    assert set(Permission) - {route.permission for route in routes} == looked_at
+
+
+def test_a_route_without_a_permission_would_be_found():
+    """A1: the gate can fail."""
+    bare: Any = router.__class__()
+
+    @bare.get("/bare")
+    async def bare_route() -> None:  # pyright: ignore[reportUnusedFunction]
+        """Forgot to say who may."""
+
+    settings: Any = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
+    app = create_app(cast("State", {"settings": settings}))
+    app.include_router(bare)
+
+    assert [route.name for route in declared(app) if route.permission is None and not route.is_public] == ["GET /bare"]
+
+
+def test_each_role_holds_all_of_the_one_below_it():
+    """The operator sees their own runs only, which is the one exception."""
+    order = list(Role)
+    for higher, lower in pairwise(order):
+        assert ROLES[lower] - ROLES[higher] <= {Permission.RUNS_READ_ALL}
+        assert higher.outranks(lower)
+        assert not lower.outranks(higher)
+
+
+def test_no_role_reaches_the_platform():
+    assert all(not (OPERATOR_OF_PLATFORM & permissions) for permissions in ROLES.values())
+    assert OPERATOR_OF_PLATFORM <= PERSONAL
