@@ -38,7 +38,7 @@ restore: $(READY) ## bring a backup back into a stopped, empty home: make restor
 	@$(RUN) -m stack restore "$(FILE)"
 
 demo: $(READY)  ## watch an example run survive a kill -9
-	@$(RUN) -m examples.demo
+	@$(RUN) -m stack.demo
 
 test: check     ## the gates and every test; the faults in their short form
 	$(PYTEST) tests --ignore=tests/bench --ignore=tests/architecture
@@ -88,6 +88,7 @@ $(READY): $(VENV)/.uv stack/locks/platform.txt
 	@echo "Installing the platform into $(VENV)…"
 	@test -f $(READY_DEV) || $(INSTALL) -r stack/locks/platform.txt
 	@$(RUN) -m stack.environment
+	@ln -sf ../base-env/bin/windlass $(VENV)/bin/windlass
 	@touch $@
 
 $(READY_DEV): $(READY) stack/locks/dev.txt

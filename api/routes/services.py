@@ -45,6 +45,7 @@ class ServiceView(BaseModel):
     state: str
     reason: str | None
     isolation: str
+    pid: int | None = Field(description="The process of its host, while there is one.")
     flows: Sequence[str]
     created_at: datetime
     updated_at: datetime

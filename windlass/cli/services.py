@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from windlass.cli.screen import AsJson, console, print_json, print_table
+from windlass.cli.screen import AsJson, console, errors, print_json, print_table
 from windlass.cli.session import connect
 
 app = typer.Typer(no_args_is_help=True, help="The programs that offer agents.")
@@ -54,8 +54,21 @@ def show(context: typer.Context, name: str, as_json: AsJson = False) -> None:
     if service.reason:
         console.print(service.reason, markup=False)
     console.print(f"{service.project}  {service.import_path}", markup=False, highlight=False)
+    if service.pid:
+        console.print(f"host: process {service.pid}", highlight=False)
     for flow in service.flows:
         console.print(f"  {flow}", markup=False, highlight=False)
+
+
+@app.command()
+def pid(context: typer.Context, name: str) -> None:
+    """The process that serves it: end it to load changed code, kill it to see that nothing is lost."""
+    with connect(context) as client:
+        service = client.services.get(name)
+    if service.pid is None:
+        errors.print(f"{name} has no process: it is {service.state}.", highlight=False)
+        raise typer.Exit(1)
+    typer.echo(service.pid)
 
 
 @app.command()

@@ -103,6 +103,7 @@ class Service(Record):
     state: str = ""
     reason: str | None = None
     isolation: str = ""
+    pid: int | None = None
     env: list[str] = []
     flows: list[str] = []
 

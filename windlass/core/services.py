@@ -32,7 +32,7 @@ class NewService:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service and how it is doing; `flows` are the names of its agents."""
+    """A service and how it is doing; `pid` is the process of its host, `flows` are the names of its agents."""
 
     id: ServiceId
     name: str
@@ -45,12 +45,14 @@ class Service:
     isolation: str
     created_at: datetime
     updated_at: datetime
+    pid: int | None
     flows: tuple[str, ...]
 
 
-COLUMNS = ", ".join(f"s.{column.name}" for column in fields(Service) if column.name != "flows")
+COLUMNS = ", ".join(f"s.{column.name}" for column in fields(Service) if column.name not in {"pid", "flows"})
 QUERY = f"""
-select {COLUMNS}, array(select f.name from flow f where f.service_id = s.id order by f.position) as flows
+select {COLUMNS}, array(select f.name from flow f where f.service_id = s.id order by f.position) as flows,
+  (select h.pid from host h where h.service_id = s.id and h.ended_at is null order by h.started_at desc limit 1) as pid
 from service s where $1::text is null or s.name = $1 order by s.name
 """  # noqa: S608 - column names are constants
 
