@@ -63,7 +63,7 @@ def own(path: Path, account: Account, mode: int) -> None:
 
 
 def make_passable(path: Path) -> None:
-    """Make a folder, and those above it that are missing, so that every account can pass through, whatever our umask."""
+    """Make a folder, and those above it that are missing, so that every account can pass whatever our umask."""
     if not path.exists():
         make_passable(path.parent)
         path.mkdir()

@@ -1,0 +1,161 @@
+"""`make up`: one command, one page, and no process that outlives it."""
+
+import os
+import signal
+import socket
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from stack.postgres import OWNER
+from stack.temporal import Server
+from tests.parts import Postgres, eventually, short_folder
+from tests.stacks import Stack, password, signs_in, stack_in
+from windlass.core.database import dial
+from windlass.core.supervision import ChildState, identify
+
+NAMES = ["postgres", "temporal", "standin", "gateway", "worker-runs", "worker-services"]
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+def home() -> Generator[Path]:
+    with short_folder() as folder:
+        yield folder / "home"
+
+
+@pytest.fixture(scope="module")
+async def running() -> AsyncGenerator[Stack]:
+    """One stack for the tests that leave it as they found it."""
+    with short_folder() as folder:
+        async with stack_in(folder / "home") as stack:
+            await stack.start()
+            yield stack
+
+
+async def test_the_page_says_where_everything_is(running: Stack):
+    assert running.url in running.page
+    assert f"{running.url}/docs" in running.page
+    assert f"http://127.0.0.1:{running.environment['WINDLASS_TEMPORAL_UI_PORT']}" in running.page
+    assert "not set: scripted stand-in answers, clearly labelled" in running.page
+    assert str(running.home) in running.page
+    assert [child.name for child in running.status.children] == NAMES
+
+
+async def test_the_printed_password_signs_in(running: Stack):
+    assert await signs_in(running, password(running.page))
+
+
+async def test_everything_is_ready_and_the_page_of_temporal_answers(running: Stack):
+    async with httpx.AsyncClient() as client:
+        ready = await client.get(f"{running.url}/ready")
+        ui = await client.get(f"http://127.0.0.1:{running.environment['WINDLASS_TEMPORAL_UI_PORT']}/")
+
+    assert ready.status_code == 200
+    assert ui.status_code < 400
+
+
+async def test_a_second_start_says_what_runs_and_where(running: Stack):
+    code, said = await running.command("up")
+
+    assert code == 0
+    assert "already running" in said
+    assert running.url in said
+    assert all(name in said for name in NAMES)
+
+
+async def test_the_secret_and_the_socket_are_for_their_owner(running: Stack):
+    assert (running.home / "secret.key").stat().st_mode & 0o077 == 0
+    assert (running.home / "logs").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_killed_part_comes_back_and_is_named(running: Stack, name: str):
+    before = running.pid(name)
+
+    os.kill(before, signal.SIGKILL)
+
+    await eventually(lambda: running.pid(name) not in (0, before), 30)
+    await eventually(lambda: running.child(name).state is ChildState.RUNNING, 30)
+    await eventually(lambda: f"{name} ended" in running.page)
+
+
+async def test_a_second_stack_runs_beside_the_first(running: Stack, home: Path):
+    async with stack_in(home, WINDLASS_ADMIN_PASSWORD="a password of the second one") as second:  # noqa: S106
+        await second.start()
+
+        assert await signs_in(second, "a password of the second one")
+        assert not await signs_in(running, "a password of the second one")
+        assert "shown this once" not in second.page
+
+
+async def test_it_starts_after_everything_was_killed_and_still_knows_its_people(home: Path):
+    async with stack_in(home) as stack:
+        await stack.start()
+        secret = password(stack.page)
+
+        await stack.kill_everything()
+        await stack.start()
+
+        assert await signs_in(stack, secret)
+        assert "shown this once" not in stack.page
+
+
+async def test_a_killed_supervisor_leaves_nobody_behind(home: Path):
+    async with stack_in(home) as stack:
+        await stack.start()
+        assert len(stack.living()) == len(NAMES) + 1
+
+        os.kill(stack.status.supervisor.pid, signal.SIGKILL)
+
+        await eventually(lambda: stack.living() == [])
+        assert (await stack.command("down"))[0] == 0
+        assert (await stack.command("status"))[0] != 0
+
+
+async def test_down_stops_everything_in_order(home: Path):
+    async with stack_in(home) as stack:
+        await stack.start()
+        pids = stack.living()
+
+        code, said = await stack.command("down")
+
+        assert (code, said.strip()) == (0, "Stopped.")
+        assert await stack.ended() == 0
+        assert not any(identify(pid).is_alive for pid in pids)
+        assert "database system is shut down" in (home / "logs" / "postgres.log").read_text()
+
+
+async def test_a_busy_port_is_an_error_that_names_its_holder(home: Path):
+    async with stack_in(home) as stack:
+        port = stack.environment["WINDLASS_TEMPORAL_PORT"]
+        with socket.create_server(("127.0.0.1", int(port))):
+            await stack.begin()
+
+            assert await stack.ended() == 1
+
+        assert f"Port {port} is held by pid {os.getpid()}" in stack.page
+        assert "WINDLASS_TEMPORAL_PORT=" in stack.page
+
+
+async def test_parts_that_are_given_are_not_started(home: Path, postgres: Postgres, temporal: Server):
+    owner = await dial(postgres.url, name="test", role=OWNER)
+    await owner.execute("create database given")
+    await owner.close()
+    given = postgres.url.replace("/postgres?", "/given?")
+    async with stack_in(
+        home,
+        WINDLASS_DATABASE_URL=given,
+        TEMPORAL_ADDRESS=temporal.address,
+        ANTHROPIC_API_KEY="sk-ant-not-a-real-key-xyz9",
+    ) as stack:
+        await stack.start()
+
+        assert [child.name for child in stack.status.children] == NAMES[3:]
+        assert "set, sk-ant-…xyz9" in stack.page
+        assert "not-a-real-key" not in stack.page
+        assert await signs_in(stack, password(stack.page))
+        await stack.command("down")
