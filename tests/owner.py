@@ -13,7 +13,7 @@ from windlass.core.database import Connection, prepare
 @asynccontextmanager
 async def as_owner(url: str) -> AsyncGenerator[Connection]:
     """A connection as the owner of everything."""
-    connect: Any = asyncpg.connect  # pyright: ignore[reportUnknownMemberType]
+    connect: Any = getattr(asyncpg, "connect")  # noqa: B009 - it has no types
     connection = await connect(url)
     try:
         await prepare(connection)

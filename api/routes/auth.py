@@ -13,7 +13,6 @@ from api.bodies import Body, Email, Name, Password
 from api.cookies import check_transport, clear_session_cookie, set_session_cookie
 from api.dependencies import (
     AuthenticationDep,
-    Me,
     MeChanging,
     Public,
     SessionsDep,
@@ -182,7 +181,7 @@ async def logout(
 
 
 @router.get("/sessions")
-async def list_sessions(caller: Me, sessions: SessionsDep) -> LoginSessionList:
+async def list_sessions(caller: MeChanging, sessions: SessionsDep) -> LoginSessionList:
     """Where you are signed in."""
     live = await sessions.live(caller)
     return LoginSessionList(

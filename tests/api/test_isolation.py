@@ -1,0 +1,108 @@
+"""What belongs to another tenant does not exist (control A2), at every address that names a thing."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from api.app import create_app
+from api.dependencies import State
+from tests.api.people import Organisation, Person
+from tests.declarations import Declared, declared
+from windlass.contracts.ids import new_id
+from windlass.core.settings import Settings
+
+TEXTUAL = {"/v1/agents/{name:path}", "/agents/{name:path}", "/assets/{version}/{name}"}
+BODIES: dict[str, dict[str, Any]] = {
+    "PATCH /v1/tenants/{tenant_id}": {"name": "Mine now"},
+    "POST /v1/tenants/{tenant_id}/transfer": {"person_id": str(new_id())},
+    "PATCH /v1/members/{person_id}": {"role": "viewer"},
+    "PATCH /v1/api-keys/{key_id}": {"name": "Mine now"},
+    "POST /v1/runs/{run_id}/cancel": {},
+    "POST /v1/runs/{run_id}/retry": {},
+}
+
+FORMS = {"POST /settings/members/{person_id}": {"role": "viewer"}}
+
+
+def routes() -> Iterator[Declared]:
+    """Every route whose address names one thing."""
+    settings: Any = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
+    app = create_app(cast("State", {"settings": settings}))
+    yield from (route for route in declared(app) if "{" in route.path and route.path not in TEXTUAL)
+
+
+async def created(person: Person, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    answer = await person.http.post(path, json=body)
+    assert answer.is_success, answer.text
+    return answer.json()
+
+
+@pytest.fixture(scope="module")
+async def things(umbrella: Organisation) -> dict[str, str]:
+    """One thing of every kind that belongs to somebody else, by the name its addresses use."""
+    run = await created(umbrella.owner, "/v1/runs", {"agent": "claude", "inputs": {"prompt": "hi"}})
+    service = {"name": "theirs", "project": "/srv/theirs", "import_path": "app:app", "enabled": False}
+    sessions = (await umbrella.owner.http.get("/v1/auth/sessions")).json()["items"]
+    return {
+        "run_id": run["id"],
+        "name": (await created(umbrella.owner, "/v1/services", service))["name"],
+        "key_id": (await created(umbrella.owner, "/v1/api-keys", {"name": "theirs"}))["id"],
+        "person_id": str(umbrella.viewer.id),
+        "session_id": sessions[0]["id"],
+        "tenant_id": str(umbrella.id),
+        "seq": "1",
+    }
+
+
+async def ask(person: Person, route: Declared, names: dict[str, str]) -> httpx.Response:
+    path = re.sub(r"\{(\w+)(?::\w+)?\}", lambda match: names[match[1]], route.path)
+    return await person.http.request(route.method, path, json=BODIES.get(route.name), data=FORMS.get(route.name))
+
+
+def shape(answer: httpx.Response, names: dict[str, str]) -> tuple[int, str]:
+    """An answer without the id that was asked for, the request's own id, and a page's nonce."""
+    text = answer.text
+    for name in sorted(names.values(), key=len, reverse=True):
+        text = text.replace(name, "…") if len(name) > 1 else text
+    return answer.status_code, re.sub(
+        r'(nonce=|request_id":|id )"?[\w-]+"?', "", text.replace(answer.headers["x-request-id"], "")
+    )
+
+
+@pytest.mark.parametrize("route", [pytest.param(route, id=route.name) for route in routes()])
+async def test_a_thing_of_another_tenant_answers_like_one_that_does_not_exist(
+    acme: Organisation, things: dict[str, str], route: Declared
+):
+    """A2: the same status and the same body."""
+    unknown = {name: str(new_id()) for name in things} | {"name": "no-such-service", "key_id": "0" * 16, "seq": "1"}
+
+    theirs, nothing = await ask(acme.owner, route, things), await ask(acme.owner, route, unknown)
+
+    assert shape(theirs, things) == shape(nothing, unknown)
+    if route.path.startswith("/v1/"):
+        assert theirs.status_code == 404
+
+
+@pytest.mark.parametrize("route", [pytest.param(r, id=r.name) for r in routes() if "{run_id}" in r.path])
+async def test_another_members_run_is_not_found_without_read_all(acme: Organisation, route: Declared):
+    """A2."""
+    run = await created(acme.builder, "/v1/runs", {"agent": "claude", "inputs": {"prompt": "hi"}})
+    mine, unknown = {"run_id": run["id"], "seq": "1"}, {"run_id": str(new_id()), "seq": "1"}
+
+    theirs, nothing = await ask(acme.operator, route, mine), await ask(acme.operator, route, unknown)
+
+    assert shape(theirs, mine) == shape(nothing, unknown)
+
+
+async def test_what_was_tried_changed_nothing(umbrella: Organisation, things: dict[str, str]):
+    """A2: everything is still there for those it belongs to."""
+    http = umbrella.owner.http
+    paths = ("runs/{run_id}", "services/{name}", "api-keys/{key_id}", "members/{person_id}", "tenants/{tenant_id}")
+    answers = [await http.get("/v1/" + path.format(**things)) for path in paths]
+
+    assert [answer.status_code for answer in answers] == [200] * len(paths)
+    assert answers[2].json()["name"] == "theirs"
+    assert answers[4].json()["name"] != "Mine now"

@@ -1,0 +1,65 @@
+"""The table of roles and permissions, executed: every role at every route (control A1)."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+
+from api.app import create_app
+from api.dependencies import State
+from tests.api.people import Gateway, Organisation
+from tests.declarations import Declared, declared
+from windlass.contracts.ids import new_id
+from windlass.core.permissions import PERSONAL, ROLES, Permission, Role
+from windlass.core.settings import Settings
+
+ENDING = {"/v1/auth/logout", "/signout"}  # they end the session that the rest of the test needs
+
+
+def routes() -> Iterator[Declared]:
+    """Every route that asks for a permission."""
+    settings: Any = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
+    app = create_app(cast("State", {"settings": settings}))
+    yield from (route for route in declared(app) if route.permission is not None)
+
+
+def address(route: Declared) -> str:
+    """The route's address for a thing that does not exist."""
+    path = re.sub(r"\{\w+_id\}", str(new_id()), route.path)
+    return re.sub(r"\{[^}]+\}", "0", path)
+
+
+@pytest.fixture(scope="module")
+async def people(gateway: Gateway) -> Organisation:
+    return await gateway.organisation("Matrix")
+
+
+@pytest.mark.parametrize("route", [pytest.param(route, id=route.name) for route in routes()])
+async def test_a_role_may_exactly_what_the_table_says(people: Organisation, route: Declared):
+    """A1: without the permission 403; with it whatever the route says about a thing that does not exist."""
+    for role, person in people.people.items():
+        is_allowed = route.permission in ROLES[role]
+        if is_allowed and route.path in ENDING:
+            continue
+        async with person.http.stream(route.method, address(route)) as answer:
+            assert (answer.status_code != 403) == is_allowed, f"{role}: {answer.status_code}"
+            assert answer.status_code not in (401, 500)
+
+
+@pytest.mark.parametrize("route", [pytest.param(route, id=route.name) for route in routes()])
+async def test_nobody_may_nothing(gateway: Gateway, route: Declared):
+    """A1: without credentials 401, or for pages the way to the sign-in."""
+    async with (await gateway.browser()).stream(route.method, address(route)) as answer:
+        assert answer.status_code in ((401,) if route.path.startswith("/v1/") else (302, 303, 401))
+
+
+@pytest.mark.parametrize("permission", sorted(ROLES[Role.OWNER] - PERSONAL))
+async def test_a_key_may_only_what_it_was_given(acme: Organisation, gateway: Gateway, permission: Permission):
+    """C7: every route but those of the one permission answers 403."""
+    made = await acme.owner.http.post("/v1/api-keys", json={"name": "one", "permissions": [permission]})
+    http = await gateway.browser(headers={"authorization": f"Bearer {made.json()['key']}"})
+
+    for route in (route for route in routes() if route.path.startswith("/v1/")):
+        async with http.stream(route.method, address(route)) as answer:
+            assert (answer.status_code != 403) == (route.permission == permission), route.name
