@@ -33,7 +33,7 @@ def open_topics(engine: Engine, health: list[Part]) -> Multiplexer:
             }
             for run in newest
         }
-        return {"counts": counts, **lines}
+        return {"counts": {str(status): count for status, count in counts.items()}, **lines}
 
     async def look(_caller: Caller) -> Mapping[str, Any]:
         report = await examine(health)
