@@ -1,0 +1,78 @@
+"""What the faults cost, measured: kept in a file and printed as a table."""
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from tests.faults.load import Load, Outcome
+
+FOLDER = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """How long runs stood still because of one fault, in seconds; `must_s` is the limit of the longest."""
+
+    fault: str
+    runs: int
+    steps: int
+    step_s: float
+    median_s: float
+    longest_s: float
+    must_s: float
+    repeated_steps: int
+    events: int
+
+    @property
+    def line(self) -> str:
+        """One line of the table."""
+        return (
+            f"| {self.fault} | {self.median_s:.2f} | {self.longest_s:.2f} | {self.must_s:g} "
+            f"| {self.repeated_steps} of {self.runs * self.steps} |"
+        )
+
+
+HEAD = "| killed | median s | longest s | must | steps executed twice |\n|---|---|---|---|---|"
+
+
+def silence(fault: str, must_s: float, load: Load, outcomes: Sequence[Outcome], silences: Sequence[float]) -> Silence:
+    """The figures of one fault."""
+    return Silence(
+        fault,
+        load.runs,
+        load.steps,
+        load.step_s,
+        median_s=round(median(silences), 3),
+        longest_s=round(max(silences), 3),
+        must_s=must_s,
+        repeated_steps=sum(outcome.repeated for outcome in outcomes),
+        events=sum(len(outcome.events) for outcome in outcomes),
+    )
+
+
+class Report:
+    """The figures of one test session, written after every fault."""
+
+    def __init__(self, form: str) -> None:
+        self._form, self._silences = form, list[Silence]()
+
+    @property
+    def file(self) -> Path:
+        """The full form is kept in `latest.json`, the short one beside it."""
+        return FOLDER / ("latest.json" if self._form == "full" else "short.json")
+
+    def add(self, figures: Silence) -> None:
+        """Keep the figures of a fault."""
+        self._silences.append(figures)
+        FOLDER.mkdir(exist_ok=True)
+        machine = {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()[1]}
+        document = {"form": self._form, "machine": machine, "silences": [asdict(each) for each in self._silences]}
+        self.file.write_text(json.dumps(document, indent=1) + "\n")
+
+    def table(self) -> str:
+        """Everything measured so far, as Markdown."""
+        return "\n".join([HEAD, *(each.line for each in self._silences)])

@@ -1,0 +1,79 @@
+"""kill -9 of every part while runs are in flight: all finish, nothing is lost or doubled, and nobody waits for long."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.faults.figures import Report, silence
+from tests.faults.load import Load, examine, finish, in_flight
+from tests.faults.stack import Stack, gone
+from windlass.client import AsyncClient
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is killed, and how long a run may stand still because of it."""
+
+    name: str
+    strike: Callable[[Stack], Awaitable[None]]
+    must_s: float
+
+
+def killing(*names: str) -> Callable[[Stack], Awaitable[None]]:
+    async def strike(stack: Stack) -> None:
+        await stack.kill(*names)
+
+    return strike
+
+
+async def nothing(stack: Stack) -> None:
+    """For comparison: how long runs stand still when nothing breaks."""
+
+
+async def everything(stack: Stack) -> None:
+    """The supervisor with every process; whoever owns the machine starts it again."""
+    await stack.kill_everything()
+    await stack.begin()
+
+
+FAULTS = (
+    Fault("nothing", nothing, 2),
+    Fault("gateway", killing("gateway"), 2),
+    Fault("worker runs", killing("worker-runs"), 5),
+    Fault("worker services", killing("worker-services"), 5),
+    Fault("host", killing("host"), 2),
+    Fault("PostgreSQL", killing("postgres"), 2),
+    Fault("PostgreSQL and worker runs", killing("postgres", "worker-runs"), 5),
+    Fault("Temporal", killing("temporal"), 2),
+    Fault("everything", everything, 6),
+)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+async def test_runs_survive_a_kill(
+    fault: Fault, stack: Stack, client: AsyncClient, load: Load, report: Report, marks: Path
+):
+    async with in_flight(client, load, marks) as followed:
+        struck_at = datetime.now(UTC)
+        await fault.strike(stack)
+        if fault.strike is everything:
+            struck_at = datetime.now(UTC)
+        await finish(followed, load.patience_s)
+        outcomes = await asyncio.gather(*(examine(client, each, load) for each in followed))
+
+    silences = [outcome.silence_s(struck_at, load.step_s) for outcome in outcomes]
+    report.add(silence(fault.name, fault.must_s, load, outcomes, silences))
+    assert max(silences) <= fault.must_s
+    await stack.is_whole()
+
+
+async def test_a_killed_supervisor_leaves_nobody_behind(stack: Stack, client: AsyncClient):
+    orphans = await stack.kill_supervisor()
+
+    await gone(orphans)
+    await stack.start()
+    await stack.wait_for_service(client, "stepping")

@@ -1,0 +1,67 @@
+"""Clients that follow a run's stream through every outage and remember exactly what they were sent."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import httpx
+
+from windlass.contracts.events import TERMINAL_STATUSES
+
+PAUSE_S = 0.1
+TIMEOUT = httpx.Timeout(5.0, read=20.0)  # the gateway pings every 15 s
+
+
+@dataclass(slots=True)
+class Watcher:
+    """One client of a run's stream; it resumes by the last id it saw and drops nothing that it hears twice."""
+
+    http: httpx.AsyncClient
+    run_id: str
+    hangs_up_after: int | None = None  # so many events, again and again
+    seqs: list[int] = field(default_factory=list[int])
+    connections: int = 0
+    steps_done: int = 0
+    is_over: bool = False
+
+    async def watch(self) -> None:
+        """Follow the run to its terminal event."""
+        while not self.is_over:
+            try:
+                await self._connect()
+            except (httpx.TransportError, httpx.StreamError):
+                await asyncio.sleep(PAUSE_S)
+
+    async def _connect(self) -> None:
+        headers = {"last-event-id": str(self.seqs[-1])} if self.seqs else {}
+        path = f"/v1/runs/{self.run_id}/stream"
+        async with self.http.stream("GET", path, headers=headers, timeout=TIMEOUT) as response:
+            if response.status_code != HTTPStatus.OK:
+                self.is_over = response.status_code == HTTPStatus.NO_CONTENT
+                await asyncio.sleep(PAUSE_S)
+                return
+            self.connections += 1
+            await self._read(response)
+
+    async def _read(self, response: httpx.Response) -> None:
+        frame: dict[str, str] = {}
+        heard = 0
+        async for line in response.aiter_lines():
+            if line:
+                name, _, value = line.partition(":")
+                frame[name] = value.removeprefix(" ")
+                continue
+            heard += self._take(frame)
+            frame = {}
+            if self.is_over or heard == self.hangs_up_after:
+                return
+
+    def _take(self, frame: dict[str, str]) -> bool:
+        if "id" not in frame:
+            return False
+        self.seqs.append(int(frame["id"]))
+        payload = json.loads(frame["data"])["payload"]
+        self.steps_done += frame["event"] == "step" and payload["state"] == "done"
+        self.is_over = frame["event"] == "status" and payload["status"] in TERMINAL_STATUSES
+        return True

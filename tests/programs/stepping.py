@@ -1,0 +1,43 @@
+"""A service whose steps leave a mark in a file outside at every execution."""
+
+import asyncio
+import os
+from typing import Any
+
+from fastapi import Request
+
+from windlass import Launch, ServeAPI, Tracer, forms
+
+app = ServeAPI()
+
+
+@app.enter(
+    "/steps",
+    forms.Model(
+        forms.InputText("marks", label="File that gets a line per execution", required=True),
+        forms.InputNumber("n", label="How many steps", value=30, min_value=1, required=True),
+        forms.InputNumber("seconds", label="Seconds for each", value=0.2, min_value=0, required=True),
+        forms.Submit("Start"),
+    ),
+)
+async def enter_steps(inputs: dict[str, Any], request: Request) -> Launch:
+    """Take steps that can be counted from outside."""
+    return Launch(request, take_steps, inputs)
+
+
+async def take_steps(inputs: dict[str, Any], tracer: Tracer) -> dict[str, list[int]]:
+    """Take one step after the other."""
+    marks, seconds = inputs["marks"], inputs["seconds"]
+    taken = [await tracer.step(f"step {i}", take_step, i, marks, seconds) for i in range(int(inputs["n"]))]
+    return {"taken": taken}
+
+
+async def take_step(number: int, marks: str, seconds: float) -> int:
+    """Leave a mark, then work."""
+    file = os.open(marks, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(file, f"{number}\n".encode())
+    finally:
+        os.close(file)
+    await asyncio.sleep(seconds)
+    return number
