@@ -58,15 +58,21 @@ class Driving:
     async def _store(self, execution: Execution, batch: Sequence[Report | BaseException]) -> DriveOutcome | None:
         """Commit one batch; answers the outcome when it was the last one."""
         events: list[NewEvent] = []
+        ending: list[NewEvent] = []
         for report in batch:
             if isinstance(report, Reported):
                 events.append(report.event)
             elif isinstance(report, Began):
                 events += self._beginning(report.meta)
             elif isinstance(report, Ended):
-                events += self._ending(report)
+                ending = self._ending(report)
         await self._show(batch)
-        await self._append(execution, events)
+        if (
+            self._attached.epoch != 1
+        ):  # what the agent says otherwise than the last time must be in before the log closes
+            await self._append(execution, events)
+            events = []
+        await self._append(execution, [*events, *ending])
         return self._outcome(batch[-1])
 
     def _outcome(self, last: Report | BaseException) -> DriveOutcome | None:
