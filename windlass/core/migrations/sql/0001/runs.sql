@@ -177,6 +177,12 @@ begin
   return query select * from run where id = new_id;
 end $$;
 
+-- The inputs as an event can hold them; all of them are on the run's row.
+create function shown_inputs(p_inputs jsonb) returns jsonb language sql immutable as $$
+  select case when octet_length(jsonb_build_object('dict', p_inputs)::text) <= 32768 then jsonb_build_object('dict', p_inputs)
+              else jsonb_build_object('Text', jsonb_build_object('body', format('%s bytes of inputs, kept with the run', octet_length(p_inputs::text)))) end
+$$;
+
 -- Take the run over: raise its epoch, say that it starts, and answer all an executor needs. Null: there is no such run.
 create function attach_run(p_tenant uuid, p_run uuid, p_attempt int) returns jsonb language plpgsql as $$
 declare
@@ -191,7 +197,7 @@ begin
   if not is_terminal(r.status) then
     new_epoch := raise_epoch(p_tenant, p_run);
     perform run_append(p_tenant, p_run, new_epoch, array_fill('run:' || p_attempt, array[2]), array[1, 2]::bigint[], array['status', 'inputs'],
-                       array[jsonb_build_object('status', 'starting', 'attempt', p_attempt), jsonb_build_object('dict', r.inputs)]);
+                       array[jsonb_build_object('status', 'starting', 'attempt', p_attempt), shown_inputs(r.inputs)]);
     select * into r from run where id = p_run;
   end if;
   return jsonb_build_object(
