@@ -1,0 +1,205 @@
+"""A running engine for tests: gateway half, runs worker and services keeper in this process, agents in real hosts."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+
+from activities.adapters.processes import HostFolders, LocalHosts
+from activities.services import ServiceKeeper
+from api.engine import Engine as Gateway
+from api.engine import open_engine
+from stack import environment
+from stack.temporal import Server
+from windlass.contracts.events import Event, EventKind
+from windlass.contracts.ids import PersonId, RunId, TenantId, new_id, workflow_id
+from windlass.core.callers import Caller
+from windlass.core.database import JOBS_ROLE, Database
+from windlass.core.listener import Listener
+from windlass.core.permissions import ROLES, Role
+from windlass.core.runs import Run, StartRun
+from windlass.core.services import CHANGED_CHANNEL, NewService, Service
+from windlass.core.settings import Settings
+from windlass.core.wakeup import Notifier
+from windlass.core.wanted import Wanted
+from workers.runs import build, sockets
+from workers.runtime import Parts
+from workers.services import resumer
+
+PROGRAMS = Path(__file__).parents[1] / "programs"
+
+
+def somebody(role: Role = Role.OWNER, tenant_id: TenantId | None = None) -> Caller:
+    """A caller in a tenant of their own, or in the one given."""
+    return Caller(tenant_id or TenantId(new_id()), PersonId(new_id()), "Ada", role, ROLES[role])
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What a test needs to start runs and to see what became of them."""
+
+    caller: Caller
+    settings: Settings
+    database: Database
+    gateway: Gateway
+    client: Client
+
+    async def serve(self, name: str, program: str = "agents:app") -> Service:
+        """Add a service and wait for its host."""
+        service = await self.gateway.services.add(self.caller, NewService(name, str(PROGRAMS), program))
+        while service.state != "running":
+            assert service.state != "unhealthy", service.reason
+            await asyncio.sleep(0.02)
+            service = await self.gateway.services.get(self.caller, name)
+        return service
+
+    async def host_of(self, service: Service) -> int:
+        """The process that serves the service now."""
+        query = "select pid from host where service_id = $1 and ended_at is null"
+        async with self.database.tenant(self.caller.tenant_id) as connection:
+            return await connection.fetchval(query, service.id)
+
+    async def start(self, agent: str, inputs: Mapping[str, Any] | None = None, **wish: Any) -> Run:
+        """Start a run."""
+        return await self.gateway.runs.start(self.caller, StartRun(agent, dict(inputs or {}), **wish))
+
+    async def get(self, run_id: RunId) -> Run:
+        """The run as it stands."""
+        return await self.gateway.runs.get(self.caller, run_id)
+
+    async def ended(self, run_id: RunId, patience_s: float = 30) -> Run:
+        """The run after its end, in the record and in Temporal."""
+        await until(lambda: self._is_over(run_id), patience_s)
+        await self.workflow(run_id).result()
+        return await self.get(run_id)
+
+    async def finished(self, agent: str, inputs: Mapping[str, Any] | None = None, **wish: Any) -> Run:
+        """Start a run and wait for its end."""
+        return await self.ended((await self.start(agent, inputs, **wish)).id)
+
+    async def events(self, run_id: RunId, *kinds: EventKind) -> list[Event]:
+        """What the log holds of a run."""
+        return await self.gateway.events.read(self.caller.tenant_id, run_id, kinds=kinds or None)
+
+    async def statuses(self, run_id: RunId) -> list[str]:
+        """The statuses a run went through."""
+        return [event.payload["status"] for event in await self.events(run_id, EventKind.STATUS)]
+
+    def workflow(self, run_id: RunId) -> WorkflowHandle[Any, Any]:
+        """The run's workflow."""
+        return self.client.get_workflow_handle(workflow_id(self.caller.tenant_id, "runs", run_id))
+
+    async def _is_over(self, run_id: RunId) -> bool:
+        return not (await self.get(run_id)).is_live
+
+
+async def until(predicate: Callable[[], Awaitable[object]], patience_s: float = 30) -> None:
+    """Wait until something is true."""
+    async with asyncio.timeout(patience_s):
+        while not await predicate():  # noqa: ASYNC110  any state of any part may be asked for
+            await asyncio.sleep(0.02)
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A folder in which a test and an agent leave files for each other."""
+
+    folder: Path
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """What an agent must be told."""
+        return {"folder": str(self.folder)}
+
+    def leave(self, name: str) -> None:
+        """Leave a file for the agent."""
+        (self.folder / name).touch()
+
+    def count(self, name: str) -> int:
+        """How many lines the agent has added to a file; 0: there is none."""
+        path = self.folder / name
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+    async def appears(self, name: str) -> None:
+        """Wait for a line of the agent's."""
+
+        async def is_there() -> bool:
+            return self.count(name) > 0
+
+        await until(is_there)
+
+
+def settings_of(folder: Path, database_url: str, temporal: Server) -> Settings:
+    """The settings of a stack in `folder`."""
+    return Settings.model_validate(
+        {
+            "WINDLASS_HOME": folder,
+            "WINDLASS_NODE": folder.name,
+            "WINDLASS_DATABASE_URL": database_url,
+            "TEMPORAL_ADDRESS": temporal.address,
+            "WINDLASS_STANDIN_URL": "http://127.0.0.1:9",
+            "WINDLASS_HOST_PYTHON": environment.python(environment.place()),
+        }
+    )
+
+
+@asynccontextmanager
+async def running_engine(settings: Settings, *, works: bool = True) -> AsyncGenerator[Engine]:
+    """Everything that makes runs; without `works` somebody else must serve the queue."""
+    url = settings.require_database_url()
+    await environment.ensure(environment.place())
+    database, jobs = await Database.connect(url), await Database.connect(url, role=JOBS_ROLE, max_size=3)
+    notifier, listener = Notifier(url), Listener(url)
+    await notifier.start()
+    await listener.start()
+    client = await Client.connect(settings.temporal_address, identity="tests")
+    parts = Parts(settings, database, jobs, notifier, listener, asyncio.Event())
+    caller = somebody()
+    async with open_engine(settings, database, jobs) as gateway, keeping(parts):
+        engine = Engine(caller, settings, database, gateway, client)
+        if works:
+            async with build(client, parts):
+                yield engine
+        else:
+            yield engine
+        await _remove_services(engine)
+    await listener.close()
+    await notifier.close()
+    await jobs.close()
+    await database.close()
+
+
+@asynccontextmanager
+async def keeping(parts: Parts) -> AsyncGenerator[None]:
+    """The services worker's loop."""
+    settings = parts.settings
+    folders = HostFolders(sockets(settings), settings.home / "logs", str(settings.host_python), None)
+    wanted = Wanted(parts.database, parts.jobs, parts.notifier)
+    keeper = ServiceKeeper(wanted, LocalHosts(folders), resumer(settings), settings.node)
+    parts.listener.on(CHANGED_CHANNEL, lambda _name: keeper.look())
+    task = asyncio.create_task(keeper.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _remove_services(engine: Engine) -> None:
+    """Have every host end."""
+    async with engine.database.tenant(engine.caller.tenant_id) as connection:
+        await connection.execute("update run set ended_at = now() where ended_at is null")
+    for service in await engine.gateway.services.catalogue(engine.caller):
+        pid = await engine.host_of(service)
+        await engine.gateway.services.remove(engine.caller, service.name)
+        if pid:
+            await until(lambda pid=pid: asyncio.to_thread(_is_gone, pid))
+
+
+def _is_gone(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists()
