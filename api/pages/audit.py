@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.dependencies import AuditDep, AuditReader
-from api.pages.lines import to_json
 from api.pages.rendering import page, viewer
 from api.pages.shell import Place
+from api.pages.typed import to_json
 from windlass.core.audit import AuditFilter
 
 router = APIRouter(include_in_schema=False)

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from api.pages.lines import to_json
 from api.pages.markdown import markdown
 from api.pages.rendering import Form
+from api.pages.typed import to_json
 
 TEXTS = frozenset(
     {"text", "number", "password", "email", "url", "tel", "search", "date", "time", "datetime-local", "month", "week"}

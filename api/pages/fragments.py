@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from api.pages.shell import Counts
+
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
@@ -22,6 +24,11 @@ class Fragment:
         if self.after:
             attributes += Markup(' data-after="{}"').format(self.after)
         return f"<template{attributes}>{self.html}</template>"
+
+
+def live_count(counts: Counts) -> Fragment:
+    """The number of live runs in the rail."""
+    return Fragment("n-runs", f'<span class="count" id="n-runs">{counts.live_runs or ""}</span>')
 
 
 def say(sentence: str) -> Fragment:

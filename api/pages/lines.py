@@ -1,14 +1,14 @@
 """Events as the lines of a log."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from api.pages import ansi
-from api.pages.formats import Viewer, duration, money, tokens
+from api.pages.formats import Viewer, duration, money, parse_time, tokens
 from api.pages.spans import decimal
 from api.pages.tracebacks import Frame, read_traceback
+from api.pages.typed import plain, to_json
 from windlass.contracts.events import Event, EventKind
 
 SHOWN_LINES = 4
@@ -47,11 +47,13 @@ class Line:
 
 def line(event: Event, viewer: Viewer, url: str = "") -> Line:
     """The event as a line."""
-    text, tone = read_text(event)
+    text, tone = read_text(event, viewer)
     kind = str(event.kind)
     trace = read_traceback(str(event.payload.get("traceback") or "")) if event.kind is EventKind.ERROR else ()
     every = text.rstrip("\n").split("\n")
     shown = tuple(ansi.pieces(each[:LONGEST_LINE]) for each in every[:SHOWN_LINES])
+    if event.kind is EventKind.MESSAGE and event.payload.get("standin"):
+        shown = ((("f0", "stand-in  "), *shown[0]), *shown[1:])
     rest = tuple(ansi.pieces(each[:LONGEST_LINE]) for each in every[SHOWN_LINES:MOST_LINES])
     return Line(
         event.seq, event.at, viewer.clock(event.at), kind, GROUP_OF.get(kind, "other"), tone, url,
@@ -59,7 +61,7 @@ def line(event: Event, viewer: Viewer, url: str = "") -> Line:
     )  # fmt: skip
 
 
-def read_text(event: Event) -> tuple[str, str]:
+def read_text(event: Event, viewer: Viewer) -> tuple[str, str]:
     """What an event says in words, and its tone."""
     payload = event.payload
     tone = TONES.get(event.kind, "")
@@ -68,7 +70,7 @@ def read_text(event: Event) -> tuple[str, str]:
     if event.kind is EventKind.STATUS:
         return status_text(payload)
     if event.kind is EventKind.STEP:
-        return step_text(payload)
+        return step_text(payload, viewer)
     if event.kind is EventKind.ERROR:
         return f"{payload.get('type', 'Error')}: {payload.get('message', '')}".rstrip(": "), tone
     if event.kind is EventKind.USAGE:
@@ -86,10 +88,11 @@ def status_text(payload: dict[str, Any]) -> tuple[str, str]:
     return text, {"finished": "kept", "failed": "err"}.get(status, "")
 
 
-def step_text(payload: dict[str, Any]) -> tuple[str, str]:
+def step_text(payload: dict[str, Any], viewer: Viewer) -> tuple[str, str]:
     """A step that began or ended."""
     state, name = str(payload.get("state", "")), str(payload.get("name", ""))
-    arguments = f" {payload['args']}" if payload.get("args") and state in ("started", "repeated") else ""
+    until = parse_time(payload.get("until"))
+    arguments = f" with {payload['args']}" if payload.get("args") and until is None else ""
     ms = payload.get("ms")
     took = f" in {duration(float(ms) / 1000)}" if isinstance(ms, int | float) else ""
     error: Any = payload.get("error") or {}
@@ -103,8 +106,7 @@ def step_text(payload: dict[str, Any]) -> tuple[str, str]:
         case "unknown":
             return f"{name}: its outcome is unknown, it is not run again", "err"
         case _:
-            until = f", until {payload['until']}" if payload.get("until") else ""
-            return f"{name} starts{arguments}{until}", ""
+            return f"{name} starts{arguments}" + (f", until {viewer.clock(until)}" if until else ""), ""
 
 
 def usage_text(payload: dict[str, Any]) -> str:
@@ -119,17 +121,5 @@ def usage_text(payload: dict[str, Any]) -> str:
 
 def value_text(payload: dict[str, Any]) -> str:
     """A typed value as text: its body, its string, or its JSON."""
-    if len(payload) == 1:
-        kind, value = next(iter(payload.items()))
-        if kind in ("Markdown", "HTML", "Text") and isinstance(value, dict):
-            return str(value.get("body", ""))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-        if kind == "str":
-            return str(value)
-        if kind in ("int", "float", "bool", "dict", "__list__"):
-            return to_json(value)
-    return to_json(payload)
-
-
-def to_json(value: Any, *, indent: int | None = None) -> str:
-    """JSON as people read it."""
-    return json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    content = plain(payload)
+    return content if isinstance(content, str) else to_json(content)

@@ -43,7 +43,7 @@ class Loading:
     async def log(self, run: Run, last_seq: int, viewer: Viewer, address: RunAddress) -> Log:
         """The lines of the log that the view opens with."""
         if address.shown == "events":
-            events = await self._searched(run.id, address)
+            events = await self._searched(run.id, address, viewer)
         elif address.shown == "timeline":
             events = await self._tail(run.id, last_seq, address)
         else:
@@ -88,10 +88,10 @@ class Loading:
             return await self.engine.events.read(self.caller.tenant_id, run_id, max(0, last_seq - OPENS_WITH))
         return (await self._kinds(run_id, kinds, SEARCHED_PAGES))[-OPENS_WITH:]
 
-    async def _searched(self, run_id: UUID, address: RunAddress) -> list[Event]:
+    async def _searched(self, run_id: UUID, address: RunAddress, viewer: Viewer) -> list[Event]:
         kinds, after = kinds_of(address.kinds), address.after or 0
         if not address.query:
             return await self.engine.events.read(self.caller.tenant_id, run_id, after, kinds=kinds)
         wanted = address.query.casefold()
         every = await self._kinds(run_id, kinds or list(EventKind), SEARCHED_PAGES)
-        return [event for event in every if wanted in read_text(event)[0].casefold()][:OPENS_WITH]
+        return [event for event in every if wanted in read_text(event, viewer)[0].casefold()][:OPENS_WITH]

@@ -7,7 +7,6 @@ from typing import Any
 
 from api.pages.addresses import TABS, RunAddress
 from api.pages.formats import Viewer, counted, duration, money, tokens
-from api.pages.lines import to_json
 from api.pages.logs import Log
 from api.pages.run_views import (
     Comparison,
@@ -26,6 +25,7 @@ from api.pages.run_views import (
     selected,
 )  # fmt: skip
 from api.pages.spans import Kind, Span
+from api.pages.typed import to_json
 from api.pages.values import Value, value
 from api.pages.waterfall import Waterfall
 from windlass.contracts.events import EventKind

@@ -15,10 +15,10 @@ from api.authentication import csrf_token
 from api.engine import Engine
 from api.pages.addresses import RunAddress
 from api.pages.formats import Viewer
-from api.pages.fragments import Fragment, say
+from api.pages.fragments import Fragment, live_count, say
 from api.pages.lines import GROUPS, line
 from api.pages.logs import log
-from api.pages.rendering import templates, viewer
+from api.pages.rendering import rail_counts, templates, viewer
 from api.pages.run_loading import OUTPUT_KINDS, Loading
 from api.pages.run_page import Choice, RunPage, announcement, run_page
 from api.pages.run_views import Facts
@@ -69,6 +69,8 @@ class RunScreen:
         if self._is_stale and (monotonic() - self._drawn_at >= CALM_S or self._has_ended(events)):
             await self._refresh()
             fragments += self._state(seen)
+            if not self._facts.run.is_live:
+                fragments.append(live_count(await rail_counts(self._loading.engine, self._loading.caller)))
         elif not updates and self._facts.run.is_live:
             fragments += self._moved(seen)
         if events and not self._is_stale:
@@ -145,6 +147,8 @@ class RunScreen:
         if self._address.shown in ("output", "cost"):
             parts["tab-content"] = f"run_{self._address.shown}"
         drawn = {target: templates().render(f"parts/{name}.html", values) for target, name in parts.items()}
+        if not page.log.is_live and self._address.shown == "timeline":
+            drawn["log-bar"] = templates().macro("live_log", "bar", page.log)
         changed = [Fragment(target, html) for target, html in drawn.items() if self._shown.get(target) != html]
         self._shown = drawn
         return changed + self._rows(page.waterfall, seen)

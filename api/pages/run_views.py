@@ -9,9 +9,9 @@ from uuid import UUID
 
 from api.pages.addresses import RunAddress
 from api.pages.formats import MISSING, Clock, Viewer, counted, duration, money, short_id, tokens, took
-from api.pages.lines import to_json
 from api.pages.spans import Span, SpanReader
 from api.pages.tries import joined
+from api.pages.typed import to_json
 from api.pages.values import Value, value
 from api.pages.waterfall import Waterfall, draw, leaves, row_id, worked_and_waited
 from windlass.contracts.events import Event, EventKind
@@ -160,7 +160,7 @@ def head(facts: Facts, viewer: Viewer, address: RunAddress, root: Span | None) -
         ended_at=run.ended_at,
         ended=viewer.clock(run.ended_at),
         elapsed=took(run.created_at, run.ended_at, viewer.now),
-        elapsed_note=f"worked {duration(worked)}, waited {duration(waited)}" if waited >= 1 else "all of it worked",
+        elapsed_note=elapsed_note(worked, waited, is_live=run.is_live),
         cost=money(cost),
         cost_note=cost_note(run),
         kept=run.steps_kept,
@@ -169,6 +169,13 @@ def head(facts: Facts, viewer: Viewer, address: RunAddress, root: Span | None) -
         cancel_text=cancel_text(run),
         tries=try_links(facts, address),
     )
+
+
+def elapsed_note(worked: float, waited: float, *, is_live: bool) -> str:
+    """The two parts of the time; of a live run only what does not grow is worth writing."""
+    if waited < 1:
+        return "nothing waited for"
+    return f"waited {duration(waited)}" if is_live else f"worked {duration(worked)}, waited {duration(waited)}"
 
 
 def status_label(run: Run) -> str:

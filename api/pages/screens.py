@@ -9,11 +9,11 @@ from starlette.requests import Request
 
 from api.authentication import csrf_token
 from api.engine import Engine
-from api.pages.fragments import Fragment
+from api.pages.fragments import Fragment, live_count
 from api.pages.home import HomePage
 from api.pages.rendering import rail_counts, templates, viewer
 from api.pages.runs_list import row
-from api.pages.shell import Frame, Place, Shell
+from api.pages.shell import Counts, Frame, Place, Shell
 from api.pages.system import SHAPES, sentence
 from windlass.core.callers import Caller
 from windlass.core.errors import NotFound
@@ -55,17 +55,17 @@ class RailScreen(Endless):
 
     def __init__(self, engine: Engine, caller: Caller) -> None:
         self._engine, self._caller = engine, caller
-        self._shown = ""
+        self._shown: Counts | None = None
 
     async def draw(self, updates: Sequence[Update]) -> list[Fragment]:
         """The number of live runs, when it has changed."""
         if "counts" not in changed_keys(updates, "runs"):
             return []
-        live = str((await rail_counts(self._engine, self._caller)).live_runs or "")
-        if live == self._shown:
+        counts = await rail_counts(self._engine, self._caller)
+        if counts == self._shown:
             return []
-        self._shown = live
-        return [Fragment("n-runs", f'<span class="count" id="n-runs">{live}</span>')]
+        self._shown = counts
+        return [live_count(counts)]
 
 
 class ListScreen(Endless):

@@ -41,8 +41,9 @@ async def show(
         "shapes": SHAPES,
         "words": WORDS,
         "seen": viewer(request),
+        "short_reason": short_reason,
         "may_write": caller.may(Permission.SERVICES_WRITE),
-        "filled": filled or {},
+        "filled": filled or dict.fromkeys(("name", "project", "import_path"), ""),
         "problems": problems,
         "title": "Services",
     }
@@ -73,6 +74,12 @@ async def remove(name: str, request: Request, caller: ServiceWriter, engine: Eng
     except Conflict as problem:
         return await show(request, caller, engine, problems=((problem.detail, ""),))
     return go("/services", f"{name} is deleted")
+
+
+def short_reason(reason: str) -> str:
+    """Why a service failed, in one line: what a traceback ends with."""
+    last = reason.strip().rsplit("\n", 1)[-1]
+    return last if len(last) <= 160 else f"\u2026{last[-159:]}"
 
 
 def wish(form: Form) -> NewService:

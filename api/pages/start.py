@@ -14,10 +14,10 @@ from api.dependencies import EngineDep
 from api.engine import Engine
 from api.pages.formats import MISSING, duration, money
 from api.pages.forms import errors_by_field, fields, read_inputs
-from api.pages.lines import to_json
 from api.pages.rendering import Form, field, go, page, read_form
 from api.pages.shell import Place
 from api.pages.spans import decimal
+from api.pages.typed import to_json
 from api.routes.runs import RunStarter
 from windlass.contracts.runs import RunStatus
 from windlass.core.agents import Agent
@@ -146,7 +146,8 @@ def usual(runs: Sequence[Run]) -> Usual:
 
 def example(agent: Agent, filled: Filled) -> dict[str, Any]:
     """The inputs to show in a command: what is filled in, else what the form begins with."""
-    own = {str(each["name"]): each.get("value") or "" for each in agent.elements if each.get("name")}
+    named = [each for each in agent.elements if each.get("name")]
+    own = {str(each["name"]): each.get("value") or ("\u2026" if each.get("required") else "") for each in named}
     return {name: value for name, value in (own | dict(filled.values or {})).items() if value not in ("", None)}
 
 

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, cast
 
-from api.pages.lines import to_json
 from api.pages.markdown import markdown
+from api.pages.typed import as_object, plain, to_json
 
 MOST_ROWS = 200
 MOST_COLUMNS = 12
 LONGEST_TEXT = 200_000
-PLAIN_KINDS = ("dict", "str", "int", "float", "bool", "NoneType", "__list__")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +38,7 @@ def value(payload: Any) -> Value:
         return Value("text", text=str(body)[:LONGEST_TEXT])
     if kind == "str":
         return Value("text", text=str(content)[:LONGEST_TEXT])
-    return table(untyped(content)) or Value("json", text=to_json(untyped(content), indent=2)[:LONGEST_TEXT])
-
-
-def as_object(content: Any) -> dict[str, Any]:
-    """The content when it is a JSON object, else an empty one."""
-    return cast("dict[str, Any]", content) if isinstance(content, dict) else {}
-
-
-def untyped(content: Any) -> Any:
-    """A list of typed values as a list of plain ones."""
-    if not isinstance(content, list):
-        return content
-    items = cast("list[Any]", content)
-    return [next(iter(cast("dict[str, Any]", item).values())) if _is_typed(item) else item for item in items]
+    return table(plain(payload)) or Value("json", text=to_json(plain(payload), indent=2)[:LONGEST_TEXT])
 
 
 def table(content: Any) -> Value | None:
@@ -80,8 +66,3 @@ def _cell(content: Any) -> str:
     if content is None:
         return "\u2013"
     return content if isinstance(content, str) else to_json(content)
-
-
-def _is_typed(item: Any) -> bool:
-    typed = as_object(item)
-    return len(typed) == 1 and next(iter(typed)) in PLAIN_KINDS

@@ -88,6 +88,7 @@ function connect() {
   source.addEventListener("over", () => {
     close();
     flush();
+    document.getElementById("log")?.removeAttribute("data-live");
     show("finished", "Up to date");
   });
 }
