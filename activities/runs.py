@@ -18,6 +18,7 @@ from windlass.contracts.events import EventKind, NewEvent, Payload
 from windlass.contracts.ids import RunId, TenantId
 from windlass.contracts.runs import DriveEnd, DriveInput, DriveOutcome, EndInput, RunStatus
 from windlass.core.artifacts import Artifacts
+from windlass.core.database import OUTAGES, Away
 from windlass.core.events import Events
 from windlass.core.executions import DIED, ERROR, Attached, Executions
 from windlass.core.wakeup import Wakeup
@@ -91,22 +92,29 @@ class RunActivities:
     async def _drive(self, request: DriveInput, progress: dict[str, Any]) -> DriveOutcome:
         pause = RETRY_FIRST_S
         while True:
-            attached = await self._attach(request)
-            if attached is None or attached.epoch is None:
-                return DriveOutcome(DriveEnd.CLOSED)
             try:
-                return await self._follow(attached, progress)
-            except Fenced:
-                await self._stop_ended(request)
-                return DriveOutcome(DriveEnd.CLOSED)
+                return await self._attempt(request, progress)
             except OwnProcessDied:
-                failed = await self._after_own_death(attached)
-                if failed is not None:
-                    return failed
                 pause = RETRY_FIRST_S
-            except ExecutionLost:
+            except (ExecutionLost, Away, *OUTAGES):  # the host went away, or the database did
                 await asyncio.sleep(pause)
                 pause = min(pause * 1.3, RETRY_LAST_S)
+
+    async def _attempt(self, request: DriveInput, progress: dict[str, Any]) -> DriveOutcome:
+        """Take the run over and follow it. Raises ExecutionLost, and what the database raises when it is away."""
+        attached = await self._attach(request)
+        if attached is None or attached.epoch is None:
+            return DriveOutcome(DriveEnd.CLOSED)
+        try:
+            return await self._follow(attached, progress)
+        except Fenced:
+            await self._stop_ended(request)
+            return DriveOutcome(DriveEnd.CLOSED)
+        except OwnProcessDied:
+            failed = await self._after_own_death(attached)
+            if failed is None:
+                raise
+            return failed
 
     async def _stop_ended(self, request: DriveInput) -> None:
         """The log refused the agent's words: when the run has ended, the agent must end too."""

@@ -62,9 +62,9 @@ class Plan:
         if (cluster := self.cluster) is not None:
             ready = partial(selects_one, cluster.sockets, postgres.OWNER)
             parts.append(Chore("initdb", lambda: postgres.prepare(cluster)))
-            parts.append(
-                Child("postgres", cluster.command, ready, ("initdb",), SIGINT, address=str(cluster.sockets)),
-            )
+            clear, address = partial(postgres.forget_the_dead, cluster), str(cluster.sockets)
+            server = Child("postgres", cluster.command, ready, ("initdb",), SIGINT, address=address, clear=clear)
+            parts.append(server)
         if (server := self.temporal) is not None:
             ready = partial(listens, server.ip, server.port)
             parts.append(Child("temporal", server.command, ready, grace_s=5, address=server.address))

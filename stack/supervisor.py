@@ -37,7 +37,10 @@ class Chore:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process that is kept alive; `ready` is asked until the parts after it may start."""
+    """A process that is kept alive; `ready` is asked until the parts after it may start.
+
+    `clear` is awaited before every start: what the life before left behind must be gone by then.
+    """
 
     name: str
     command: Command
@@ -46,6 +49,7 @@ class Child:
     stop_signal: Signals = SIGTERM
     grace_s: float = 15.0
     address: str = ""
+    clear: Callable[[], Awaitable[None]] | None = None
 
 
 Part = Chore | Child
@@ -120,8 +124,10 @@ class Supervisor:
     async def _live(self, child: Child) -> int:
         """One life of a child, from its start to its exit code."""
         try:
+            if child.clear is not None:
+                await child.clear()
             process = await spawn(child.command, self._logs / f"{child.name}.log")
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             if not self._done[child.name].is_set():
                 raise StartFailed(f"{child.name} cannot be started: {error}") from error
             return NOT_STARTED
@@ -150,6 +156,9 @@ class Supervisor:
             try:
                 await asyncio.wait_for(process.wait(), child.grace_s)
             except TimeoutError:
+                self._announce(
+                    f"{name} did not end within {child.grace_s:g} s and was killed · {self._status[name].log}"
+                )
                 _signal(process, SIGKILL)
                 await process.wait()
         self._note(name, ChildState.STOPPED, process=None)

@@ -1,20 +1,28 @@
 """The database: one pool per process and role, tenant first."""
 
+import asyncio
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Protocol, Self, cast
+from typing import Any, Protocol, Self, TypeVar
 
 import asyncpg
 import orjson
 
 from windlass.contracts.ids import TenantId
+from windlass.core.errors import Unavailable
 
 APP_ROLE = "windlass_app"
 JOBS_ROLE = "windlass_jobs"
 
+# What a query raises when the server went away: it may work in a moment.
+OUTAGES = (ConnectionError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)
+NO_ANSWER = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)  # what connecting raises then
+PATIENCE_S, KNOCK_S = 10.0, 0.05
+
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what a Python string may hold and PostgreSQL may not
 
+T = TypeVar("T")
 Row = Mapping[str, Any]  # asyncpg.Record: column name to decoded value
 
 
@@ -42,11 +50,19 @@ class Connection(Protocol):
         ...
 
 
+class Away(Unavailable):
+    """The database does not answer. Nothing was changed; try again."""
+
+
 class Pool(Protocol):
     """What this module needs of a pool of connections."""
 
-    def acquire(self) -> AbstractAsyncContextManager[Connection]:
+    async def acquire(self) -> Connection:
         """Lend a connection."""
+        ...
+
+    async def release(self, connection: Connection) -> None:
+        """Take it back."""
         ...
 
     async def close(self) -> None:
@@ -55,24 +71,32 @@ class Pool(Protocol):
 
 
 class Database:
-    """A pool that speaks as one database role; jsonb columns are Python objects."""
+    """A pool that speaks as one database role; jsonb columns are Python objects.
+
+    While the server is away, whoever asks for a connection waits for it, at most 10 s; then Away is raised.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._knocking = asyncio.Lock()
 
     @classmethod
     async def connect(cls, url: str, *, role: str = APP_ROLE, max_size: int = 10, name: str = "windlass") -> Self:
-        """Open a pool on `url` (the owner's DSN) whose connections act as `role`."""
-        pool: Any = asyncpg.create_pool(  # pyright: ignore[reportUnknownMemberType]
-            url,
-            min_size=1,
-            max_size=max_size,
-            init=prepare,
-            reset=leave,
-            command_timeout=30,
-            server_settings={"role": role, "application_name": name},
-        )
-        return cls(cast("Pool", await pool))
+        """Open a pool on `url` (the owner's DSN) whose connections act as `role`. Raises Away."""
+
+        async def pool() -> Pool:
+            made: Any = asyncpg.create_pool(  # pyright: ignore[reportUnknownMemberType]
+                url,
+                min_size=1,
+                max_size=max_size,
+                init=prepare,
+                reset=leave,
+                command_timeout=30,
+                server_settings={"role": role, "application_name": name},
+            )
+            return await made
+
+        return cls(await patiently(pool, asyncio.Lock()))
 
     async def close(self) -> None:
         """Wait for the borrowed connections, then close all."""
@@ -81,15 +105,39 @@ class Database:
     @asynccontextmanager
     async def tenant(self, tenant_id: TenantId) -> AsyncGenerator[Connection]:
         """A transaction that sees the rows of one tenant."""
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self.open() as connection, connection.transaction():
             await connection.execute("select set_config('app.tenant', $1, true)", str(tenant_id))
             yield connection
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Connection]:
         """A connection without a tenant: for tables without one, and functions that set it themselves."""
-        async with self._pool.acquire() as connection:
+        connection = await patiently(self._pool.acquire, self._knocking)
+        try:
             yield connection
+        finally:
+            await self._pool.release(connection)
+
+
+async def patiently(connect: Callable[[], Awaitable[T]], turn: asyncio.Lock) -> T:
+    """Connect, waiting for a server that is away. Raises Away after 10 s.
+
+    Those who wait take turns: every knock costs a starting server a process, and time.
+    """
+    try:
+        return await connect()
+    except NO_ANSWER as error:
+        reason = error
+    try:
+        async with asyncio.timeout(PATIENCE_S), turn:
+            while True:
+                try:
+                    return await connect()
+                except NO_ANSWER as error:
+                    reason = error
+                await asyncio.sleep(KNOCK_S)
+    except TimeoutError:
+        raise Away("The database does not answer at the moment. Nothing was changed; try again.") from reason
 
 
 async def dial(url: str, *, name: str, role: str = APP_ROLE, timeout_s: float = 5.0) -> Any:
