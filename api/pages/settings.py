@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from api.bodies import Email, Name
-from api.dependencies import AuthenticationDep, Me, Myself, SessionsDep, SignInDep
+from api.dependencies import AuthenticationDep, Myself, SessionsDep, SignInDep
 from api.pages.rendering import Form, field, go, page, read_form, viewer
 from api.pages.shell import Place
 from api.pages.start import as_id
@@ -41,7 +41,7 @@ def place(name: str) -> Place:
 
 
 @router.get("/settings")
-async def profile(request: Request, caller: Me, sessions: SessionsDep) -> Response:
+async def profile(request: Request, caller: Myself, sessions: SessionsDep) -> Response:
     """The person and the places where they are signed in."""
     values = {"sessions": await sessions.live(caller), "seen": viewer(request), "problems": (), "title": "Settings"}
     return await page(request, caller, "settings.html", Place("Settings", (("Settings", ""),)), values)

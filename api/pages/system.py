@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api.dependencies import Me
+from api.dependencies import Myself
 from api.pages.rendering import page
 from api.pages.shell import Place
 from windlass.core.health import Grade, HealthReport, examine
@@ -14,7 +14,7 @@ SHAPES = {Grade.PASS: "finished", Grade.WARN: "awaiting", Grade.FAIL: "failed"}
 
 
 @router.get("/system")
-async def system(request: Request, caller: Me) -> Response:
+async def system(request: Request, caller: Myself) -> Response:
     """How every part of the installation is."""
     report = await examine(request.state.health)
     values = {"report": report, "shapes": SHAPES, "sentence": sentence(report), "title": "Health"}
