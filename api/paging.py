@@ -45,7 +45,7 @@ class Cursors:
 
     def make(self, caller: Caller, name: str, query: ListQuery, place: Sequence[Any]) -> str:
         """The cursor for what comes after `place` (JSON values) in a list."""
-        body = orjson.dumps(list(place))
+        body = orjson.dumps(list(place), default=str)  # the database's ids are a kind of UUID of their own
         return base64.urlsafe_b64encode(self._tag(caller, name, query, body) + body).rstrip(b"=").decode()
 
     def read(self, caller: Caller, name: str, query: ListQuery) -> list[Any] | None:
