@@ -26,6 +26,7 @@ from windlass.core.multiplex import LogUpdate, Multiplex, Update
 router = APIRouter(include_in_schema=False)
 
 GATHER_S = 0.1  # fragments come at most ten times a second
+STALE_S = 0.25  # how soon a screen that has put something off is asked again
 TICK_S = 2.0  # how often a screen may look at the clock alone
 MOST_WAITING = 2000  # updates; beyond that the page is so slow that the hub ends its subscription
 
@@ -127,7 +128,7 @@ class LivePage:
 
     async def _next(self) -> list[bytes]:
         with suppress(TimeoutError):
-            async with asyncio.timeout(TICK_S):
+            async with asyncio.timeout(STALE_S if any(screen.is_stale for screen in self._screens) else TICK_S):
                 await self._bell.wait()
         if self._bell.is_set():
             await asyncio.sleep(GATHER_S)

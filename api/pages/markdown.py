@@ -1,5 +1,7 @@
 """Markdown that an agent wrote, as HTML that can do no harm."""
 
+import html
+
 import nh3
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -27,3 +29,8 @@ def markdown(text: str) -> Markup:
         link_rel="noopener noreferrer nofollow",
     )
     return Markup(clean)  # noqa: S704 - cleaned by nh3 just above
+
+
+def words(text: str) -> str:
+    """What Markdown says, without its marks."""
+    return html.unescape(nh3.clean(_parser.render(text[:LONGEST]), tags=set()))

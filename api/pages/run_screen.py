@@ -44,8 +44,9 @@ class RunScreen:
         self._shown: dict[str, str] = {}
         self._waterfall: Waterfall | None = None
         self._drawn_at = 0.0
-        self._is_stale = True
-        self._seq_seen = facts.last_seq
+        self.is_stale = True
+        self._seq_seen: int = facts.last_seq
+        self._seq_shown: int = facts.last_seq
         self._writing: dict[str, int] = {}  # attempt by item
         self.is_over = False
 
@@ -66,15 +67,16 @@ class RunScreen:
         fragments = self._lines(events, seen) + words
         if any(event.kind in STATE_KINDS for event in events):
             self._feed(events)
-        if self._is_stale and (monotonic() - self._drawn_at >= CALM_S or self._has_ended(events)):
+        if self.is_stale and (monotonic() - self._drawn_at >= CALM_S or self._has_ended(events)):
             await self._refresh()
             fragments += self._state(seen)
             if not self._facts.run.is_live:
                 fragments.append(live_count(await rail_counts(self._loading.engine, self._loading.caller)))
         elif not updates and self._facts.run.is_live:
             fragments += self._moved(seen)
-        if events and not self._is_stale:
-            fragments.append(self._seq())
+        if self._seq_seen != self._seq_shown:
+            self._seq_shown = self._seq_seen
+            fragments.append(Fragment("seq", f'<span class="seq" id="seq">seq {self._seq_seen}</span>'))
         self.is_over = self.is_over or self._has_ended(events) or not self._facts.run.is_live
         return fragments + self._said(events)
 
@@ -96,14 +98,14 @@ class RunScreen:
         outputs = [event for event in fresh if event.kind in OUTPUT_KINDS]
         if outputs:
             self._facts = replace(self._facts, outputs=(*self._facts.outputs, *outputs))
-        self._is_stale = True
+        self.is_stale = True
 
     async def _refresh(self) -> None:
         runs, caller = self._loading.engine.runs, self._loading.caller
         run = await runs.get(caller, self._facts.run.id)
         steps = (await runs.steps(caller, [run.id]))[run.id]
         self._facts = replace(self._facts, run=run, steps=steps)
-        self._is_stale, self._drawn_at = False, monotonic()
+        self.is_stale, self._drawn_at = False, monotonic()
 
     def _lines(self, events: Sequence[Event], seen: Viewer) -> list[Fragment]:
         if not events:
@@ -183,9 +185,6 @@ class RunScreen:
         empty = log([], facts.last_seq, seen, self._address, is_live=facts.run.is_live)
         temporal_url = self._loading.engine.links.workflow(self._loading.caller.tenant_id, facts.run.id) or ""
         return run_page(facts, empty, self._loading.caller, seen, Choice(temporal_url=temporal_url))
-
-    def _seq(self) -> Fragment:
-        return Fragment("seq", f'<span class="seq" id="seq">seq {self._seq_seen}</span>')
 
     def _said(self, events: Sequence[Event]) -> list[Fragment]:
         done = [str(event.payload.get("name")) for event in events if event.payload.get("state") == "done"]

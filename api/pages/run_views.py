@@ -8,12 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from api.pages.addresses import RunAddress
-from api.pages.formats import MISSING, Clock, Viewer, counted, duration, money, short_id, tokens, took
+from api.pages.formats import MISSING, Clock, Viewer, counted, duration, epoch_ms, money, short_id, tokens, took
 from api.pages.spans import Span, SpanReader
 from api.pages.tries import joined
 from api.pages.typed import to_json
 from api.pages.values import Value, value
-from api.pages.waterfall import Waterfall, draw, leaves, row_id, worked_and_waited
+from api.pages.waterfall import Waterfall, draw, leaves, row_id, waits_now, worked_and_waited
 from windlass.contracts.events import Event, EventKind
 from windlass.core.runs import Run, Step
 
@@ -61,7 +61,8 @@ class Head:
     ended_at: datetime | None
     ended: str
     elapsed: Clock
-    elapsed_note: str
+    worked: Clock
+    waited: Clock
     cost: str
     cost_note: str
     kept: int
@@ -138,7 +139,8 @@ class Comparison:
 def head(facts: Facts, viewer: Viewer, address: RunAddress, root: Span | None) -> Head:
     """The header of the run."""
     run = facts.run
-    worked, waited = (0.0, 0.0) if root is None else worked_and_waited(root, viewer.now)
+    worked, waited = parts(root, viewer)
+    began, ended = (root.started_at, root.ended_at) if root and address.together else (run.created_at, run.ended_at)
     taken = sum(step.kept_from is not None for step in facts.steps)
     cost = None if run.cost_usd is None else Decimal(str(run.cost_usd))
     return Head(
@@ -159,8 +161,9 @@ def head(facts: Facts, viewer: Viewer, address: RunAddress, root: Span | None) -
         started_by=f"by {run.created_by_name}" if run.created_by_name else "",
         ended_at=run.ended_at,
         ended=viewer.clock(run.ended_at),
-        elapsed=took(run.created_at, run.ended_at, viewer.now),
-        elapsed_note=elapsed_note(worked, waited, is_live=run.is_live),
+        elapsed=took(began, ended, viewer.now),
+        worked=worked,
+        waited=waited,
         cost=money(cost),
         cost_note=cost_note(run),
         kept=run.steps_kept,
@@ -171,11 +174,17 @@ def head(facts: Facts, viewer: Viewer, address: RunAddress, root: Span | None) -
     )
 
 
-def elapsed_note(worked: float, waited: float, *, is_live: bool) -> str:
-    """The two parts of the time; of a live run only what does not grow is worth writing."""
-    if waited < 1:
-        return "nothing waited for"
-    return f"waited {duration(waited)}" if is_live else f"worked {duration(worked)}, waited {duration(waited)}"
+def parts(root: Span | None, viewer: Viewer) -> tuple[Clock, Clock]:
+    """Worked and waited; the one of the two that goes on ticks."""
+    if root is None:
+        return Clock(duration(0)), Clock(duration(0))
+    worked, waited = worked_and_waited(root, viewer.now)
+    if not root.is_open:
+        return Clock(duration(worked)), Clock(duration(waited) if waited >= 1 else "nothing")
+    now_ms = epoch_ms(viewer.now)
+    if waits_now(root):
+        return Clock(duration(worked)), Clock(duration(waited), now_ms - round(waited * 1000))
+    return Clock(duration(worked), now_ms - round(worked * 1000)), Clock(duration(waited) if waited >= 1 else "nothing")
 
 
 def status_label(run: Run) -> str:

@@ -14,6 +14,7 @@ from api.engine import Engine
 from api.pages.formats import Clock, Viewer, money, short_id, took
 from api.pages.strip import Strip, draw_strip
 from api.paging import Cursors, ListQuery
+from windlass.contracts.agents import CLAUDE
 from windlass.contracts.runs import TERMINAL, RunStatus
 from windlass.core.callers import Caller
 from windlass.core.runs import Run, RunFilter, Step
@@ -163,7 +164,7 @@ def row(run: Run, steps: Sequence[Step], viewer: Viewer, *, width: int = 168) ->
         status=str(run.status),
         is_live=run.is_live,
         tries=f"try {run.try_}" if run.try_ > 1 else "",
-        strip=draw_strip(steps, str(run.status), width=width),
+        strip=draw_strip(steps, str(run.status), model=run.model_calls > 0 or run.agent == CLAUDE, width=width),
         what_now=what_now(run, steps),
         took=took(run.created_at if run.is_live else run.started_at, run.ended_at, viewer.now),
         cost=money(None if run.cost_usd is None else Decimal(str(run.cost_usd))),

@@ -33,6 +33,11 @@ class Screen(Protocol):
         """Whether it will never change again."""
         ...
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether there is something to draw that has only been put off."""
+        ...
+
     async def draw(self, updates: Sequence[Update]) -> list[Fragment]:
         """What has to change on the page; without updates everything the first time, then what time has changed."""
         ...
@@ -48,6 +53,7 @@ class Endless:
     """A screen that changes as long as somebody looks."""
 
     is_over = False
+    is_stale = False
 
 
 class RailScreen(Endless):
@@ -106,14 +112,14 @@ class HomeScreen(Endless):
     def __init__(self, engine: Engine, caller: Caller, request: Request) -> None:
         self._engine, self._caller, self._request = engine, caller, request
         self._drawn_at = monotonic()
-        self._is_stale = False
+        self.is_stale = False
 
     async def draw(self, updates: Sequence[Update]) -> list[Fragment]:
         """The page's content."""
-        self._is_stale = self._is_stale or bool(changed_keys(updates, "runs"))
-        if not self._is_stale or monotonic() - self._drawn_at < CALM_S:
+        self.is_stale = self.is_stale or bool(changed_keys(updates, "runs"))
+        if not self.is_stale or monotonic() - self._drawn_at < CALM_S:
             return []
-        self._is_stale, self._drawn_at = False, monotonic()
+        self.is_stale, self._drawn_at = False, monotonic()
         shown = await HomePage.load(self._engine, self._caller, self._request.state.health, viewer(self._request))
         frame = Frame("", False, csrf_token(self._request, self._caller), "/")
         shell = Shell(self._caller, viewer(self._request), frame, Place("Home", ()))

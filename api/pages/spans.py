@@ -8,12 +8,12 @@ from enum import StrEnum
 from typing import Any, cast
 
 from api.pages.formats import parse_time
+from windlass.contracts.agents import CLAUDE
 from windlass.contracts.events import Event, EventKind
 from windlass.core.runs import Step
 
 GROUP_FROM = 4  # so many steps of one name become one row
 SPAN_KINDS = (EventKind.STATUS, EventKind.STEP, EventKind.MESSAGE, EventKind.USAGE, EventKind.LOG)
-CLAUDE = "claude"
 
 
 class Kind(StrEnum):

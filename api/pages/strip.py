@@ -31,13 +31,19 @@ class Strip:
     width: int
 
 
-def draw_strip(steps: Sequence[Step], status: str, *, width: int = 168) -> Strip:
-    """Draw the steps of a run in their order; a live run shows that more may come."""
-    pieces = merged([(look(step, status), weight(step)) for step in steps])[-MOST_BLOCKS:]
+def draw_strip(steps: Sequence[Step], status: str, *, model: bool = False, width: int = 168) -> Strip:
+    """Draw the steps of a run in their order; a live run shows that more may come.
+
+    `model`: the run has called a model, which is all of it when it has no steps.
+    """
+    named = groupby(steps, key=lambda step: (step.name, look(step, status)))
+    pieces = merged([(name[1], sum(weight(step) for step in same)) for name, same in named])[-MOST_BLOCKS:]
     is_live = status in ("queued", "starting", "running", "awaiting")
     open_end = is_live or (status in ("failed", "cancelled") and bool(steps))
     if status == "finished" and not pieces:
-        pieces = [("k-step", 1.0)]
+        pieces = [("k-model" if model else "k-step", 1.0)]
+    if not pieces and model and status == "running":
+        pieces = [("live", 1.0)]
     ahead = (width if not pieces else AHEAD * width) if open_end or not pieces else 0.0
     room = width - ahead - GAP * max(0, len(pieces) - (0 if ahead else 1))
     blocks = [*place(pieces, room)]
@@ -75,7 +81,7 @@ def look(step: Step, status: str) -> str:
         return "waited" if step.until is not None else "k-step"
     if status in ("finished", "failed", "cancelled"):
         return "stopped"
-    return "waits" if step.until is not None else "live"
+    return "waited" if step.until is not None else "live"
 
 
 def weight(step: Step) -> float:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, cast
 
-from api.pages.markdown import markdown
+from api.pages.markdown import markdown, words
 from api.pages.typed import as_object, plain, to_json
 
 MOST_ROWS = 200
@@ -57,7 +57,8 @@ def table(content: Any) -> Value | None:
 def one_line(payload: Any, longest: int = 120) -> str:
     """A value in one line, cut to a length."""
     shown = value(payload)
-    text = shown.text if shown.text else f"{len(shown.rows) + shown.more} rows"
+    text = words(shown.text[: longest * 8]) if shown.look in ("prose", "frame") else shown.text
+    text = text if text or not shown.rows else f"{len(shown.rows) + shown.more} rows"
     line = " ".join(text.split())
     return line if len(line) <= longest else line[: longest - 1] + "\u2026"
 

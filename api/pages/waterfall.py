@@ -172,6 +172,12 @@ def worked_and_waited(root: Span, now: datetime) -> tuple[float, float]:
     return total - quiet, quiet
 
 
+def waits_now(root: Span) -> bool:
+    """Whether a run only waits at the moment."""
+    going = [span for span in leaves(root.children) if span.is_open]
+    return bool(going) and all(span.kind in WAITING for span in going)
+
+
 class Pen:
     """Draws the rows of one run at one moment."""
 
@@ -283,7 +289,7 @@ def bar_look(span: Span, twisty: str) -> str:
     if span.state in ("failed", "lost"):
         return f"{shape} {'bad' if shape == 'leaf' else 'broken'}"
     if span.kind in WAITING:
-        return f"{shape} {'waits' if span.is_open else 'waited'}"
+        return f"{shape} waited"
     if span.is_open:
         return f"{shape} live"
     if span.state == "cancelled":

@@ -8,7 +8,9 @@ const lines = () => document.getElementById("lines");
 const isLive = () => Boolean(document.querySelector("#log[data-live]"));
 const toEnd = () => {
   const box = lines();
-  if (box) box.scrollTop = box.scrollHeight;
+  if (!box) return;
+  box.scrollTop = box.scrollHeight;
+  requestAnimationFrame(() => (box.scrollTop = box.scrollHeight)); // lines that came into view have their height now
 };
 
 /** Take new lines: show them at the end, or count them while the log is paused. */
