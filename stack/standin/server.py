@@ -31,14 +31,14 @@ class Request:
     digest: str
 
 
-async def listen(port: int) -> asyncio.Server:
-    """Start serving on loopback; port 0 picks a free one."""
+async def listen(port: int, host: str = HOST) -> asyncio.Server:
+    """Start serving, on loopback unless told otherwise; port 0 picks a free one."""
     troubles: OrderedDict[str, int] = OrderedDict()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await Connection(reader, writer, troubles).serve()
 
-    return await asyncio.start_server(connected, HOST, port)
+    return await asyncio.start_server(connected, host, port)
 
 
 class Connection:

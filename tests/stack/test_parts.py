@@ -3,7 +3,7 @@
 from temporalio.client import Client
 
 from stack.attributes import create
-from stack.temporal import Server
+from stack.temporal import ATTRIBUTES, Server
 from windlass.core.database import Database
 from windlass.core.migrations.schema import current, newest
 
@@ -20,4 +20,11 @@ async def test_the_migrated_schema_is_the_newest(database_url: str):
 async def test_temporal_has_the_search_attributes_from_its_start(temporal: Server):
     client = await Client.connect(temporal.address)
 
+    assert await create(client) == []
+
+
+async def test_a_namespace_that_is_missing_is_made_with_its_search_attributes(temporal: Server):
+    client = await Client.connect(temporal.address, namespace="made-by-a-test")
+
+    assert set(await create(client)) == set(ATTRIBUTES)
     assert await create(client) == []
