@@ -106,6 +106,11 @@ class RunAddress:
         """The same with quiet time folded, or drawn out."""
         return str(replace(self, look=replace(self.look, fold=not self.look.fold)))
 
+    def events(self, after: int) -> str:
+        """The events after a seq, of the kinds that are shown."""
+        kinds = f"&kinds={self.kinds}" if self.kinds else ""
+        return f"{self.path}?tab=events&after={after}{kinds}"
+
     def event(self, seq: int) -> str:
         """An event among its neighbours."""
         return f"{self.path}?tab=events&after={max(0, seq - 20)}#e{seq}"

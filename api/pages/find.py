@@ -87,7 +87,7 @@ async def here_actions(engine: Engine, caller: Caller, here: str) -> list[Hit]:
     hits = [Hit("Run again with changes", f"/start?from={run.id}", "again")]
     if run.is_live and caller.may(Permission.RUNS_CANCEL):
         hits.append(Hit("Cancel this run", f"/runs/{run.id}/cancel", "stop", key="C"))
-    elif not run.is_live and caller.may(Permission.RUNS_START):
+    elif not run.is_live and run.status != "finished" and caller.may(Permission.RUNS_START):
         hits.append(Hit("Retry this run", f"/runs/{run.id}/retry", "retry", key="R"))
     return [*hits, *start]
 

@@ -52,11 +52,25 @@ class Log:
         return f"{self.address.path}/events.jsonl"
 
     @property
+    def earlier_url(self) -> str:
+        """The page of events before these, under the tab of all events."""
+        if self.address.query or self.first_seq <= 1:
+            return ""
+        return self.address.events(max(0, self.first_seq - 1 - OPENS_WITH))
+
+    @property
+    def later_url(self) -> str:
+        """The page of events after these."""
+        if self.address.query or len(self.lines) < OPENS_WITH:
+            return ""
+        return self.address.events(self.lines[-1].seq)
+
+    @property
     def older_url(self) -> str:
         """The events before the first line."""
         if self.first_seq <= 1:
             return ""
-        return f"{self.address.path}?tab=events&after={max(0, self.first_seq - 1 - OPENS_WITH)}"
+        return self.address.events(max(0, self.first_seq - 1 - OPENS_WITH))
 
 
 def log(events: Sequence[Event], total: int, viewer: Viewer, address: RunAddress, *, is_live: bool) -> Log:

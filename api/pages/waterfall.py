@@ -149,6 +149,8 @@ def waits(root: Span) -> tuple[list[Stretch], list[Stretch]]:
     ]
     working: list[Stretch] = []
     for span in leaves(root.children):
+        if span.taken_over:
+            continue
         start = (span.started_at - root.started_at).total_seconds()
         end = 1e12 if span.ended_at is None else (span.ended_at - root.started_at).total_seconds()
         (waiting if span.kind in WAITING else working).append(Stretch(start, max(end, start)))
