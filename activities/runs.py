@@ -20,7 +20,7 @@ from windlass.contracts.runs import DriveEnd, DriveInput, DriveOutcome, EndInput
 from windlass.core.artifacts import Artifacts
 from windlass.core.database import OUTAGES, Away
 from windlass.core.events import Events
-from windlass.core.executions import DIED, ERROR, Attached, Executions
+from windlass.core.executions import ERROR, Attached, Executions
 from windlass.core.wakeup import Wakeup
 
 STOP_CHANNEL = "stop"  # carries the id of a run to whichever process drives it
@@ -157,10 +157,10 @@ class RunActivities:
             await execution.close()
 
     async def _after_own_death(self, attached: Attached) -> DriveOutcome | None:
-        deaths, alone = await self._outside.executions.note_lone_death(attached)
+        _deaths, alone = await self._outside.executions.note_lone_death(attached)
         if alone < LONE_DEATHS:
             text = f"The process of this run died ({alone} of {LONE_DEATHS}). It goes on from its finished steps."
-            event = NewEvent(EventKind.LOG, {"level": "warning", "text": text}, attached.producer, DIED + deaths)
+            event = NewEvent(EventKind.LOG, {"level": "warning", "text": text}, "deaths", attached.epoch or 0)
             await self._outside.executions.append(attached.tenant_id, attached.run_id, attached.epoch, [event])
             return None
         message = f"The run's process died {alone} times without finishing a further step."

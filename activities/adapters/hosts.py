@@ -91,8 +91,8 @@ class HostExecutor:
         try:
             boot_id = str((await line.ask({"op": "ping"}))["boot_id"])
             deaths = await self._deaths(attached, boot_id)
-            if attached.record["host_boot"] != boot_id:
-                await self._executions.place(attached, boot_id)
+            if attached.record["host_boot"] != boot_id and not await self._executions.place(attached, boot_id):
+                raise ExecutionLost("the host is not ready")
             await line.send(_attach(attached, isolate=deaths >= ISOLATE_AFTER_DEATHS))
         except BaseException:
             await line.close()

@@ -13,7 +13,7 @@ from windlass.core.events import storable
 from windlass.core.wakeup import Wakeup
 
 # Places of the driving activity's own events under the producer "run:{attempt}"; 1 and 2 are written by attach_run.
-META, RUNNING, DIED, ERROR, FINAL, TERMINAL = 3, 4, 100, 900, 901, 902
+META, RUNNING, ERROR, FINAL, TERMINAL = 3, 4, 900, 901, 902
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,12 @@ class Executions:
             self._wakeup.poke(tenant_id, run_id, max(place.seq for place in stored.values()), changed=changed)
         return stored
 
-    async def place(self, attached: Attached, boot_id: str) -> None:
-        """Remember which host executes the run."""
+    async def place(self, attached: Attached, boot_id: str) -> bool:
+        """Remember which host executes the run. False: the host is so new that nobody watches over it yet."""
         async with self._database.open() as connection:
-            await connection.execute("select place_run($1, $2, $3)", attached.tenant_id, attached.run_id, boot_id)
+            return await connection.fetchval(
+                "select place_run($1, $2, $3)", attached.tenant_id, attached.run_id, boot_id
+            )
 
     async def note_host_death(self, attached: Attached, boot_id: str) -> tuple[int, int]:
         """Count a host's death for the run, once per host; answers (deaths, lone deaths) since its last new step."""

@@ -213,11 +213,12 @@ begin
                 from flow f join service s on s.id = f.service_id where f.name = r.agent));
 end $$;
 
--- Remember which host executes the run now.
-create function place_run(p_tenant uuid, p_run uuid, p_boot text) returns void language plpgsql as $$
+-- Remember which host executes the run now. False: nobody watches over that host yet, its death would not be noticed.
+create function place_run(p_tenant uuid, p_run uuid, p_boot text) returns boolean language plpgsql as $$
 begin
   perform set_config('app.tenant', p_tenant::text, true);
-  update run set host_boot = p_boot where id = p_run;
+  update run set host_boot = p_boot where id = p_run and exists (select from host where boot_id = p_boot);
+  return found;
 end $$;
 
 -- Another host than the one that had the run will have it now. A crash counts, once per host, and answers what has
