@@ -102,9 +102,11 @@ class IdempotentPosts:
                     await store.keep(caller, key, answer.status, answer.packed())
             await send(message)
 
+        holding = asyncio.create_task(store.hold(caller, key))
         try:
             await self.app(scope, receive, kept)
         finally:
+            holding.cancel()
             if not answer.is_kept:
                 await store.release(caller, key)
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.bodies import Body
-from api.dependencies import AuthenticationDep, CursorsDep, EngineDep, requires
+from api.dependencies import AuthenticationDep, CursorsDep, EngineDep, RequestUuid, requires
 from api.engine import Engine
 from api.paging import ListQuery, PageOf
 from api.sse import After, stream_response
@@ -155,10 +155,10 @@ class EventsQuery(BaseModel):
 
 
 @router.post("", status_code=status.HTTP_202_ACCEPTED)
-async def start(body: StartBody, caller: RunStarter, engine: EngineDep) -> RunView:
+async def start(body: StartBody, caller: RunStarter, engine: EngineDep, new: RequestUuid) -> RunView:
     """Queue a run and return at once; it exists from now on, whatever crashes."""
     wish = body.model_dump(exclude={"tags"})
-    run = await engine.runs.start(caller, StartRun(**wish, tags=tuple(body.tags)))
+    run = await engine.runs.start(caller, StartRun(**wish, tags=tuple(body.tags), id=new))
     return view(run, caller, engine)
 
 
@@ -221,10 +221,12 @@ async def cancel(run_id: UUID, caller: RunCanceller, engine: EngineDep, body: Ca
 
 
 @router.post("/{run_id}/retry", status_code=status.HTTP_202_ACCEPTED)
-async def retry(run_id: UUID, caller: RunStarter, engine: EngineDep, body: RetryBody | None = None) -> RunView:
+async def retry(
+    run_id: UUID, caller: RunStarter, engine: EngineDep, new: RequestUuid, body: RetryBody | None = None
+) -> RunView:
     """A new run that begins with this one's finished steps."""
     wish = body or RetryBody.model_validate({})
-    return view(await engine.runs.retry(caller, run_id, wish.from_, wish.inputs), caller, engine)
+    return view(await engine.runs.retry(caller, run_id, wish.from_, wish.inputs, new), caller, engine)
 
 
 @router.delete("/{run_id}", status_code=status.HTTP_204_NO_CONTENT)

@@ -93,9 +93,11 @@ async def test_a_request_in_flight_elsewhere_answers_conflict(gateway: Gateway, 
     key, store = fresh(), gateway.state["idempotency"]
     asked = b"\0".join([b"POST", b"/v1/api-keys", b"", b'{"name":"ci"}'])
     claim = await store.claim(caller_of(acme.admin), key, asked)
+    holding = asyncio.create_task(store.hold(caller_of(acme.admin), key))
 
     answer = await make_key(acme.admin, key)
 
+    holding.cancel()
     assert claim.state is ClaimState.MINE
     assert (answer.status_code, answer.headers["retry-after"]) == (409, "1")
 

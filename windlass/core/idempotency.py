@@ -1,7 +1,9 @@
 """Requests that are sent twice and done once: the answer is kept for a day, sealed, for the same caller."""
 
+import asyncio
 import hashlib
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -12,10 +14,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from windlass.contracts.ids import new_id
 from windlass.core.callers import Caller
-from windlass.core.database import Database
+from windlass.core.database import OUTAGES, Away, Database
 from windlass.core.identity.tokens import derive
 
-LEASE = timedelta(seconds=30)  # after this a request whose gateway died may be tried again
+LEASE = timedelta(seconds=3)  # after this a request whose gateway died may be tried again
 NONCE_BYTES = 12
 
 
@@ -57,6 +59,15 @@ class Idempotency:
         if answer is not None:
             answer = self._open(caller, key, answer)
         return Claim(state, row["id"], row["status"], answer)
+
+    async def hold(self, caller: Caller, key: str) -> None:
+        """Keep the claim of a request that takes its time, until cancelled; when its gateway dies the lease ends."""
+        query = "update idempotency set leased_until = clock_timestamp() + $3 where caller = $1 and key = $2"
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 3)
+            with suppress(Away, *OUTAGES):
+                async with self._database.tenant(caller.tenant_id) as connection:
+                    await connection.execute(f"{query} and status is null", caller.id, key, LEASE)
 
     async def keep(self, caller: Caller, key: str, status: int, answer: bytes) -> None:
         """Keep the answer; from now on it is given to whoever repeats the request."""

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+import asyncpg
+
 from windlass.contracts.events import Payload
 from windlass.contracts.ids import RunId, TenantId, new_id
 from windlass.contracts.runs import TERMINAL, RunStatus
@@ -20,7 +22,7 @@ from windlass.core.wakeup import Wakeup
 
 @dataclass(frozen=True, slots=True)
 class StartRun:
-    """The wish to run an agent."""
+    """The wish to run an agent; `id`: a wish that is repeated under it is one run."""
 
     agent: str
     inputs: Payload
@@ -29,6 +31,7 @@ class StartRun:
     timeout_s: int | None = None
     max_attempts: int = 1
     extra: Payload = field(default_factory=dict[str, Any])
+    id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +145,8 @@ class Runs:
         """Record a run, `queued`, with its first event and outbox line. Raises NotFound (agent), Invalid (inputs)."""
         agent = await self._agents.get(caller, wish.agent)
         values = agent.validated(wish.inputs)
-        run_id = new_id()
         row: dict[str, Any] = {
-            "id": str(run_id),
+            "id": str(wish.id or new_id()),
             "agent": agent.name,
             "title": wish.title or agent.summary or agent.name,
             "tags": list(wish.tags),
@@ -218,8 +220,18 @@ class Runs:
         self._messenger.cancelled(caller.tenant_id, wanted)
         return wanted
 
-    async def retry(self, caller: Caller, run_id: UUID, from_: str | None = None, inputs: Payload | None = None) -> Run:
-        """A new run with the finished steps of this one copied in; `from_` is a step (key or name) or "start"."""
+    async def retry(
+        self,
+        caller: Caller,
+        run_id: UUID,
+        from_: str | None = None,
+        inputs: Payload | None = None,
+        as_: UUID | None = None,
+    ) -> Run:
+        """A new run with the finished steps of this one copied in; `from_` is a step (key or name) or "start".
+
+        A wish that is repeated under the new run's id `as_` is one run.
+        """
         run = await self.get(caller, run_id)
         if run.is_live:
             raise Conflict(f"The run is {run.status}. Cancel it first, or wait for its end; nothing was changed.")
@@ -229,7 +241,7 @@ class Runs:
         tries = await self.tries(caller, run)
         number = max(other.try_ for other in tries) + 1
         row: dict[str, Any] = {
-            "id": str(new_id()),
+            "id": str(as_ or new_id()),
             "agent": run.agent,
             "title": run.title,
             "tags": list(run.tags),
@@ -261,10 +273,13 @@ class Runs:
             await connection.execute(query, _owner(caller))
 
     async def _create(self, caller: Caller, row: dict[str, Any], kept: list[str] | None, action: str) -> Run:
-        async with self._database.tenant(caller.tenant_id) as connection:
-            created = await connection.fetchrow("select * from create_run($1, $2, $3)", caller.tenant_id, row, kept)
-            run = _run(_known(created))
-            await record(connection, caller, action, f"run:{run.id}", after={"agent": run.agent, "title": run.title})
+        try:
+            async with self._database.tenant(caller.tenant_id) as connection:
+                created = await connection.fetchrow("select * from create_run($1, $2, $3)", caller.tenant_id, row, kept)
+                run, after = _run(_known(created)), {"agent": row["agent"], "title": row["title"]}
+                await record(connection, caller, action, f"run:{run.id}", after=after)
+        except asyncpg.UniqueViolationError:  # the same wish again: the answer to the first was lost
+            return await self.get(caller, UUID(row["id"]))
         self._messenger.started(caller.tenant_id, run)
         self._wakeup.poke(caller.tenant_id, run.id, 1, changed=True)
         return run
