@@ -121,7 +121,7 @@ def draw(root: Span, viewer: Viewer, look: Look) -> Waterfall:
     return Waterfall(
         rows=tuple(rows[:MOST_ROWS]),
         hidden=max(0, len(rows) - MOST_ROWS),
-        marks=tuple(Mark(tick(each.seconds), each.x) for each in ticks(scale) if not pen.near_now(each.x)),
+        marks=tuple(Mark(tick(each.seconds), each.x) for each in ticks(scale)),
         bands=tuple(bands(scale)),
         now=round(scale.x(pen.now_s), 3) if live else None,
         percent_per_second=0.0 if frozen else round(step, 6),
@@ -203,10 +203,6 @@ class Pen:
         """All visible rows, parents before what is inside them."""
         yield self._row(self._root, 0, "open" if self._root.children else "")
         yield from self._inside(self._root.children, 1)
-
-    def near_now(self, x: float) -> bool:
-        """Whether a label there would touch the flag of now."""
-        return self._root.is_open and abs(x - self.scale.x(self.now_s)) < 6
 
     def _inside(self, spans: Sequence[Span], depth: int) -> Iterator[Row]:
         for span in spans:
