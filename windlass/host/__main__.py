@@ -19,15 +19,16 @@ from uuid import uuid4
 
 from windlass.contracts.events import EventKind
 from windlass.contracts.hosts import LINE_BYTES
+from windlass.host import memory
 from windlass.host.branches import branch_of_output, order_as_completed, task_factory
 from windlass.host.care import Care, Setting
 from windlass.host.children import Program
+from windlass.host.endings import EXIT_IMPORT_FAILED
 from windlass.host.output import route_streams
 from windlass.host.server import Identity, Server
 from windlass.host.watchdog import Patience
 from windlass.service import ServeAPI
 
-EXIT_IMPORT_FAILED = 3
 GRACE_S = 10.0
 
 
@@ -36,6 +37,7 @@ def main() -> None:
     options = _options()
     if sys.flags.hash_randomization:
         print("PYTHONHASHSEED is not 0: sets may iterate differently when a run is replayed", file=sys.stderr)  # noqa: T201
+    memory.offer_to_the_kernel()
     route_streams(_route)
     order_as_completed()
     app = _load_or_leave(options.app)
@@ -97,6 +99,7 @@ async def _serve(app: ServeAPI, agents: asyncio.AbstractEventLoop, options: argp
             agents,
             leave=lambda code: _leave(options.socket, code),
             patience=Patience(options.warn_after, options.replace_after),
+            memory_bytes=memory.limit_bytes(os.environ),
             is_child=options.child_fd is not None,
         )
     )

@@ -6,7 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 
+from windlass.host import memory
 from windlass.host.children import ChildRun, Program
+from windlass.host.endings import EXIT_BLOCKED, EXIT_FULL, EXIT_REPLACED
 from windlass.host.hosted import Driver, Hosted
 from windlass.host.orders import Order
 from windlass.host.shared import SharedRun
@@ -14,8 +16,6 @@ from windlass.host.watchdog import Patience, Watchdog
 from windlass.host.wire import Message
 from windlass.service import ServeAPI
 
-EXIT_REPLACED = 4  # a cancelled run did not stop
-EXIT_BLOCKED = 5  # the agents' loop did not answer
 TELL_S = 0.5  # time to send last words
 STUCK_S = 2.0  # time for a driver to store an end
 KEEP_S = 900.0  # how long an end that nobody fetches is kept
@@ -33,6 +33,7 @@ class Setting:
     agents: asyncio.AbstractEventLoop
     leave: Leave  # end the process with this exit code
     patience: Patience
+    memory_bytes: int  # how much the process may use
     is_child: bool = False  # this process exists for one run
 
 
@@ -128,8 +129,10 @@ class Care:
         self._spawn(self._stop(grace_s))
 
     def begin(self) -> None:
-        """Start looking after the loop and after ends nobody fetches."""
+        """Start looking after the loop, the memory, and ends nobody fetches."""
         self._spawn(self.watchdog.watch(self._warn_all, lambda: self._leave_with(EXIT_BLOCKED)))
+        limit = self._setting.memory_bytes
+        self._spawn(memory.watch(limit, self._warn_all, lambda: self._leave_with(EXIT_FULL)))
         self._sweep()
 
     async def _stop(self, grace_s: float) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from windlass.contracts.hosts import LINE_BYTES
 from windlass.host import wire
+from windlass.host.endings import ending
 from windlass.host.hosted import Driver
 from windlass.host.orders import Order
 from windlass.host.wire import Message
@@ -140,5 +141,5 @@ class ChildRun:
         driver, self._driver = self._driver, None
         self._on_gone(self)
         if driver is not None and not self._is_forgotten and not self.is_over:
-            driver.send({"op": "died", "reason": f"exit code {code}", "exit_code": code})
+            driver.send({"op": "died", "reason": ending(code), "exit_code": code})
             driver.close()

@@ -152,6 +152,15 @@ class Outbox:
             self._waiting.clear()
         _call(notify)
 
+    def discard(self) -> None:
+        """Nobody asks for the run any more: whoever still waits for something to be stored goes on to its end."""
+        with self._lock:
+            notify = [each.on_stored for each in [*self._sent, *self._unsent] if each.on_stored]
+            self._sent.clear()
+            self._unsent.clear()
+        self.release()
+        _call(notify)
+
     def _must_wait(self, notify: Notify) -> bool:
         with self._lock:
             if self.has_room():

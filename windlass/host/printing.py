@@ -34,11 +34,8 @@ class Printing:
             return
         for line in branch.lines(kind).feed(text):
             self._print(branch, kind, line)
-        with self._lock:
-            if branch.has_unfinished_lines():
-                self._unfinished[branch] = None
-            else:
-                self._unfinished.pop(branch, None)
+        if branch.has_unfinished_lines() != (branch in self._unfinished):
+            self._toggle(branch)
 
     def finish(self) -> None:
         """Take the lines that have no end."""
@@ -47,6 +44,13 @@ class Printing:
         for branch in branches:
             for kind, line in branch.unfinished_lines():
                 self._print(branch, kind, line)
+
+    def _toggle(self, branch: Branch) -> None:
+        with self._lock:
+            if branch in self._unfinished:
+                del self._unfinished[branch]
+            else:
+                self._unfinished[branch] = None
 
     def _print(self, branch: Branch, kind: EventKind, line: str) -> None:
         if not line or self._outbox.is_closed:

@@ -76,8 +76,8 @@ class RunReports:
             if execution.state == "unknown":
                 await self._store(execution, execution.unknown())
                 raise StepUnknown(call.name)
-            await self._store(execution, execution.started())
             try:
+                await self._store(execution, execution.started())
                 packed, result = _kept(call, await self._execute(execution))
             except asyncio.CancelledError as error:
                 self._put(EventKind.STEP, execution.failed(error), execution.place)

@@ -42,22 +42,22 @@ class Run:
         self._flow = flow
         self._app = app
         self._tracer = Tracer(self.reports)
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin, on the agents' loop."""
         self.reports.live_here()
-        self._task = asyncio.get_running_loop().create_task(
+        self.task = asyncio.get_running_loop().create_task(
             self._live(), context=context_of(Branch(self.reports, "0")), name=self.order.run_id
         )
 
     def cancel(self) -> None:
         """Stop the agent: its coroutine is cancelled, its threads are stopped at their next tracer call."""
         reports = self.reports
-        if not (reports.outbox.is_closed or reports.is_cancelled or self._task is None):
+        if not (reports.outbox.is_closed or reports.is_cancelled or self.task is None):
             reports.is_cancelled = True
             reports.outbox.release()
-            self._task.cancel()
+            asyncio.get_running_loop().call_soon(self.task.cancel)  # cancelled before its first step it would never end
 
     async def _live(self) -> None:
         end = await self._outcome()
@@ -65,6 +65,8 @@ class Run:
         self._close(end)
 
     async def _outcome(self) -> End:
+        if self.reports.is_cancelled:  # in the same breath as it was started
+            return {"outcome": "cancelled"}
         try:
             launch = await self._enter()
         except InputsError as refused:
@@ -92,7 +94,8 @@ class Run:
         with inside(Branch(self.reports, ENTER)):
             launch = await self._flow.enter(values, request)
         launch.inputs = plain(launch.inputs)
-        if launch.inputs is not None and launch.inputs != self._flow.checked(self.order.inputs):
+        as_sent = (None, self._flow.checked(self.order.inputs), self.order.inputs)
+        if launch.inputs not in as_sent:
             await self.reports.keep(ENTER, "enter", launch.decision())
         return launch
 

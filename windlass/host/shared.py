@@ -85,6 +85,7 @@ class SharedRun:
 
     def forget(self) -> None:
         """The end is stored."""
+        self._reports.outbox.discard()
 
     def warn(self, text: str) -> None:
         """Put something the host has to say into the run's log."""
