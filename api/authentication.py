@@ -4,6 +4,7 @@ import hmac
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import HTTPConnection
+from structlog.contextvars import bind_contextvars
 
 from api.cookies import cookie_name
 from windlass.core.callers import Caller, Origin
@@ -22,6 +23,7 @@ async def authenticate(request: HTTPConnection) -> Caller:
     known: Caller | None = getattr(request.state, "caller", None)
     if known is None:
         known = request.state.caller = await _find(request)
+        bind_contextvars(tenant=str(known.tenant_id), caller=known.id)
     return known
 
 

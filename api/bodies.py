@@ -30,6 +30,6 @@ Email = Annotated[
     StringConstraints(strip_whitespace=True, min_length=3, max_length=254),
     AfterValidator(_plain),
     AfterValidator(_address),
-    Field(examples=["ada@example.org"]),
+    Field(examples=["ada@example.org"], json_schema_extra={"format": "email"}),
 ]
 Password = Annotated[str, Field(min_length=1, max_length=256, json_schema_extra={"format": "password"})]

@@ -10,8 +10,11 @@ from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+log = structlog.get_logger()
+
 HEADER = "x-request-id"
 GOOD_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+QUIET = frozenset({"GET", "HEAD", "OPTIONS"})  # what only reads is logged when something breaks
 REQUESTS = Counter("windlass_http_requests", "Requests answered.", ["method", "route", "status"])
 SECONDS = Histogram(
     "windlass_http_seconds", "Time to the first byte of the answer.", ["route"],
@@ -49,6 +52,8 @@ def _count(scope: Scope, status: int, seconds: float) -> None:
     name = getattr(route, "path", "none")
     REQUESTS.labels(scope["method"], name, status).inc()
     SECONDS.labels(name).observe(seconds)
+    say = log.debug if scope["method"] in QUIET and status < 500 else log.info
+    say("request", method=scope["method"], route=name, status=status, ms=round(seconds * 1000, 1))
 
 
 def _request_id(scope: Scope) -> str:

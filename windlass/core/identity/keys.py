@@ -61,6 +61,8 @@ class Keys:
             f"values ($1, $2, $3, $4, $5, $6, $7) returning {COLUMNS}"
         )
         async with self._database.tenant(caller.tenant_id) as connection:
+            if wish.expires_at and await connection.fetchval("select $1::timestamptz <= now()", wish.expires_at):
+                raise Invalid("The key was not made.", (FieldError("expires_at", "must be in the future"),))
             row = await connection.fetchrow(
                 query, key_id, caller.tenant_id, caller.person_id, wish.name,
                 self._authentication.key_hash(key_id, secret), permissions, wish.expires_at,

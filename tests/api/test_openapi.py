@@ -1,0 +1,99 @@
+"""The whole API, asked with whatever its schema allows and forbids (control M1)."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis.errors import Unsatisfiable
+from hypothesis.strategies import booleans
+from schemathesis import GenerationMode
+
+from tests.api.people import Gateway, Person
+
+EXAMPLES = 12
+LEFT_OUT = {
+    "/ready",  # 503 is its answer without Temporal
+    "/v1/stream",  # never ends
+    "/v1/auth/logout",  # ends the session of this test
+    "/v1/auth/password",
+    "/metrics",
+}
+SETTINGS = hypothesis.settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=(hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.filter_too_much),
+)
+
+
+@pytest.fixture(scope="module")
+async def tester(gateway: Gateway) -> Person:
+    """An owner whose organisation may be filled with nonsense."""
+    return (await gateway.organisation("Nonsense")).owner
+
+
+async def test_nothing_the_schema_allows_or_forbids_breaks_the_gateway(gateway: Gateway, tester: Person):
+    """M1: no 5xx, every error is a problem, no traceback."""
+    schema = await asyncio.to_thread(schemathesis.openapi.from_url, f"{gateway.url}/openapi.json")
+
+    real = await things(tester)
+
+    asked = await asyncio.to_thread(ask_everything, schema, Target(gateway.url, tester.token, real))
+
+    assert asked > 30
+    assert (await tester.http.get("/v1/me")).status_code == 200
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom to ask, as whom, and the names of things that exist."""
+
+    url: str
+    token: str
+    real: dict[str, str]
+
+
+async def things(person: Person) -> dict[str, str]:
+    """Things that exist, by the name that addresses give them."""
+    run = await person.http.post("/v1/runs", json={"agent": "claude", "inputs": {"prompt": "hi"}})
+    key = await person.http.post("/v1/api-keys", json={"name": "real"})
+    return {
+        "run_id": run.json()["id"],
+        "key_id": key.json()["id"],
+        "tenant_id": str(person.tenant_id),
+        "person_id": str(person.id),
+    }
+
+
+def ask_everything(schema: Any, target: Target) -> int:
+    """Ask every operation with good and bad values; answers how many operations there are."""
+    operations = [result.ok() for result in schema.get_all_operations()]
+    operations = [each for each in operations if each.path not in LEFT_OUT and not each.path.endswith("/stream")]
+    for operation in operations:
+        for mode in GenerationMode:
+            ask(operation, mode, target)
+    return len(operations)
+
+
+def ask(operation: Any, mode: GenerationMode, target: Target) -> None:
+    """Ask one operation; where its address names a thing, half of the time one that exists."""
+
+    @SETTINGS
+    @hypothesis.given(case=operation.as_strategy(generation_mode=mode), exists=booleans())
+    def check(case: Any, exists: bool) -> None:
+        if exists:
+            names: dict[str, Any] = case.path_parameters or {}
+            case.path_parameters = names | {name: target.real[name] for name in names if name in target.real}
+        answer = case.call(base_url=target.url, headers={"authorization": f"Bearer {target.token}"})
+        assert answer.status_code < 500, f"{case.as_curl_command()}\n{answer.text}"
+        assert "Traceback" not in answer.text
+        if answer.status_code >= 400:
+            assert answer.headers["content-type"] == ["application/problem+json"], case.as_curl_command()
+
+    with suppress(Unsatisfiable):  # nothing is forbidden here
+        check()

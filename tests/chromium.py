@@ -1,0 +1,25 @@
+"""A real Chromium for tests of pages."""
+
+import os
+import shutil
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+@asynccontextmanager
+async def running_chromium() -> AsyncGenerator[Browser]:
+    """The browser of this machine; without one a test is skipped, in CI it fails."""
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        message = "There is no Chromium on PATH: install the distribution's package."
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    async with async_playwright() as playwright:
+        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = await playwright.chromium.launch(executable_path=program, args=sandbox)
+        yield browser
+        await browser.close()
