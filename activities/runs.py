@@ -110,8 +110,8 @@ class RunActivities:
         except Fenced:
             await self._stop_ended(request)
             return DriveOutcome(DriveEnd.CLOSED)
-        except OwnProcessDied:
-            failed = await self._after_own_death(attached)
+        except OwnProcessDied as death:
+            failed = await self._after_own_death(attached, str(death))
             if failed is None:
                 raise
             return failed
@@ -156,14 +156,14 @@ class RunActivities:
                 del self._open[attached.run_id]
             await execution.close()
 
-    async def _after_own_death(self, attached: Attached) -> DriveOutcome | None:
+    async def _after_own_death(self, attached: Attached, reason: str) -> DriveOutcome | None:
         _deaths, alone = await self._outside.executions.note_lone_death(attached)
         if alone < LONE_DEATHS:
-            text = f"The process of this run died ({alone} of {LONE_DEATHS}). It goes on from its finished steps."
+            text = f"The process of this run died ({alone} of {LONE_DEATHS}): {reason}. It goes on from its steps."
             event = NewEvent(EventKind.LOG, {"level": "warning", "text": text}, "deaths", attached.epoch or 0)
             await self._outside.executions.append(attached.tenant_id, attached.run_id, attached.epoch, [event])
             return None
-        message = f"The run's process died {alone} times without finishing a further step."
+        message = f"The run's process died {alone} times without finishing a further step: {reason}."
         return await self._failed(attached, {"type": "ProcessDied", "message": message})
 
     async def _failed(self, attached: Attached, error: Payload) -> DriveOutcome:

@@ -64,9 +64,9 @@ async def in_flight(client: AsyncClient, load: Load, marks: Path) -> AsyncGenera
                 task.cancel()
 
 
-async def follow(client: AsyncClient, load: Load, marks: Path) -> Followed:
+async def follow(client: AsyncClient, load: Load, marks: Path, agent: str = AGENT) -> Followed:
     """Start a run and follow it with a steady client and one that hangs up again and again."""
-    run = await client.runs.start(AGENT, {"marks": str(marks), "n": load.steps, "seconds": load.step_s})
+    run = await client.runs.start(agent, {"marks": str(marks), "n": load.steps, "seconds": load.step_s})
     watchers = [Watcher(client.http, run.id), Watcher(client.http, run.id, hangs_up_after=HANGS_UP_AFTER)]
     return Followed(run.id, marks, watchers, [asyncio.create_task(watcher.watch()) for watcher in watchers])
 
