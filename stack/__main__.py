@@ -1,37 +1,64 @@
 """`python -m stack COMMAND`: run and look after the stack of this machine."""
 
+import argparse
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from pathlib import Path
 
-from stack.accounts import NoAccount
-from stack.down import down, show
-from stack.environment import EnvironmentFailed
-from stack.ports import PortTaken
-from stack.postgres import PostgresError
-from stack.supervisor import StartFailed
-from stack.temporal import TemporalError
+from stack.errors import StackError
 from stack.up import up
 from windlass.core.settings import Settings
 
-COMMANDS: dict[str, Callable[[Settings], Awaitable[int]]] = {"up": up, "down": down, "status": show}
-FAILURES = (NoAccount, EnvironmentFailed, PortTaken, PostgresError, StartFailed, TemporalError, OSError)
+EPILOGUE = "Settings come from the environment and .env; see .env.example."
 
 
 def main(arguments: list[str]) -> int:
     """Run one command; what went wrong is said in plain words."""
-    if len(arguments) != 1 or arguments[0] not in COMMANDS:
-        sys.stderr.write(f"usage: python -m stack {{{'|'.join(COMMANDS)}}}\n")
-        return 2
+    chosen = _parser().parse_args(arguments)
+    settings = Settings.load()
     try:
-        return asyncio.run(_run(COMMANDS[arguments[0]]))
-    except FAILURES as error:
+        return asyncio.run(_run(chosen, settings))
+    except (StackError, OSError) as error:
         sys.stderr.write(f"\n{error}\n")
         return 1
 
 
-async def _run(command: Callable[[Settings], Awaitable[int]]) -> int:
-    return await command(Settings.load())
+async def _run(chosen: argparse.Namespace, settings: Settings) -> int:
+    if chosen.command == "up":
+        return await up(settings)
+    return await _look_after(chosen, settings)
+
+
+async def _look_after(chosen: argparse.Namespace, settings: Settings) -> int:
+    """The commands that end by themselves, loaded only when asked for: the supervisor stays small."""
+    from stack import archive, doctor, down, reset  # noqa: PLC0415
+
+    match chosen.command:
+        case "down":
+            return await down.down(settings)
+        case "status":
+            return await down.show(settings)
+        case "backup":
+            return await archive.backup(settings, chosen.file)
+        case "restore":
+            return await archive.restore(settings, chosen.file)
+        case "reset":
+            return await reset.reset(settings, is_sure=chosen.yes)
+        case _:
+            return await doctor.doctor(settings)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m stack", description=__doc__, epilog=EPILOGUE)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="start everything and stay in front")
+    commands.add_parser("down", help="stop it from another terminal")
+    commands.add_parser("status", help="what runs, and where")
+    commands.add_parser("doctor", help="what this machine lacks, and how to get it")
+    for name, does in (("backup", "save everything into one archive"), ("restore", "put an archive back")):
+        commands.add_parser(name, help=does).add_argument("file", type=Path)
+    commands.add_parser("reset", help="throw the data away").add_argument("--yes", action="store_true")
+    return parser
 
 
 if __name__ == "__main__":

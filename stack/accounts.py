@@ -5,12 +5,13 @@ import pwd
 import subprocess
 from pathlib import Path
 
+from stack.errors import StackError
 from stack.processes import Account
 
 CANDIDATES = ("postgres", "windlass", "nobody")
 
 
-class NoAccount(RuntimeError):
+class NoAccount(StackError):
     """PostgreSQL refuses to run as root or without a passwd entry, and this machine offers neither way out."""
 
 

@@ -19,6 +19,7 @@ from rich.live import Live
 from rich.table import Table
 
 from stack import postgres
+from stack.errors import StackError
 from stack.ports import free_port
 from windlass.cli.progress import Progress
 from windlass.cli.watching import View
@@ -36,7 +37,7 @@ EVERY = 25  # without a terminal, one line for so many steps
 console = Console(highlight=False)
 
 
-class DemoFailed(RuntimeError):
+class DemoFailed(StackError):
     """The demonstration could not be held; the message says why."""
 
 

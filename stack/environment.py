@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from stack.errors import StackError
 from stack.processes import Command, run
 
 ROOT = Path(__file__).parent.parent
@@ -21,7 +22,7 @@ INTERPRETER = Path(sys.executable).resolve()
 NOT_IN_THE_WHEEL = ROOT / "windlass" / "core"
 
 
-class EnvironmentFailed(RuntimeError):
+class EnvironmentFailed(StackError):
     """The base environment could not be made; the message holds what the tool said."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from signal import SIGKILL
 from typing import IO
 
+from stack.errors import StackError
 from windlass.core import supervision
 from windlass.core.supervision import ChildStatus
 
@@ -16,7 +17,7 @@ SECRET_BYTES = 48
 LEFTOVER_S = 5.0
 
 
-class HomeTaken(RuntimeError):
+class HomeTaken(StackError):
     """Another supervisor works in this home."""
 
 

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from stack.errors import StackError
+
 LISTENING = "0A"
 
 
-class PortTaken(RuntimeError):
+class PortTaken(StackError):
     """A port we need is in use; the message names it, its holder and the variable that moves us elsewhere."""
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from stack.accounts import can_reach, make_passable, own, own_name, server_account
+from stack.errors import StackError
 from stack.processes import Account, Command, program_environment, run
 from stack.readiness import selects_one, wait_until
 
@@ -41,7 +42,7 @@ if sys.platform == "linux":  # after a crash one call makes the data safe, not o
     SETTINGS["recovery_init_sync_method"] = "syncfs"
 
 
-class PostgresError(RuntimeError):
+class PostgresError(StackError):
     """PostgreSQL cannot be found, prepared or reached."""
 
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from stack.errors import StackError
+
 PROTOCOL_3 = 196608
 ANSWER_TIMEOUT_S = 2.0
 STEP_S = 0.02
@@ -13,7 +15,7 @@ STEP_S = 0.02
 Question = Callable[[], Awaitable[bool]]
 
 
-class NotReady(RuntimeError):
+class NotReady(StackError):
     """A part did not come up in time."""
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
 
+from stack.errors import StackError
 from stack.processes import Command, spawn
 from stack.readiness import Question, answers
 from windlass.core.supervision import ChildState, ChildStatus, identify
@@ -22,7 +23,7 @@ TAIL_BYTES = 1500
 NOT_STARTED = 127  # what a shell answers
 
 
-class StartFailed(RuntimeError):
+class StartFailed(StackError):
     """A part did not come up; the message holds the end of its log."""
 
 

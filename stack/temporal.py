@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+from stack.errors import StackError
 from stack.processes import Command, program_environment, run
 from stack.readiness import listens, wait_until
 
@@ -36,7 +37,7 @@ DYNAMIC = {
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL")
 
 
-class TemporalError(RuntimeError):
+class TemporalError(StackError):
     """No usable Temporal program; the message names every way that was tried."""
 
 
