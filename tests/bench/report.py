@@ -6,8 +6,9 @@ from typing import Any
 
 HEAD = """# Figures
 
-Measured by `make bench` on {machine}; spreads are min / median / max. Ratios compare with raw Temporal, one
-activity, on the same server in the same minutes, in blocks that alternate. Absolute times depend on the machine and its other load.
+Measured by `make bench` on {machine}; spreads are min / median / max.
+Ratios compare with raw Temporal, one activity, on the same server in the same minutes, in blocks that alternate.
+Absolute times depend on the machine and its other load.
 
 | figure | measured | must | aim | holds |
 |---|---|---|---|---|
