@@ -1,4 +1,7 @@
-"""What a route may ask for in its signature: the caller with a permission, and the parts of the process."""
+"""What a route may ask for in its signature: the caller with a permission, and the parts of the process.
+
+All of it is `async`: the framework sends a plain function to a thread, which costs more than most routes do.
+"""
 
 from typing import Annotated, TypedDict
 from uuid import UUID
@@ -79,48 +82,48 @@ async def public() -> None:
 Public = Depends(public)
 
 
-def get_settings(request: Request) -> Settings:
+async def get_settings(request: Request) -> Settings:
     """The settings of this process."""
     settings: Settings = request.state.settings
     return settings
 
 
-def get_database(request: Request) -> Database:
+async def get_database(request: Request) -> Database:
     """The pool that sees one tenant at a time."""
     database: Database = request.state.database
     return database
 
 
-def get_audit(request: Request) -> Audit:
+async def get_audit(request: Request) -> Audit:
     """The audit log."""
-    return Audit(get_database(request))
+    return Audit(request.state.database)
 
 
-def get_sign_in(request: Request) -> SignIn:
+async def get_sign_in(request: Request) -> SignIn:
     """The way in."""
     sign_in: SignIn = request.state.sign_in
     return sign_in
 
 
-def get_sessions(request: Request) -> Sessions:
+async def get_sessions(request: Request) -> Sessions:
     """Sign-in sessions."""
     sessions: Sessions = request.state.sessions
     return sessions
 
 
-def get_authentication(request: Request) -> Authentication:
+async def get_authentication(request: Request) -> Authentication:
     """What is believed about callers."""
     authentication: Authentication = request.state.authentication
     return authentication
 
 
-def get_cursors(request: Request) -> Cursors:
+async def get_cursors(request: Request) -> Cursors:
     """Makes and reads the cursors of lists."""
     cursors: Cursors = request.state.cursors
     return cursors
 
 
-def get_engine(request: Request) -> Engine:
+async def get_engine(request: Request) -> Engine:
     """What makes runs."""
     engine: Engine = request.state.engine
     return engine
@@ -129,7 +132,7 @@ def get_engine(request: Request) -> Engine:
 EngineDep = Annotated[Engine, Depends(get_engine)]
 
 
-def get_request_uuid(request: Request) -> UUID:
+async def get_request_uuid(request: Request) -> UUID:
     """An id for what this request makes: the same when it is tried again with its Idempotency-Key."""
     known: UUID | None = getattr(request.state, "request_uuid", None)
     return known or new_id()

@@ -140,7 +140,7 @@ def render_update(update: Update) -> bytes:
     return b"%bevent: %b\ndata: %b\n\n" % (id_line, update.frame.kind.encode(), update.data)
 
 
-def read_after(
+async def read_after(
     after: Annotated[str, Query(description="go on after this seq")] = "",
     last_event_id: Annotated[str, Header(description="the same, as a browser sends it")] = "",
 ) -> int:

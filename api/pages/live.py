@@ -46,7 +46,7 @@ class Wish:
         return [f"{name}{start}" if name.startswith("run:") else name for name in self.topics]
 
 
-def read_wish(topics: str, at: str = "", cursor: str = "", last_event_id: Annotated[str, Header()] = "") -> Wish:
+async def read_wish(topics: str, at: str = "", cursor: str = "", last_event_id: Annotated[str, Header()] = "") -> Wish:
     """The wish in an address; what the browser saw last wins."""
     return Wish(tuple(name for name in topics.split(",") if name)[:8], last_event_id or cursor, at[:16])
 

@@ -53,7 +53,7 @@ class CreatedKey(KeyView):
     key: str
 
 
-def get_keys(request: Request) -> Keys:
+async def get_keys(request: Request) -> Keys:
     """The API keys."""
     keys: Keys = request.state.keys
     return keys

@@ -51,7 +51,7 @@ class MemberView(BaseModel):
     last_seen_at: datetime | None
 
 
-def get_members(request: Request) -> Members:
+async def get_members(request: Request) -> Members:
     """The people of a tenant."""
     members: Members = request.state.members
     return members

@@ -15,7 +15,7 @@ from windlass.core.permissions import Permission
 router = APIRouter(prefix="/v1", tags=["stream"])
 
 
-def get_multiplexer(request: Request) -> Multiplexer:
+async def get_multiplexer(request: Request) -> Multiplexer:
     """What opens streams of many topics."""
     multiplexer: Multiplexer = request.state.multiplexer
     return multiplexer

@@ -54,7 +54,7 @@ class TenantList(BaseModel):
     next: None = None
 
 
-def get_tenants(request: Request) -> Tenants:
+async def get_tenants(request: Request) -> Tenants:
     """The organisations."""
     tenants: Tenants = request.state.tenants
     return tenants
