@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio import workflow
@@ -34,15 +35,13 @@ class RunWorkflow:
 
     @workflow.run
     async def run(self, request: RunInput) -> str:
-        """Drive the run until it ends; answers its terminal status."""
+        """Drive the run until it ends; answers its terminal status. Temporal's own cancel request is a cancel too."""
+        life = asyncio.create_task(self._live())
         try:
-            outcome = await self._attempts()
+            return await asyncio.shield(life)
         except asyncio.CancelledError:
             self._cancel_reason = self._cancel_reason or "cancelled in Temporal"
-            outcome = await self._stopped()
-        status = await self._settle(outcome)
-        workflow.upsert_search_attributes([STATUS.value_set(status)])  # pyright: ignore[reportUnknownMemberType] - SDK
-        return status
+            return await life
 
     @workflow.signal(name=words.CANCEL_SIGNAL)
     def cancel(self, reason: str = "") -> None:
@@ -54,8 +53,17 @@ class RunWorkflow:
         """Drive a parked run again: it has something to report."""
         self._resumed = True
 
+    async def _live(self) -> str:
+        status = await self._settle(await self._attempts())
+        workflow.upsert_search_attributes([STATUS.value_set(status)])  # pyright: ignore[reportUnknownMemberType] - SDK
+        return status
+
     async def _attempts(self) -> DriveOutcome:
         while True:
+            if self._cancel_reason is not None:
+                return await self._stopped()
+            if self._time_left() == timedelta():
+                return await self._stopped(timed_out=True)
             outcome = await self._drive()
             if outcome.end is DriveEnd.PARKED:
                 await self._wait("parked", outcome.parked_s)
@@ -64,8 +72,6 @@ class RunWorkflow:
                 self._attempt += 1
             else:
                 return outcome
-            if self._cancel_reason is not None:
-                return await self._stopped()
 
     def _may_try_again(self, outcome: DriveOutcome) -> bool:
         return outcome.end is DriveEnd.FAILED and outcome.retryable and self._attempt < self._request.max_attempts
@@ -104,7 +110,7 @@ class RunWorkflow:
         if self._request.timeout_s is None:
             return None
         elapsed = workflow.now() - workflow.info().start_time
-        return max(timedelta(seconds=self._request.timeout_s) - elapsed, timedelta(milliseconds=1))
+        return max(timedelta(seconds=self._request.timeout_s) - elapsed, timedelta())
 
     async def _stopped(self, *, timed_out: bool = False) -> DriveOutcome:
         """Tell the executor to stop, give it a moment to obey, and say how the run ended."""
@@ -119,10 +125,11 @@ class RunWorkflow:
         ended = await self._obeyed()
         if ended is not None and ended.end in (DriveEnd.FINISHED, DriveEnd.CLOSED):
             return ended
+        known = ended or DriveOutcome(DriveEnd.CANCELLED)
         if timed_out:
             limit = f"The run took longer than its limit of {self._request.timeout_s:g} s."
-            return DriveOutcome(DriveEnd.FAILED, "TimedOut", limit, retryable=False)
-        return DriveOutcome(DriveEnd.CANCELLED)
+            return replace(known, end=DriveEnd.FAILED, error_type="TimedOut", error_message=limit)
+        return replace(known, end=DriveEnd.CANCELLED, error_type="", error_message="")
 
     async def _obeyed(self) -> DriveOutcome | None:
         driving = self._driving
@@ -137,10 +144,13 @@ class RunWorkflow:
 
     async def _wait(self, reason: str, seconds: float | None) -> None:
         """Hold the run for nothing but its workflow, until its timer, a report or a cancel."""
-        duration = None if seconds is None else timedelta(seconds=max(seconds, 0.001))
+        limits = [timedelta(seconds=max(seconds, 0.001))] if seconds is not None else []
+        limits += [left for left in (self._time_left(),) if left is not None]
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: self._resumed or self._cancel_reason is not None, timeout=duration, timeout_summary=reason[:200]
+                lambda: self._resumed or self._cancel_reason is not None,
+                timeout=min(limits, default=None),
+                timeout_summary=reason[:200],
             )
         self._resumed = False
 
