@@ -139,6 +139,8 @@ class RunActivities:
         refusal = _refusal(attached)
         if refusal is not None:
             return await self._failed(attached, refusal)
+        if attached.record["cancel_requested"] and attached.record["host_boot"] is None:
+            return DriveOutcome(DriveEnd.CANCELLED)  # nothing runs anywhere
         execution = await self._executor(attached).open(attached, progress.get("tries", 0) + 1)
         self._open[attached.run_id] = execution
         outside = self._outside
