@@ -5,14 +5,19 @@ from contextlib import suppress
 from datetime import datetime
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.service import RPCError
 
 from tests.workflows.engines import Engine, Meeting, until
 from windlass.contracts.events import EventKind
+from windlass.contracts.ids import TenantId
 from windlass.contracts.runs import RunStatus
-from windlass.core.runs import Run
+from windlass.core.runs import Run, Runs, StartRun
+from windlass.core.wakeup import PollOnly
 
 pytestmark = pytest.mark.usefixtures("agents")
+REQUESTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED
+COMPLETED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 TERMINAL = {"finished", "failed", "cancelled"}
 
 
@@ -21,6 +26,14 @@ async def waiting(engine: Engine, meeting: Meeting) -> Run:
     run = await engine.start("agents/wait", meeting.inputs)
     await meeting.appears("waiting")
     return run
+
+
+class Silent:
+    """A gateway that dies between its commit and its first word to Temporal."""
+
+    def started(self, tenant_id: TenantId, run: Run) -> None: ...
+
+    def cancelled(self, tenant_id: TenantId, run: Run) -> None: ...
 
 
 async def terminal(engine: Engine, run: Run) -> list[str]:
@@ -62,13 +75,16 @@ async def test_a_cancel_by_temporals_own_request_is_a_cancel(engine: Engine, mee
     assert (await engine.events(run.id))[-1].payload["reason"] == "cancelled in Temporal"
 
 
-async def test_a_run_cancelled_before_it_starts_ends_cancelled(engine: Engine):
-    run = await engine.start("agents/trivial")
+async def test_a_run_cancelled_before_it_starts_never_starts(engine: Engine, meeting: Meeting):
+    runs = Runs(engine.database, PollOnly(), engine.gateway.agents, Silent())
+    run = await runs.start(engine.caller, StartRun("agents/wait", meeting.inputs))
+    await runs.cancel(engine.caller, run.id)
 
-    await engine.gateway.runs.cancel(engine.caller, run.id)
     over = await engine.ended(run.id)
 
-    assert await terminal(engine, run) == [over.status]
+    assert over.status is RunStatus.CANCELLED
+    assert await engine.statuses(run.id) == ["queued", "starting", "cancelled"]
+    assert meeting.count("waiting") == 0
 
 
 async def test_a_cancel_that_races_the_end_leaves_one_terminal_event(engine: Engine, meeting: Meeting):
@@ -99,4 +115,25 @@ async def test_a_run_that_waits_for_its_next_attempt_can_be_cancelled(engine: En
     over = await engine.ended(run.id)
 
     assert over.status is RunStatus.CANCELLED
+    assert await terminal(engine, run) == ["cancelled"]
+
+
+async def test_a_cancel_by_temporal_while_the_end_is_being_written_does_not_lose_it(engine: Engine, meeting: Meeting):
+    run = await waiting(engine, meeting)
+    workflow = engine.workflow(run.id)
+
+    async def cancel_was_seen() -> bool:
+        kinds = [event.event_type for event in (await workflow.fetch_history()).events]
+        return REQUESTED in kinds and COMPLETED in kinds[kinds.index(REQUESTED) :]
+
+    async with engine.database.tenant(engine.caller.tenant_id) as connection:
+        await connection.execute("select from run where id = $1 for update", run.id)  # the end waits for this row
+        await workflow.signal("cancel", "changed my mind")
+        await until(lambda: connection.fetchval("select true from pg_locks where not granted limit 1"))
+        await workflow.cancel()
+        await until(cancel_was_seen)
+    over = await engine.ended(run.id)
+
+    assert over.status is RunStatus.CANCELLED
+    assert (await engine.events(run.id))[-1].payload["reason"] == "changed my mind"
     assert await terminal(engine, run) == ["cancelled"]
