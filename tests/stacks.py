@@ -74,9 +74,9 @@ class Stack:
         self.process = await self._run("up")
         self._reader = asyncio.create_task(self._listen(self.process))
 
-    async def command(self, name: str) -> tuple[int, str]:
+    async def command(self, *words: str) -> tuple[int, str]:
         """Run another command on the same home; answer its exit code and output."""
-        process = await self._run(name)
+        process = await self._run(*words)
         output, _ = await process.communicate()
         return process.returncode or 0, output.decode()
 
@@ -99,9 +99,9 @@ class Stack:
     def _has_ended(self) -> bool:
         return self.process is not None and self.process.returncode is not None
 
-    async def _run(self, command: str) -> asyncio.subprocess.Process:
+    async def _run(self, *words: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "stack", command),
+            *(sys.executable, "-m", "stack", *words),
             cwd=ROOT,
             env=self.environment,
             stdout=asyncio.subprocess.PIPE,
@@ -141,3 +141,13 @@ async def signs_in(stack: Stack, secret: str, email: str = "admin@localhost") ->
     async with httpx.AsyncClient(base_url=stack.url, timeout=20) as client:
         answer = await client.post("/v1/auth/login", json={"email": email, "password": secret})
     return answer.status_code == 200
+
+
+@asynccontextmanager
+async def signed_in(stack: Stack, secret: str, email: str = "admin@localhost") -> AsyncGenerator[httpx.AsyncClient]:
+    """A client of the gateway that acts as the first administrator."""
+    async with httpx.AsyncClient(base_url=stack.url, timeout=30) as client:
+        answer = await client.post("/v1/auth/login", json={"email": email, "password": secret})
+        answer.raise_for_status()
+        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        yield client
