@@ -108,7 +108,8 @@ class RunActivities:
         try:
             return await self._follow(attached, progress)
         except Fenced:
-            await self._stop_ended(request)
+            if not await self._stop_ended(request):
+                raise ExecutionLost("another driver took the run over") from None
             return DriveOutcome(DriveEnd.CLOSED)
         except OwnProcessDied as death:
             failed = await self._after_own_death(attached, str(death))
@@ -116,12 +117,14 @@ class RunActivities:
                 raise
             return failed
 
-    async def _stop_ended(self, request: DriveInput) -> None:
-        """The log refused the agent's words: when the run has ended, the agent must end too."""
+    async def _stop_ended(self, request: DriveInput) -> bool:
+        """The log refused the agent's words: when the run has ended, the agent must end too. Says whether it has."""
         attached = await self._peek(request)
-        if attached is not None and RunStatus(attached.record["status"]).is_terminal:
-            with contextlib.suppress(ExecutionLost):  # then there is nothing to stop
-                await self._executor(attached).stop(attached)
+        if attached is None or not RunStatus(attached.record["status"]).is_terminal:
+            return False
+        with contextlib.suppress(ExecutionLost):  # then there is nothing to stop
+            await self._executor(attached).stop(attached)
+        return True
 
     async def _attach(self, request: DriveInput) -> Attached | None:
         tenant_id, run_id = TenantId(UUID(request.tenant_id)), RunId(UUID(request.run_id))
