@@ -57,7 +57,14 @@ class Log:
 
 def attach(run: Message, log: Log | None = None, *, isolate: bool = False) -> Message:
     """The line that starts a run or finds it again."""
-    defaults = {"agent": "test/agent", "inputs": {}, "epoch": 1, "attempt": 1, "tenant_id": "acme", "user_id": "ada"}
+    defaults: Message = {
+        "agent": "test/agent",
+        "inputs": {},
+        "epoch": 1,
+        "attempt": 1,
+        "tenant_id": "acme",
+        "user_id": "ada",
+    }
     return {"op": "attach", "run": {**defaults, **run}, "steps": log.steps() if log else [], "isolate": isolate}
 
 

@@ -33,7 +33,17 @@ async def test_events_come_in_call_order_with_the_kinds_of_their_calls(host: Hos
     drive = await host.run("/reports")
 
     kinds = [event["kind"] for event in drive.log.events]
-    assert kinds == ["debug", "action", "action", "result", "result", "result", *["stderr", "stdout"], *["stderr"] * 2, "stdout"]
+    assert kinds == [
+        "debug",
+        "action",
+        "action",
+        "result",
+        "result",
+        "result",
+        *["stderr", "stdout"],
+        *["stderr"] * 2,
+        "stdout",
+    ]
     assert drive.log.texts("debug") == ["one\ntwo"]
     assert drive.log.of("action") == [{"dict": {"looked": 1}}, {"__list__": [{"int": 2}]}]
     assert drive.log.of("result")[0] == {"Markdown": {"body": "# Found"}}
@@ -84,7 +94,9 @@ async def test_values_the_database_refuses_are_made_storable(host: Host):
 
     assert drive.value == {"dict": {"kept": "a\ufffdb"}}
     assert drive.log.texts() == ["nul \ufffd and half \ufffd\ufffd\ufffd"]
-    assert drive.log.of("action") == [{"dict": {"nan": "nan", "big": str(2**80), "bytes": "YWI=", "nul\ufffd": "\ufffd"}}]
+    assert drive.log.of("action") == [
+        {"dict": {"nan": "nan", "big": str(2**80), "bytes": "YWI=", "nul\ufffd": "\ufffd"}}
+    ]
 
 
 async def test_the_facts_of_the_run_are_on_the_tracer(host: Host):
@@ -289,7 +301,10 @@ async def test_a_stale_socket_is_replaced():
             assert (await second.ask({"op": "ping"}))["pid"] == second.pid
 
 
-@pytest.mark.parametrize(("app", "reason"), [("failing:app", "no such luck"), ("agents:nobody", "AttributeError"), ("agents:FORM", "ServeAPI")])
+@pytest.mark.parametrize(
+    ("app", "reason"),
+    [("failing:app", "no such luck"), ("agents:nobody", "AttributeError"), ("agents:FORM", "ServeAPI")],
+)
 async def test_a_service_that_cannot_be_imported_says_why_and_exits_with_3(app: str, reason: str):
     with short_folder() as folder:
         process = await start(folder / "s", app)

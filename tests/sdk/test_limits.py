@@ -17,9 +17,7 @@ async def test_reports_wait_while_the_driver_has_not_stored_them(host: Host):
 
 
 @pytest.mark.parametrize("flow", ["/prints_much", "/prints_much_in_a_thread"])
-async def test_much_print_does_not_fill_the_memory_and_the_count_of_lost_lines_is_told(
-    own_host: Host, flow: str
-):
+async def test_much_print_does_not_fill_the_memory_and_the_count_of_lost_lines_is_told(own_host: Host, flow: str):
     drive = await own_host.run(flow, {"lines": 200_000, "width": 500})
 
     memory = psutil.Process(own_host.pid).memory_info().rss

@@ -54,7 +54,9 @@ async def trivial() -> str:
 @flow
 async def steps(inputs: dict[str, Any], tracer: Tracer) -> list[int]:
     """Steps one after the other, each leaving a mark outside."""
-    return [await tracer.step(f"step {n}", mark, inputs["marks"], n, inputs.get("seconds", 0)) for n in range(inputs["n"])]
+    return [
+        await tracer.step(f"step {n}", mark, inputs["marks"], n, inputs.get("seconds", 0)) for n in range(inputs["n"])
+    ]
 
 
 async def mark(folder: str, number: int, seconds: float) -> int:
@@ -85,7 +87,7 @@ def threaded(inputs: dict[str, Any], tracer: Tracer) -> list[int]:
     """A plain function as an agent."""
     print("in a thread")
     tracer.action_sync("working")
-    return [tracer.step_sync("square", lambda n: n * n, n) for n in range(inputs["n"])]
+    return [tracer.step_sync("square", pow, n, 2) for n in range(inputs["n"])]
 
 
 @flow
