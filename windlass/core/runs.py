@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from windlass.contracts.events import Payload
+from windlass.contracts.hosts import ENTER
 from windlass.contracts.ids import RunId, TenantId, new_id
 from windlass.contracts.runs import TERMINAL, RunStatus
 from windlass.core.agents import Agents
@@ -188,7 +189,7 @@ class Runs:
         """The steps of the given runs in the order they were first started; unknown runs have none."""
         query = (
             f"select run_id, {STEP_COLUMNS} from step where run_id = any ($2) and exists "  # noqa: S608 - constants
-            f"(select from run where run.id = step.run_id and {VISIBLE}) order by kept_from is null, position"
+            f"(select from run where run.id = step.run_id and {VISIBLE}) order by position"
         )
         async with self._database.tenant(caller.tenant_id) as connection:
             rows = await connection.fetch(query, _owner(caller), list(run_ids))
@@ -255,7 +256,8 @@ class Runs:
             "try": number,
             "first_event": {"status": "queued", "reason": f"try {number}, after a run that {run.status}"},
         }
-        return await self._create(caller, row, kept_keys(steps, from_), "run.retry")
+        kept = [key for key in kept_keys(steps, from_) if key != ENTER or values == run.inputs]
+        return await self._create(caller, row, kept, "run.retry")
 
     async def archive(self, caller: Caller, run_id: UUID) -> None:
         """Take a run that has ended out of the lists; its events stay until retention. Raises Conflict, NotFound."""

@@ -163,12 +163,13 @@ begin
   perform set_config('app.tenant', p_tenant::text, true);
   perform open_stream(p_tenant, new_id, 'run');
   insert into run (id, tenant_id, agent, title, tags, inputs, extra, created_by, created_by_name, max_attempts, timeout_s, root_id, retry_of, try)
-  values (new_id, p_tenant, p->>'agent', p->>'title', array(select jsonb_array_elements_text(p->'tags')), p->'inputs', coalesce(p->'extra', '{}'),
+  values (new_id, p_tenant, p->>'agent', p->>'title', array(select jsonb_array_elements_text(p->'tags')), p->'inputs', coalesce(p->'extra', (select extra from run where id = (p->>'retry_of')::uuid), '{}'),
           (p->>'created_by')::uuid, coalesce(p->>'created_by_name', ''), (p->>'max_attempts')::int, (p->>'timeout_s')::int,
           coalesce((p->>'root_id')::uuid, new_id), (p->>'retry_of')::uuid, coalesce((p->>'try')::int, 1));
   if p_kept is not null then
     insert into step (run_id, key, tenant_id, name, state, attempt, execution, started_at, ended_at, ms, until, result, kept_from, position)
-    select new_id, key, tenant_id, name, state, 1, execution, started_at, ended_at, ms, until, result, coalesce(kept_from, run_id), position
+    select new_id, key, tenant_id, name, state, 1, execution, started_at, ended_at, ms, until, result, coalesce(kept_from, run_id),
+           row_number() over (order by position) - count(*) over ()  -- before every step of its own
     from step where run_id = (p->>'retry_of')::uuid and state = 'done' and key = any (p_kept);
     update run set steps_kept = (select count(*) from step where run_id = new_id) where id = new_id;
   end if;
