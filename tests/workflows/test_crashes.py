@@ -9,7 +9,9 @@ from tests.workflows.engines import Engine, Meeting
 from windlass.contracts.events import EventKind
 from windlass.contracts.ids import RunId
 from windlass.contracts.runs import RunStatus
+from windlass.core.executions import Executions
 from windlass.core.services import Service
+from windlass.core.wakeup import PollOnly
 
 
 async def step_states(engine: Engine, run_id: RunId) -> dict[str, list[str]]:
@@ -85,3 +87,18 @@ async def test_a_process_that_dies_at_every_step_gets_on_as_long_as_it_finishes_
     assert (run.status, run.result) == (RunStatus.FINISHED, {"str": "across"})
     assert set(map(tuple, (await step_states(engine, run.id)).values())) == {("started", "repeated", "done")}
     assert len(await engine.events(run.id, EventKind.LOG)) == 4
+
+
+@pytest.mark.usefixtures("agents")
+async def test_a_driver_that_was_thought_dead_and_takes_over_again_does_not_end_the_run(
+    engine: Engine, meeting: Meeting
+):
+    run = await engine.start("agents/steps", {**meeting.inputs, "n": 3})
+    await meeting.appears("step-1")
+
+    await Executions(engine.database, PollOnly()).attach(engine.caller.tenant_id, run.id, 1)
+    meeting.leave("go")
+    over = await engine.ended(run.id)
+
+    assert (over.status, over.result) == (RunStatus.FINISHED, {"str": "0 10 20"})
+    assert [meeting.count(f"step-{n}") for n in range(3)] == [1, 1, 1]

@@ -1,0 +1,78 @@
+"""Workers die, leave and wake up again; the agents of their runs never notice."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from stack.temporal import Server
+from tests.architecture.sources import ROOT
+from tests.parts import short_folder, stop
+from tests.workflows.engines import Engine, Meeting, running_engine, settings_of
+from windlass.contracts.runs import RunStatus
+from windlass.core.runs import Run
+from windlass.core.settings import Settings
+
+pytestmark = pytest.mark.usefixtures("agents")
+
+
+@pytest.fixture(scope="module")
+async def engine(database_url: str, temporal: Server) -> AsyncGenerator[Engine]:
+    """An engine whose runs worker is a process of its own."""
+    with short_folder() as folder:
+        async with running_engine(settings_of(folder, database_url, temporal), works=False) as running:
+            yield running
+
+
+@asynccontextmanager
+async def worker(settings: Settings) -> AsyncGenerator[Process]:
+    """A runs worker, ended afterwards."""
+    named = {name: str(value) for name, value, is_default in given(settings) if not is_default}
+    command = (sys.executable, "-m", "workers", "runs")
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env={**os.environ, **named})
+    try:
+        yield process
+    finally:
+        await stop(process)
+
+
+def given(settings: Settings) -> list[tuple[str, object, bool]]:
+    fields = type(settings).model_fields
+    return [
+        (each.alias or name, getattr(settings, name), name not in settings.model_fields_set)
+        for name, each in fields.items()
+    ]
+
+
+async def halfway(engine: Engine, meeting: Meeting) -> Run:
+    run = await engine.start("agents/steps", {**meeting.inputs, "n": 4})
+    await meeting.appears("step-2")
+    return run
+
+
+async def test_a_run_goes_on_when_its_worker_is_killed(engine: Engine, meeting: Meeting):
+    async with worker(engine.settings) as first:
+        run = await halfway(engine, meeting)
+        first.kill()
+    meeting.leave("go")
+    async with worker(engine.settings):
+        over = await engine.ended(run.id)
+
+    assert (over.status, over.result) == (RunStatus.FINISHED, {"str": "0 10 20 30"})
+    assert [meeting.count(f"step-{n}") for n in range(4)] == [1, 1, 1, 1]
+    assert await engine.statuses(run.id) == ["queued", "starting", "running", "finished"]
+
+
+async def test_a_run_goes_on_when_its_worker_is_replaced(engine: Engine, meeting: Meeting):
+    async with worker(engine.settings):
+        run = await halfway(engine, meeting)
+    async with worker(engine.settings):
+        meeting.leave("go")
+        over = await engine.ended(run.id)
+
+    assert over.status is RunStatus.FINISHED
+    assert [meeting.count(f"step-{n}") for n in range(4)] == [1, 1, 1, 1]
