@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from errno import ENOSPC
 from http import HTTPStatus
 from math import ceil
 from typing import Any
@@ -15,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from windlass.core.database import OUTAGES
 from windlass.core.errors import FieldError, Invalid, NotFound, TooMany, Unavailable, WindlassError
 
 log = structlog.get_logger()
@@ -22,7 +24,7 @@ log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:windlass:problem:"
 RETRY_S: dict[int, float] = {HTTPStatus.SERVICE_UNAVAILABLE: 1.0}
-OUTAGES = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)
+NO_ROOM = (asyncpg.InsufficientResourcesError,)  # disk, memory or connections of the database
 UNSTORABLE = (asyncpg.DataError, asyncpg.UntranslatableCharacterError, asyncpg.CharacterNotInRepertoireError)
 
 
@@ -133,7 +135,11 @@ def translated(error: Exception) -> WindlassError:
         case _ if isinstance(error, UNSTORABLE):
             return Invalid("A value cannot be stored: it is out of range or holds a character that is not text.")
         case _ if isinstance(error, OUTAGES):
-            return Unavailable("The database does not answer at the moment. Nothing was changed; try again.")
+            return Unavailable(
+                "The database went away meanwhile. Try again; with an Idempotency-Key nothing is done twice."
+            )
+        case _ if isinstance(error, NO_ROOM) or (isinstance(error, OSError) and error.errno == ENOSPC):
+            return Unavailable("There is no room to store anything: the disk is full. Nothing was changed.")
         case _:
             return WindlassError("Something went wrong here. The request id leads the operator to the reason.")
 
@@ -151,7 +157,7 @@ def install_problems(app: FastAPI, render: Renderer | None = None) -> None:
             response.headers.update(error.headers)
         return response
 
-    for kind in (WindlassError, RequestValidationError, HTTPException, *UNSTORABLE, *OUTAGES):
+    for kind in (WindlassError, RequestValidationError, HTTPException, *UNSTORABLE, *OUTAGES, *NO_ROOM):
         app.add_exception_handler(kind, answer)
 
 

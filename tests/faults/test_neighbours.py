@@ -16,6 +16,7 @@ from windlass.client import AsyncClient, Event, Run
 
 SERVICE = "misbehaving"
 INNOCENTS = Load(runs=4, steps=20, step_s=0.1)
+SLOW = Load(runs=2, steps=2, step_s=2.0)  # none of its steps ends between two deaths of the host
 PRINTED_MIB = {"full": 1024, "short": 64}[FORM]
 BLOCKED_S = {"full": 90, "short": 12}[FORM]
 MEMORY_MIB = 300
@@ -91,15 +92,18 @@ async def test_runs_beside_a_bad_neighbour_finish(
 ):
     client = neighbourhood
     await stack.wait_for_service(client, SERVICE)
-    beside = [await follow(client, INNOCENTS, marks / str(n), f"{SERVICE}/steps") for n in range(INNOCENTS.runs)]
+    agent = f"{SERVICE}/steps"
+    beside = [await follow(client, INNOCENTS, marks / f"fast {n}", agent) for n in range(INNOCENTS.runs)]
+    slow = [await follow(client, SLOW, marks / f"slow {n}", agent) for n in range(SLOW.runs)]
     inputs = neighbour.inputs | ({"mark": str(marks / "blocked")} if neighbour.flow == "block" else {})
 
     bad = await client.runs.start(f"{SERVICE}/{neighbour.flow}", inputs)
     ended = await asyncio.wait_for(client.runs.wait(bad.id), neighbour.patience_s)
-    await finish(beside, INNOCENTS.patience_s)
+    await finish([*beside, *slow], INNOCENTS.patience_s)
 
     neighbour.verdict(ended, await whole_log(client, bad.id))
     await asyncio.gather(*(examine(client, each, INNOCENTS) for each in beside))
+    await asyncio.gather(*(examine(client, each, SLOW) for each in slow))
     for host in await stack.hosts():
         assert psutil.Process(host.pid).memory_info().rss < MEMORY_MIB * 2**20
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol, Self, TypeVar
 
 import asyncpg
@@ -16,7 +16,10 @@ APP_ROLE = "windlass_app"
 JOBS_ROLE = "windlass_jobs"
 
 # What a query raises when the server went away: it may work in a moment.
-OUTAGES = (ConnectionError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)
+OUTAGES = (
+    *(ConnectionError, TimeoutError),
+    *(asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError),
+)
 NO_ANSWER = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)  # what connecting raises then
 PATIENCE_S, KNOCK_S = 10.0, 0.05
 
@@ -54,10 +57,18 @@ class Away(Unavailable):
     """The database does not answer. Nothing was changed; try again."""
 
 
+class Lease(Protocol):
+    """A connection on its way: to be awaited, or entered and given back."""
+
+    def __await__(self) -> Generator[Any, Any, Connection]: ...
+    async def __aenter__(self) -> Connection: ...
+    async def __aexit__(self, *error: object) -> None: ...
+
+
 class Pool(Protocol):
     """What this module needs of a pool of connections."""
 
-    async def acquire(self) -> Connection:
+    def acquire(self) -> Lease:
         """Lend a connection."""
         ...
 
@@ -105,9 +116,17 @@ class Database:
     @asynccontextmanager
     async def tenant(self, tenant_id: TenantId) -> AsyncGenerator[Connection]:
         """A transaction that sees the rows of one tenant."""
-        async with self.open() as connection, connection.transaction():
-            await connection.execute("select set_config('app.tenant', $1, true)", str(tenant_id))
-            yield connection
+
+        async def begin() -> Connection:  # a lent connection may turn out to be dead: then nothing was done yet
+            async with AsyncExitStack() as begun:
+                connection = await begun.enter_async_context(self._pool.acquire())
+                await begun.enter_async_context(connection.transaction())
+                await connection.execute("select set_config('app.tenant', $1, true)", str(tenant_id))
+                stack.push_async_exit(begun.pop_all())
+            return connection
+
+        async with AsyncExitStack() as stack:
+            yield await patiently(begin, self._knocking)
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Connection]:
