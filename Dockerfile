@@ -4,13 +4,14 @@ ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS built
 WORKDIR /app
-# Certificates of a proxy that opens https, if there is one: put them into ./certificates, or leave it away.
-COPY certificate[s] /usr/local/share/ca-certificates/
-RUN if ls /usr/local/share/ca-certificates/*.crt >/dev/null 2>&1; then update-ca-certificates; fi
-ENV SSL_CERT_DIR=/etc/ssl/certs UV_LINK_MODE=copy UV_NO_CACHE=1 PIP_NO_CACHE_DIR=1
-COPY stack/install.sh stack/
+# A proxy that opens https has certificates of its own: put them into ./certificates (*.crt), or leave that away.
+COPY stack/install.sh certificate[s] /setup/
 COPY stack/locks stack/locks
-RUN sh stack/install.sh .venv \
+ENV SSL_CERT_DIR=/etc/ssl/certs SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+    PIP_CERT=/etc/ssl/certs/ca-certificates.crt UV_LINK_MODE=copy PIP_NO_CACHE_DIR=1
+RUN for each in /setup/*.crt; do [ ! -f "$each" ] || cp "$each" /usr/local/share/ca-certificates/; done \
+ && update-ca-certificates >/dev/null \
+ && sh /setup/install.sh .venv \
  && .venv/bin/python -m uv pip install --quiet --python .venv/bin/python --require-hashes --compile-bytecode -r stack/locks/platform.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY windlass windlass
@@ -21,7 +22,8 @@ COPY api api
 COPY stack stack
 COPY examples examples
 RUN .venv/bin/python -m compileall -q windlass workflows activities workers api stack \
- && .venv/bin/python -m stack.environment
+ && .venv/bin/python -m stack.environment \
+ && ln -s ../base-env/bin/windlass .venv/bin/windlass
 
 FROM ${BASE}
 RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/windlass --create-home --shell /usr/sbin/nologin windlass \

@@ -34,7 +34,7 @@ doctor: $(READY) ## what this machine lacks, and how to get it
 backup: $(READY) ## save everything: make backup FILE=windlass.tar.gz
 	@$(RUN) -m stack backup "$(FILE)"
 
-restore: $(READY) ## bring a backup back into a stopped, empty home: make restore FILE=windlass.tar.gz
+restore: $(READY) ## bring a backup back into a stopped home: make restore FILE=windlass.tar.gz
 	@$(RUN) -m stack restore "$(FILE)"
 
 demo: $(READY)  ## watch an example run survive a kill -9
@@ -86,7 +86,8 @@ $(VENV)/.uv: stack/locks/platform.txt stack/install.sh
 
 $(READY): $(VENV)/.uv stack/locks/platform.txt
 	@echo "Installing the platform into $(VENV)…"
-	@test -f $(READY_DEV) || $(INSTALL) -r stack/locks/platform.txt
+	@$(INSTALL) -r stack/locks/$$(test -f $(READY_DEV) && echo dev || echo platform).txt
+	@$(RUN) -m compileall -q windlass workflows activities workers api stack
 	@$(RUN) -m stack.environment
 	@ln -sf ../base-env/bin/windlass $(VENV)/bin/windlass
 	@touch $@
