@@ -78,10 +78,11 @@ def _workers() -> str:
 
 
 def _sign_in(plan: Plan) -> str:
-    made, email = plan.bootstrapped, plan.bootstrapped.administrator
+    made = plan.bootstrapped
     if made.password is None:
-        return "as before" if plan.settings.admin_password is None else f"{email}, password of WINDLASS_ADMIN_PASSWORD"
-    return f"{email}, password {made.password} (shown this once; you choose your own when you sign in)"
+        is_given = plan.settings.admin_password is not None and made.administrator
+        return f"{made.administrator}, password of WINDLASS_ADMIN_PASSWORD" if is_given else "as before"
+    return f"{made.administrator}, password {made.password} (shown this once; you choose your own when you sign in)"
 
 
 def _child(state: str, restarts: int, address: str) -> str:

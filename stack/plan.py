@@ -13,9 +13,10 @@ from stack import environment, postgres, temporal
 from stack.ports import free_port, require_free
 from stack.postgres import Cluster
 from stack.processes import Command, run
-from stack.readiness import listens, selects_one, serves
+from stack.readiness import first_value, listens, selects_one, serves
 from stack.supervisor import Child, Chore, Part, StartFailed
 from stack.temporal import Server
+from windlass.core.migrations import newest
 from windlass.core.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -118,6 +119,8 @@ class Plan:
 
     async def _bootstrap(self) -> None:
         is_new = self.cluster is not None and not (self.cluster.data / "PG_VERSION").exists()
+        if self.cluster is not None and not is_new and await _is_prepared(self.cluster):
+            return
         code, output = await run(self._python("windlass.core.bootstrap", *(["--fresh"] if is_new else [])))
         if code != 0:
             raise StartFailed(f"The database could not be prepared:\n{output.strip()[-2000:]}")
@@ -147,6 +150,14 @@ async def make(settings: Settings, secret: str, lifeline: int) -> Plan:
         server = Server(program, file, *ports, settings.temporal_namespace)
     standin = None if settings.anthropic_api_key or settings.standin_url else free_port()
     return Plan(settings, secret, lifeline, cluster, server, standin)
+
+
+async def _is_prepared(cluster: Cluster) -> bool:
+    """Whether the database has its schema and its people already: then a start need not wait for who makes them."""
+    await postgres.wait_ready(cluster)
+    ask = partial(first_value, cluster.sockets, postgres.OWNER)
+    is_newest = await ask("select max(version_num) from alembic_version") == newest()
+    return is_newest and await ask("select identity_is_empty()") == "f"
 
 
 async def _lives() -> bool:

@@ -37,17 +37,23 @@ async def answers(question: Question) -> bool:
 
 
 async def selects_one(sockets: Path, user: str, database: str = "postgres") -> bool:
-    """Whether the PostgreSQL behind this socket folder answers `select 1` (wire protocol 3.0)."""
+    """Whether the PostgreSQL behind this socket folder answers a query."""
+    return await first_value(sockets, user, "select 1", database) == "1"
+
+
+async def first_value(sockets: Path, user: str, query: str, database: str = "postgres") -> str | None:
+    """The first column of the first row (wire protocol 3.0); None when it is null, missing, or the query fails."""
     reader, writer = await asyncio.open_unix_connection(sockets / ".s.PGSQL.5432")
     try:
         names = b"".join(word.encode() + b"\0" for word in ("user", user, "database", database))
         startup = struct.pack("!I", PROTOCOL_3) + names + b"\0"
         writer.write(struct.pack("!I", len(startup) + 4) + startup)
         if b"E" in await _until_idle(reader):
-            return False
-        query = b"select 1\0"
-        writer.write(b"Q" + struct.pack("!I", len(query) + 4) + query)
-        return b"D" in await _until_idle(reader)
+            return None
+        sent = query.encode() + b"\0"
+        writer.write(b"Q" + struct.pack("!I", len(sent) + 4) + sent)
+        row = (await _until_idle(reader)).get(b"D")
+        return _first_column(row) if row else None
     finally:
         writer.close()
 
@@ -70,11 +76,15 @@ async def serves(host: str, port: int, path: str) -> bool:
         writer.close()
 
 
-async def _until_idle(reader: asyncio.StreamReader) -> list[bytes]:
-    """The kinds of messages up to ReadyForQuery, or up to an error."""
-    kinds: list[bytes] = []
-    while not kinds or kinds[-1] not in (b"Z", b"E"):
+async def _until_idle(reader: asyncio.StreamReader) -> dict[bytes, bytes]:
+    """The last message of each kind up to ReadyForQuery, or up to an error."""
+    messages: dict[bytes, bytes] = {}
+    while not messages.keys() & {b"Z", b"E"}:
         kind, length = struct.unpack("!cI", await reader.readexactly(5))
-        await reader.readexactly(length - 4)
-        kinds.append(kind)
-    return kinds
+        messages[kind] = await reader.readexactly(length - 4)
+    return messages
+
+
+def _first_column(row: bytes) -> str | None:
+    count, length = struct.unpack("!hi", row[:6])
+    return row[6 : 6 + length].decode() if count and length >= 0 else None

@@ -5,7 +5,8 @@ from temporalio.client import Client
 from stack.attributes import create
 from stack.temporal import ATTRIBUTES, Server
 from windlass.core.database import Database
-from windlass.core.migrations.schema import current, newest
+from windlass.core.migrations import newest
+from windlass.core.migrations.schema import current
 
 
 async def test_the_pool_acts_as_the_application_role(database: Database):

@@ -3,7 +3,8 @@
 import asyncio
 import sys
 
-from windlass.core.migrations.schema import current, newest, upgrade
+from windlass.core.migrations import newest
+from windlass.core.migrations.schema import current, upgrade
 from windlass.core.settings import Settings
 
 

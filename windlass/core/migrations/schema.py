@@ -1,12 +1,12 @@
 """Bring a database to the newest schema: alembic writes the script, asyncpg runs it under an advisory lock."""
 
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 
-HERE = Path(__file__).parent
+from windlass.core.migrations import HERE, newest
+
 LOCK = 0x77696E646C617373  # "windlass"
 SCRIPT_TIMEOUT_S = 600
 
@@ -31,11 +31,6 @@ async def current(url: str) -> str | None:
         return await _revision(connection)
     finally:
         await connection.close()
-
-
-def newest() -> str:
-    """The newest revision, read off the file names so that a database up to date never waits for alembic."""
-    return max(path.stem.partition("_")[0] for path in (HERE / "versions").glob("[0-9]*.py"))
 
 
 def script(found: str | None) -> str:
