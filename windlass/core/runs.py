@@ -122,11 +122,12 @@ RUN_COLUMNS = ", ".join("try as try_" if column.name == "try_" else column.name 
 RUN_FIELDS = tuple(column.name for column in fields(Run))
 STEP_COLUMNS = ", ".join(column.name for column in fields(Step))
 VISIBLE = "archived_at is null and ($1::uuid is null or created_by = $1)"
+INPUTS = "(select string_agg(value, ' ') from jsonb_each_text(inputs))"  # what was filled in, without the field names
 LIST = f"""
 select {RUN_COLUMNS} from run where {VISIBLE}
   and (cardinality($2::text[]) = 0 or status = any ($2)) and ($3::text is null or agent = $3)
   and ($4::text is null or $4 = any (tags))
-  and ($5::text is null or title ilike $5 or agent ilike $5 or inputs::text ilike $5)
+  and ($5::text is null or strpos(lower(concat_ws(' ', title, agent, {INPUTS})), lower($5)) > 0)
   and ($6::timestamptz is null or created_at >= $6) and ($7::timestamptz is null or created_at < $7)
   and ($8::timestamptz is null or (created_at, id) < ($8, $9))
 order by created_at desc, id desc limit $10
@@ -157,7 +158,6 @@ class Runs:
             "created_by_name": caller.name,
             "max_attempts": wish.max_attempts,
             "timeout_s": wish.timeout_s,
-            "first_event": {"status": "queued"},
         }
         return await self._create(caller, row, None, "run.start")
 
@@ -170,11 +170,10 @@ class Runs:
         self, caller: Caller, wanted: RunFilter, *, limit: int = 50, after: tuple[datetime, UUID] | None = None
     ) -> list[Run]:
         """The newest runs first, those after the given place."""
-        pattern = None if not wanted.text else f"%{wanted.text}%"
         async with self._database.tenant(caller.tenant_id) as connection:
             rows = await connection.fetch(
-                LIST, _owner(caller), [str(status) for status in wanted.status], wanted.agent, wanted.tag, pattern,
-                wanted.since, wanted.until, *(after or (None, None)), limit,
+                LIST, _owner(caller), [str(status) for status in wanted.status], wanted.agent, wanted.tag,
+                wanted.text or None, wanted.since, wanted.until, *(after or (None, None)), limit,
             )  # fmt: skip
         return [_run(row) for row in rows]
 
@@ -239,8 +238,6 @@ class Runs:
         agent = await self._agents.get(caller, run.agent)
         values = run.inputs if inputs is None else agent.validated(inputs)
         steps = (await self.steps(caller, [run_id]))[run.id]
-        tries = await self.tries(caller, run)
-        number = max(other.try_ for other in tries) + 1
         row: dict[str, Any] = {
             "id": str(as_ or new_id()),
             "agent": run.agent,
@@ -251,10 +248,7 @@ class Runs:
             "created_by_name": caller.name,
             "max_attempts": run.max_attempts,
             "timeout_s": run.timeout_s,
-            "root_id": str(run.root_id),
             "retry_of": str(run.id),
-            "try": number,
-            "first_event": {"status": "queued", "reason": f"try {number}, after a run that {run.status}"},
         }
         kept = [key for key in kept_keys(steps, from_) if key != ENTER or values == run.inputs]
         return await self._create(caller, row, kept, "run.retry")
