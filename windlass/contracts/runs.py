@@ -91,7 +91,7 @@ class DriveOutcome:
 
 @dataclass(frozen=True, slots=True)
 class EndInput:
-    """The terminal state of a run that its driving activity could not write."""
+    """The terminal state of a run that its driving activity could not write; `attempt` 0: nobody was at it."""
 
     tenant_id: str
     run_id: str

@@ -114,7 +114,9 @@ class Executions:
         """Write the terminal event of a run that did not finish; answers the status, the old one if it had ended."""
         tenant_id, run_id = TenantId(UUID(request.tenant_id)), RunId(UUID(request.run_id))
         producer = f"run:{request.attempt}"
-        payload: dict[str, Any] = {"status": str(request.status), "attempt": request.attempt}
+        payload: dict[str, Any] = {"status": str(request.status)}
+        if request.attempt:
+            payload["attempt"] = request.attempt
         if request.reason:
             payload["reason"] = request.reason
         events = [NewEvent(EventKind.STATUS, payload, producer, TERMINAL)]

@@ -93,6 +93,7 @@ begin
     update run set
       status = to_status,
       attempt = coalesce((p_payload->>'attempt')::int, attempt),
+      error = case when to_status <> 'starting' then error end,  -- the last attempt's is not this one's
       started_at = case when to_status in ('starting', 'running') then coalesce(started_at, clock_timestamp()) else started_at end,
       ended_at = case when is_terminal(to_status) then clock_timestamp() end
     where id = p_run;
