@@ -84,10 +84,11 @@ function help() {
 async function palette() {
   const box = dialog("palette", '<div class="palette"><label class="search"><input type="search" placeholder="Find or do anything" aria-label="Find or do anything" autocomplete="off"></label><div class="found-list"></div></div>');
   const input = box.querySelector("input"), list = box.querySelector(".found-list");
-  let timer;
+  let timer, shown;
   const ask = async () => {
-    const answer = await fetch(`/find?part=1&from=${encodeURIComponent(location.pathname)}&q=${encodeURIComponent(input.value)}`, { credentials: "same-origin" });
-    if (answer.ok) {
+    const text = (shown = input.value);
+    const answer = await fetch(`/find?part=1&from=${encodeURIComponent(location.pathname)}&q=${encodeURIComponent(text)}`, { credentials: "same-origin" });
+    if (answer.ok && text === shown) {
       list.innerHTML = await answer.text();
       list.querySelector("a")?.setAttribute("aria-selected", "true");
     }
@@ -96,7 +97,12 @@ async function palette() {
     clearTimeout(timer);
     timer = setTimeout(ask, 100);
   };
-  input.onkeydown = (event) => {
+  input.onkeydown = async (event) => {
+    if (event.key === "Enter" && shown !== input.value) {
+      event.preventDefault();
+      clearTimeout(timer);
+      await ask(); // what was typed last counts
+    }
     const all = [...list.querySelectorAll("a")], at = all.findIndex((each) => each.hasAttribute("aria-selected"));
     if (event.key === "Enter") {
       event.preventDefault();

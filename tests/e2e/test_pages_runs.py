@@ -1,0 +1,202 @@
+"""The page of a run while it goes on: live, gapless, honest about what is kept."""
+
+import asyncio
+
+from playwright.async_api import Page, expect
+
+from tests.e2e.consoles import Console
+from windlass.contracts.events import EventKind
+
+
+async def seqs(page: Page) -> list[int]:
+    """The seqs of the lines on the page."""
+    return [int(text) for text in await page.locator("#lines .ln > a").all_inner_texts()]
+
+
+async def test_a_run_is_followed_live_to_its_end(console: Console):
+    run = await console.run(title="Carrier invoices")
+    page = await console.open(run.path)
+    await run.begin()
+    await run.start("collect invoices")
+    await page.locator(".wf-row", has_text="collect invoices").wait_for()
+    await expect(page.locator("#now")).to_contain_text("collect invoices")
+    await run.finish("collect invoices")
+    await expect(page.locator("#run-facts")).to_contain_text("1 step")
+    await run.end()
+
+    await expect(page.locator("#stream")).to_contain_text("Up to date")
+    await expect(page.locator("#run-head")).to_contain_text("Finished")
+    await expect(page.locator("#latest strong")).to_have_text("All")
+    assert await seqs(page) == list(range(1, 9))
+
+
+async def test_words_appear_while_they_are_written_and_the_message_replaces_them(console: Console):
+    run = await console.run()
+    await run.begin()
+    page = await console.open(run.path)
+    await expect(page.locator("#stream")).to_contain_text("Live")
+    await run.write("m1", 0, "The credit ")
+    await run.write("m1", 1, "note <b>")
+    await expect(page.locator("#w-m1 > div")).to_have_text("The credit note <b>")
+    said = {"role": "assistant", "item": "m1", "model": "claude-x", "text": "The credit note <b>.", "standin": True}
+    await run.tell(EventKind.MESSAGE, **said)
+
+    await expect(page.locator("#w-m1")).to_have_count(0)
+    await expect(page.locator(".ln.talk")).to_contain_text("stand-in  The credit note <b>.")
+    await expect(page.locator("#run-head")).to_contain_text("Stand-in answers")
+
+
+async def test_a_broken_connection_loses_no_line_and_doubles_none(console: Console):
+    run = await console.run()
+    await run.begin()
+    page = await console.open(run.path)
+    await expect(page.locator("#stream")).to_contain_text("Live")
+    await page.context.set_offline(True)
+    for number in range(40):
+        await run.tell(EventKind.STDOUT, text=f"line {number}")
+    await page.context.set_offline(False)
+    for number in range(40, 60):
+        await run.tell(EventKind.STDOUT, text=f"line {number}")
+    await run.end()
+
+    await expect(page.locator("#stream")).to_contain_text("Up to date", timeout=20_000)
+    assert await seqs(page) == list(range(1, 67))
+
+
+async def test_a_reader_who_scrolls_up_is_left_alone(console: Console):
+    run = await console.run()
+    await run.begin()
+    for number in range(80):
+        await run.tell(EventKind.STDOUT, text=f"line {number}")
+    page = await console.open(run.path)
+    await expect(page.get_by_text("line 79")).to_be_in_viewport()
+    await page.locator("#lines").hover()
+    await page.mouse.wheel(0, -600)
+    await expect(page.locator("#resume")).to_be_visible()
+    await run.tell(EventKind.STDOUT, text="the newest line")
+    await expect(page.locator("#resume")).to_contain_text("1 new")
+    await expect(page.get_by_text("the newest line")).to_have_count(0)
+    await page.locator("#resume").click()
+
+    await expect(page.get_by_text("the newest line")).to_be_in_viewport()
+    await expect(page.locator("#resume")).to_be_hidden()
+
+
+async def test_a_failure_says_what_happened_what_was_kept_and_what_to_do(console: Console):
+    run = await console.run(title="Damage claims")
+    await run.begin()
+    await run.start("load claims")
+    await run.finish("load claims")
+    await run.start("post to ERP")
+    await run.fail("post to ERP", "503 Service Unavailable")
+    page = await console.open(run.path)
+
+    card = page.locator("#card")
+    await expect(card).to_contain_text("Run failed at post to ERP")
+    await expect(card).to_contain_text("HTTPError: 503 Service Unavailable")
+    await expect(card).to_contain_text("1 step.")
+    await page.keyboard.press("r")
+    await expect(page.get_by_role("radio").first).to_be_checked()
+    await page.locator("main").get_by_role("button", name="Retry").click()
+    await expect(page.locator("#run-facts")).to_contain_text("try 2 of 2")
+    await expect(page.locator("#run-facts")).to_contain_text("1 from an earlier try")
+    await expect(page.locator("#compare")).to_contain_text("Try 1")
+
+
+async def test_cancel_asks_first_and_then_says_that_it_cancels(console: Console):
+    run = await console.run(title="Long work")
+    await run.begin()
+    page = await console.open(run.path)
+    await expect(page.locator("#stream")).to_contain_text("Live")
+    await page.keyboard.press("c")
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("Cancel \u201cLong work\u201d?")
+    await dialog.get_by_role("button", name="Cancel run").click()
+
+    await expect(page.locator("#run-head")).to_contain_text("Cancelling")
+    wanted = await console.person.http.get(f"/v1{run.path}")
+    assert wanted.json()["status"] == "running"
+    await run.tell(EventKind.STATUS, status="cancelled", attempt=1)
+    await expect(page.locator("#card")).to_contain_text("Cancelled")
+
+
+async def test_a_step_that_ran_twice_is_shown_as_repeated(console: Console):
+    run = await console.run()
+    await run.begin()
+    await run.start("read")
+    await run.tell(EventKind.STEP, key="read", name="read", state="repeated", execution=2)
+    await run.finish("read", execution=2)
+    page = await console.open(run.path)
+
+    await expect(page.locator(".wf-row", has_text="repeated")).to_have_count(1)
+    await expect(page.get_by_text("interrupted, runs again")).to_be_visible()
+    await expect(page.locator("#run-facts")).to_contain_text("1 repeated")
+
+
+async def test_a_row_is_opened_selected_and_kept_in_the_address(console: Console):
+    run = await console.run()
+    await run.begin()
+    for number in range(5):
+        await run.tell(EventKind.STEP, key=f"l{number}", name="lookup", state="started")
+        await run.tell(EventKind.STEP, key=f"l{number}", name="lookup", state="done", ms=1)
+    page = await console.open(run.path)
+    await page.get_by_role("link", name="Open lookup").click()
+    await expect(page.locator(".wf-row")).to_have_count(8)
+    await page.locator(".wf-row a.span").nth(4).click()
+    await expect(page.locator("#selected")).to_contain_text("lookup")
+
+    await page.reload()
+
+    await expect(page.locator(".wf-row")).to_have_count(8)
+    await expect(page.locator("#selected")).to_contain_text("Kept")
+
+
+async def test_the_list_changes_in_place_and_counts_newer_runs(console: Console):
+    run = await console.run(title="The first")
+    page = await console.open("/runs")
+    await run.begin()
+    await expect(page.locator(f"#run-{run.attached.run_id}")).to_contain_text("Running")
+    await run.end()
+    await expect(page.locator(f"#run-{run.attached.run_id}")).to_contain_text("Finished")
+    await console.run(title="The second")
+    await expect(page.locator("#newer")).to_contain_text("1 newer run")
+    await expect(page.get_by_text("The second")).to_have_count(0)
+    await page.keyboard.press(".")
+
+    await expect(page.get_by_text("The second")).to_be_visible()
+
+
+async def test_home_shows_what_runs_and_what_failed(console: Console):
+    run = await console.run(title="Customs entry")
+    await run.begin()
+    page = await console.open("/")
+    await expect(page.locator("#home-running")).to_contain_text("Customs entry")
+    await run.start("send")
+    await run.fail("send", "no answer")
+    await expect(page.locator("#home-failed")).to_contain_text("send: no answer")
+    await page.get_by_role("button", name="Mark seen").click()
+
+    await expect(page.locator("#home-failed")).to_have_count(0)
+
+
+async def test_a_form_with_errors_keeps_what_was_filled_in(console: Console):
+    page = await console.open("/start?agent=claude")
+    await page.get_by_label("Prompt", exact=True).fill("Keep me")
+    await page.locator("#in-max_tokens").evaluate("field => { field.removeAttribute('max'); field.value = 9999999 }")
+    await page.locator("main").get_by_role("button", name="Start run").click()
+
+    await expect(page.get_by_role("alert")).to_contain_text("must be at most")
+    await expect(page.get_by_label("Prompt", exact=True)).to_have_value("Keep me")
+    await expect(page.locator("#in-max_tokens")).to_have_attribute("aria-invalid", "true")
+
+
+async def test_many_lines_keep_the_page_within_its_budget(console: Console):
+    run = await console.run()
+    await run.begin()
+    page = await console.open(run.path)
+    await expect(page.locator("#stream")).to_contain_text("Live")
+    await asyncio.gather(*(run.tell(EventKind.STDOUT, text=f"line {number}") for number in range(300)))
+    await run.end()
+
+    await expect(page.locator("#stream")).to_contain_text("Up to date")
+    assert await page.locator("#lines .ln").count() == len(set(await seqs(page))) == 306
