@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from stack.postgres import OWNER
 from tests.parts import eventually, free_ports, stop
 from windlass.core import supervision
 from windlass.core.supervision import ChildStatus, StackStatus
@@ -127,6 +128,11 @@ async def stack_in(home: Path, **variables: str) -> AsyncGenerator[Stack]:
         if stack.process is not None:
             await stop(stack.process)
             await stack.ended()
+
+
+def database_url(stack: Stack) -> str:
+    """The owner's DSN of a stack with a database of its own."""
+    return f"postgresql://{OWNER}@/postgres?host={stack.child('postgres').address}"
 
 
 def password(page: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from stack.postgres import OWNER
 from tests.parts import short_folder
-from tests.stacks import Stack, signed_in, stack_in
+from tests.stacks import Stack, database_url, signed_in, stack_in
 from windlass.core.database import dial
 
 SECRET = "a password for this test"  # noqa: S105
@@ -51,9 +51,7 @@ async def reaches(client: httpx.AsyncClient, run_id: str, wanted: str) -> None:
 
 async def accepts_more(stack: Stack, run_id: str) -> bool:
     """Whether the stream of a run takes another event."""
-    owner = await dial(
-        f"postgresql:///postgres?host={stack.child('postgres').address}&user={OWNER}", name="test", role=OWNER
-    )
+    owner = await dial(database_url(stack), name="test", role=OWNER)
     query = """select append_events(tenant_id, id, 99, '{late}', '{1}', '{"log"}', array['{}'::jsonb])
                from stream where id = $1"""
     try:

@@ -1,8 +1,10 @@
 """`make up`: one command, one page, and no process that outlives it."""
 
 import os
+import re
 import signal
 import socket
+import sys
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
@@ -10,9 +12,10 @@ import httpx
 import pytest
 
 from stack.postgres import OWNER
+from stack.processes import Command, run
 from stack.temporal import Server
 from tests.parts import Postgres, eventually, short_folder
-from tests.stacks import Stack, password, signs_in, stack_in
+from tests.stacks import ROOT, Stack, database_url, password, signs_in, stack_in
 from windlass.core.database import dial
 from windlass.core.supervision import ChildState, identify
 
@@ -70,6 +73,28 @@ async def test_a_second_start_says_what_runs_and_where(running: Stack):
 async def test_the_secret_and_the_socket_are_for_their_owner(running: Stack):
     assert (running.home / "secret.key").stat().st_mode & 0o077 == 0
     assert (running.home / "logs").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("name", ["postgres", "temporal"])
+def test_a_program_that_is_not_ours_sees_no_secret(running: Stack, name: str):
+    told = Path(f"/proc/{running.pid(name)}/environ").read_text()
+
+    assert "PATH=" in told
+    assert not re.search("WINDLASS|ANTHROPIC|SECRET", told)
+
+
+async def test_a_container_can_ask_whether_its_workers_live(running: Stack):
+    given = {**running.environment, "WINDLASS_DATABASE_URL": database_url(running)}
+
+    assert (await run(Command([sys.executable, "-m", "stack.alive", "runs", "services"], given, ROOT)))[0] == 0
+    assert (await run(Command([sys.executable, "-m", "stack.alive", "desktops"], given, ROOT)))[0] == 1
+
+
+async def test_doctor_finds_everything_well(running: Stack):
+    code, said = await running.command("doctor")
+
+    assert code == 0, said
+    assert "a stack runs here" in said
 
 
 @pytest.mark.parametrize("name", NAMES)
