@@ -24,6 +24,7 @@ class Silence:
     median_s: float
     longest_s: float
     must_s: float
+    lag_s: float
     repeated_steps: int
     events: int
 
@@ -32,11 +33,11 @@ class Silence:
         """One line of the table."""
         return (
             f"| {self.fault} | {self.median_s:.2f} | {self.longest_s:.2f} | {self.must_s:g} "
-            f"| {self.repeated_steps} of {self.runs * self.steps} |"
+            f"| {self.lag_s * 1000:.0f} | {self.repeated_steps} of {self.runs * self.steps} |"
         )
 
 
-HEAD = "| killed | median s | longest s | must | steps executed twice |\n|---|---|---|---|---|"
+HEAD = "| killed | median s | longest s | must s | heard after ms | steps executed twice |\n|---|---|---|---|---|---|"
 
 
 def silence(fault: str, must_s: float, load: Load, outcomes: Sequence[Outcome], silences: Sequence[float]) -> Silence:
@@ -49,6 +50,7 @@ def silence(fault: str, must_s: float, load: Load, outcomes: Sequence[Outcome], 
         median_s=round(median(silences), 3),
         longest_s=round(max(silences), 3),
         must_s=must_s,
+        lag_s=round(median(outcome.lag_s for outcome in outcomes), 3),
         repeated_steps=sum(outcome.repeated for outcome in outcomes),
         events=sum(len(outcome.events) for outcome in outcomes),
     )

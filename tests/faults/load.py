@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 from tests.faults.stack import until
 from tests.faults.watchers import Watcher
@@ -86,6 +87,7 @@ class Outcome:
 
     events: Sequence[Event]
     executions: Counter[int]
+    lag_s: float  # how late the steady client heard the last quarter of the events, in the middle
 
     @property
     def repeated(self) -> int:
@@ -112,20 +114,28 @@ async def examine(client: AsyncClient, each: Followed, load: Load) -> Outcome:
     assert [watcher.seqs for watcher in each.watchers] == [seqs, seqs]
     assert [step["state"] for step in steps] == ["done"] * load.steps
     assert_steps_recorded(events, executions, load)
-    return Outcome(events, executions)
+    return Outcome(events, executions, median(each.watchers[0].lags_s[-len(events) // 4 :]))
 
 
 def assert_steps_recorded(events: Sequence[Event], executions: Counter[int], load: Load) -> None:
     """Every step is done once; one that was executed again says so."""
+    assert_done_once(events, load)
     step_events = [event.payload for event in events if event.kind == "step"]
-    done = Counter(payload["name"] for payload in step_events if payload["state"] == "done")
     begun = Counter(payload["name"] for payload in step_events if payload["state"] in ("started", "repeated"))
     repeated = {payload["name"]: payload["execution"] for payload in step_events if payload["state"] == "repeated"}
-    assert done == Counter({f"step {number}": 1 for number in range(load.steps)})
     for number in range(load.steps):
         name = f"step {number}"
         assert 1 <= executions[number] <= begun[name], f"{name} was executed {executions[number]} times"
         assert begun[name] == repeated.get(name, 1), f"{name} says execution {repeated.get(name, 1)}"
+
+
+def assert_done_once(events: Sequence[Event], load: Load) -> None:
+    """The log has no gap and every step is recorded once."""
+    done = Counter(
+        event.payload["name"] for event in events if event.kind == "step" and event.payload["state"] == "done"
+    )
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert done == Counter({f"step {number}": 1 for number in range(load.steps)})
 
 
 async def whole_log(client: AsyncClient, run_id: str) -> list[Event]:

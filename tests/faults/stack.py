@@ -26,10 +26,9 @@ LEFT_OUT = ("PYTHONDONTWRITEBYTECODE", "ANTHROPIC_API_KEY", "WINDLASS_DATABASE_U
 
 @dataclass(slots=True)
 class Stack:
-    """The stack of one home; `more` goes into its environment."""
+    """The stack of one home."""
 
     home: Path
-    more: Mapping[str, str] = field(default_factory=dict[str, str])
     ports: list[int] = field(default_factory=lambda: free_ports(3))
     process: asyncio.subprocess.Process | None = None
 
@@ -68,6 +67,15 @@ class Stack:
                 await asyncio.wait_for(self.process.wait(), DOWN_S)
             except TimeoutError:
                 await self.kill_everything()
+
+    async def command(self, *words: str) -> None:
+        """Run `python -m stack …` for this home to its end."""
+        output, pipe = asyncio.subprocess.STDOUT, asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "stack", *words), cwd=ROOT, env=self._environment(), stdout=pipe, stderr=output
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0, said.decode()
 
     async def client(self) -> AsyncClient:
         """A client that is signed in."""
@@ -163,14 +171,13 @@ class Stack:
             "WINDLASS_ADMIN_EMAIL": EMAIL,
             "WINDLASS_ADMIN_PASSWORD": PASSWORD,
             "WINDLASS_LOG_FORMAT": "console",
-            **self.more,
         }
 
 
 @asynccontextmanager
-async def running_stack(home: Path, more: Mapping[str, str] | None = None) -> AsyncGenerator[Stack]:
+async def running_stack(home: Path) -> AsyncGenerator[Stack]:
     """A stack in `home`, up; nothing of it is left afterwards."""
-    stack = Stack(home, more or {})
+    stack = Stack(home)
     try:
         await stack.start()
         yield stack

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 import httpx
@@ -21,6 +22,7 @@ class Watcher:
     run_id: str
     hangs_up_after: int | None = None  # so many events, again and again
     seqs: list[int] = field(default_factory=list[int])
+    lags_s: list[float] = field(default_factory=list[float])  # from an event's commit to its arrival here
     connections: int = 0
     steps_done: int = 0
     is_over: bool = False
@@ -61,7 +63,9 @@ class Watcher:
         if "id" not in frame:
             return False
         self.seqs.append(int(frame["id"]))
-        payload = json.loads(frame["data"])["payload"]
+        event = json.loads(frame["data"])
+        payload = event["payload"]
+        self.lags_s.append((datetime.now(UTC) - datetime.fromisoformat(event["at"])).total_seconds())
         self.steps_done += frame["event"] == "step" and payload["state"] == "done"
         self.is_over = frame["event"] == "status" and payload["status"] in TERMINAL_STATUSES
         return True
