@@ -79,7 +79,7 @@ def middleware(settings: Settings) -> list[Middleware]:
         Middleware(Requests),
         Middleware(SecurityHeaders),
         *([cors] if settings.cors_origins else []),
-        Middleware(Problems),
+        Middleware(Problems, render=render_problem),
         Middleware(Bodies),
         Middleware(IdempotentPosts),
     ]

@@ -1,9 +1,10 @@
 """Every request ends in an answer, whatever happens inside."""
 
 import structlog
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import problem_of, translated
+from api.errors import Renderer, problem_of, translated
 
 log = structlog.get_logger()
 
@@ -11,8 +12,9 @@ log = structlog.get_logger()
 class Problems:
     """Turns what the application did not answer itself into a problem without a traceback."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, render: Renderer | None = None) -> None:
         self._app = app
+        self._render = render
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -34,4 +36,5 @@ class Problems:
                 log.error("request failed", path=scope["path"], exc_info=error)
             if not is_answered:
                 problem = problem_of(known, scope["path"], scope["state"]["request_id"])
-                await problem.response()(scope, receive, send)
+                response = self._render(Request(scope), problem) if self._render else problem.response()
+                await response(scope, receive, send)

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 from uuid import UUID
@@ -10,10 +10,11 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api.dependencies import EngineDep
+from api.dependencies import CursorsDep, EngineDep
 from api.engine import Engine
 from api.pages.formats import MISSING, duration, money
 from api.pages.forms import errors_by_field, fields, read_inputs
+from api.pages.once import once_field, once_id
 from api.pages.rendering import Form, field, go, page, read_form
 from api.pages.shell import Place
 from api.pages.spans import decimal
@@ -71,13 +72,13 @@ async def choose(request: Request, caller: RunStarter, engine: EngineDep) -> Res
 
 
 @router.post("/start")
-async def start(request: Request, caller: RunStarter, engine: EngineDep) -> Response:
-    """Start the run, or show the form again with what is wrong."""
+async def start(request: Request, caller: RunStarter, engine: EngineDep, cursors: CursorsDep) -> Response:
+    """Start the run, or show the form again with what is wrong. The same form sent twice is one run."""
     form = read_form(request)
     agent = await engine.agents.get(caller, field(form, "agent", 200))
     filled = read_filled(agent, form)
     try:
-        run = await engine.runs.start(caller, wish(agent, filled))
+        run = await engine.runs.start(caller, replace(wish(agent, filled), id=once_id(cursors, caller, form)))
     except Invalid as problem:
         errors = errors_by_field(problem.errors)
         wrong = Filled(filled.values, filled.title, filled.tags, filled.attempts, errors)
@@ -121,6 +122,7 @@ async def form_page(
         "fields": drawn,
         "filled": filled,
         "problems": problems,
+        "once": once_field(request.state.cursors, caller),
         "usual": usual(runs),
         "curl": curl(request, agent, filled),
         "command": command(agent, filled),
