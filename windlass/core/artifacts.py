@@ -1,17 +1,22 @@
 """Artifacts: values too large for an event, kept in the object store under their hash."""
 
 import hashlib
+import json
+import re
 from typing import Any
 
 import orjson
 
 from windlass.contracts.events import Payload
 from windlass.contracts.ids import TenantId
+from windlass.core.database import encode_json
 from windlass.core.storage import Objects
 
 INLINE_BYTES = 32 * 1024
+SMALL_BYTES = 2048  # a reference with its preview is not smaller
 PREVIEW_CHARACTERS = 1000
 REFERENCE = "$artifact"
+EXPONENT = re.compile(r"\de([+-]\d{1,3})")
 
 
 class Artifacts:
@@ -21,22 +26,45 @@ class Artifacts:
         self._objects = objects
 
     async def fold(self, tenant_id: TenantId, payload: Payload) -> Payload:
-        """The payload as an event may carry it: when over 32 KiB its largest value becomes a reference."""
-        if len(orjson.dumps(payload)) <= INLINE_BYTES:
-            return payload
-        sizes = {name: len(orjson.dumps(value)) for name, value in payload.items()}
-        largest = max(sizes, key=lambda name: sizes[name])
-        return await self.fold(tenant_id, {**payload, largest: await self._keep(tenant_id, payload[largest])})
+        """The payload as an event may carry it: while over 32 KiB its largest value becomes a reference.
+
+        A value that only looks like a reference is kept as one, so that nobody can forge one.
+        """
+        for name in [name for name, value in payload.items() if _is_reference(value)]:
+            payload = {**payload, name: await self._keep(tenant_id, payload[name])}
+        while not _fits(payload):
+            sizes = {name: _size(value) for name, value in payload.items() if not _is_reference(value)}
+            largest = max(sizes, key=lambda name: sizes[name], default="")
+            if sizes.get(largest, 0) <= SMALL_BYTES:  # it is large by its many parts
+                return await self._keep(tenant_id, payload)
+            payload = {**payload, largest: await self._keep(tenant_id, payload[largest])}
+        return payload
 
     async def unfold(self, tenant_id: TenantId, value: Any) -> Any:
-        """The value behind a reference, or the value itself."""
-        if isinstance(value, dict) and REFERENCE in value:
+        """The value behind a reference, or the value itself. Raises NotFound."""
+        if _is_reference(value):
             return orjson.loads(await self._objects.get(f"{tenant_id}/{value[REFERENCE]}"))
-        return value  # pyright: ignore[reportUnknownVariableType] - any JSON value
+        return value
 
     async def _keep(self, tenant_id: TenantId, value: Any) -> Payload:
-        content = orjson.dumps(value)
+        content = encode_json(value).encode()
         digest = hashlib.sha256(content).hexdigest()
         await self._objects.put(f"{tenant_id}/{digest}", content)
         preview = value if isinstance(value, str) else content.decode()
         return {REFERENCE: digest, "size_bytes": len(content), "preview": preview[:PREVIEW_CHARACTERS]}
+
+
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, dict) and REFERENCE in value
+
+
+def _fits(payload: Payload) -> bool:
+    """Whether the database takes it: it writes JSON with spaces, and numbers without exponents."""
+    if len(encode_json(payload)) > INLINE_BYTES:
+        return False
+    return _size(payload) <= INLINE_BYTES
+
+
+def _size(value: Any) -> int:
+    text = json.dumps(value, ensure_ascii=False)
+    return len(text.encode(errors="replace")) + sum(abs(int(power)) for power in EXPONENT.findall(text))
