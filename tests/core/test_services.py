@@ -1,0 +1,129 @@
+"""The services of a tenant, as people write them down and their keeper makes them true."""
+
+import pytest
+
+from tests.core.records import Records, flow, records_of
+from windlass.contracts.runs import RunStatus
+from windlass.core.audit import Audit, AuditFilter
+from windlass.core.database import Database
+from windlass.core.errors import Conflict, Invalid, NotFound
+from windlass.core.runs import StartRun
+from windlass.core.services import NewService
+from windlass.core.wanted import HostFacts
+
+
+async def test_a_service_is_written_down_and_waits_for_its_host(records: Records):
+    wish = NewService(" Texts ", "/srv/texts", "app:app", {"LEVEL": "high"})
+
+    service = await records.services.add(records.caller, wish)
+
+    assert (service.name, service.project, service.import_path) == ("texts", "/srv/texts", "app:app")
+    assert (service.env, service.enabled, service.state, service.flows) == ({"LEVEL": "high"}, True, "deploying", ())
+    assert await records.services.catalogue(records.caller) == [service]
+
+
+@pytest.mark.parametrize("name", ["", "-x", "with space", "ümlaut", "a/b", "x" * 64, "claude", "boot"])
+async def test_a_name_that_cannot_be_is_refused(records: Records, name: str):
+    with pytest.raises(Invalid) as refused:
+        await records.services.add(records.caller, NewService(name, "/srv", "app:app"))
+
+    assert [error.field for error in refused.value.errors] == ["name"]
+    assert await records.services.catalogue(records.caller) == []
+
+
+async def test_a_name_is_taken_once_in_a_tenant(database: Database, jobs: Database, records: Records):
+    other = records_of(database, jobs)
+    await records.serve("texts")
+
+    with pytest.raises(Conflict):
+        await records.serve("texts")
+    assert (await other.serve("texts")).name == "texts"
+
+
+async def test_another_tenant_cannot_see_or_remove_a_service(database: Database, jobs: Database, records: Records):
+    await records.serve("texts", "count")
+    other = records_of(database, jobs)
+
+    assert await other.services.catalogue(other.caller) == []
+    with pytest.raises(NotFound):
+        await other.services.get(other.caller, "texts")
+    with pytest.raises(NotFound):
+        await other.services.remove(other.caller, "texts")
+
+
+async def test_a_service_that_is_switched_off_is_not_wanted(records: Records):
+    await records.services.add(records.caller, NewService("off", "/srv", "app:app", enabled=False))
+    await records.services.add(records.caller, NewService("on", "/srv", "app:app"))
+
+    wanted = [each.name for each in await records.wanted.services() if each.tenant_id == records.tenant_id]
+
+    assert wanted == ["on"]
+    assert (await records.services.get(records.caller, "off")).state == "dead"
+
+
+async def test_what_a_host_describes_replaces_what_the_last_one_did(records: Records):
+    await records.serve("texts", "count", "read")
+    service = await records.wanted_service("texts")
+
+    await records.wanted.record_up(
+        service, HostFacts(f"another {service.id}", 2, "here", 1), {"isolation": "process", "flows": [flow("write")]}
+    )
+
+    served = await records.services.get(records.caller, "texts")
+    assert (served.state, served.isolation, served.flows) == ("running", "process", ("texts/write",))
+
+
+async def test_a_host_is_known_by_its_boot_and_ends_once(database: Database, records: Records):
+    await records.serve("texts")
+    service = await records.wanted_service("texts")
+    boot = f"boot {service.id}"
+    await records.wanted.record_up(service, HostFacts(boot, 2, "here", 7), {"flows": []})
+
+    await records.wanted.record_end(service, boot, "crashed")
+    await records.wanted.record_end(service, boot, "stopped")
+
+    assert await records.wanted.generation_of(service, boot) == 7
+    assert await records.wanted.generation_of(service, "unheard of") is None
+    async with database.tenant(records.tenant_id) as connection:
+        assert await connection.fetchval("select end_reason from host where boot_id = $1", boot) == "crashed"
+
+
+async def test_hosts_that_died_unwatched_are_lost_and_the_living_one_is_not(database: Database, records: Records):
+    await records.serve("texts")
+    service = await records.wanted_service("texts")
+    for boot, node in (("living", "here"), ("dead", "here"), ("elsewhere", "there")):
+        await records.wanted.record_up(service, HostFacts(f"{boot} {service.id}", 2, node, 1), {"flows": []})
+
+    await records.wanted.record_lost(service, "here", f"living {service.id}")
+
+    async with database.tenant(records.tenant_id) as connection:
+        rows = await connection.fetch("select boot_id from host where end_reason = 'lost'")
+    assert f"dead {service.id}" in [row["boot_id"] for row in rows]
+    assert not {f"living {service.id}", f"elsewhere {service.id}"} & {row["boot_id"] for row in rows}
+
+
+async def test_a_service_with_live_runs_is_not_removed(records: Records):
+    await records.serve("texts", "count")
+    run = await records.runs.start(records.caller, StartRun("texts/count", {"text": "hi"}))
+
+    with pytest.raises(Conflict, match="1 runs of texts are live"):
+        await records.services.remove(records.caller, "texts")
+    await records.end(run, RunStatus.CANCELLED)
+    await records.services.remove(records.caller, "texts")
+
+    assert await records.services.catalogue(records.caller) == []
+    assert (await records.runs.get(records.caller, run.id)).agent == "texts/count"
+    with pytest.raises(NotFound):
+        await records.agents.get(records.caller, "texts/count")
+
+
+async def test_what_is_done_to_services_is_audited(database: Database, records: Records):
+    await records.serve("texts")
+    await records.services.remove(records.caller, "texts")
+
+    entries = await Audit(database).newest(records.caller, AuditFilter())
+
+    assert [(entry.action, entry.subject) for entry in entries] == [
+        ("service.delete", "service:texts"),
+        ("service.add", "service:texts"),
+    ]
