@@ -14,7 +14,7 @@ from windlass.core.errors import Conflict, Forbidden, NotFound
 from windlass.core.identity.authentication import Authentication
 from windlass.core.identity.passwords import Passwords, check_new_password
 from windlass.core.identity.sessions import Sessions
-from windlass.core.identity.sign_in import Registration, add_person, find_person
+from windlass.core.identity.sign_in import find_person
 from windlass.core.permissions import Role
 
 COLUMNS = "p.id, p.name, p.email, m.role, m.active, p.must_change_password, m.created_at, p.last_seen_at"
@@ -153,8 +153,14 @@ class Members:
         if known is not None:
             return PersonId(known["id"])
         person_id = PersonId(new_id())
-        account = Registration(wish.name, wish.email, wish.password, "")
-        await add_person(self._database, self._passwords, person_id, account, must_change=True)
+        check_new_password(wish.password, wish.email)
+        hashed = await self._passwords.hash(wish.password)
+        async with self._database.open() as connection:
+            added = await connection.fetchval(
+                "select identity_add_person($1, $2, $3, $4, true)", person_id, wish.email.lower(), wish.name, hashed
+            )
+        if not added:
+            raise Conflict("Somebody made an account with this e-mail address just now. Try again.")
         return person_id
 
     async def _reset_password(self, caller: Caller, member: Member, password: str) -> None:

@@ -16,6 +16,7 @@ from windlass.core.limiter import Failures, Limit, Limiter
 from windlass.core.permissions import Role
 
 REGISTRATIONS = Limit("register", 5, timedelta(hours=1))
+TAKEN = "There is an account with this e-mail address. Sign in instead."
 WRONG = "The e-mail address or the password is wrong."
 
 
@@ -74,9 +75,16 @@ class SignIn:
     async def register(self, wish: Registration, origin: Origin, *, web: bool = False) -> Grant:
         """Make a person with a tenant of their own and sign them in. Raises Conflict, Invalid, TooMany."""
         await self._limiter.take(REGISTRATIONS, origin.address)
+        check_new_password(wish.password, wish.email)
         person_id, tenant_id = PersonId(new_id()), TenantId(new_id())
-        await add_person(self._database, self._passwords, person_id, wish)
-        await add_tenant(self._database, tenant_id, wish.tenant, person_id)
+        hashed = await self._passwords.hash(wish.password)
+        async with self._database.open() as connection:
+            added = await connection.fetchval(
+                "select identity_register($1, $2, $3, $4, false, $5, $6)",
+                *(person_id, wish.email.lower(), wish.name, hashed, tenant_id, wish.tenant),
+            )
+        if not added:
+            raise Conflict(TAKEN)
         grant = await self._sessions.open(tenant_id, person_id, origin, web=web)
         await self._audit.note(grant.caller, "person.register", f"person:{person_id}", after={"email": wish.email})
         return grant
@@ -134,21 +142,6 @@ async def tenants_of(database: Database, person_id: UUID) -> Sequence[TenantOfPe
     async with database.open() as connection:
         rows = await connection.fetch("select * from identity_tenants($1)", person_id)
     return [TenantOfPerson(row["tenant_id"], row["name"], Role(row["role"]), row["created_at"]) for row in rows]
-
-
-async def add_person(
-    database: Database, passwords: Passwords, person_id: PersonId, wish: Registration, *, must_change: bool = False
-) -> None:
-    """Make a person. Raises Conflict when the address is taken, Invalid for a bad password."""
-    check_new_password(wish.password, wish.email)
-    hashed = await passwords.hash(wish.password)
-    async with database.open() as connection:
-        added = await connection.fetchval(
-            "select identity_add_person($1, $2, $3, $4, $5)",
-            *(person_id, wish.email.lower(), wish.name, hashed, must_change),
-        )
-    if not added:
-        raise Conflict("There is an account with this e-mail address. Sign in instead.")
 
 
 async def add_tenant(database: Database, tenant_id: TenantId, name: str, owner: PersonId) -> None:

@@ -110,41 +110,31 @@ select windlass_protect(name::regclass) from unnest(array['membership', 'api_key
 revoke update, delete, truncate on audit from windlass_app;
 revoke delete on tenant, api_key from windlass_app;
 
-do $$
-declare
-  name text;
-begin
-  foreach name in array array['person', 'login_session', 'refresh_token', 'rate_limit'] loop
-    execute format('alter table %I enable row level security', name);
-    execute format('alter table %I force row level security', name);
-  end loop;
-end $$;
+alter table person enable row level security, force row level security;
+alter table login_session enable row level security, force row level security;
+alter table refresh_token enable row level security, force row level security;
+alter table rate_limit enable row level security, force row level security;
 create policy colleagues on person for select to windlass_app
   using (exists (select from membership m where m.person_id = person.id and m.tenant_id = current_tenant()));
 grant select (id, email, name, must_change_password, created_at, last_seen_at) on person to windlass_app;
 
-select windlass_allow('tenant', 'windlass_identity', '{select,insert}');
-select windlass_allow('membership', 'windlass_identity', '{select,insert}');
+select windlass_allow(name::regclass, 'windlass_identity', '{select,insert}') from unnest(array['tenant', 'membership']) name;
 select windlass_allow('person', 'windlass_identity', '{select,insert,update}');
 select windlass_allow(name::regclass, 'windlass_identity', '{select,insert,update,delete}')
 from unnest(array['login_session', 'refresh_token', 'rate_limit']) name;
 select windlass_allow('api_key', 'windlass_identity', '{select,update}');
 select windlass_allow('idempotency', 'windlass_identity', '{select,delete}');
 select windlass_allow('tenant', 'windlass_jobs', '{select}');
-create policy reuse on audit for insert to windlass_identity with check (true);
-grant insert on audit to windlass_identity;
+select windlass_allow('audit', 'windlass_identity', '{insert}');
 
 -- People ------------------------------------------------------------------------------------------------------------
 create function identity_person(p_id uuid, p_email text) returns setof person language sql stable as
 $$ select * from person where id = p_id or email = p_email $$;
 
-create function identity_add_person(p_id uuid, p_email text, p_name text, p_hash text, p_must_change boolean)
-returns boolean language plpgsql as $$
-begin
+create function identity_add_person(p_id uuid, p_email text, p_name text, p_hash text, p_must_change boolean) returns boolean language sql as $$
   insert into person (id, email, name, password_hash, must_change_password) values (p_id, p_email, p_name, p_hash, p_must_change)
-  on conflict (email) do nothing;
-  return found;
-end $$;
+  on conflict (email) do nothing returning true
+$$;
 
 create function identity_set_password(p_id uuid, p_hash text, p_must_change boolean) returns void language sql as $$ update person set password_hash = p_hash, must_change_password = p_must_change where id = p_id $$;
 
@@ -171,7 +161,19 @@ $$;
 
 create function identity_is_empty() returns boolean language sql stable as $$ select not exists (select from person) $$;
 
--- The first person of an installation: owner of its first tenant and operator of the platform. False: there is one already.
+-- A person with a tenant of their own, at once or not at all. False: the address is taken.
+create function identity_register(p_person uuid, p_email text, p_name text, p_hash text, p_must_change boolean, p_tenant uuid, p_tenant_name text)
+returns boolean language plpgsql as $$
+begin
+  if identity_add_person(p_person, p_email, p_name, p_hash, p_must_change) is null then
+    return false;
+  end if;
+  insert into tenant (id, name) values (p_tenant, p_tenant_name);
+  insert into membership (tenant_id, person_id, role) values (p_tenant, p_person, 'owner');
+  return true;
+end $$;
+
+-- The first person of an installation, who is the operator of its platform too. False: there is somebody already.
 create function identity_first(p_person uuid, p_email text, p_name text, p_hash text, p_must_change boolean, p_tenant uuid, p_tenant_name text)
 returns boolean language plpgsql as $$
 begin
@@ -179,10 +181,8 @@ begin
   if exists (select from person) then
     return false;
   end if;
-  insert into person (id, email, name, password_hash, must_change_password, is_operator)
-  values (p_person, p_email, p_name, p_hash, p_must_change, true);
-  insert into tenant (id, name) values (p_tenant, p_tenant_name);
-  insert into membership (tenant_id, person_id, role) values (p_tenant, p_person, 'owner');
+  perform identity_register(p_person, p_email, p_name, p_hash, p_must_change, p_tenant, p_tenant_name);
+  update person set is_operator = true where id = p_person;
   return true;
 end $$;
 
