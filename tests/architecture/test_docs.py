@@ -1,5 +1,6 @@
 """The reference says what the code says: settings, routes, permissions, events, problems, protocol, dependencies."""
 
+import asyncio
 import re
 import tomllib
 from collections.abc import Iterator
@@ -7,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
+import windlass
 from api.app import ROUTERS
 from api.dependencies import Requires
 from api.errors import slug
+from windlass import ServeAPI, TracerMock
 from windlass.cli.app import INTERRUPTED, REFUSED, UNREACHABLE
 from windlass.cli.watching import OUTCOMES
 from windlass.contracts.events import EventKind
@@ -180,6 +184,20 @@ def test_every_decision_is_in_the_index_and_short():
     for note in sorted((DOCS / "decisions").glob("[0-9]*.md")):
         assert f"({note.name})" in index
         assert len([line for line in note.read_text().splitlines() if line.strip()]) <= 14, note.name
+
+
+async def test_the_example_of_the_readme_runs():
+    (example,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {"search": str.split, "read": str.upper, "write": " ".join}
+    names |= {"asyncio": asyncio, "Request": Request}
+    names |= {name: getattr(windlass, name) for name in ("Launch", "Tracer", "forms")} | {"app": ServeAPI()}
+
+    exec(compile(example, "README.md", "exec"), names)  # noqa: S102 - our own page
+    tracer = TracerMock()
+    answer = await names["report"]({"topic": "white whales"}, tracer)
+
+    assert answer == "WHITE WHALES"
+    assert [payload["name"] for _, payload in tracer.events] == ["search", "read", "read", "sleep", "write"]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
