@@ -32,6 +32,26 @@ async def take_steps(inputs: dict[str, Any], tracer: Tracer) -> dict[str, list[i
     return {"taken": taken}
 
 
+@app.enter(
+    "/sleep",
+    forms.Model(
+        forms.InputText("marks", label="File that gets a line per execution", required=True),
+        forms.InputNumber("seconds", label="How long", value=35, min_value=0, required=True),
+        forms.Submit("Start"),
+    ),
+)
+async def enter_sleep(inputs: dict[str, Any], request: Request) -> Launch:
+    """Sleep between two steps: long sleeps are parked."""
+    return Launch(request, sleep_between, inputs)
+
+
+async def sleep_between(inputs: dict[str, Any], tracer: Tracer) -> dict[str, list[int]]:
+    """Take a step, sleep, take another."""
+    first = await tracer.step("step 0", take_step, 0, inputs["marks"], 0)
+    await tracer.sleep(inputs["seconds"])
+    return {"taken": [first, await tracer.step("step 1", take_step, 1, inputs["marks"], 0)]}
+
+
 async def take_step(number: int, marks: str, seconds: float) -> int:
     """Leave a mark, then work."""
     file = os.open(marks, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
