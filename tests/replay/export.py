@@ -1,0 +1,139 @@
+"""Keep today's histories: `python -m tests.replay.export` plays every scenario on real parts.
+
+Histories are never edited and never deleted while a workflow that looks like them may still run.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from tests.parts import running_postgres, running_temporal, short_folder
+from tests.workflows.engines import Engine, Meeting, running_engine, settings_of, until
+from windlass.contracts.ids import RunId
+
+HISTORIES = Path(__file__).parent / "histories"
+Scenario = Callable[[Engine, Meeting], Awaitable[RunId]]
+
+
+async def finished(engine: Engine, meeting: Meeting) -> RunId:
+    """The trivial run."""
+    return (await engine.finished("agents/trivial")).id
+
+
+async def finished_in_time(engine: Engine, meeting: Meeting) -> RunId:
+    """A run with a time limit that it keeps."""
+    meeting.leave("go")
+    return (await engine.finished("agents/steps", {**meeting.inputs, "n": 5}, timeout_s=60)).id
+
+
+async def failed(engine: Engine, meeting: Meeting) -> RunId:
+    """One attempt, one error."""
+    return (await engine.finished("agents/fail", {"n": 9})).id
+
+
+async def finished_at_the_second_attempt(engine: Engine, meeting: Meeting) -> RunId:
+    """An error, a pause, an answer."""
+    return (await engine.finished("agents/fail", {"n": 2}, max_attempts=3)).id
+
+
+async def timed_out(engine: Engine, meeting: Meeting) -> RunId:
+    """An agent that waits longer than it may."""
+    return (await engine.finished("agents/wait", meeting.inputs, timeout_s=1)).id
+
+
+async def cancelled(engine: Engine, meeting: Meeting) -> RunId:
+    """By our own signal."""
+    run = await engine.start("agents/wait", meeting.inputs)
+    await meeting.appears("waiting")
+    await engine.gateway.runs.cancel(engine.caller, run.id)
+    return (await engine.ended(run.id)).id
+
+
+async def cancelled_in_temporal(engine: Engine, meeting: Meeting) -> RunId:
+    """By Temporal's own request."""
+    run = await engine.start("agents/wait", meeting.inputs)
+    await meeting.appears("waiting")
+    await engine.workflow(run.id).cancel()
+    return (await engine.ended(run.id)).id
+
+
+async def parked_and_woken(engine: Engine, meeting: Meeting) -> RunId:
+    """A long sleep that something else ends."""
+    run_id = await _parked(engine, meeting)
+    meeting.leave("go")
+    return (await engine.ended(run_id)).id
+
+
+async def parked_and_cancelled(engine: Engine, meeting: Meeting) -> RunId:
+    """A long sleep that a person ends."""
+    run_id = await _parked(engine, meeting)
+    await engine.gateway.runs.cancel(engine.caller, run_id)
+    return (await engine.ended(run_id)).id
+
+
+async def _parked(engine: Engine, meeting: Meeting) -> RunId:
+    run = await engine.start("agents/sleep", meeting.inputs)
+    await meeting.appears("sleeping")
+
+    async def is_left() -> bool:
+        description = await engine.workflow(run.id).describe()
+        return not description.raw_description.pending_activities
+
+    await until(is_left)
+    return run.id
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    finished,
+    finished_in_time,
+    failed,
+    finished_at_the_second_attempt,
+    timed_out,
+    cancelled,
+    cancelled_in_temporal,
+    parked_and_woken,
+    parked_and_cancelled,
+)
+
+
+def tidy(history: Any) -> Any:
+    """Without the names of the machine it was made on."""
+    if isinstance(history, dict):
+        return {key: "kept" if key == "identity" else tidy(value) for key, value in history.items()}  # pyright: ignore[reportUnknownVariableType]
+    return [tidy(item) for item in history] if isinstance(history, list) else history  # pyright: ignore[reportUnknownVariableType]
+
+
+async def export(engine: Engine, scenario: Scenario, folder: Path) -> Path:
+    """Play one scenario and keep its history."""
+    workflow = engine.workflow(await scenario(engine, Meeting(folder)))
+    history = tidy(json.loads((await workflow.fetch_history()).to_json()))
+    return keep("RunWorkflow", scenario.__name__, history)
+
+
+def keep(workflow: str, scenario: str, history: Any) -> Path:
+    """Write a history down."""
+    kept = HISTORIES / workflow / f"{scenario}@{datetime.now(UTC).date()}.json"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(history, indent=1) + "\n")
+    return kept
+
+
+async def main() -> None:
+    """Play every scenario, one after the other."""
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(short_folder())
+        postgres = await stack.enter_async_context(running_postgres(folder))
+        temporal = await stack.enter_async_context(running_temporal(folder))
+        engine = await stack.enter_async_context(running_engine(settings_of(folder, postgres.url, temporal)))
+        await engine.serve("agents")
+        for scenario in SCENARIOS:
+            print(await export(engine, scenario, Path(mkdtemp(dir=folder))))  # noqa: T201
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,70 @@
+"""Today's workflows still make sense of every history that was kept: what is on its way now will go on."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer
+from temporalio.workflow import NondeterminismError
+
+from tests.architecture.test_sandbox import every_workflow
+from tests.replay.export import HISTORIES
+from workers.runtime import sandbox
+
+KEPT = sorted(HISTORIES.glob("*/*.json"))
+WORKFLOWS = list(every_workflow())
+
+
+async def replay(history: dict[str, Any]) -> None:
+    """Replay one history the way a worker would; raises where the code would decide otherwise."""
+    replayer = Replayer(workflows=WORKFLOWS, workflow_runner=sandbox())
+    await replayer.replay_workflow(WorkflowHistory.from_json("tenant/runs/run", history))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A history as it was kept."""
+    return json.loads(path.read_text())
+
+
+def changed(scenario: str, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """A kept history in which something else happened."""
+    history = read(next(path for path in KEPT if path.name.startswith(f"{scenario}@")))
+    for event in history["events"]:
+        change(event)
+    return history
+
+
+def test_every_workflow_has_histories():
+    assert {path.parent.name for path in KEPT} == {workflow.__name__ for workflow in WORKFLOWS}
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: f"{path.parent.name}/{path.stem}")
+async def test_the_history_replays(path: Path):
+    await replay(read(path))
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_the_history_is_one_that_can_fail(path: Path):
+    assert "coreUsedFlags" in path.read_text()  # without these flags anything replays
+
+
+async def test_a_history_with_another_activity_does_not_replay():
+    def rename(event: dict[str, Any]) -> None:
+        scheduled = event.get("activityTaskScheduledEventAttributes")
+        if scheduled:
+            scheduled["activityType"]["name"] = "walk_run"
+
+    with pytest.raises(NondeterminismError, match="walk_run"):
+        await replay(changed("finished", rename))
+
+
+async def test_a_history_without_the_timer_of_a_time_limit_does_not_replay():
+    def drop(event: dict[str, Any]) -> None:
+        if event["eventType"].startswith("EVENT_TYPE_TIMER"):
+            event["eventType"] = "EVENT_TYPE_MARKER_RECORDED"
+
+    with pytest.raises(NondeterminismError):
+        await replay(changed("finished_in_time", drop))
