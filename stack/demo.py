@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ PROJECT = ROOT / "examples" / "hello"
 TEXT = PROJECT / "moby-dick.txt"
 EMAIL = "demo@localhost"
 UP_S, SERVED_S, DOWN_S = 90.0, 60.0, 40.0
+IN_FLIGHT = timedelta(seconds=0.1)  # what was on its way to the log when the blow fell
 EVERY = 25  # without a terminal, one line for so many steps
 
 console = Console(highlight=False)
@@ -97,11 +98,11 @@ class Stage:
 
 @dataclass(slots=True)
 class Struck:
-    """One blow as it fell: when, and how long nothing new was committed afterwards."""
+    """One blow as it fell: when, and the longest silence between two events of the run since."""
 
-    blow: Blow
     at: datetime
-    silence_s: float | None = None
+    silence_s: float = 0.0
+    is_over: bool = False
 
 
 class Saboteur:
@@ -110,26 +111,34 @@ class Saboteur:
     def __init__(self, stage: Stage, client: Client, steps: int) -> None:
         self._stage, self._client, self._steps = stage, client, steps
         self._waiting = list(BLOWS)
+        self._before: datetime | None = None
         self.struck: list[Struck] = []
 
     def take(self, event: Event, done: int) -> None:
         """Look at the next event; `done` steps are finished by now."""
-        last = self.struck[-1] if self.struck else None
-        if last and last.silence_s is None and event.at is not None and event.at > last.at:
-            last.silence_s = (event.at - last.at).total_seconds()
-            console.print(f"      … it went on after {last.silence_s:.1f} s, from {done} finished steps.")
-        elif self._waiting and done >= self._waiting[0].share * self._steps:
+        if event.at is None:
+            return
+        if self.struck:
+            self._listen(self.struck[-1], event.at, done)
+        self._before = event.at
+        if self._waiting and done >= self._waiting[0].share * self._steps:
             self._strike(self._waiting.pop(0))
+
+    def _listen(self, last: Struck, at: datetime, done: int) -> None:
+        last.silence_s = max(last.silence_s, (at - (self._before or at)).total_seconds())
+        if not last.is_over and at > last.at + IN_FLIGHT:
+            last.is_over = True
+            console.print(f"      … and it goes on, from {done} finished steps.")
 
     def _strike(self, blow: Blow) -> None:
         found = {part: self._stage.process(part, self._client) for part in blow.parts}
         pids = [pid for pid in found.values() if pid is not None]
         console.print(f"   [bold red]kill -9 {' '.join(map(str, pids))}[/]")
         console.print(f"      {blow.words}")
-        self.struck.append(Struck(blow, datetime.now(UTC)))
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        self.struck.append(Struck(datetime.now(UTC)))
 
 
 def main() -> int:
@@ -254,6 +263,8 @@ def compare(client: Client, run: Run, text: str, saboteur: Saboteur) -> bool:
     table.add_row("steps cut off and run again", "", str(again))
     table.add_row("events", "", str(len(events)))
     table.add_row("events missing", "", str(missing))
+    for number, blow in enumerate(saboteur.struck, 1):
+        table.add_row(f"longest silence after blow {number}", "", f"{blow.silence_s:.1f} s")
     console.print(f"[bold]4[/]  The run has {run.status}, after {len(saboteur.struck)} blows.\n")
     console.print(table)
     is_same = found == wanted and len(ends) == len(set(ends)) == steps and not missing
