@@ -17,6 +17,7 @@ from windlass.client import AsyncClient, Event
 AGENT = "stepping/steps"
 HANGS_UP_AFTER = 7
 PAGE = 500
+LAST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Outcome:
 
     events: Sequence[Event]
     executions: Counter[int]
-    lag_s: float  # how late the steady client heard the last quarter of the events, in the middle
+    lag_s: float  # how late the steady client heard the last events that came live, in the middle
 
     @property
     def repeated(self) -> int:
@@ -114,7 +115,7 @@ async def examine(client: AsyncClient, each: Followed, load: Load) -> Outcome:
     assert [watcher.seqs for watcher in each.watchers] == [seqs, seqs]
     assert [step["state"] for step in steps] == ["done"] * load.steps
     assert_steps_recorded(events, executions, load)
-    return Outcome(events, executions, median(each.watchers[0].lags_s[-len(events) // 4 :]))
+    return Outcome(events, executions, median(each.watchers[0].lags_s[-LAST:] or [0.0]))
 
 
 def assert_steps_recorded(events: Sequence[Event], executions: Counter[int], load: Load) -> None:

@@ -22,7 +22,8 @@ class Watcher:
     run_id: str
     hangs_up_after: int | None = None  # so many events, again and again
     seqs: list[int] = field(default_factory=list[int])
-    lags_s: list[float] = field(default_factory=list[float])  # from an event's commit to its arrival here
+    lags_s: list[float] = field(default_factory=list[float])  # from commit to arrival, of what came live
+    connected_at: datetime = datetime.max.replace(tzinfo=UTC)
     connections: int = 0
     steps_done: int = 0
     is_over: bool = False
@@ -44,6 +45,7 @@ class Watcher:
                 await asyncio.sleep(PAUSE_S)
                 return
             self.connections += 1
+            self.connected_at = datetime.now(UTC)
             await self._read(response)
 
     async def _read(self, response: httpx.Response) -> None:
@@ -65,7 +67,9 @@ class Watcher:
         self.seqs.append(int(frame["id"]))
         event = json.loads(frame["data"])
         payload = event["payload"]
-        self.lags_s.append((datetime.now(UTC) - datetime.fromisoformat(event["at"])).total_seconds())
+        at = datetime.fromisoformat(event["at"])
+        if at > self.connected_at:
+            self.lags_s.append((datetime.now(UTC) - at).total_seconds())
         self.steps_done += frame["event"] == "step" and payload["state"] == "done"
         self.is_over = frame["event"] == "status" and payload["status"] in TERMINAL_STATUSES
         return True
