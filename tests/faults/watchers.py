@@ -11,6 +11,7 @@ import httpx
 from windlass.contracts.events import TERMINAL_STATUSES
 
 PAUSE_S = 0.1
+NEVER = datetime.max.replace(tzinfo=UTC)
 TIMEOUT = httpx.Timeout(5.0, read=20.0)  # the gateway pings every 15 s
 
 
@@ -23,7 +24,7 @@ class Watcher:
     hangs_up_after: int | None = None  # so many events, again and again
     seqs: list[int] = field(default_factory=list[int])
     lags_s: list[float] = field(default_factory=list[float])  # from commit to arrival, of what came live
-    connected_at: datetime = datetime.max.replace(tzinfo=UTC)
+    connected_at: datetime = NEVER
     connections: int = 0
     steps_done: int = 0
     is_over: bool = False
