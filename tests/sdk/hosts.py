@@ -5,9 +5,10 @@ import json
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from uuid import uuid4
 
 from tests.sdk.log import Log, Message, Until, attach, line, never
@@ -134,10 +135,14 @@ class Drive:
 
 @asynccontextmanager
 async def running_host(
-    folder: Path, app: str = "agents:app", *options: str, cwd: Path = SERVICES
+    folder: Path,
+    app: str = "agents:app",
+    *options: str,
+    cwd: Path = SERVICES,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncGenerator[Host]:
     """A host with the test services, ended afterwards."""
-    process = await start(folder / "host.sock", app, *options, cwd=cwd)
+    process = await start(folder / "host.sock", app, *options, cwd=cwd, environment=environment)
     try:
         yield Host(process, folder / "host.sock")
     finally:
@@ -146,14 +151,21 @@ async def running_host(
         await process.communicate()
 
 
-async def start(socket: Path, app: str, *options: str, cwd: Path = SERVICES, lifeline: int | None = None) -> Process:
+async def start(
+    socket: Path,
+    app: str,
+    *options: str,
+    cwd: Path = SERVICES,
+    lifeline: int | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Process:
     """Start a host as the services worker does."""
     own = ["--lifeline-fd", str(lifeline)] if lifeline is not None else []
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "windlass.host", "--service", "test", "--app", app, "--socket", str(socket), *own, *options),
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", **environment},
         stderr=PIPE,
         stdout=PIPE,
         pass_fds=() if lifeline is None else (lifeline,),

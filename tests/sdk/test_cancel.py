@@ -37,6 +37,12 @@ async def test_a_cancel_in_the_same_breath_as_the_start_ends_the_run(host: Host)
     assert ends == ["cancelled"] * 10
 
 
+async def test_an_agent_that_swallows_its_cancellation_is_cancelled_all_the_same(host: Host):
+    drive = await _cancelled(host, "/shrugs", after=prints("shrugging"))
+
+    assert drive.last == {"op": "end", "outcome": "cancelled"}
+
+
 async def test_cancelling_a_run_that_is_not_here_is_answered_all_the_same(host: Host):
     assert await host.ask({"op": "cancel", "run_id": "nobody"}) == {"op": "cancelling"}
 

@@ -215,6 +215,20 @@ async def test_a_killed_host_costs_no_finished_step(marks: Path):
     assert drive.log.results() == {f"step {n}": n for n in range(5)}
 
 
+async def test_reports_from_inside_a_step_do_not_shift_those_after_it():
+    drive = Drive(Log(), {"run_id": "lambda", "flow": "/steps_by_lambda", "inputs": {"seconds": 0.5}})
+    with short_folder() as folder:
+        async with running_host(folder) as first:
+            await drive.on(first, until=is_step("pause", "started"))
+            await first.kill()
+        async with running_host(folder) as second:
+            await drive.on(second)
+
+    told = [payload["str"] for payload in drive.log.of("action")]
+    assert told == ["fetching", "fetched 0", "fetching", "fetched 1", "fetching", "fetched 2"]
+    assert drive.log.repeats == 3
+
+
 async def test_a_step_marked_once_ends_as_unknown_after_a_crash(marks: Path):
     paid = marks / "paid"
     drive = Drive(Log(), {"run_id": "once", "flow": "/once", "inputs": {"marks": str(paid)}})

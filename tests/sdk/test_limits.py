@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from tests.parts import short_folder
-from tests.sdk.hosts import Drive, Host, prints, running_host
+from tests.sdk.hosts import Drive, Host, is_step, prints, running_host
 from tests.sdk.log import Log
 
 
@@ -94,3 +94,36 @@ async def test_a_loop_that_stays_blocked_has_its_process_replaced():
     assert code == 5
     assert drive.last == {"op": "closed"}
     assert "blocked" in drive.log.texts("log")[0]
+
+
+async def test_a_leak_ends_its_own_process_with_the_reason():
+    with short_folder() as folder:
+        async with running_host(folder, environment={"WINDLASS_HOST_MEMORY_MIB": "150"}) as host:
+            drive = Drive(Log(), {"run_id": "leak", "flow": "/leaks"})
+            await drive.on(host)
+            code = await host.process.wait()
+
+    assert code == 6
+    assert "more than the 150 MiB it may have" in drive.log.texts("log")[-1]
+
+
+async def test_a_process_of_its_own_that_leaks_says_why_it_died():
+    with short_folder() as folder:
+        async with running_host(folder, environment={"WINDLASS_HOST_MEMORY_MIB": "150"}) as host:
+            drive = await Drive(Log(), {"run_id": "leak", "flow": "/leaks"}).on(host, isolate=True)
+
+    assert drive.last == {"op": "died", "reason": "it used more memory than it may", "exit_code": 6}
+
+
+async def test_more_results_than_fit_into_one_line_of_the_log_come_back_after_a_crash():
+    log = Log()
+    with short_folder() as folder:
+        async with running_host(folder) as first:
+            drive = Drive(log, {"run_id": "big", "flow": "/big_steps", "inputs": {"n": 4, "bytes": 8 * 2**20}})
+            await drive.on(first, until=is_step("big 3", "started"))
+            await first.kill()
+        async with running_host(folder) as second:
+            await drive.on(second)
+
+    assert drive.value == {"int": 4 * 8 * 2**20}
+    assert log.states("big 0") == ["started", "done"]

@@ -18,14 +18,13 @@ from typing import Any
 from uuid import uuid4
 
 from windlass.contracts.events import EventKind
-from windlass.contracts.hosts import LINE_BYTES
 from windlass.host import memory
 from windlass.host.branches import branch_of_output, order_as_completed, task_factory
 from windlass.host.care import Care, Setting
 from windlass.host.children import Program
 from windlass.host.endings import EXIT_IMPORT_FAILED
 from windlass.host.output import route_streams
-from windlass.host.server import Identity, Server
+from windlass.host.server import ATTACH_BYTES, Identity, Server
 from windlass.host.watchdog import Patience
 from windlass.service import ServeAPI
 
@@ -117,7 +116,7 @@ def _talk(server: Server, options: argparse.Namespace) -> Coroutine[Any, Any, No
 async def _serve_parent(server: Server, child_fd: int) -> None:
     """Execute the one run the parent hands over; when the parent is gone, so are we."""
     parent = socket.socket(fileno=child_fd)
-    await server.serve(*await asyncio.open_unix_connection(sock=parent, limit=LINE_BYTES))
+    await server.serve(*await asyncio.open_unix_connection(sock=parent, limit=ATTACH_BYTES))
     _leave(None, 0)
 
 

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from time import monotonic
 
 from windlass.host import wire
-from windlass.host.outbox import Outbox
+from windlass.host.outbox import Notify, Outbox, resolver
 
-LONG = timedelta(seconds=30)
+LONG_S = 30.0
 QUIET_S = 2.0
 
 
@@ -19,7 +19,7 @@ class Parking:
     def __init__(self, outbox: Outbox) -> None:
         self.is_parked = False
         self._outbox = outbox
-        self._sleeps: list[datetime] = []
+        self._sleeps: dict[Notify, datetime] = {}
         self._working = 0
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -28,18 +28,22 @@ class Parking:
         """The loop whose timers may be used."""
         self._loop = loop
 
-    @contextmanager
-    def sleeping(self, until: datetime, rest: timedelta) -> Generator[None]:
-        """A sleep is open."""
-        if rest < LONG:
-            yield
+    async def sleep(self, until: datetime) -> None:
+        """Wait until a moment; a long wait may park the run."""
+        rest = (until - datetime.now(UTC)).total_seconds()
+        if rest < LONG_S:
+            await asyncio.sleep(rest)
             return
-        self._sleeps.append(until)
+        awake = asyncio.get_running_loop().create_future()
+        wake = resolver(awake)
+        alarm = asyncio.get_running_loop().call_later(rest, wake)
+        self._sleeps[wake] = until
         self.watch()
         try:
-            yield
+            await awake
         finally:
-            self._sleeps.remove(until)
+            alarm.cancel()
+            del self._sleeps[wake]
 
     @contextmanager
     def working(self) -> Generator[None]:
@@ -58,8 +62,12 @@ class Parking:
             self._loop.call_soon_threadsafe(self._start)
 
     def attached(self) -> None:
-        """A driver has come."""
+        """A driver has come. Sleeps that are over end now: a machine that slept itself has not counted the time."""
         self.is_parked = False
+        now = datetime.now(UTC)
+        for wake, until in list(self._sleeps.items()):
+            if until <= now:
+                wake()
         self.watch()
 
     def _start(self) -> None:
@@ -74,4 +82,4 @@ class Parking:
             self._start()
             return
         self.is_parked = True
-        self._outbox.note(wire.encode({"op": "parked", "until": min(self._sleeps).isoformat()}))
+        self._outbox.note(wire.encode({"op": "parked", "until": min(self._sleeps.values()).isoformat()}))

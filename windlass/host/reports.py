@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakSet
@@ -80,7 +81,8 @@ class RunReports:
                 await self._store(execution, execution.started())
                 packed, result = _kept(call, await self._execute(execution))
             except asyncio.CancelledError as error:
-                self._put(EventKind.STEP, execution.failed(error), execution.place)
+                with suppress(RuntimeError):  # the run has ended: its tasks are being stopped
+                    self._put(EventKind.STEP, execution.failed(error), execution.place)
                 raise
             except BaseException as error:
                 await self._store(execution, execution.failed(error))
@@ -120,9 +122,7 @@ class RunReports:
         until = execution.until or datetime.now(UTC) + wanted
         if execution.is_new:
             await self._store(execution, execution.started(until=until.isoformat()))
-        rest = max(timedelta(), until - datetime.now(UTC))
-        with self.parking.sleeping(until, rest):
-            await asyncio.sleep(rest.total_seconds())
+        await self.parking.sleep(until)
         await self._store(execution, execution.done(None))
 
     # branches.Owner
@@ -173,7 +173,10 @@ class RunReports:
             with inside(branch):
                 return await call.function(*call.args, **call.kwargs)
         value = await self.threads.run(context_of(branch), call.function, *call.args, **call.kwargs)
-        return await value if inspect.isawaitable(value) else value
+        if not inspect.isawaitable(value):
+            return value
+        with inside(branch):  # `lambda: fetch(url)` is as good as `fetch`
+            return await value
 
     def _branch_of(self, execution: Execution) -> Branch:
         return Branch(self, f"step-{execution.key}")

@@ -77,16 +77,23 @@ class Run:
         except BaseException as error:  # noqa: BLE001 (the edge of foreign code: its every error is the run's end)
             return self._failure(error)
         try:
-            return _finished(await self._call(launch))
+            end = _finished(await self._call(launch))
         except BaseException as error:  # noqa: BLE001 (the same)
             return self._failure(error)
+        return {"outcome": "cancelled"} if self.reports.is_cancelled else end
 
     async def _enter(self) -> Launch:
-        kept = self.reports.kept(ENTER)
         request = self.order.request(self._app)
-        launch = Launch(request, **kept) if kept else await self._ask(request)
+        launch = self._kept_launch(request) or await self._ask(request)
         self.reports.outbox.open_with(wire.encode({"op": "meta", "payload": self._meta(launch)}))
         return launch
+
+    def _kept_launch(self, request: Request) -> Launch | None:
+        """What the handler decided in an earlier life, if it was asked with the same inputs."""
+        kept = self.reports.kept(ENTER)
+        if not kept or kept["asked_with"] != self.order.inputs:
+            return None
+        return Launch(request, **{name: value for name, value in kept.items() if name != "asked_with"})
 
     async def _ask(self, request: Request) -> Launch:
         """Let the handler decide. What it computed is recorded: asked again after a crash it might say otherwise."""
@@ -96,7 +103,7 @@ class Run:
         launch.inputs = plain(launch.inputs)
         as_sent = (None, self._flow.checked(self.order.inputs), self.order.inputs)
         if launch.inputs not in as_sent:
-            await self.reports.keep(ENTER, "enter", launch.decision())
+            await self.reports.keep(ENTER, "enter", {**launch.decision(), "asked_with": self.order.inputs})
         return launch
 
     async def _call(self, launch: Launch) -> Any:

@@ -7,12 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from windlass.contracts.hosts import LINE_BYTES
 from windlass.host import wire
 from windlass.host.care import Care
 from windlass.host.hosted import Hosted
 from windlass.host.wire import Message
 from windlass.version import __version__
+
+ATTACH_BYTES = 2**30  # an attach carries the results of all finished steps, each up to 16 MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Server:
 
     async def listen(self, path: Path) -> None:
         """Take connections on a unix socket; a stale one is replaced."""
-        server = await asyncio.start_unix_server(self.serve, sock=_bound(path), limit=LINE_BYTES)
+        server = await asyncio.start_unix_server(self.serve, sock=_bound(path), limit=ATTACH_BYTES)
         async with server:
             await server.serve_forever()
 

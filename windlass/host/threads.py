@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context
 from functools import partial
 from typing import Any
@@ -36,7 +37,8 @@ class Threads:
                 finish = partial(_set_result, future, context.run(function, *args, **kwargs))
             except BaseException as error:  # noqa: BLE001 (it is raised again where the call is awaited)
                 finish = partial(_set_error, future, error)
-            loop.call_soon_threadsafe(self._ended, finish)
+            with suppress(RuntimeError):  # a loop of the agent's own may be closed by now
+                loop.call_soon_threadsafe(self._ended, finish)
 
         threading.Thread(target=work, daemon=True, name=getattr(function, "__name__", "call")).start()
         return await future

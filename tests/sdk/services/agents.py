@@ -175,6 +175,41 @@ async def blocks(inputs: dict[str, Any]) -> str:
 
 
 @flow
+async def leaks() -> None:
+    """Fill the memory, bit by bit."""
+    kept: list[bytes] = []
+    while True:
+        kept.append(b"x" * 5_000_000)
+        await asyncio.sleep(0.02)
+
+
+@flow
+async def steps_by_lambda(inputs: dict[str, Any], tracer: Tracer) -> str:
+    """Steps that report while they work, then reports of its own."""
+    for number in range(3):
+        await tracer.step(f"fetch {number}", lambda: _fetch(tracer))
+        await tracer.action(f"fetched {number}")
+    await tracer.step("pause", asyncio.sleep, inputs["seconds"])
+    return "fetched"
+
+
+async def _fetch(tracer: Tracer) -> str:
+    await tracer.action("fetching")
+    return "page"
+
+
+@flow
+async def shrugs(tracer: Tracer) -> str:
+    """Take a cancel for an answer."""
+    print("shrugging")
+    try:
+        await asyncio.sleep(300)
+    except asyncio.CancelledError:
+        return "whatever"
+    return "slept"
+
+
+@flow
 async def prints_much(inputs: dict[str, Any]) -> str:
     """Print without ever waiting."""
     for _ in range(inputs["lines"]):
@@ -202,6 +237,13 @@ async def reports_much(inputs: dict[str, Any], tracer: Tracer) -> str:
 async def returns_much(inputs: dict[str, Any]) -> str:
     """Return a lot."""
     return "x" * inputs["bytes"]
+
+
+@flow
+async def big_steps(inputs: dict[str, Any], tracer: Tracer) -> int:
+    """Steps with big results."""
+    sizes = [len(await tracer.step(f"big {n}", str.ljust, "x", inputs["bytes"])) for n in range(inputs["n"])]
+    return sum(sizes)
 
 
 @flow
