@@ -67,9 +67,7 @@ class Driving:
             elif isinstance(report, Ended):
                 ending = self._ending(report)
         await self._show(batch)
-        if (
-            self._attached.epoch != 1
-        ):  # what the agent says otherwise than the last time must be in before the log closes
+        if self._attached.epoch != 1:  # what is said otherwise than the last time must be in before the log closes
             await self._append(execution, events)
             events = []
         await self._append(execution, [*events, *ending])

@@ -108,8 +108,10 @@ class RunActivities:
         try:
             return await self._follow(attached, progress)
         except Fenced:
-            if not await self._stop_ended(request):
+            if not await self._has_ended(attached):
                 raise ExecutionLost("another driver took the run over") from None
+            with contextlib.suppress(ExecutionLost):  # then there is nothing to stop
+                await self._executor(attached).stop(attached)
             return DriveOutcome(DriveEnd.CLOSED)
         except OwnProcessDied as death:
             failed = await self._after_own_death(attached, str(death))
@@ -117,14 +119,10 @@ class RunActivities:
                 raise
             return failed
 
-    async def _stop_ended(self, request: DriveInput) -> bool:
-        """The log refused the agent's words: when the run has ended, the agent must end too. Says whether it has."""
-        attached = await self._peek(request)
-        if attached is None or not RunStatus(attached.record["status"]).is_terminal:
-            return False
-        with contextlib.suppress(ExecutionLost):  # then there is nothing to stop
-            await self._executor(attached).stop(attached)
-        return True
+    async def _has_ended(self, attached: Attached) -> bool:
+        """Whether the run ended behind its driver's back: then its agent must end too."""
+        now = await self._outside.executions.peek(attached.tenant_id, attached.run_id, attached.attempt)
+        return now is not None and RunStatus(now.record["status"]).is_terminal
 
     async def _attach(self, request: DriveInput) -> Attached | None:
         tenant_id, run_id = TenantId(UUID(request.tenant_id)), RunId(UUID(request.run_id))
@@ -153,7 +151,7 @@ class RunActivities:
             driving = Driving(outside.executions, outside.artifacts, outside.events, attached, progress.update)
             return await driving.follow(execution)
         except asyncio.CancelledError:
-            if _is_cancelled():
+            if _is_cancelled() or (_is_unknown() and await self._has_ended(attached)):
                 await execution.stop()
             raise
         finally:
@@ -203,6 +201,12 @@ def _is_cancelled() -> bool:
     """Whether the workflow wants the agent stopped (a worker that shuts down leaves it running)."""
     details = activity.cancellation_details()
     return details is not None and details.cancel_requested
+
+
+def _is_unknown() -> bool:
+    """Whether Temporal has no such activity any more: its workflow is over, or somebody else has it."""
+    details = activity.cancellation_details()
+    return details is not None and details.not_found
 
 
 def _again(failure: TryAgain) -> ApplicationError:

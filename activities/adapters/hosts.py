@@ -60,11 +60,11 @@ class Line:
         """The next object. Raises ExecutionLost at the end of the connection."""
         try:
             line = await self._reader.readline()
-        except (OSError, ValueError) as error:
-            raise ExecutionLost("the host hung up") from error
-        if not line.endswith(b"\n"):
-            raise ExecutionLost("the host hung up")
-        return orjson.loads(line)
+            if line.endswith(b"\n"):
+                return orjson.loads(line)
+        except (OSError, ValueError) as error:  # ValueError: a line that is too long, or no JSON
+            raise ExecutionLost("the host does not speak") from error
+        raise ExecutionLost("the host hung up")
 
     async def ask(self, message: Payload) -> Payload:
         """Send one object and await the answer."""
@@ -108,6 +108,8 @@ class HostExecutor:
             await line.close()
 
     def _address(self, attached: Attached) -> Path:
+        if attached.record["service"] is None:
+            raise ExecutionLost("the agent is gone, and its host with it")
         return socket_path(self._sockets, str(attached.tenant_id), attached.record["service"]["id"])
 
     async def _deaths(self, attached: Attached, boot_id: str) -> int:
