@@ -1,4 +1,4 @@
-"""Parts every test of a model call needs: a running stand-in, and a log that remembers."""
+"""Parts every test of activities needs: a running stand-in of the model provider, and the records of a tenant."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -7,6 +7,8 @@ import pytest
 
 from activities.adapters.claude import ClaudeMessages
 from stack.standin.server import HOST, listen
+from tests.core.records import Records, records_of
+from windlass.core.database import JOBS_ROLE, Database
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +38,17 @@ async def claude_at() -> AsyncIterator[Callable[[str], ClaudeMessages]]:
             return messages
 
         yield make
+
+
+@pytest.fixture(scope="session")
+async def jobs(database_url: str) -> AsyncIterator[Database]:
+    """A pool that acts as the role that serves all tenants."""
+    pool = await Database.connect(database_url, role=JOBS_ROLE, max_size=3)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+def records(database: Database, jobs: Database) -> Records:
+    """The records of a new tenant."""
+    return records_of(database, jobs)
