@@ -46,7 +46,7 @@ class RunScreen:
         self._drawn_at = 0.0
         self.is_stale = True
         self._seq_seen: int = facts.last_seq
-        self._seq_shown: int = facts.last_seq
+        self._seq_shown: int = -1  # the page may have been drawn earlier
         self._writing: dict[str, int] = {}  # attempt by item
         self.is_over = False
 
@@ -178,6 +178,8 @@ class RunScreen:
                 html = macro("waterfall", "row", row, self._address)
                 fragments.append(Fragment("wf-rows", html, "row", above))
             above = row.id
+        if drawn.hidden != before.hidden:
+            fragments.append(Fragment("wf-more", macro("waterfall", "hidden", drawn, self._address)))
         return [*fragments, *(Fragment(gone, how="drop") for gone in known)]
 
     def _page(self, seen: Viewer) -> RunPage:

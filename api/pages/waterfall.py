@@ -107,7 +107,7 @@ class Waterfall:
     @property
     def axis(self) -> tuple[object, ...]:
         """What must be equal for the rows of two moments to lie on one axis."""
-        return (self.marks, self.bands, self.percent_per_second, self.hidden, self.now is None, self.can_fold)
+        return (self.marks, self.bands, self.percent_per_second, self.now is None, self.can_fold)
 
 
 def draw(root: Span, viewer: Viewer, look: Look) -> Waterfall:
@@ -119,7 +119,7 @@ def draw(root: Span, viewer: Viewer, look: Look) -> Waterfall:
     step = scale.percent_per_second
     frozen = live and pen.is_quiet_now
     return Waterfall(
-        rows=tuple(rows[:MOST_ROWS]),
+        rows=newest(rows),
         hidden=max(0, len(rows) - MOST_ROWS),
         marks=tuple(Mark(tick(each.seconds), each.x) for each in ticks(scale)),
         bands=tuple(bands(scale)),
@@ -131,6 +131,11 @@ def draw(root: Span, viewer: Viewer, look: Look) -> Waterfall:
         can_fold=bool(pen.foldable),
         folded=look.fold,
     )
+
+
+def newest(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """The run and its newest rows, when there are too many to draw."""
+    return tuple(rows) if len(rows) <= MOST_ROWS else (rows[0], *rows[len(rows) - MOST_ROWS + 1 :])
 
 
 def bands(scale: Scale) -> Iterator[Band]:

@@ -3,7 +3,7 @@ import { hold, write } from "./log.js";
 import { apply, tell } from "./swap.js";
 
 const PASS_MS = 100, HIDDEN_MS = 60_000, SPOKEN_MS = 5_000;
-let source, cursor = "", opened = "", retry = 0, timer, queue = [], pass = 0, asleep, seenAt = Date.now(), said = [], spokenAt = 0;
+let source, cursor = "", opened = "", retry = 0, timer, queue = [], pass = 0, rest = 0, asleep, seenAt = Date.now(), said = [], spokenAt = 0;
 
 function show(state, text) {
   const place = document.getElementById("stream");
@@ -18,6 +18,7 @@ function show(state, text) {
 }
 
 function flush() {
+  const began = performance.now();
   pass = 0;
   const root = document.createElement("template");
   root.innerHTML = queue.join("");
@@ -34,6 +35,7 @@ function flush() {
   if (lines.length) hold(lines);
   tell();
   speak();
+  rest = Math.min(2000, (performance.now() - began) * 10); // a slow machine draws less often
 }
 
 function speak() {
@@ -50,7 +52,7 @@ function hear(event) {
   if (event.lastEventId) cursor = event.lastEventId;
   seenAt = Date.now();
   queue.push(event.data);
-  pass ||= setTimeout(() => requestAnimationFrame(flush), document.hidden ? 1000 : PASS_MS);
+  pass ||= setTimeout(() => requestAnimationFrame(flush), document.hidden ? 1000 : Math.max(PASS_MS, rest));
   if (document.hidden && queue.length > 200) flush();
 }
 

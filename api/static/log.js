@@ -6,12 +6,16 @@ let following = true, held = [], steering = 0, ranges = [], place = -1, filter =
 
 const lines = () => document.getElementById("lines");
 const isLive = () => Boolean(document.querySelector("#log[data-live]"));
-const toEnd = () => {
-  const box = lines();
-  if (!box) return;
-  box.scrollTop = box.scrollHeight;
-  requestAnimationFrame(() => (box.scrollTop = box.scrollHeight)); // lines that came into view have their height now
-};
+let ending = 0;
+
+/** Scroll to the end, once per frame, when everything has been put in place. */
+function toEnd() {
+  ending ||= requestAnimationFrame(() => {
+    ending = 0;
+    const box = lines();
+    if (box) box.scrollTop = 1e9;
+  });
+}
 
 /** Take new lines: show them at the end, or count them while the log is paused. */
 export function hold(fresh) {
@@ -39,8 +43,10 @@ function insert(box) {
   }
   held = [];
   box.append(shown);
-  const rows = box.querySelectorAll(".ln");
-  for (let n = 0; n < rows.length - MOST; n++) rows[n].remove();
+  if (box.childElementCount > MOST + 100) {
+    const rows = box.querySelectorAll(".ln");
+    for (let n = 0; n < rows.length - MOST; n++) rows[n].remove();
+  }
   if (following && isLive()) toEnd();
   if (ranges.length) find(false);
 }
@@ -119,11 +125,11 @@ async function older(link) {
 
 function onScroll(event) {
   const box = event.target;
-  if (box.id !== "lines") return;
+  if (!steering || box.id !== "lines") return;
   const end = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR;
-  if (end && !following && steering) follow(true);
+  if (end && !following) follow(true);
   const link = document.querySelector("a[data-older]");
-  if (link && box.scrollTop < 60 && steering) older(link);
+  if (link && box.scrollTop < 60) older(link);
 }
 
 /** Wire the log; it is looked up anew each time, because pages change in place. */
