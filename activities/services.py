@@ -77,6 +77,7 @@ class ServiceKeeper:
         self._node = node
         self._keeping: dict[ServiceId, tuple[WantedService, asyncio.Task[None]]] = {}
         self._look = asyncio.Event()
+        self._is_tidy = False
 
     def look(self) -> None:
         """Look at once instead of within a second."""
@@ -88,6 +89,7 @@ class ServiceKeeper:
             while True:
                 self._look.clear()
                 try:
+                    await self._tidy()
                     await self._compare({service.id: service for service in await self._wanted.services()})
                 except Exception:  # the loop outlives every failure: without it no service would come back
                     log.exception("services could not be compared")
@@ -115,11 +117,22 @@ class ServiceKeeper:
     async def _let_go(self, service: WantedService, task: asyncio.Task[None]) -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        await self._end(service)
+
+    async def _end(self, service: WantedService) -> None:
         host = await self._hosts.find(service)
         if host is not None:
             await host.stop()
             await self._wanted.record_end(service, host.boot_id, "stopped")
             host.close()
+        await self._wanted.record_lost(service, self._node, None)
+
+    async def _tidy(self) -> None:
+        """Once: end the hosts of services that went while nobody watched."""
+        if not self._is_tidy:
+            for service in await self._wanted.strays(self._node):
+                await self._end(service)
+            self._is_tidy = True
 
     async def _keep(self, service: WantedService) -> None:
         pause = PAUSE_FIRST_S

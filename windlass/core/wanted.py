@@ -35,6 +35,12 @@ NEW_HOST = """
 insert into host (boot_id, tenant_id, service_id, node, pid, generation) values ($1, $2, $3, $4, $5, $6)
 on conflict (boot_id) do nothing
 """
+STRAYS = """
+select distinct h.service_id as id, h.tenant_id, coalesce(s.name, 'deleted') as name, '' as project, '' as import_path,
+       '{}'::jsonb as env, 0 as generation
+from host h left join service s on s.id = h.service_id
+where h.ended_at is null and h.node = $1 and s.enabled is not true
+"""
 UP = "update service set state = 'running', reason = null, isolation = $2, updated_at = now() where id = $1"
 FLOWS = """
 insert into flow (tenant_id, service_id, name, path, summary, description, tags, meta, elements, schema, position)
@@ -60,6 +66,11 @@ class Wanted:
         query = "select id, tenant_id, name, project, import_path, env, generation from service where enabled"
         async with self._jobs.open() as connection:
             return [WantedService(**row) for row in await connection.fetch(query)]
+
+    async def strays(self, node: str) -> list[WantedService]:
+        """Services that were deleted or switched off, and whose hosts on this node have not ended by the record."""
+        async with self._jobs.open() as connection:
+            return [WantedService(**row) for row in await connection.fetch(STRAYS, node)]
 
     async def generation_of(self, service: WantedService, boot_id: str) -> int | None:
         """The generation a host that is still up was started with; None for a host nobody knows."""
