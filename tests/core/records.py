@@ -66,14 +66,15 @@ class Records:
     async def serve(self, name: str, *flows: str, state: str = "running") -> Service:
         """A service with flows of one form, as its host described them."""
         await self.services.add(self.caller, NewService(name, "/srv", "app:app"))
-        service = await self.wanted_service(name)
-        described = [flow(each) for each in flows]
-        await self.wanted.record_up(
-            service, HostFacts(f"{new_id()}", 1, "here", 1), {"isolation": "shared", "flows": described}
-        )
+        await self.up(name, str(new_id()), *flows)
         if state != "running":
-            await self.wanted.record_state(service, state, "no reason")
+            await self.wanted.record_state(await self.wanted_service(name), state, "no reason")
         return await self.services.get(self.caller, name)
+
+    async def up(self, name: str, boot_id: str, *flows: str) -> None:
+        """A host of a service answers and describes its flows."""
+        described = {"isolation": "shared", "flows": [flow(each) for each in flows]}
+        await self.wanted.record_up(await self.wanted_service(name), HostFacts(boot_id, 1, "here", 1), described)
 
     async def wanted_service(self, name: str) -> WantedService:
         """The service as its keeper sees it."""

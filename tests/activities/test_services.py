@@ -1,0 +1,286 @@
+"""What runs follows what is wanted: hosts are started, adopted, replaced, restarted and ended."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.adapters.processes import HostFolders, LocalHosts
+from activities.services import ServiceFailed, ServiceKeeper
+from stack import environment
+from tests.core.records import Records
+from tests.parts import short_folder
+from windlass.core.database import Database
+from windlass.core.services import NewService
+from windlass.core.wanted import WantedService
+
+TRIVIAL = """
+from fastapi import Request
+from windlass import Launch, ServeAPI, forms
+
+app = ServeAPI()
+
+@app.enter("/one", forms.Model(forms.Submit("Go")))
+async def enter(request: Request) -> Launch:
+    return Launch(request, one)
+
+async def one() -> int:
+    return 1
+"""
+
+
+class Mine:
+    """The services of one tenant: other tests share the database, their services are not ours to keep."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._records.wanted, name)
+
+    async def services(self) -> list[WantedService]:
+        """What should be up."""
+        return self._own(await self._records.wanted.services())
+
+    async def strays(self, node: str) -> list[WantedService]:
+        """What should not be up any more."""
+        return self._own(await self._records.wanted.strays(node))
+
+    def _own(self, services: list[WantedService]) -> list[WantedService]:
+        return [each for each in services if each.tenant_id == self._records.tenant_id]
+
+
+class Site:
+    """A machine that keeps the services of one tenant."""
+
+    def __init__(self, database: Database, records: Records, folder: Path) -> None:
+        self.database, self.records = database, records
+        python = str(environment.python(environment.place()))
+        self.hosts = LocalHosts(HostFolders(folder / "hosts", folder / "logs", python, None))
+        self.project = folder
+        self.woken: list[tuple[str, str]] = []
+
+    @asynccontextmanager
+    async def keeping(self) -> AsyncGenerator[ServiceKeeper]:
+        """A services worker, gone afterwards; its hosts stay."""
+        wanted: Any = Mine(self.records)
+        keeper = ServiceKeeper(wanted, self.hosts, self._resume, "here")
+        task = asyncio.create_task(keeper.run())
+        try:
+            yield keeper
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def add(self, name: str = "texts", program: str = TRIVIAL, **wish: Any) -> None:
+        """Write a program and want it served."""
+        (self.project / f"{name}.py").write_text(program)
+        await self.records.services.add(self.records.caller, NewService(name, str(self.project), f"{name}:app", **wish))
+
+    async def change(self, change: str) -> None:
+        """Change the service as an administrator does."""
+        async with self.database.tenant(self.records.tenant_id) as connection:
+            await connection.execute(f"update service set {change}")  # noqa: S608 - constants
+
+    async def state(self, state: str) -> str:
+        """Wait for a state and answer its reason."""
+
+        async def is_so() -> bool:
+            return (await self.records.services.get(self.records.caller, "texts")).state == state
+
+        await until(is_so)
+        return (await self.records.services.get(self.records.caller, "texts")).reason or ""
+
+    async def living(self) -> list[int]:
+        """The processes that serve now, by the record."""
+        async with self.database.tenant(self.records.tenant_id) as connection:
+            rows = await connection.fetch("select pid from host where ended_at is null")
+        return [row["pid"] for row in rows]
+
+    async def ends(self) -> list[str]:
+        """How hosts came to their ends."""
+        async with self.database.tenant(self.records.tenant_id) as connection:
+            rows = await connection.fetch("select end_reason from host where ended_at is not null order by started_at")
+        return [row["end_reason"] for row in rows]
+
+    async def another(self, pid: int) -> int:
+        """Wait for another host than this one."""
+
+        async def is_there() -> bool:
+            return await self.living() not in ([], [pid])
+
+        await until(is_there)
+        (new,) = await self.living()
+        return new
+
+    async def _resume(self, tenant_id: str, run_id: str) -> None:
+        self.woken.append((tenant_id, run_id))
+
+
+async def until(predicate: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await predicate():  # noqa: ASYNC110  any state of any part may be asked for
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def site(database: Database, records: Records) -> AsyncGenerator[Site]:
+    await environment.ensure(environment.place())
+    with short_folder() as folder:
+        site = Site(database, records, folder)
+        yield site
+        for pid in await site.living():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+async def test_a_wanted_service_is_started_and_described(site: Site):
+    await site.add(env={"LEVEL": "high"})
+
+    async with site.keeping():
+        await site.state("running")
+
+    service = await site.records.services.get(site.records.caller, "texts")
+    assert service.flows == ("texts/one",)
+    (pid,) = await site.living()
+    environ = await asyncio.to_thread(Path(f"/proc/{pid}/environ").read_text)
+    assert "LEVEL=high" in environ.split("\0")
+    assert not [line for line in environ.split("\0") if line.startswith(("WINDLASS", "TEMPORAL", "ANTHROPIC"))]
+
+
+async def test_a_host_outlives_its_keeper_and_is_adopted_by_the_next(site: Site):
+    await site.add()
+    async with site.keeping():
+        await site.state("running")
+    before = await site.living()
+    await site.change("state = 'deploying'")
+
+    async with site.keeping():
+        await site.state("running")
+
+    assert await site.living() == before
+    assert await site.ends() == []
+
+
+async def test_a_host_that_dies_is_started_again(site: Site):
+    await site.add()
+    async with site.keeping():
+        await site.state("running")
+        (pid,) = await site.living()
+
+        os.kill(pid, signal.SIGKILL)
+
+        await site.another(pid)
+        await site.state("running")
+    assert await site.ends() == ["crashed"]
+
+
+async def test_a_host_that_died_unwatched_is_lost_and_started_again(site: Site):
+    await site.add()
+    async with site.keeping():
+        await site.state("running")
+    (pid,) = await site.living()
+
+    os.kill(pid, signal.SIGKILL)
+    async with site.keeping():
+        await site.another(pid)
+
+    assert await site.ends() == ["lost"]
+
+
+async def test_a_changed_service_gets_a_new_host(site: Site):
+    await site.add()
+    async with site.keeping() as keeper:
+        await site.state("running")
+        (pid,) = await site.living()
+
+        await site.change("generation = generation + 1")
+        keeper.look()
+
+        await site.another(pid)
+    assert await site.ends() == ["stopped"]
+
+
+async def test_a_service_changed_while_nobody_watched_gets_a_new_host(site: Site):
+    await site.add()
+    async with site.keeping():
+        await site.state("running")
+    (pid,) = await site.living()
+
+    await site.change("generation = generation + 1")
+    async with site.keeping():
+        await site.another(pid)
+
+    assert await site.ends() == ["stopped"]
+
+
+async def test_a_service_that_is_not_wanted_any_more_has_its_host_ended(site: Site):
+    await site.add()
+    async with site.keeping() as keeper:
+        await site.state("running")
+
+        await site.change("enabled = false")
+        keeper.look()
+
+        await until(lambda: _is_empty(site))
+    assert await site.ends() == ["stopped"]
+
+
+async def _is_empty(site: Site) -> bool:
+    return await site.living() == []
+
+
+async def test_a_service_that_does_not_start_says_why_and_harms_no_other(site: Site):
+    await site.add(program="raise RuntimeError('my mistake')")
+    await site.add("other")
+
+    async with site.keeping():
+        reason = await site.state("unhealthy")
+        await until(lambda: _serves(site, "other"))
+
+    assert "exit code 3" in reason
+    assert "RuntimeError: my mistake" in reason
+
+
+async def _serves(site: Site, name: str) -> bool:
+    return (await site.records.services.get(site.records.caller, name)).state == "running"
+
+
+async def test_a_service_that_was_mended_comes_up_by_itself(site: Site):
+    await site.add(program="raise RuntimeError('my mistake')")
+
+    async with site.keeping():
+        await site.state("unhealthy")
+        await asyncio.to_thread((site.project / "texts.py").write_text, TRIVIAL)
+
+        assert await site.state("running") == ""
+
+
+async def test_a_folder_that_does_not_exist_is_named(site: Site):
+    await site.add()
+    await site.change("project = '/nowhere/at/all'")
+    (wanted,) = [each for each in await site.records.wanted.services() if each.tenant_id == site.records.tenant_id]
+
+    with pytest.raises(ServiceFailed, match="/nowhere/at/all does not exist"):
+        await site.hosts.start(wanted)
+    assert await site.hosts.find(wanted) is None
+
+
+@pytest.mark.parametrize("change", ["update service set enabled = false", "delete from service"])
+async def test_a_host_whose_service_went_while_nobody_watched_is_ended(site: Site, change: str):
+    await site.add()
+    async with site.keeping():
+        await site.state("running")
+
+    async with site.database.tenant(site.records.tenant_id) as connection:
+        await connection.execute(change)
+    async with site.keeping():
+        await until(lambda: _is_empty(site))
+
+    assert await site.ends() == ["stopped"]
