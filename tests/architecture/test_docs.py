@@ -30,7 +30,7 @@ from windlass.host.care import EXIT_BLOCKED, EXIT_REPLACED
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
-LINK = re.compile(r"\]\(([^)\s]+)\)")
+LINK = re.compile(r"(?:\]\(|src=\"|srcset=\")([^)\"\s]+)[)\"]")
 NAME = re.compile(r"[\w-]+")
 OP = re.compile(r'"op": ?"([a-z]+)"')
 
