@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from inspect import iscoroutinefunction
+from inspect import cleandoc, iscoroutinefunction
 from typing import Any, Literal, TypeVar, cast
 from uuid import uuid4
 
@@ -178,5 +178,5 @@ async def _problem(request: Request, error: Exception) -> JSONResponse:
 def _from_docstring(handler: Callable[..., Any]) -> dict[str, Any]:
     """A summary from the docstring's first line and a description from the rest, when the decorator has none."""
     summary, _, description = (handler.__doc__ or "").strip().partition("\n")
-    found = {"summary": summary.strip() or handler.__name__, "description": description.strip() or None}
+    found = {"summary": summary.strip().rstrip(".") or handler.__name__, "description": cleandoc(description)}
     return {name: text for name, text in found.items() if text}

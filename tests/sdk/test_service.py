@@ -83,7 +83,7 @@ async def test_get_describes_the_flow_and_its_form(http: httpx.AsyncClient):
 async def test_the_docstring_describes_a_flow_that_says_nothing_else():
     about = app.flows["/"].about
 
-    assert (about.summary, about.description) == ("Say what it does.", "And more.")
+    assert (about.summary, about.description) == ("Say what it does", "And more.")
 
 
 async def test_post_answers_with_the_id_of_the_run_it_decided_on(http: httpx.AsyncClient):

@@ -33,7 +33,9 @@ class Outbox:
     """The events of one run in order. Every method may be called from any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer that prints may come in at any allocation
+        self._arriving: deque[tuple[Place, EventKind, bytes, Notify | None]] = deque()
+        self._is_adding = False
         self._unsent: deque[Entry] = deque()
         self._sent: deque[Entry] = deque()
         self._size = 0
@@ -68,12 +70,15 @@ class Outbox:
         with self._lock:
             if self.is_closed:
                 raise RuntimeError("the run has ended: nothing can be reported any more")
-            pseq = place.next()
-            head = f'{{"op":"event","producer":"{place.producer}","pseq":{pseq},"kind":"{kind}","payload":'
-            line = b"%b%b}\n" % (head.encode(), payload)
-            self._unsent.append(Entry(place.producer, pseq, line, on_stored))
-            self._size += len(line)
-            self.touched_at = monotonic()
+            self._arriving.append((place, kind, payload, on_stored))
+            if self._is_adding:
+                return
+            self._is_adding = True
+            try:
+                while self._arriving:
+                    self._add(*self._arriving.popleft())
+            finally:
+                self._is_adding = False
             self._signal()
 
     def skip(self, place: Place) -> None:
@@ -114,9 +119,9 @@ class Outbox:
         """Every line that is to be sent now."""
         with self._lock:
             self._is_woken = False
-            lines = [entry.line for entry in self._unsent]
-            self._sent.extend(self._unsent)
-            self._unsent.clear()
+            taken, self._unsent = self._unsent, deque()
+            lines = [entry.line for entry in taken]
+            self._sent.extend(taken)
             lines += self._notes
             self._notes.clear()
             return [*self._edge_to_send("opening"), *lines, *self._edge_to_send("closing")]
@@ -160,6 +165,14 @@ class Outbox:
             self._unsent.clear()
         self.release()
         _call(notify)
+
+    def _add(self, place: Place, kind: EventKind, payload: bytes, on_stored: Notify | None) -> None:
+        pseq = place.next()
+        head = f'{{"op":"event","producer":"{place.producer}","pseq":{pseq},"kind":"{kind}","payload":'
+        line = b"%b%b}\n" % (head.encode(), payload)
+        self._unsent.append(Entry(place.producer, pseq, line, on_stored))
+        self._size += len(line)
+        self.touched_at = monotonic()
 
     def _must_wait(self, notify: Notify) -> bool:
         with self._lock:

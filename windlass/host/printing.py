@@ -25,7 +25,7 @@ class Printing:
         self._characters_left = MOST_CHARACTERS
         self._unfinished: dict[Branch, None] = {}
         self._is_impatient = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def write(self, branch: Branch, kind: EventKind, text: str) -> None:
         """Take text; every complete line becomes an event."""
