@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -129,15 +128,17 @@ async def forget_the_dead(cluster: Cluster) -> None:
     The files are the only guard against a second server on this data, so nobody may live in the folder any more:
     every process of a server has it as its working folder.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or not (cluster.data / "postmaster.pid").exists():
         return
-    for _ in range(int(ORPHANS_S / LOOK_S)):
-        if not _residents(cluster.data):
+    residents: list[str] = []
+    for _ in range(max(int(ORPHANS_S / LOOK_S), 1)):
+        residents = await _residents(cluster)
+        if not residents:
             (cluster.data / "postmaster.pid").unlink(missing_ok=True)
             (cluster.sockets / SOCKET_NAME).unlink(missing_ok=True)
             return
         await asyncio.sleep(LOOK_S)
-    raise PostgresError(f"Another server still works in {cluster.data}: pids {', '.join(_residents(cluster.data))}.")
+    raise PostgresError(f"Another server still works in {cluster.data}: pids {', '.join(residents)}.")
 
 
 async def wait_ready(cluster: Cluster, timeout_s: float = 60) -> None:
@@ -192,13 +193,12 @@ def _open_up(folder: Path) -> None:
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
 
 
-def _residents(data: Path) -> list[str]:
-    found: list[str] = []
-    for link in Path("/proc").glob("[0-9]*/cwd"):
-        with suppress(OSError):
-            if link.readlink() == data:
-                found.append(link.parent.name)
-    return found
+async def _residents(cluster: Cluster) -> list[str]:
+    """The pids that work in the data folder, asked as its own account: in a container root may not look at others."""
+    listing = Command(["/bin/sh", "-c", "ls -ld /proc/[0-9]*/cwd 2>/dev/null"], cwd=Path("/"), account=cluster.account)
+    _, output = await run(listing)
+    links = (line.split(" -> ") for line in output.splitlines() if line.endswith(f" -> {cluster.data}"))
+    return [link[0].split("/")[-2] for link in links]
 
 
 async def _initdb(cluster: Cluster) -> None:
