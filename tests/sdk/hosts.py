@@ -141,13 +141,16 @@ async def running_host(
     cwd: Path = SERVICES,
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncGenerator[Host]:
-    """A host with the test services, ended afterwards."""
-    process = await start(folder / "host.sock", app, *options, cwd=cwd, environment=environment)
+    """A host with the test services, ended afterwards, and with the tests themselves if those are killed."""
+    lifeline, ours = os.pipe()
+    process = await start(folder / "host.sock", app, *options, cwd=cwd, lifeline=lifeline, environment=environment)
+    os.close(lifeline)
     try:
         yield Host(process, folder / "host.sock")
     finally:
         with suppress(ProcessLookupError):
             process.kill()
+        os.close(ours)
         await process.communicate()
 
 
