@@ -28,6 +28,7 @@ FIGURES: dict[str, Callable[[Bench], Awaitable[dict[str, Any]]]] = {
     "sequential": figures.sequential,
     "parallel": figures.parallel,
     "history": figures.history,
+    "cancelling": figures.cancelling,
     "attached": figures.attached,
     "sleeping": figures.sleeping,
     "exactly once": figures.exactly_once,

@@ -123,6 +123,21 @@ async def history(bench: Bench) -> Row:
     return {"events": len((await handle.fetch_history()).events)}
 
 
+async def cancelling(bench: Bench) -> Row:
+    """From the wish to cancel until the stream has ended, for runs in the middle of a step."""
+    wire = await bench.stack.wire()
+    took: list[float] = []
+    for _ in range(10):
+        run = await wire.ask("POST", "/v1/runs", {"agent": "hello/steps", "inputs": {"n": 1, "seconds": 300}})
+        await _none(wire, "status=queued&status=starting")
+        began = time.perf_counter()
+        await wire.ask("POST", f"/v1/runs/{run['id']}/cancel")
+        await wire.follow(f"/v1/runs/{run['id']}/stream")
+        took.append(time.perf_counter() - began)
+    await wire.close()
+    return {"cancel to cancelled, s": _spread(took)}
+
+
 async def idle(bench: Bench) -> Row:
     """Memory and processor of everything, with one service up and nothing to do."""
     processes = family(bench.stack.pid)

@@ -89,6 +89,7 @@ LINES = (
         lambda x: x <= 35,
         middle,
     ),
+    Line("cancel to cancelled, s", "cancelling", "cancel to cancelled, s", "≤ 2", "", lambda x: x <= 2, last),
     Line("idle, PSS MiB", "idle", "PSS MiB", "≤ 480", "350", lambda x: x <= 480, last),
     Line("idle, cores", "idle", "cores", "≤ 0.08", "0.05", lambda x: x <= 0.08, last),
     Line(

@@ -7,6 +7,7 @@ from playwright.async_api import Browser
 
 from tests.api.people import Gateway, running_gateway, settings_for
 from tests.e2e.consoles import Console, open_console, running_chromium
+from tests.owner import as_owner
 from windlass.core.wakeup import Notifier
 
 STANDIN = "http://127.0.0.1:9"  # nobody asks it: the tests play the worker
@@ -14,7 +15,9 @@ STANDIN = "http://127.0.0.1:9"  # nobody asks it: the tests play the worker
 
 @pytest.fixture(scope="session")
 async def gateway(database_url: str) -> AsyncGenerator[Gateway]:
-    """A real gateway on a loopback port."""
+    """A real gateway on a loopback port, where nobody of this address has guessed passwords yet."""
+    async with as_owner(database_url) as owner:
+        await owner.execute("truncate rate_limit")
     async with running_gateway(settings_for(database_url, WINDLASS_STANDIN_URL=STANDIN)) as running:
         yield running
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.conftest import FORM
 from tests.faults.figures import Report, silence
 from tests.faults.load import Load, examine, finish, in_flight
 from tests.faults.stack import Stack, gone
@@ -78,8 +79,9 @@ async def test_runs_survive_a_kill(
     silences = [outcome.silence_s(struck_at, load.step_s) for outcome in outcomes]
     figures = silence(fault.name, fault.must_s, load, outcomes, silences)
     report.add(figures)
-    assert figures.longest_s <= fault.must_s
-    assert figures.lag_s < LATEST_S
+    if FORM == "full":  # times are promises of the machine, kept by `make faults`; every test run keeps the outcomes
+        assert figures.longest_s <= fault.must_s
+        assert figures.lag_s < LATEST_S
     await stack.is_whole()
 
 
