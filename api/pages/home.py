@@ -67,7 +67,8 @@ class HomePage:
         newest = engine.runs.newest
         running = await newest(caller, RunFilter(status=LIVE), limit=SHOWN) if live else []
         failures = await newest(caller, RunFilter(status=(RunStatus.FAILED,)), limit=SHOWN_FAILED * 2)
-        unseen = [run for run in failures if run.seen_at is None][:SHOWN_FAILED]
+        last_tries = {run.root_id: run for run in sorted(failures, key=lambda run: run.try_) if run.seen_at is None}
+        unseen = sorted(last_tries.values(), key=lambda run: run.created_at, reverse=True)[:SHOWN_FAILED]
         done = await newest(caller, RunFilter(status=(RunStatus.FINISHED,)), limit=SHOWN_FINISHED)
         steps = await engine.runs.steps(caller, [run.id for run in (*running, *unseen)])
         rows = tuple(row(run, steps[run.id], seen, width=STRIP) for run in running)

@@ -10,6 +10,7 @@ from windlass.core.runs import Step
 GAP = 2.0
 NARROWEST = 4.0
 MOST_BLOCKS = 24
+LIVE_WEIGHT = 3.0  # nobody knows how long it will take
 AHEAD = 0.26  # share of a live strip that is still to come
 
 
@@ -86,6 +87,8 @@ def look(step: Step, status: str) -> str:
 
 def weight(step: Step) -> float:
     """How wide a step wants to be: long ones wider, but never out of all proportion."""
+    if step.state == "started":
+        return LIVE_WEIGHT
     return 1.0 + math.sqrt(max(0.0, step.ms or 0.0) / 1000)
 
 

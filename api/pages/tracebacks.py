@@ -63,7 +63,7 @@ def folded(frames: list[Frame]) -> list[Frame]:
         return mine
     last = theirs[-1]
     more = len(theirs) - 1
-    note = f" ({more} more {'frame' if more == 1 else 'frames'} in libraries)" if more else ""
+    note = f"({more} more {'frame' if more == 1 else 'frames'} in libraries)" if more else ""
     return [*mine, Frame("", last.place, last.function, note)]
 
 

@@ -11,7 +11,7 @@ from api.pages.spans import Kind, Span
 
 MOST_ROWS = 200
 SHORTEST_BAR = 0.35  # percent; what is shorter is drawn this wide
-LABEL_RIGHT_OF = 58.0  # percent; the word beside a bar goes to its left from here on
+LETTER = 1.36  # percent of the track that a letter beside a bar takes, where the track is narrow
 WAITING = (Kind.TIMER,)
 
 
@@ -301,12 +301,15 @@ def bar_look(span: Span, twisty: str) -> str:
 
 
 def word(span: Span, x: float, right: float) -> Word | None:
-    """The cause, written beside the bar where there is room."""
+    """The cause, written beside the bar where there is more room, and cut to it."""
     if not span.cause or span.children:
         return None
-    if right < LABEL_RIGHT_OF:
-        return Word(span.cause, round(right + 1.2, 3), "start")
-    return Word(span.cause, round(max(x, SHORTEST_BAR) - 1.0, 3), "end")
+    is_right = 100 - right >= x
+    most = int((100 - right if is_right else x) / LETTER) - 1
+    text = span.cause if len(span.cause) <= most else f"{span.cause[: max(most - 1, 0)].rstrip()}\u2026"
+    if is_right:
+        return Word(text, round(right + 1.2, 3), "start")
+    return Word(text, round(max(x, SHORTEST_BAR) - 1.0, 3), "end")
 
 
 def row_id(key: str) -> str:

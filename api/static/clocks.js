@@ -30,6 +30,9 @@ function place(now) {
   line?.setAttribute("x1", `${end}%`);
   line?.setAttribute("x2", `${end}%`);
   document.getElementById("wf-flag")?.setAttribute("x", `${end}%`);
+  for (const mark of fall.querySelectorAll("[data-mark]")) {
+    mark.setAttribute("visibility", Math.abs(Number(mark.dataset.mark) - end) < 6.5 ? "hidden" : "visible");
+  }
   for (const bar of fall.querySelectorAll("[data-grows]")) {
     bar.setAttribute("width", `${Math.max(0.35, end - parseFloat(bar.getAttribute("x")))}%`);
   }

@@ -1,6 +1,6 @@
 // Changes a page in place: links with data-swap, and fragments that the stream brings.
 
-const CLIENT = new Set(["open", "style"]); // attributes that belong to the person, not to the server
+const CLIENT = new Set(["open", "style", "visibility"]); // attributes that belong to the person, not to the server
 const listeners = [];
 
 /** Call `then` with the root of everything that was changed. */

@@ -93,7 +93,7 @@ def test_a_traceback_shows_the_persons_code_first_and_folds_libraries():
     assert [(frame.place, frame.mine) for frame in frames if frame.place] == [
         ("claims/flows/daily.py:118", True), ("srv/claims/erp.py:44", True), ("httpx/_models.py:829", False),
     ]  # fmt: skip
-    assert frames[-2].note == " (1 more frame in libraries)"
+    assert frames[-2].note == "(1 more frame in libraries)"
     assert (frames[-1].code, frames[-1].bad) == ("httpx.HTTPStatusError: 503 for POST https://erp.example/api", True)
 
 

@@ -56,7 +56,7 @@ def test_a_second_later_no_row_has_changed():
 
 
 def test_a_failed_step_says_why_beside_its_bar():
-    fall = drawn(Story().step("post", 1, 5, error={"type": "HTTPError", "message": "503\nmore"}).end(6, "failed"))
+    fall = drawn(Story().step("post", 1, 5, error={"type": "HTTPError", "message": "503\nmore"}).end(20, "failed"))
 
     word = row(fall, "post").word
     assert word is not None
