@@ -1,6 +1,7 @@
 """Real parts for tests: an embedded PostgreSQL and a Temporal server in temporary folders."""
 
 import asyncio
+import os
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ from stack.postgres import Cluster
 from stack.processes import spawn
 from stack.temporal import Server, find_program
 from stack.temporal import wait_ready as temporal_ready
+from windlass.core.database import Database
 from windlass.core.migrations.schema import upgrade
 
 
@@ -60,6 +62,20 @@ async def running_postgres(folder: Path) -> AsyncGenerator[Postgres]:
 
 
 @asynccontextmanager
+async def another_database(postgres: Postgres, name: str) -> AsyncGenerator[str]:
+    """A migrated database of one's own in the same server: for what looks across all tenants. Yields its DSN."""
+    owner = await Database.connect(postgres.url, role=embedded.OWNER, max_size=1)
+    async with owner.open() as connection:
+        await connection.execute(f"create database {name}")
+    url = postgres.url.replace("/postgres?", f"/{name}?")
+    await upgrade(url)
+    yield url
+    async with owner.open() as connection:
+        await connection.execute(f"drop database {name} with (force)")
+    await owner.close()
+
+
+@asynccontextmanager
 async def running_temporal(folder: Path) -> AsyncGenerator[Server]:
     """A Temporal server in `folder`, on free ports, with our search attributes."""
     port, ui_port = free_ports(2)
@@ -81,6 +97,17 @@ async def stop(process: asyncio.subprocess.Process, polite: signal.Signals = sig
         except TimeoutError:
             process.kill()
             await process.wait()
+
+
+@contextmanager
+def lifeline() -> Generator[int]:
+    """The end of a pipe for hosts to hold: they end when the block does, or the tests."""
+    held, ours = os.pipe()
+    try:
+        yield held
+    finally:
+        os.close(ours)
+        os.close(held)
 
 
 def free_ports(count: int) -> list[int]:

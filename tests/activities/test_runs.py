@@ -52,6 +52,7 @@ class Office:
 async def notifier(database_url: str) -> AsyncGenerator[Notifier]:
     running = Notifier(database_url)
     await running.start()
+    await until(lambda: running.is_connected)
     yield running
     await running.close()
 

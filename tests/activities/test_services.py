@@ -14,7 +14,7 @@ from activities.adapters.processes import HostFolders, LocalHosts
 from activities.services import ServiceFailed, ServiceKeeper
 from stack import environment
 from tests.core.records import Records
-from tests.parts import short_folder
+from tests.parts import lifeline, short_folder
 from windlass.core.database import Database
 from windlass.core.services import NewService
 from windlass.core.wanted import WantedService
@@ -58,10 +58,10 @@ class Mine:
 class Site:
     """A machine that keeps the services of one tenant."""
 
-    def __init__(self, database: Database, records: Records, folder: Path) -> None:
+    def __init__(self, database: Database, records: Records, folder: Path, line: int) -> None:
         self.database, self.records = database, records
         python = str(environment.python(environment.place()))
-        self.hosts = LocalHosts(HostFolders(folder / "hosts", folder / "logs", python, None))
+        self.hosts = LocalHosts(HostFolders(folder / "hosts", folder / "logs", python, line))
         self.project = folder
         self.woken: list[tuple[str, str]] = []
 
@@ -132,12 +132,8 @@ async def until(predicate: Callable[[], Awaitable[bool]]) -> None:
 @pytest.fixture
 async def site(database: Database, records: Records) -> AsyncGenerator[Site]:
     await environment.ensure(environment.place())
-    with short_folder() as folder:
-        site = Site(database, records, folder)
-        yield site
-        for pid in await site.living():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    with short_folder() as folder, lifeline() as line:
+        yield Site(database, records, folder, line)
 
 
 async def test_a_wanted_service_is_started_and_described(site: Site):

@@ -5,10 +5,9 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from tests.core.records import Records, records_of
-from tests.parts import Postgres
+from tests.parts import Postgres, another_database
 from windlass.contracts.runs import RunStatus
 from windlass.core.database import JOBS_ROLE, Database
-from windlass.core.migrations.schema import upgrade
 from windlass.core.outbox import Line, Outbox
 from windlass.core.runs import Run
 
@@ -85,18 +84,12 @@ async def test_open_runs_are_those_that_should_have_a_workflow_by_now(
 @pytest.fixture
 async def installation(postgres: Postgres) -> AsyncGenerator[tuple[Records, Outbox]]:
     """A whole database for one test: what concerns every tenant at once."""
-    owner = await Database.connect(postgres.url, role="windlass", max_size=1)
-    async with owner.open() as connection:
-        await connection.execute("create database elsewhere")
-    url = postgres.url.replace("/postgres?", "/elsewhere?")
-    await upgrade(url)
-    database, jobs = await Database.connect(url, max_size=2), await Database.connect(url, role=JOBS_ROLE, max_size=2)
-    yield records_of(database, jobs), Outbox(jobs)
-    await jobs.close()
-    await database.close()
-    async with owner.open() as connection:
-        await connection.execute("drop database elsewhere")
-    await owner.close()
+    async with another_database(postgres, "elsewhere") as url:
+        database = await Database.connect(url, max_size=2)
+        jobs = await Database.connect(url, role=JOBS_ROLE, max_size=2)
+        yield records_of(database, jobs), Outbox(jobs)
+        await jobs.close()
+        await database.close()
 
 
 async def test_another_temporal_than_the_last_starts_every_open_run_again(installation: tuple[Records, Outbox]):

@@ -6,9 +6,16 @@ from pathlib import Path
 import pytest
 
 from stack.temporal import Server
-from tests.parts import short_folder
+from tests.parts import Postgres, another_database, short_folder
 from tests.workflows.engines import Engine, Meeting, running_engine, settings_of
 from windlass.core.services import Service
+
+
+@pytest.fixture(scope="session")
+async def database_url(postgres: Postgres) -> AsyncGenerator[str]:
+    """A database without the runs of other tests: a gateway starts whatever is open."""
+    async with another_database(postgres, "engine") as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

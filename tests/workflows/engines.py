@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,27 +15,23 @@ from api.engine import Engine as Gateway
 from api.engine import open_engine
 from stack import environment
 from stack.temporal import Server
+from tests.core.records import somebody
+from tests.parts import lifeline
 from windlass.contracts.events import Event, EventKind
-from windlass.contracts.ids import PersonId, RunId, TenantId, new_id, workflow_id
+from windlass.contracts.ids import RunId, workflow_id
 from windlass.core.callers import Caller
 from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.listener import Listener
-from windlass.core.permissions import ROLES, Role
 from windlass.core.runs import Run, StartRun
 from windlass.core.services import CHANGED_CHANNEL, NewService, Service
 from windlass.core.settings import Settings
 from windlass.core.wakeup import Notifier
 from windlass.core.wanted import Wanted
-from workers.runs import build, sockets
-from workers.runtime import Parts
+from workers.parts import Parts, sockets
+from workers.runs import build
 from workers.services import resumer
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
-
-
-def somebody(role: Role = Role.OWNER, tenant_id: TenantId | None = None) -> Caller:
-    """A caller in a tenant of their own, or in the one given."""
-    return Caller(tenant_id or TenantId(new_id()), PersonId(new_id()), "Ada", role, ROLES[role])
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +155,13 @@ async def running_engine(settings: Settings, *, works: bool = True) -> AsyncGene
     client = await Client.connect(settings.temporal_address, identity="tests")
     parts = Parts(settings, database, jobs, notifier, listener, asyncio.Event())
     caller = somebody()
-    async with open_engine(settings, database, jobs) as gateway, keeping(parts):
+    async with open_engine(settings, database, jobs) as gateway:
         engine = Engine(caller, settings, database, gateway, client)
-        if works:
-            async with build(client, parts):
+        with lifeline() as line:
+            async with keeping(parts, line), build(client, parts) if works else nullcontext():
                 yield engine
-        else:
-            yield engine
-        await _remove_services(engine)
+        async with database.tenant(caller.tenant_id) as connection:
+            await connection.execute("update service set enabled = false")
     await listener.close()
     await notifier.close()
     await jobs.close()
@@ -174,10 +169,10 @@ async def running_engine(settings: Settings, *, works: bool = True) -> AsyncGene
 
 
 @asynccontextmanager
-async def keeping(parts: Parts) -> AsyncGenerator[None]:
+async def keeping(parts: Parts, line: int) -> AsyncGenerator[None]:
     """The services worker's loop."""
     settings = parts.settings
-    folders = HostFolders(sockets(settings), settings.home / "logs", str(settings.host_python), None)
+    folders = HostFolders(sockets(settings), settings.home / "logs", str(settings.host_python), line)
     wanted = Wanted(parts.database, parts.jobs, parts.notifier)
     keeper = ServiceKeeper(wanted, LocalHosts(folders), resumer(settings), settings.node)
     parts.listener.on(CHANGED_CHANNEL, lambda _name: keeper.look())
@@ -188,18 +183,3 @@ async def keeping(parts: Parts) -> AsyncGenerator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-async def _remove_services(engine: Engine) -> None:
-    """Have every host end."""
-    async with engine.database.tenant(engine.caller.tenant_id) as connection:
-        await connection.execute("update run set ended_at = now() where ended_at is null")
-    for service in await engine.gateway.services.catalogue(engine.caller):
-        pid = await engine.host_of(service)
-        await engine.gateway.services.remove(engine.caller, service.name)
-        if pid:
-            await until(lambda pid=pid: asyncio.to_thread(_is_gone, pid))
-
-
-def _is_gone(pid: int) -> bool:
-    return not Path(f"/proc/{pid}").exists()
