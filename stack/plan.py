@@ -90,8 +90,8 @@ class Plan:
             command = self._python("stack.standin", "--port", str(self.standin_port))
             answering = partial(listens, LOOPBACK, self.standin_port)
             parts.append(Child("standin", command, answering, grace_s=3, address=f"{LOOPBACK}:{self.standin_port}"))
-        servers = tuple(name for name, ours in (("postgres", self.cluster), ("temporal", self.temporal)) if ours)
-        needs = (*servers, "database")
+        # Not Temporal: whoever needs it waits for it, and may load its own code meanwhile.
+        needs = ("postgres", "database") if self.cluster else ("database",)
         parts.append(Child("gateway", self._python("api"), gateway, needs, address=self.settings.url))
         parts.append(Child("worker-runs", self._python("workers", "runs"), _lives, needs))
         services = (*needs, "base environment")

@@ -2,18 +2,13 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from importlib import import_module
 
 import uvloop
 
 from windlass.core.settings import Settings
-from workers import runs, services
 
-ROLES: dict[str, tuple[Callable[[Settings], Awaitable[None]], ...]] = {
-    "runs": (runs.serve,),
-    "services": (services.serve,),
-    "all": (runs.serve, services.serve),
-}
+ROLES = {"runs": ("runs",), "services": ("services",), "all": ("runs", "services")}
 
 
 def main() -> None:
@@ -25,7 +20,8 @@ def main() -> None:
 
 
 async def _serve(role: str, settings: Settings) -> None:
-    await asyncio.gather(*(serve(settings) for serve in ROLES[role]))
+    modules = [import_module(f"workers.{name}") for name in ROLES[role]]  # no role waits for what another imports
+    await asyncio.gather(*(module.serve(settings) for module in modules))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 from temporalio.client import Client
@@ -22,8 +21,9 @@ from windlass.core.executions import Executions
 from windlass.core.settings import BadSettings, Settings
 from windlass.core.storage.local import LocalObjects
 from windlass.core.storage.urls import folder_of
+from workers.parts import Parts, opened, sockets
 from workers.reaper import reap
-from workers.runtime import GRACE, Parts, connect, opened, sandbox, work
+from workers.runtime import GRACE, connect, sandbox, work
 from workers.slots import Slot
 from workflows.runs import RunWorkflow
 
@@ -98,8 +98,3 @@ def model(settings: Settings) -> ClaudeMessages:
             raise BadSettings("ANTHROPIC_API_KEY is not set, and neither is WINDLASS_STANDIN_URL. Set one of them.")
         return ClaudeMessages("stand-in", settings.standin_url, standin=True)
     return ClaudeMessages(settings.anthropic_api_key.get_secret_value(), settings.anthropic_base_url)
-
-
-def sockets(settings: Settings) -> Path:
-    """Where the hosts of this machine listen."""
-    return settings.home / "hosts"

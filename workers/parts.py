@@ -1,0 +1,55 @@
+"""What every worker process is wired with: settings, database, wake-ups, and an orderly end. No Temporal here."""
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from windlass.core.database import JOBS_ROLE, Database
+from windlass.core.listener import Listener
+from windlass.core.settings import Settings
+from windlass.core.wakeup import Notifier
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a role is built from."""
+
+    settings: Settings
+    database: Database
+    jobs: Database
+    notifier: Notifier
+    listener: Listener
+    stopping: asyncio.Event
+
+
+@asynccontextmanager
+async def opened(settings: Settings, role: str) -> AsyncGenerator[Parts]:
+    """Open the database pools and wake-ups of a worker; they are closed in reverse order."""
+    url, name = settings.require_database_url(), f"worker {role}"
+    async with AsyncExitStack() as stack:
+        database = await Database.connect(url, max_size=8, name=name)
+        stack.push_async_callback(database.close)
+        jobs = await Database.connect(url, role=JOBS_ROLE, max_size=2, name=name)
+        stack.push_async_callback(jobs.close)
+        notifier, listener = Notifier(url, name=name), Listener(url, name=name)
+        await notifier.start()
+        stack.push_async_callback(notifier.close)
+        await listener.start()
+        stack.push_async_callback(listener.close)
+        yield Parts(settings, database, jobs, notifier, listener, stop_on_signals())
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that is set by SIGTERM and SIGINT."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    return stopping
+
+
+def sockets(settings: Settings) -> Path:
+    """Where the hosts of this machine listen."""
+    return settings.home / "hosts"
