@@ -63,12 +63,15 @@ class Terminal:
         assert self.process.stdin
         self.process.stdin.write(f"{command.words}\necho end-of-command $?\n".encode())
         lines: list[str] = []
-        async with asyncio.timeout(PATIENCE_S):
-            while not (line := await self._line()).startswith("end-of-command"):
-                lines.append(line)
-                if command.stays and fits(command.output, lines):
-                    return lines
-        assert line == "end-of-command 0", f"{command.words}\n" + "\n".join(lines)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not (line := await self._line()).startswith("end-of-command"):
+                    lines.append(line)
+                    if command.stays and fits(command.output, lines):
+                        return lines
+        except TimeoutError:
+            raise AssertionError(f"$ {command.words}\ndid not end; it printed:\n{chr(10).join(lines)}") from None
+        assert line == "end-of-command 0", f"$ {command.words}\nended with {line}:\n{chr(10).join(lines)}"
         return lines
 
     async def close(self) -> None:
