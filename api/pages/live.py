@@ -87,6 +87,8 @@ class LivePage:
 
     def __init__(self, multiplex: Multiplex, screens: Sequence[Screen]) -> None:
         self._multiplex, self._screens = multiplex, screens
+        logs = multiplex.logs.values()
+        self._was_over = bool(logs) and all(log.is_over for log in logs)  # the page has seen the end already
         self._waiting: list[Update] = []
         self._bell, self._room = asyncio.Event(), asyncio.Event()
         self._cursor = ""
@@ -142,7 +144,7 @@ class LivePage:
 
     def _closed(self, written: list[bytes]) -> list[bytes]:
         """The same, and that it was the last when a screen has come to its end."""
-        if any(screen.is_over for screen in self._screens):
+        if self._was_over or any(screen.is_over for screen in self._screens):
             self._is_ended = True
             return [*written, event("over")]
         return written

@@ -77,7 +77,7 @@ class RunScreen:
         if self._seq_seen != self._seq_shown:
             self._seq_shown = self._seq_seen
             fragments.append(Fragment("seq", f'<span class="seq" id="seq">seq {self._seq_seen}</span>'))
-        self.is_over = self.is_over or self._has_ended(events) or not self._facts.run.is_live
+        self.is_over = self.is_over or self._has_ended(events)
         return fragments + self._said(events)
 
     def _read(self, updates: Sequence[Update]) -> tuple[list[Event], list[Fragment]]:

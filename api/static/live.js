@@ -81,7 +81,8 @@ function connect() {
   };
   source.onerror = () => {
     const age = Math.round((Date.now() - seenAt) / 1000);
-    show("starting", cursor ? `Reconnecting, nothing is lost. Last event ${cursor}, ${age}s ago` : "Reconnecting, nothing is lost");
+    const seq = document.getElementById("seq")?.textContent.replace("seq ", "");
+    show("starting", seq ? `Reconnecting, nothing is lost. Last event ${seq}, ${age}s ago` : "Reconnecting, nothing is lost");
     if (source?.readyState === EventSource.CLOSED) again(Math.min(15_000, 500 * 2 ** retry++) * (0.5 + Math.random()));
   };
   source.addEventListener("html", hear);

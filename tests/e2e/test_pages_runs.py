@@ -1,7 +1,9 @@
 """The page of a run while it goes on: live, gapless, honest about what is kept."""
 
 import asyncio
+from urllib.parse import quote
 
+import orjson
 from playwright.async_api import Page, expect
 
 from tests.e2e.consoles import Console
@@ -200,3 +202,39 @@ async def test_many_lines_keep_the_page_within_its_budget(console: Console):
 
     await expect(page.locator("#stream")).to_contain_text("Up to date")
     assert await page.locator("#lines .ln").count() == len(set(await seqs(page))) == 306
+
+
+async def test_a_form_that_is_sent_twice_starts_one_run(console: Console):
+    page = await console.open("/start?agent=claude")
+    await page.get_by_label("Prompt", exact=True).fill("once")
+    form = await page.locator("#start-form").evaluate("form => [...new FormData(form)]")
+    body = "&".join(f"{quote(name)}={quote(value)}" for name, value in form)
+    options = "{method: 'POST', body, headers: {'content-type': 'application/x-www-form-urlencoded'}}"
+    script = f"async body => (await fetch('/start', {options})).url"
+    urls = [await page.evaluate(script, body) for _ in range(2)]
+
+    assert urls[0] == urls[1]
+    listed = await console.person.http.get("/v1/runs")
+    assert len(listed.json()["items"]) == 1
+
+
+async def test_the_log_is_downloaded_as_lines_of_json(console: Console):
+    run = await console.run()
+    await run.begin()
+    await run.end()
+    answer = await console.person.http.get(f"{run.path}/events.jsonl")
+
+    events = [orjson.loads(line) for line in answer.text.splitlines()]
+    assert [event["seq"] for event in events] == [1, 2, 3, 4, 5, 6][: len(events)]
+    assert events[-1]["payload"]["status"] == "finished"
+
+
+async def test_searching_all_events_finds_the_one(console: Console):
+    run = await console.run()
+    await run.begin()
+    for number in range(30):
+        await run.tell(EventKind.STDOUT, text=f"needle {number}" if number == 17 else f"hay {number}")
+    page = await console.open(f"{run.path}?tab=events&q=NEEDLE")
+
+    await expect(page.locator(".ln")).to_have_count(1)
+    await expect(page.locator(".ln")).to_contain_text("needle 17")
