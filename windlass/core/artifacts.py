@@ -17,6 +17,7 @@ SMALL_BYTES = 2048  # a reference with its preview is not smaller
 PREVIEW_CHARACTERS = 1000
 REFERENCE = "$artifact"
 EXPONENT = re.compile(r"\de([+-]\d{1,3})")
+TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 class Artifacts:
@@ -46,6 +47,12 @@ class Artifacts:
             return orjson.loads(await self._objects.get(f"{tenant_id}/{value[REFERENCE]}"))
         return value
 
+    async def whole(self, tenant_id: TenantId, payload: Payload) -> Payload:
+        """The payload as it was before it was folded. Raises NotFound."""
+        if _is_reference(payload):
+            return await self.unfold(tenant_id, payload)
+        return {name: await self.unfold(tenant_id, value) for name, value in payload.items()}
+
     async def _keep(self, tenant_id: TenantId, value: Any) -> Payload:
         content = encode_json(value).encode()
         digest = hashlib.sha256(content).hexdigest()
@@ -67,4 +74,4 @@ def _fits(payload: Payload) -> bool:
 
 def _size(value: Any) -> int:
     text = json.dumps(value, ensure_ascii=False)
-    return len(text.encode(errors="replace")) + sum(abs(int(power)) for power in EXPONENT.findall(text))
+    return len(text.encode(errors="replace")) + sum(abs(int(power)) for power in EXPONENT.findall(TEXT.sub("", text)))
