@@ -80,6 +80,7 @@ async def test_whatever_comes_fits_into_an_event_afterwards(
     folded = await artifacts.fold(TENANT, payload)
 
     assert payload_bytes(storable(folded)) <= MAX_PAYLOAD_BYTES
+    assert await artifacts.whole(TENANT, folded) == payload
     async with database.open() as connection:
         assert await connection.fetchval("select octet_length($1::jsonb::text)", folded) <= MAX_PAYLOAD_BYTES
 

@@ -86,6 +86,16 @@ async def test_inputs_too_large_for_an_event_reach_the_agent(engine: Engine):
     assert "folder" not in shown.payload.get("dict", {})
 
 
+async def test_a_result_too_large_for_an_event_is_kept_whole(engine: Engine):
+    name = "long" * 25_000
+
+    run = await engine.finished("agents/greet", {"folder": name})
+
+    assert run.result is not None
+    assert run.result["str"]["size_bytes"] > 100_000
+    assert await engine.gateway.artifacts.whole(engine.caller.tenant_id, run.result) == {"str": f"{name}!"}
+
+
 async def test_a_run_of_many_steps_can_be_read_in_temporal_alone(engine: Engine, meeting: Meeting):
     run = await engine.start("agents/steps", {**meeting.inputs, "n": 30})
     await meeting.appears("step-28")
