@@ -8,6 +8,7 @@ from temporalio.client import Client
 
 from api.orchestrator import Links, Orchestrator
 from windlass.core.agents import Agents
+from windlass.core.artifacts import Artifacts
 from windlass.core.database import Database
 from windlass.core.events import Events
 from windlass.core.executions import Executions
@@ -17,6 +18,8 @@ from windlass.core.runs import Runs
 from windlass.core.services import Services
 from windlass.core.settings import Settings
 from windlass.core.states import States
+from windlass.core.storage.local import LocalObjects
+from windlass.core.storage.urls import folder_of
 from windlass.core.stream import Hub
 from windlass.core.wakeup import Notifier
 
@@ -26,6 +29,7 @@ class Engine:
     """What routes and pages ask about runs."""
 
     agents: Agents
+    artifacts: Artifacts
     events: Events
     hub: Hub
     links: Links
@@ -54,6 +58,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         agents = Agents(database)
         yield Engine(
             agents=agents,
+            artifacts=Artifacts(LocalObjects(folder_of(settings.storage_url))),
             events=Events(database, notifier),
             hub=hub,
             links=links,

@@ -202,9 +202,10 @@ async def stream(
 
 @router.get("/{run_id}/result")
 async def result(run_id: UUID, caller: RunReader, engine: EngineDep) -> ResultView:
-    """What the run returned; null until it has finished."""
+    """What the run returned, however large; null until it has finished."""
     run = await engine.runs.get(caller, run_id)
-    return ResultView(run_id=run.id, status=run.status, value=run.result, error=run.error)
+    value = run.result and await engine.artifacts.whole(caller.tenant_id, run.result)
+    return ResultView(run_id=run.id, status=run.status, value=value, error=run.error)
 
 
 @router.get("/{run_id}/steps")
