@@ -20,7 +20,7 @@ def page(plan: Plan) -> str:
             _table(_addresses(plan)),
             _table(_data(plan)),
             _table([("model", _model(settings)), ("workers", _workers())]),
-            _table([("sign in", _sign_in(plan))]),
+            _table([("sign in", sign_in(plan))]),
             "Ctrl-C or `make down` stops it. Parts that end by themselves are started again; their names follow here.",
         ]
     )
@@ -77,7 +77,8 @@ def _workers() -> str:
     return " · ".join(f"{role} ({does})" for role, does in WORKER_ROLES.items())
 
 
-def _sign_in(plan: Plan) -> str:
+def sign_in(plan: Plan) -> str:
+    """Who signs in first, and with what."""
     made = plan.bootstrapped
     if made.password is None:
         is_given = plan.settings.admin_password is not None and made.administrator

@@ -54,13 +54,17 @@ async def _run(stack: Plan) -> int:
     stopping = _stop_on_signals(supervisor)
     ended = asyncio.create_task(stopping.wait())
     starting = asyncio.create_task(supervisor.start())
+    is_shown = False
     try:
         await asyncio.wait([starting, ended], return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             await starting
             say(f"\n{banner.page(stack)}\n\nStarted in {time.monotonic() - begun:.1f} s.\n")
+            is_shown = True
         await _look_around(stack, supervisor, ended)
     finally:
+        if stack.bootstrapped.password and not is_shown:  # it is made once: a start that fails must not swallow it
+            say(f"  sign in  {banner.sign_in(stack)}")
         starting.cancel()
         await supervisor.stop()
         (stack.settings.home / supervision.FILE).unlink(missing_ok=True)
