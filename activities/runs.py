@@ -90,13 +90,15 @@ class RunActivities:
         return execution is not None
 
     async def _drive(self, request: DriveInput, progress: dict[str, Any]) -> DriveOutcome:
-        pause = RETRY_FIRST_S
+        pause, stored = RETRY_FIRST_S, progress.get("seq")
         while True:
             try:
                 return await self._attempt(request, progress)
             except OwnProcessDied:
                 pause = RETRY_FIRST_S
             except (ExecutionLost, Away, *OUTAGES):  # the host went away, or the database did
+                if progress.get("seq") != stored:  # the run got on in between
+                    pause, stored = RETRY_FIRST_S, progress.get("seq")
                 await asyncio.sleep(pause)
                 pause = min(pause * 1.3, RETRY_LAST_S)
 
