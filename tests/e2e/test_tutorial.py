@@ -28,6 +28,7 @@ VARYING = {  # what differs from one reader to the next
     r" {2,}": r" +",
 }
 PATIENCE_S = 60.0
+NOT_THE_READERS = ("WINDLASS_", "TEMPORAL_", "MAKE", "MFLAGS")  # under `make test`, make talks of its level
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ async def terminals(home: Path) -> AsyncGenerator[dict[str, Terminal]]:
     """Two terminals of a person whose ports are free."""
     gateway, temporal, pages = free_ports(3)
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("WINDLASS_", "TEMPORAL_"))},
+        **{name: value for name, value in os.environ.items() if not name.startswith(NOT_THE_READERS)},
         "HOME": str(home),
         "WINDLASS_HOME": str(home / "windlass"),
         "WINDLASS_PORT": str(gateway),
