@@ -22,6 +22,7 @@ OUTAGES = (
 )
 NO_ANSWER = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)  # what connecting raises then
 PATIENCE_S, KNOCK_S = 10.0, 0.05
+CLOSE_S = 5.0
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what a Python string may hold and PostgreSQL may not
 
@@ -77,7 +78,11 @@ class Pool(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections as they come back."""
+        ...
+
+    def terminate(self) -> None:
+        """Cut all connections."""
         ...
 
 
@@ -110,8 +115,12 @@ class Database:
         return cls(await patiently(pool, asyncio.Lock()))
 
     async def close(self) -> None:
-        """Wait for the borrowed connections, then close all."""
-        await self._pool.close()
+        """Wait a moment for the borrowed connections, then close all; what is still borrowed by then is cut."""
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
 
     @asynccontextmanager
     async def tenant(self, tenant_id: TenantId) -> AsyncGenerator[Connection]:
