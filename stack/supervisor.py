@@ -143,7 +143,10 @@ class Supervisor:
     async def _watch(self, child: Child) -> None:
         """Wait until a child is ready; a first start that takes too long is ended, so that it is reported."""
         deadline = time.monotonic() + FIRST_START_S
+        me = asyncio.current_task()
         while not await answers(child.ready):
+            if me is not None and me.cancelling():  # a probe that ends just then may swallow the cancel
+                return
             if time.monotonic() > deadline and not self._done[child.name].is_set():
                 _signal(self._processes[child.name], SIGKILL)
             await asyncio.sleep(0.03)
