@@ -1,11 +1,11 @@
 """The only place of the gateway that speaks to Temporal: starts runs, cancels them, and repairs what was missed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from functools import partial
 
 import structlog
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
@@ -29,6 +29,8 @@ MEET_S, REPAIR_S, REPAIRED_AT_ONCE = 3.0, 60.0, 50
 FORGET_S = 0.05
 CALL = timedelta(seconds=5)
 AT_ONCE = 50
+
+Delivery = Callable[[], Awaitable[None]]  # made when its turn comes: one that never comes leaves no coroutine behind
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -95,25 +97,25 @@ class Orchestrator:
             run.max_attempts,
             run.timeout_s,
         )
-        self._soon(self._start(request), run.id, "start")
+        self._soon(partial(self._start, request), run.id, "start")
 
     def cancelled(self, tenant_id: TenantId, run: Run) -> None:
         """The end of a run was asked for: tell its workflow now; if that fails the sweep does."""
-        self._soon(self._cancel(tenant_id, run.id, run.cancel_reason or ""), run.id, "cancel")
+        self._soon(partial(self._cancel, tenant_id, run.id, run.cancel_reason or ""), run.id, "cancel")
 
     async def is_up(self) -> bool:
         """Whether Temporal answers."""
         return await self._client.service_client.check_health(timeout=timedelta(seconds=2))
 
-    def _soon(self, delivery: Coroutine[Any, Any, None], run_id: RunId, message: str) -> None:
-        task = asyncio.create_task(self._deliver(delivery, run_id, message))
+    def _soon(self, deliver: Delivery, run_id: RunId, message: str) -> None:
+        task = asyncio.create_task(self._deliver(deliver, run_id, message))
         self._delivering.add(task)
         task.add_done_callback(self._delivering.discard)
 
-    async def _deliver(self, delivery: Awaitable[None], run_id: RunId, message: str) -> None:
+    async def _deliver(self, deliver: Delivery, run_id: RunId, message: str) -> None:
         try:
             async with self._gate:
-                await delivery
+                await deliver()
         except (RPCError, RuntimeError) as error:  # RuntimeError: a lazy client that cannot connect
             log.warning("not delivered yet", run_id=str(run_id), message=message, reason=str(error)[:200])
             return
@@ -176,9 +178,9 @@ class Orchestrator:
             tenant_id, run_id = str(line.tenant_id), str(line.run_id)
             limits = (line.max_attempts, line.timeout_s)
             request = RunInput(tenant_id, run_id, line.agent, line.title, owner, link, *limits)
-            await self._deliver(self._start(request), line.run_id, line.message)
+            await self._deliver(partial(self._start, request), line.run_id, line.message)
         else:
-            cancel = self._cancel(line.tenant_id, line.run_id, line.cancel_reason or "")
+            cancel = partial(self._cancel, line.tenant_id, line.run_id, line.cancel_reason or "")
             await self._deliver(cancel, line.run_id, line.message)
 
     async def _meet(self) -> None:

@@ -27,6 +27,8 @@ def report() -> Generator[Report]:
     """The figures of this session."""
     report = Report(FORM)
     yield report
+    if FORM == "full":
+        report.publish()
     print(f"\n\n{report.table()}\n")  # noqa: T201 - what the faults are run for
 
 

@@ -11,6 +11,8 @@ from statistics import median
 from tests.faults.load import Load, Outcome
 
 FOLDER = Path(__file__).parent / "results"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "what-it-survives.md"
+BEGIN, END = "<!-- figures of the last full run -->", "<!-- end of figures -->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,12 @@ class Report:
         machine = {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()[1]}
         document = {"form": self._form, "machine": machine, "silences": [asdict(each) for each in self._silences]}
         self.file.write_text(json.dumps(document, indent=1) + "\n")
+
+    def publish(self) -> None:
+        """Put the table of a full run into its page."""
+        before, _, rest = PAGE.read_text().partition(BEGIN)
+        _, _, after = rest.partition(END)
+        PAGE.write_text(f"{before}{BEGIN}\n{self.table()}\n{END}{after}")
 
     def table(self) -> str:
         """Everything measured so far, as Markdown."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stack.processes import Command, spawn
 from tests.parts import free_ports
 from windlass.client import ApiError, AsyncClient, Unreachable
 from windlass.core import supervision
@@ -44,11 +45,9 @@ class Stack:
 
     async def begin(self) -> None:
         """Start the supervisor and wait for nothing."""
-        with self.output.open("ab") as output:
-            self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "stack", "up"),
-                cwd=ROOT, env=self._environment(), stdout=output, stderr=output, start_new_session=True,
-            )  # fmt: skip
+        words = (sys.executable, "-m", "stack", "up")
+        up = Command(words, env=self._environment(), cwd=ROOT, death_signal=signal.SIGTERM)  # it ends with the tests
+        self.process = await spawn(up, self.output)
 
     async def start(self) -> None:
         """Start, and wait until every part runs."""
