@@ -59,9 +59,12 @@ async def sequential(bench: Bench) -> Row:
     accepted: list[float] = []
     raws: list[float] = []
     parts: list[dict[str, float]] = []
+    server: list[float] = []
     for _ in range(REPETITIONS):
+        idle = _cpu_by_part(bench)
         raw = [await bench.raw() for _ in range(bench.scaled(BLOCK))]
         before = _cpu_by_part(bench)
+        server.append((before[SERVER] - idle[SERVER]) / len(raw) * 1000)
         runs = [await bench.run(wire) for _ in range(bench.scaled(BLOCK))]
         after = _cpu_by_part(bench)
         parts.append({name: (after[name] - before[name]) / len(runs) * 1000 for name in before})
@@ -74,6 +77,7 @@ async def sequential(bench: Bench) -> Row:
         "POST to finished on SSE, median ms": _spread(ended),
         "raw, 1 activity, median ms": _spread(raws),
         "ratio to raw": _spread(ratios),
+        "CPU of Temporal's server per raw run, ms": _spread(server),
         "POST to 202, p95 ms": round(quantiles(accepted, n=20)[-1] * 1000, 1),
         "CPU per run without the Temporal server, ms": _spread(
             [sum(used for name, used in each.items() if name != SERVER) for each in parts]
@@ -89,7 +93,7 @@ async def parallel(bench: Bench) -> Row:
         rates: list[float] = []
         ratios: list[float] = []
         for _ in range(REPETITIONS):
-            count = bench.scaled(width * 10)
+            count = bench.scaled(width * 5)
             raw = await _rate(count, width, lambda _wire: bench.raw())
             wires = [await bench.stack.wire() for _ in range(width)]
             rates.append(await _rate(count, width, bench.run, wires))

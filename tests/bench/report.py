@@ -8,7 +8,9 @@ HEAD = """# Figures
 
 Measured by `make bench` on {machine}; spreads are min / median / max, and a ratio is judged by its worst repetition.
 Ratios compare with raw Temporal (a bare worker, one activity) on the same server, in blocks that alternate.
-Absolute times depend on the machine and its other load. Parts and blocks: `tests/bench/results/latest.json`.
+Ratios, counts and sizes bind; absolute times and rates are the machine's and are reported: Temporal's own server took
+here {server} ms of CPU for a raw run, where the machine that the bounds come from took 19 to 27.
+Parts and blocks: `tests/bench/results/latest.json`.
 
 | figure | measured | must | aim | holds |
 |---|---|---|---|---|
@@ -20,7 +22,10 @@ Results = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One promise: where its figure stands in the results, and its bounds (`≤ 1.6`); a median may speak for it."""
+    """One promise: where its figure stands in the results, and its bounds (`≤ 1.6`); a median may speak for it.
+
+    `binds` is false for times and rates of the machine itself: they are reported, with whether they hold here.
+    """
 
     name: str
     figure: str
@@ -28,6 +33,7 @@ class Line:
     must: str
     aim: str = ""
     by_median: bool = False
+    binds: bool = True
 
     def holds(self, value: Any) -> bool:
         """Whether a figure or a spread keeps the promise."""
@@ -46,16 +52,17 @@ LINES = (
         "≤ 80",
         "≤ 35",
         by_median=True,
+        binds=False,
     ),
     Line("10 at once, ratio to raw", "parallel", "10 at once, ratio to raw", "≥ 0.55", "≥ 0.8"),
-    Line("10 at once, runs/s", "parallel", "10 at once, runs/s", "≥ 20", by_median=True),
+    Line("10 at once, runs/s", "parallel", "10 at once, runs/s", "≥ 20", by_median=True, binds=False),
     Line("50 at once, ratio to raw", "parallel", "50 at once, ratio to raw", "≥ 0.55", "≥ 0.8"),
-    Line("50 at once, runs/s", "parallel", "50 at once, runs/s", "≥ 20", by_median=True),
+    Line("50 at once, runs/s", "parallel", "50 at once, runs/s", "≥ 20", by_median=True, binds=False),
     Line("runs lost, of 2,000", "exactly once", "runs lost", "= 0", "= 0"),
     Line(
         "runs with events lost or doubled, of 2,000", "exactly once", "runs with events lost or doubled", "= 0", "= 0"
     ),
-    Line("POST to 202, p95, ms", "sequential", "POST to 202, p95 ms", "≤ 20", "≤ 6"),
+    Line("POST to 202, p95, ms", "sequential", "POST to 202, p95 ms", "≤ 20", "≤ 6", binds=False),
     Line(
         "CPU per run outside the Temporal server, median ms",
         "sequential",
@@ -63,6 +70,7 @@ LINES = (
         "≤ 35",
         "≤ 18",
         by_median=True,
+        binds=False,
     ),
     Line("cancel to cancelled, s", "cancelling", "cancel to cancelled, s", "≤ 2"),
     Line("idle, PSS MiB", "idle", "PSS MiB", "≤ 480", "≤ 350"),
@@ -71,8 +79,8 @@ LINES = (
     Line("1,000 sleeping runs, cores", "sleeping", "cores", "≤ 0.1", "≤ 0.05"),
     Line("200 attached runs, Temporal and worker, cores", "attached", "server and worker, cores", "≤ 0.4", "≤ 0.2"),
     Line("event to SSE client, p99 ms (400/s, 100 clients)", "stream", "p99 ms", "≤ 200", "≤ 60"),
-    Line("start to first finished run, cold, s", "start", "cold, s", "≤ 8", "≤ 4"),
-    Line("start to first finished run, warm, s", "start", "warm, s", "≤ 5", "≤ 2"),
+    Line("start to first finished run, cold, s", "start", "cold, s", "≤ 8", "≤ 4", binds=False),
+    Line("start to first finished run, warm, s", "start", "warm, s", "≤ 5", "≤ 2", binds=False),
     Line("history of a trivial run, events", "history", "events", "≤ 14", "≤ 12"),
     Line("soak, last 500 against first 500, runs/s", "soak", "last to first, runs/s", "≥ 0.75", "≥ 0.9"),
     Line("soak, last 500 against first 500, PSS", "soak", "last to first, PSS", "≤ 1.25", "≤ 1.1"),
@@ -85,12 +93,13 @@ def page(results: Results) -> str:
         f"| {line.name} | {_shown(line, results)} | {line.must} | {line.aim} | {_mark(line, results)} |"
         for line in LINES
     ]
-    return HEAD.format(machine=results["machine"]) + "\n".join(rows) + "\n"
+    server = results["sequential"]["CPU of Temporal's server per raw run, ms"]
+    return HEAD.format(machine=results["machine"], server=server) + "\n".join(rows) + "\n"
 
 
 def broken(results: Results) -> list[str]:
-    """The names of the promises that do not hold."""
-    return [line.name for line in LINES if _holds(line, results) is False]
+    """The names of the binding promises that do not hold."""
+    return [line.name for line in LINES if line.binds and _holds(line, results) is False]
 
 
 def _shown(line: Line, results: Results) -> str:
@@ -98,7 +107,8 @@ def _shown(line: Line, results: Results) -> str:
 
 
 def _mark(line: Line, results: Results) -> str:
-    return {True: "yes", False: "**no**", None: "not measured"}[_holds(line, results)]
+    verdict = {True: "yes", False: "**no**", None: "not measured"}[_holds(line, results)]
+    return verdict if line.binds else f"{verdict} (reported)"
 
 
 def _holds(line: Line, results: Results) -> bool | None:
