@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from activities.executors import Began, Ended, Execution, Parked, Report, Reported, Writing
 from windlass.contracts.events import EventKind, NewEvent, Payload
@@ -11,12 +11,16 @@ from windlass.contracts.runs import DriveEnd, DriveOutcome, RunStatus, StepLine
 from windlass.core.artifacts import Artifacts
 from windlass.core.events import Delta, Events
 from windlass.core.executions import ERROR, FINAL, META, RUNNING, TERMINAL, Attached, Executions, Stored
+from windlass.core.storage import StoreAway
 
 BATCH = 64
 BACKLOG = 1000
 SHOWN_STEPS = 60
 SPLIT_KINDS = frozenset({EventKind.ACTION, EventKind.RESULT, EventKind.FINAL})
+STORE = "store"  # the producer of what is said about an object store that is away
+STORE_FIRST_S, STORE_LAST_S = 0.2, 2.0
 
+T = TypeVar("T")
 Progress = Callable[[dict[str, Any]], None]
 
 
@@ -137,7 +141,11 @@ class Driving:
         await execution.acknowledge(acknowledged)
 
     async def _folded(self, event: NewEvent) -> NewEvent:
-        payload = await self._artifacts.fold(self._attached.tenant_id, event.payload)
+        payload = await patiently(
+            self._executions,
+            self._attached,
+            lambda: self._artifacts.fold(self._attached.tenant_id, event.payload),
+        )
         return event if payload is event.payload else NewEvent(event.kind, payload, event.producer, event.pseq)
 
     async def _write(self, events: Sequence[NewEvent]) -> Mapping[int, Stored]:
@@ -166,6 +174,21 @@ class Driving:
         kept = sum(line.state == "done" for line in self._steps.values())
         step = last.name if last else ""
         self._progress({"step": step, "n": len(self._steps), "kept": kept, "seq": self._seq})
+
+
+async def patiently(executions: Executions, attached: Attached, work: Callable[[], Awaitable[T]]) -> T:
+    """Do what needs the object store; while it is away say so in the run's log, once, and wait. Raises Fenced."""
+    pause = STORE_FIRST_S
+    while True:
+        try:
+            return await work()
+        except StoreAway as error:
+            warning: Payload = {"level": "warning", "text": f"The run waits. {error.detail}"}
+        event = NewEvent(EventKind.LOG, warning, STORE, attached.epoch or 0)
+        if not await executions.append(attached.tenant_id, attached.run_id, attached.epoch, [event]):
+            raise Fenced
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, STORE_LAST_S)
 
 
 def _line(step: Mapping[str, Any]) -> StepLine:

@@ -5,13 +5,14 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.driving import Driving, Fenced
+from activities.driving import Driving, Fenced, patiently
 from activities.executors import Execution, ExecutionLost, Executor, OwnProcessDied, TryAgain
 from windlass.contracts import runs as words
 from windlass.contracts.events import EventKind, NewEvent, Payload
@@ -128,11 +129,14 @@ class RunActivities:
 
     async def _attach(self, request: DriveInput) -> Attached | None:
         tenant_id, run_id = TenantId(UUID(request.tenant_id)), RunId(UUID(request.run_id))
-        attached = await self._outside.executions.attach(tenant_id, run_id, request.attempt)
-        if attached is not None:
-            for step in attached.record["steps"]:
-                step["result"] = await self._outside.artifacts.unfold(tenant_id, step["result"])
-        return attached
+        return await self._outside.executions.attach(tenant_id, run_id, request.attempt)
+
+    async def _recall(self, attached: Attached) -> None:
+        """Fetch the results of finished steps that are too large for the log."""
+        outside = self._outside
+        for step in attached.record["steps"]:
+            unfold = partial(outside.artifacts.unfold, attached.tenant_id, step["result"])
+            step["result"] = await patiently(outside.executions, attached, unfold)
 
     async def _peek(self, request: DriveInput) -> Attached | None:
         tenant_id, run_id = TenantId(UUID(request.tenant_id)), RunId(UUID(request.run_id))
@@ -144,6 +148,7 @@ class RunActivities:
             return await self._failed(attached, refusal)
         if attached.record["cancel_requested"] and attached.record["host_boot"] is None:
             return DriveOutcome(DriveEnd.CANCELLED)  # nothing runs anywhere
+        await self._recall(attached)
         execution = await self._executor(attached).open(attached, progress.get("tries", 0) + 1)
         self._open[attached.run_id] = execution
         outside = self._outside

@@ -18,8 +18,8 @@ from windlass.core.runs import Runs
 from windlass.core.services import Services
 from windlass.core.settings import Settings
 from windlass.core.states import States
-from windlass.core.storage.local import LocalObjects
-from windlass.core.storage.urls import folder_of
+from windlass.core.storage import Objects
+from windlass.core.storage.urls import open_objects
 from windlass.core.stream import Hub
 from windlass.core.wakeup import Notifier
 
@@ -33,6 +33,7 @@ class Engine:
     events: Events
     hub: Hub
     links: Links
+    objects: Objects
     orchestrator: Orchestrator
     outbox: Outbox
     runs: Runs
@@ -55,13 +56,15 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         orchestrator = Orchestrator(await client(settings), outbox, Executions(database, notifier), links)
         await orchestrator.start()
         stack.push_async_callback(orchestrator.close)
-        agents = Agents(database)
+        agents, objects = Agents(database), open_objects(settings)
+        stack.push_async_callback(objects.close)
         yield Engine(
             agents=agents,
-            artifacts=Artifacts(LocalObjects(folder_of(settings.storage_url))),
+            artifacts=Artifacts(objects),
             events=Events(database, notifier),
             hub=hub,
             links=links,
+            objects=objects,
             orchestrator=orchestrator,
             outbox=outbox,
             runs=Runs(database, notifier, agents, orchestrator),

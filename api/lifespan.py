@@ -18,7 +18,6 @@ from windlass.core.identity import Authentication, Keys, Lifetimes, Members, Pas
 from windlass.core.identity.expiry import sweep_for_ever
 from windlass.core.probes import outbox_part, storage_part, temporal_part, workers_part
 from windlass.core.settings import Settings
-from windlass.core.storage.urls import folder_of
 from windlass.core.stream_health import stream_part
 from windlass.core.tenants import Tenants
 
@@ -58,7 +57,7 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
             temporal_part(engine.orchestrator.is_up),
             workers_part(database),
             outbox_part(engine.outbox),
-            storage_part(folder_of(settings.storage_url)),
+            storage_part(engine.objects),
             stream_part(engine.hub),
         ]
         yield State(

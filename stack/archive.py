@@ -9,12 +9,11 @@ import sqlite3
 import tarfile
 import tempfile
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from signal import SIGINT
 from typing import Any
-from urllib.parse import unquote, urlparse
 
 from stack import home, postgres
 from stack.errors import StackError
@@ -23,7 +22,10 @@ from stack.processes import Command, program_environment, run, spawn
 from stack.readiness import answers, selects_one
 from stack.up import say
 from windlass.core.database import dial
+from windlass.core.errors import WindlassError
 from windlass.core.settings import Settings
+from windlass.core.storage import INCOMING, PIECE_BYTES, Objects
+from windlass.core.storage.urls import folder_of, open_objects
 
 MANIFEST = "manifest.json"
 COUNTED = ("tenant", "person", "run", "step", "stream", "event", "audit")
@@ -47,13 +49,16 @@ async def backup(settings: Settings, target: Path) -> int:
             counts = await _dump(cluster, saved)
         # After the dump, so that whatever it mentions is there: objects are only ever added.
         await asyncio.to_thread(_copy_sqlite, settings.home / "temporal.db", saved / "temporal.db")
-        _copy_objects(_objects(settings), saved / "objects")
+        _copy_objects(folder_of(settings), saved / "objects")
         shutil.copy(settings.home / "secret.key", saved / "secret.key")
-        _write_manifest(saved, counts)
+        bucket = settings.storage_url if folder_of(settings) is None else None
+        _write_manifest(saved, counts, bucket)
         _pack(saved, target)
     say(
         f"Saved {counts['run']} runs and {counts['event']} events into {target}. It holds the secret key: keep it safe."
     )
+    if bucket is not None:
+        say(f"The files in {bucket} are not part of it. Copy them now: aws s3 sync {bucket} s3://ANOTHER-BUCKET")
     return 0
 
 
@@ -64,11 +69,12 @@ async def restore(settings: Settings, source: Path) -> int:
         await home.end_leftovers(settings.home)
         saved = Path(folder)
         manifest = _unpack(source, saved)
+        _require_files(settings, manifest, source)
         aside = _move_aside(settings, cluster)
         await postgres.prepare(cluster)
         async with _serving(cluster, settings.home):
             await _load(cluster, saved, manifest["counts"])
-        _put_back(settings, saved)
+        await _put_back(settings, saved)
     say(f"Restored {source}, made {manifest['created_at']}.{f' What was there is in {aside}.' if aside else ''}")
     return 0
 
@@ -155,27 +161,36 @@ def _copy_sqlite(source: Path, target: Path) -> None:
             live.backup(copy, pages=PAGES, sleep=0.005)
 
 
-def _objects(settings: Settings) -> Path | None:
-    url = urlparse(settings.storage_url)
-    return Path(unquote(url.path)) if url.scheme == "file" else None
-
-
 def _copy_objects(source: Path | None, target: Path) -> None:
+    """Link every whole object of a folder, or copy it where that is another disk; a bucket is not copied."""
     target.mkdir()
-    if source is not None:
-        for path in source.rglob("*"):
-            copy = target / path.relative_to(source)
-            if path.is_dir():
-                copy.mkdir(exist_ok=True)
-            else:
-                with suppress(FileNotFoundError):  # a half-written one that got its name meanwhile
-                    os.link(path, copy)
+    if source is None:
+        return
+    for path in source.rglob("*"):
+        copy = target / path.relative_to(source)
+        if path.is_file() and path.relative_to(source).parts[0] != INCOMING:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(path, copy)
+            except OSError:
+                shutil.copy(path, copy)
 
 
-def _write_manifest(folder: Path, counts: dict[str, int]) -> None:
-    files = {str(path.relative_to(folder)): _digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
-    document = {"created_at": datetime.now(UTC).isoformat(timespec="seconds"), "counts": counts, "files": files}
+def _write_manifest(folder: Path, counts: dict[str, int], bucket: str | None) -> None:
+    files = {str(path.relative_to(folder)): _digest(path) for path in _files(folder)}
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    document = {"created_at": made, "counts": counts, "bucket": bucket, "files": files}
     (folder / MANIFEST).write_text(json.dumps(document, indent=1))
+
+
+def _require_files(settings: Settings, manifest: dict[str, Any], source: Path) -> None:
+    """A backup without the files needs the bucket they are in, or a copy of it. Raises ArchiveError."""
+    bucket: str | None = manifest.get("bucket")
+    if bucket is not None and folder_of(settings) is not None:
+        raise ArchiveError(
+            f"The files of {source} are in {bucket} and not part of it. Nothing was changed. "
+            "Set WINDLASS_STORAGE_URL to that bucket, or to a copy of it, and restore again."
+        )
 
 
 def _pack(folder: Path, target: Path) -> None:
@@ -232,7 +247,7 @@ def _move_aside(settings: Settings, cluster: Cluster) -> Path | None:
     return aside
 
 
-def _put_back(settings: Settings, saved: Path) -> None:
+async def _put_back(settings: Settings, saved: Path) -> None:
     """Put files in their places.
 
     Temporal's file is only kept for reading: it is newer than the dump, so it would hold ended workflows of runs that
@@ -240,10 +255,34 @@ def _put_back(settings: Settings, saved: Path) -> None:
     """
     (saved / "secret.key").chmod(0o600)
     (saved / "secret.key").rename(settings.home / "secret.key")
-    (saved / "objects").chmod(0o700)
-    shutil.move(saved / "objects", settings.home / "objects")
+    if folder_of(settings) == settings.home / "objects":
+        (saved / "objects").chmod(0o700)
+        shutil.move(saved / "objects", settings.home / "objects")
+    else:
+        await _store_again(open_objects(settings), saved / "objects")
     if (saved / "temporal.db").exists():
         (saved / "temporal.db").rename(settings.home / "temporal-of-the-backup.sqlite")
+
+
+async def _store_again(objects: Objects, folder: Path) -> None:
+    """Put saved files into the store of the settings; what is there already stays."""
+    try:
+        for path in await asyncio.to_thread(_files, folder):
+            await objects.keep(str(path.parent.relative_to(folder)), _chunks(path))
+    except WindlassError as error:
+        raise ArchiveError(f"The database is restored, its files are not all: {error} Restore again.") from error
+    finally:
+        await objects.close()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+async def _chunks(path: Path) -> AsyncGenerator[bytes]:
+    with path.open("rb") as file:
+        while chunk := await asyncio.to_thread(file.read, PIECE_BYTES):
+            yield chunk
 
 
 def _digest(path: Path) -> str:

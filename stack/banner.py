@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from stack.plan import WORKER_ROLES, Plan
 from windlass.core.settings import Settings
+from windlass.core.storage.urls import described
 from windlass.core.supervision import StackStatus
 
 Rows = Sequence[tuple[str, str]]
@@ -61,7 +62,7 @@ def _data(plan: Plan) -> Rows:
         rows.append(("database", plan.cluster.url))
     else:
         rows.append(("PostgreSQL", "the one of WINDLASS_DATABASE_URL"))
-    rows.append(("files", plan.settings.storage_url))
+    rows.append(("files", described(plan.settings)))
     rows.append(("logs", str(plan.settings.home / "logs")))
     return rows
 

@@ -12,6 +12,8 @@ from stack.errors import StackError
 from stack.up import say
 from windlass.core import supervision
 from windlass.core.settings import Settings
+from windlass.core.storage import StoreAway
+from windlass.core.storage.urls import described, folder_of, open_objects
 
 ROOM_BYTES = 1 << 30
 SIGNS = {"good": "✓", "note": "·", "bad": "✗"}
@@ -71,6 +73,20 @@ async def _room(settings: Settings) -> Finding:
     return Finding(verdict, "home", f"{settings.home}, {free / 2**30:.1f} GiB free (1 GiB is needed)")
 
 
+async def _files(settings: Settings) -> Finding:
+    where = described(settings)
+    if folder_of(settings) == settings.home / "objects":
+        return Finding("good", "files", f"{where}, in the home")
+    objects = open_objects(settings)
+    try:
+        await objects.room()
+    except StoreAway as error:
+        return Finding("bad", "files", f"{where}: {error.detail}")
+    finally:
+        await objects.close()
+    return Finding("good", "files", f"{where}, can be written to")
+
+
 async def _ports(settings: Settings) -> Finding:
     status = supervision.read(settings.home)
     if status is not None and status.is_alive:
@@ -95,4 +111,4 @@ async def _browser(_settings: Settings) -> Finding:
     return Finding("good", "browser", f"{found} (for the tests of pages)")
 
 
-CHECKS: tuple[Check, ...] = (_python, _postgresql, _temporal, _room, _ports, _model, _browser)
+CHECKS: tuple[Check, ...] = (_python, _postgresql, _temporal, _room, _files, _ports, _model, _browser)

@@ -1,12 +1,21 @@
 """Fixtures every test may ask for: real parts, started once per test session."""
 
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 
 import pytest
 
 from stack.temporal import Server
+from tests.buckets import NoServer, Store, built, running_store
 from tests.parts import Postgres, running_postgres, running_temporal, short_folder
 from windlass.core.database import Database
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build the S3 server before the first test, when one needs it: it would not be done within a test's time."""
+    if not session.config.option.collectonly and any(item.get_closest_marker("bucket") for item in session.items):
+        with suppress(NoServer):  # the tests that need it say so
+            built()
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +46,11 @@ async def temporal() -> AsyncGenerator[Server]:
     with short_folder() as folder:
         async with running_temporal(folder) as server:
             yield server
+
+
+@pytest.fixture(scope="session")
+async def store() -> AsyncGenerator[Store]:
+    """A real S3 server, shared by the whole session: use a prefix of your own. Mark the test with `bucket`."""
+    with short_folder() as folder:
+        async with running_store(folder) as running:
+            yield running

@@ -1,4 +1,4 @@
-"""What every worker process is wired with: settings, database, wake-ups, and an orderly end. No Temporal here."""
+"""What every worker process is wired with: database, files, wake-ups, and an orderly end. No Temporal here."""
 
 import asyncio
 import signal
@@ -10,6 +10,8 @@ from pathlib import Path
 from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.listener import Listener
 from windlass.core.settings import Settings
+from windlass.core.storage import Objects
+from windlass.core.storage.urls import open_objects
 from windlass.core.wakeup import Notifier
 
 
@@ -22,12 +24,13 @@ class Parts:
     jobs: Database
     notifier: Notifier
     listener: Listener
+    objects: Objects
     stopping: asyncio.Event
 
 
 @asynccontextmanager
 async def opened(settings: Settings, role: str) -> AsyncGenerator[Parts]:
-    """Open the database pools and wake-ups of a worker; they are closed in reverse order."""
+    """Open the database pools, wake-ups and object store of a worker; they are closed in reverse order."""
     url, name = settings.require_database_url(), f"worker {role}"
     async with AsyncExitStack() as stack:
         database = await Database.connect(url, max_size=8, name=name)
@@ -39,7 +42,9 @@ async def opened(settings: Settings, role: str) -> AsyncGenerator[Parts]:
         stack.push_async_callback(notifier.close)
         await listener.start()
         stack.push_async_callback(listener.close)
-        yield Parts(settings, database, jobs, notifier, listener, stop_on_signals())
+        objects = open_objects(settings)
+        stack.push_async_callback(objects.close)
+        yield Parts(settings, database, jobs, notifier, listener, objects, stop_on_signals())
 
 
 def stop_on_signals() -> asyncio.Event:

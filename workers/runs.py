@@ -19,8 +19,6 @@ from windlass.core.artifacts import Artifacts
 from windlass.core.events import Events
 from windlass.core.executions import Executions
 from windlass.core.settings import BadSettings, Settings
-from windlass.core.storage.local import LocalObjects
-from windlass.core.storage.urls import folder_of
 from workers.parts import Parts, opened, sockets
 from workers.reaper import reap
 from workers.runtime import GRACE, connect, sandbox, work
@@ -74,7 +72,7 @@ def run_activities(parts: Parts) -> RunActivities:
     activities = RunActivities(
         Outside(
             executions=executions,
-            artifacts=Artifacts(LocalObjects(folder_of(parts.settings.storage_url))),
+            artifacts=Artifacts(parts.objects),
             events=events,
             wakeup=parts.notifier,
             executors={"flow": HostExecutor(executions, sockets(parts.settings)), "claude": claude},

@@ -1,34 +1,29 @@
 """Values too large for an event move to the object store and come back whole."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.core.shelves import Shelf
 from windlass.contracts.ids import TenantId, new_id
 from windlass.core.artifacts import Artifacts
 from windlass.core.database import Database
 from windlass.core.errors import NotFound
 from windlass.core.events import MAX_PAYLOAD_BYTES, payload_bytes, storable
-from windlass.core.storage.local import LocalObjects
 
 TENANT = TenantId(new_id())
 
 
 @pytest.fixture
-def artifacts(tmp_path: Path) -> Artifacts:
-    return Artifacts(LocalObjects(tmp_path))
+def artifacts(shelf: Shelf) -> Artifacts:
+    return Artifacts(shelf.objects)
 
 
-def files(folder: Path) -> int:
-    return sum(path.is_file() for path in folder.rglob("*"))
-
-
-async def test_a_small_payload_stays_as_it_is(artifacts: Artifacts, tmp_path: Path):
+async def test_a_small_payload_stays_as_it_is(artifacts: Artifacts, shelf: Shelf):
     payload = {"str": "x" * 30_000}
 
     assert await artifacts.fold(TENANT, payload) is payload
-    assert files(tmp_path) == 0
+    assert shelf.names() == []
 
 
 async def test_the_largest_value_becomes_a_reference_with_a_preview(artifacts: Artifacts):
@@ -47,11 +42,11 @@ async def test_what_is_no_reference_unfolds_to_itself(artifacts: Artifacts):
     assert [await artifacts.unfold(TENANT, value) for value in values] == values
 
 
-async def test_the_same_value_is_kept_once(artifacts: Artifacts, tmp_path: Path):
+async def test_the_same_value_is_kept_once(artifacts: Artifacts, shelf: Shelf):
     for _ in range(2):
         await artifacts.fold(TENANT, {"str": "x" * 40_000})
 
-    assert files(tmp_path) == 1
+    assert len(shelf.names()) == 1
 
 
 async def test_a_reference_of_another_tenant_leads_nowhere(artifacts: Artifacts):

@@ -82,3 +82,51 @@ def test_a_key_never_shows_in_a_representation(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-canary")
 
     assert "canary" not in repr(Settings.load())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://key:canary@bucket",
+        "s3://B",
+        "s3://bucket/../x",
+        "s3://bucket?region=canary",
+        "https://canary.example",
+        "/srv",
+    ],
+)
+def test_an_address_that_is_no_store_ends_the_process(monkeypatch: pytest.MonkeyPatch, url: str):
+    monkeypatch.setenv("WINDLASS_STORAGE_URL", url)
+
+    with pytest.raises(BadSettings, match=r"WINDLASS_STORAGE_URL.*s3://bucket/prefix") as refusal:
+        Settings.load()
+
+    assert "canary" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://bucket", "s3://my.bucket-1/a/b.c/", "file:///srv/windlass", "file://localhost/srv"]
+)
+def test_a_folder_and_a_bucket_are_stores(monkeypatch: pytest.MonkeyPatch, url: str):
+    monkeypatch.setenv("WINDLASS_STORAGE_URL", url)
+
+    assert Settings.load().storage_url == url
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["s3.example.com", "https://key:canary@s3.example.com", "https://s3.example.com?x"]
+)
+def test_an_endpoint_that_is_no_address_ends_the_process(monkeypatch: pytest.MonkeyPatch, endpoint: str):
+    monkeypatch.setenv("WINDLASS_S3_ENDPOINT", endpoint)
+
+    with pytest.raises(BadSettings, match="WINDLASS_S3_ENDPOINT"):
+        Settings.load()
+
+
+def test_half_a_pair_of_keys_ends_the_process(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WINDLASS_S3_ACCESS_KEY", "canary")
+
+    with pytest.raises(BadSettings, match="WINDLASS_S3_SECRET_KEY") as refusal:
+        Settings.load()
+
+    assert "canary" not in str(refusal.value)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import tarfile
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from stack.postgres import OWNER
+from tests.buckets import Store
 from tests.parts import short_folder
 from tests.stacks import Stack, database_url, signed_in, stack_in
 from windlass.core.database import dial
@@ -60,14 +62,18 @@ async def accepts_more(stack: Stack, run_id: str) -> bool:
         await owner.close()
 
 
-async def test_a_backup_of_a_running_stack_comes_back_in_another_home_and_open_runs_go_on(folder: Path):
-    archive = str(folder / "saved.tar.gz")
+@pytest.mark.bucket
+async def test_a_backup_of_a_running_stack_comes_back_in_another_home_and_open_runs_go_on(folder: Path, store: Store):
+    """Its files too: they move from a folder into a bucket."""
+    archive, long = str(folder / "saved.tar.gz"), "x" * 50_000
     async with stack_in(folder / "first", WINDLASS_ADMIN_PASSWORD=SECRET) as first:
         await first.start()
         async with signed_in(first, SECRET) as client:
             finished = await start(client, text="done")
             await reaches(client, finished, "finished")
             before = await events(client, finished)
+            large = await start(client, text=long)
+            await reaches(client, large, "finished")
             is_open = await start(client, text="late", delay=6)
             await reaches(client, is_open, "running")
             saved = await first.command("backup", archive)
@@ -75,12 +81,14 @@ async def test_a_backup_of_a_running_stack_comes_back_in_another_home_and_open_r
 
     assert saved[0] == 0, saved
     assert (refused[0], "already running" in refused[1]) == (1, True)
-    async with stack_in(folder / "second", WINDLASS_ADMIN_PASSWORD="ignored: there are people") as second:  # noqa: S106
+    afar = {"WINDLASS_ADMIN_PASSWORD": "ignored: there are people", **store.variables("restored")}
+    async with stack_in(folder / "second", **afar) as second:
         code, said = await second.command("restore", archive)
         assert code == 0, said
         await second.start()
         async with signed_in(second, SECRET) as client:
             assert await events(client, finished) == before
+            assert long in json.dumps((await client.get(f"/v1/runs/{large}/result")).json()["value"])
             assert not await accepts_more(second, finished)
             await reaches(client, is_open, "finished")
 
@@ -100,6 +108,20 @@ async def test_a_restore_moves_aside_what_was_there(folder: Path):
         await stack.start()
         async with signed_in(stack, SECRET) as client:
             assert (await client.get("/v1/me")).status_code == 200
+
+
+async def test_a_backup_without_its_files_asks_for_their_bucket(folder: Path):
+    archive, manifest = folder / "saved.tar.gz", folder / "manifest.json"
+    manifest.write_text(json.dumps({"created_at": "now", "counts": {}, "bucket": "s3://theirs/files", "files": {}}))
+    with tarfile.open(archive, "w:gz") as packed:
+        packed.add(manifest, manifest.name)
+
+    async with stack_in(folder / "home") as stack:
+        code, said = await stack.command("restore", str(archive))
+
+    assert code == 1
+    assert "are in s3://theirs/files" in said
+    assert "Nothing was changed. Set WINDLASS_STORAGE_URL" in said
 
 
 @pytest.mark.parametrize("damage", [b"no archive at all", b""])

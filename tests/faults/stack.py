@@ -31,6 +31,7 @@ class Stack:
 
     home: Path
     ports: list[int] = field(default_factory=lambda: free_ports(3))
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -67,14 +68,15 @@ class Stack:
             except TimeoutError:
                 await self.kill_everything()
 
-    async def command(self, *words: str) -> None:
-        """Run `python -m stack …` for this home to its end."""
+    async def command(self, *words: str) -> str:
+        """Run `python -m stack …` for this home to its end; answers what it said."""
         output, pipe = asyncio.subprocess.STDOUT, asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "stack", *words), cwd=ROOT, env=self._environment(), stdout=pipe, stderr=output
         )
         said, _ = await process.communicate()
         assert process.returncode == 0, said.decode()
+        return said.decode()
 
     async def client(self) -> AsyncClient:
         """A client that is signed in."""
@@ -170,13 +172,14 @@ class Stack:
             "WINDLASS_ADMIN_EMAIL": EMAIL,
             "WINDLASS_ADMIN_PASSWORD": PASSWORD,
             "WINDLASS_LOG_FORMAT": "console",
+            **self.variables,
         }
 
 
 @asynccontextmanager
-async def running_stack(home: Path) -> AsyncGenerator[Stack]:
+async def running_stack(home: Path, **variables: str) -> AsyncGenerator[Stack]:
     """A stack in `home`, up; nothing of it is left afterwards."""
-    stack = Stack(home)
+    stack = Stack(home, variables=variables)
     try:
         await stack.start()
         yield stack

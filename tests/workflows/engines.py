@@ -25,6 +25,7 @@ from windlass.core.listener import Listener
 from windlass.core.runs import Run, StartRun
 from windlass.core.services import CHANGED_CHANNEL, NewService, Service
 from windlass.core.settings import Settings
+from windlass.core.storage.urls import open_objects
 from windlass.core.wakeup import Notifier
 from windlass.core.wanted import Wanted
 from workers.parts import Parts, sockets
@@ -153,7 +154,7 @@ async def running_engine(settings: Settings, *, works: bool = True) -> AsyncGene
     await notifier.start()
     await listener.start()
     client = await Client.connect(settings.temporal_address, identity="tests")
-    parts = Parts(settings, database, jobs, notifier, listener, asyncio.Event())
+    parts = Parts(settings, database, jobs, notifier, listener, open_objects(settings), asyncio.Event())
     caller = somebody()
     async with open_engine(settings, database, jobs) as gateway:
         engine = Engine(caller, settings, database, gateway, client)

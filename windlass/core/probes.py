@@ -1,13 +1,11 @@
 """What is examined to say how the installation is, besides the database itself."""
 
-import asyncio
-import shutil
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from windlass.core.database import Database
 from windlass.core.health import Finding, Grade, Part
 from windlass.core.outbox import Outbox
+from windlass.core.storage import Objects, StoreAway
 
 LATE_S, STUCK_S = 5.0, 60.0
 FRESH_S = 10.0
@@ -58,19 +56,19 @@ def outbox_part(outbox: Outbox) -> Part:
     return Part("outbox", probe, "runs that were accepted start late")
 
 
-def storage_part(folder: Path) -> Part:
-    """Whether the object store can be written to, and how much room there is."""
+def storage_part(objects: Objects) -> Part:
+    """Whether the object store takes what it is given, and how much room there is where that is known."""
 
     async def probe() -> Finding:
-        return await asyncio.to_thread(_room, folder)
+        try:
+            free = (await objects.room()).free_bytes
+        except StoreAway as error:
+            return Finding(Grade.FAIL, error.detail)
+        if free is None:
+            return Finding(Grade.PASS, "can be written to")
+        figure = f"{free / 1024**3:.1f} GiB free"
+        if free < OUT_BYTES:
+            return Finding(Grade.FAIL, "the disk is full", figure)
+        return Finding(Grade.WARN if free < LOW_BYTES else Grade.PASS, "can be written to", figure)
 
-    return Part("storage", probe, "without it large results are not stored, and their steps wait")
-
-
-def _room(folder: Path) -> Finding:
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    figure = f"{free / 1024**3:.1f} GiB free"
-    if free < OUT_BYTES:
-        return Finding(Grade.FAIL, "the disk is full", figure)
-    return Finding(Grade.WARN if free < LOW_BYTES else Grade.PASS, "can be written to", figure)
+    return Part("storage", probe, "without it large results are not stored, and their runs wait")

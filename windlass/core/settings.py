@@ -1,16 +1,19 @@
 """Every setting of the platform: one environment variable each, read once at the start of a process."""
 
 import ipaddress
+import re
 import socket
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SECRET_BYTES = 32
 SECRET_DISTINCT_BYTES = 10  # "aaaa…", "changeme" repeated and the like have fewer
-CREDENTIALS = ("database_url", "storage")  # addresses that may hold a password
+CREDENTIALS = ("database_url",)  # addresses that may hold a password
+STORE = re.compile(r"file://(localhost)?/.*|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w=-][\w=.-]*)*/?", re.ASCII)
+ENDPOINT = re.compile(r"https?://[^/@?#]+/?")
 
 
 class BadSettings(SystemExit):
@@ -32,6 +35,12 @@ class Settings(BaseSettings):
     database_url: str | None = Field(None, alias="WINDLASS_DATABASE_URL")
     postgres_bin: Path | None = Field(None, alias="WINDLASS_POSTGRES_BIN")
     storage: str | None = Field(None, alias="WINDLASS_STORAGE_URL")
+    s3_endpoint: str | None = Field(None, alias="WINDLASS_S3_ENDPOINT")
+    s3_public_endpoint: str | None = Field(None, alias="WINDLASS_S3_PUBLIC_ENDPOINT")
+    s3_region: str | None = Field(None, alias="WINDLASS_S3_REGION")
+    s3_path_style: bool | None = Field(None, alias="WINDLASS_S3_PATH_STYLE")
+    s3_access_key: SecretStr | None = Field(None, alias="WINDLASS_S3_ACCESS_KEY")
+    s3_secret_key: SecretStr | None = Field(None, alias="WINDLASS_S3_SECRET_KEY")
 
     external_temporal: str | None = Field(None, alias="TEMPORAL_ADDRESS")
     temporal_namespace: str = Field("default", alias="TEMPORAL_NAMESPACE")
@@ -65,13 +74,34 @@ class Settings(BaseSettings):
         try:
             return cls()  # pyright: ignore[reportCallIssue] - every field has a default under its alias
         except ValidationError as error:
-            lines = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_input=False)]
+            found = error.errors(include_input=False)
+            lines = [": ".join(filter(None, (".".join(map(str, each["loc"])), each["msg"]))) for each in found]
             raise BadSettings("These settings cannot be used:\n  " + "\n  ".join(lines)) from None
 
     @field_validator("home", mode="after")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().resolve()
+
+    @field_validator("storage", mode="after")
+    @classmethod
+    def _store(cls, value: str | None) -> str | None:
+        if value is not None and STORE.fullmatch(value) is None:
+            raise ValueError("it must be file:///folder or s3://bucket/prefix; keys have variables of their own")
+        return value
+
+    @field_validator("s3_endpoint", "s3_public_endpoint", mode="after")
+    @classmethod
+    def _endpoint(cls, value: str | None) -> str | None:
+        if value is not None and ENDPOINT.fullmatch(value) is None:
+            raise ValueError("it must be an address like https://s3.example.com; keys have variables of their own")
+        return value
+
+    @model_validator(mode="after")
+    def _keys_come_in_pairs(self) -> Self:
+        if (self.s3_access_key is None) != (self.s3_secret_key is None):
+            raise ValueError("WINDLASS_S3_ACCESS_KEY and WINDLASS_S3_SECRET_KEY: set both, or neither")
+        return self
 
     @field_validator("cors_origins", mode="before")
     @classmethod
