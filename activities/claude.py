@@ -1,7 +1,7 @@
 """Runs of the built-in agent `claude`: one model call, executed inside the driving activity itself."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 
 from activities.executors import Began, Ended, Report, Reported, TryAgain, Writing
@@ -67,6 +67,9 @@ class ClaudeExecution:
     async def stop(self) -> None:
         """End the call; what was said until now is kept."""
         self._cancelled.set()
+
+    async def answer(self, questions: Sequence[Payload]) -> None:
+        """Nothing: a prompt asks nobody anything."""
 
     async def settle(self) -> None:
         """Nothing to forget."""

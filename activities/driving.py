@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from time import monotonic
 from typing import Any, TypeVar
 
-from activities.executors import Began, Ended, Execution, Parked, Report, Reported, Writing
+from activities.executors import Began, Due, Ended, Execution, Parked, Report, Reported, Writing
 from windlass.contracts.events import EventKind, NewEvent, Payload
+from windlass.contracts.questions import QuestionState
 from windlass.contracts.runs import DriveEnd, DriveOutcome, RunStatus, StepLine
 from windlass.core.artifacts import Artifacts
 from windlass.core.events import Delta, Events
@@ -16,6 +19,7 @@ from windlass.core.storage import StoreAway
 BATCH = 64
 BACKLOG = 1000
 SHOWN_STEPS = 60
+ANSWER_POLL_S = 1.0
 SPLIT_KINDS = frozenset({EventKind.ACTION, EventKind.RESULT, EventKind.FINAL})
 STORE = "store"  # the producer of what is said about an object store that is away
 STORE_FIRST_S, STORE_LAST_S = 0.2, 2.0
@@ -40,6 +44,8 @@ class Driving:
         self._attached = attached
         self._progress = progress
         self._steps: dict[str, StepLine] = {step["key"]: _line(step) for step in attached.record["steps"]}
+        self._asked = {str(each["key"]) for each in attached.record["questions"] if each["state"] == QuestionState.OPEN}
+        self._quiet_since = monotonic()  # the last report, or the first open question after it
         self._seen = 0
         self._seq = attached.record["seq"]
 
@@ -49,7 +55,10 @@ class Driving:
         reader = asyncio.create_task(_read(execution, queue))
         try:
             while True:
-                outcome = await self._store(execution, await _gather(queue))
+                batch = await self._next(queue)
+                if not batch or any(isinstance(report, Due) for report in batch):
+                    await self.tell(execution)
+                outcome = await self._store(execution, batch) if batch else None
                 if outcome is not None:
                     if outcome.end is not DriveEnd.PARKED:
                         await execution.settle()
@@ -58,6 +67,26 @@ class Driving:
             reader.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await reader
+
+    async def tell(self, execution: Execution) -> None:
+        """Tell the agent where its questions stand; those whose time is up expire here."""
+        attached = self._attached
+        questions = await self._executions.questions(attached.tenant_id, attached.run_id, attached.attempt)
+        for question in questions:
+            unfold = partial(self._artifacts.unfold, attached.tenant_id, question["result"])
+            question["result"] = await patiently(self._executions, attached, unfold)
+        self._asked = {str(each["key"]) for each in questions if each["state"] == QuestionState.OPEN}
+        await execution.answer(questions)
+
+    async def _next(self, queue: "asyncio.Queue[Report | BaseException]") -> list[Report | BaseException]:
+        """The next reports. While a question is open it looks once a second: notifications are only hints."""
+        if not self._asked:
+            return await _gather(queue)
+        try:
+            async with asyncio.timeout(ANSWER_POLL_S):
+                return await _gather(queue)
+        except TimeoutError:
+            return []
 
     async def _store(self, execution: Execution, batch: Sequence[Report | BaseException]) -> DriveOutcome | None:
         """Commit one batch; answers the outcome when it was the last one."""
@@ -81,7 +110,10 @@ class Driving:
         if isinstance(last, BaseException):
             raise last
         if isinstance(last, Parked):
-            return self._came_back(DriveEnd.PARKED, parked_s=last.seconds)
+            waited_s = monotonic() - self._quiet_since if last.awaiting else 0.0
+            return self._came_back(
+                DriveEnd.PARKED, parked_s=last.seconds, awaiting=last.awaiting, waited_s=round(waited_s, 3)
+            )
         if isinstance(last, Ended):
             error = last.error or {}
             return self._came_back(
@@ -167,6 +199,9 @@ class Driving:
 
     def _note(self, event: NewEvent, stored: Stored) -> None:
         self._seen += 1
+        self._quiet_since = monotonic()
+        if event.kind is EventKind.QUESTION:
+            self._note_question(event.payload)
         self._seq = max(self._seq, stored.seq)
         if event.kind is EventKind.STEP:
             self._steps[event.payload["key"]] = _line(event.payload)
@@ -174,6 +209,12 @@ class Driving:
         kept = sum(line.state == "done" for line in self._steps.values())
         step = last.name if last else ""
         self._progress({"step": step, "n": len(self._steps), "kept": kept, "seq": self._seq})
+
+    def _note_question(self, payload: Payload) -> None:
+        if payload["state"] == QuestionState.OPEN:
+            self._asked.add(payload["key"])
+        else:
+            self._asked.discard(payload["key"])
 
 
 async def patiently(executions: Executions, attached: Attached, work: Callable[[], Awaitable[T]]) -> T:

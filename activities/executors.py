@@ -1,6 +1,6 @@
 """The port behind which agents are executed, and what an execution reports."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,9 +34,18 @@ class Writing:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """Nothing will happen for a while: the run may wait without being driven. `seconds` None: until it reports."""
+    """Nothing will happen for a while: the run may wait without being driven. `seconds` None: until it reports.
+
+    `awaiting`: it is people it waits for.
+    """
 
     seconds: float | None
+    awaiting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The time of a question is up: the agent must hear where its questions stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,7 @@ class Ended:
     retryable: bool = True
 
 
-Report = Began | Reported | Writing | Parked | Ended
+Report = Began | Reported | Writing | Due | Parked | Ended
 
 
 class ExecutionLost(Exception):
@@ -81,6 +90,10 @@ class Execution(Protocol):
 
     async def stop(self) -> None:
         """Ask the agent to stop; its end is reported."""
+        ...
+
+    async def answer(self, questions: Sequence[Payload]) -> None:
+        """Tell the agent where its questions stand."""
         ...
 
     async def settle(self) -> None:

@@ -46,7 +46,7 @@ class RunActivities:
 
     def __init__(self, outside: Outside) -> None:
         self._outside = outside
-        self._open: dict[RunId, Execution] = {}
+        self._open: dict[RunId, tuple[Execution, Driving]] = {}
 
     @activity.defn(name=words.DRIVE)
     async def drive(self, request: DriveInput) -> DriveOutcome:
@@ -85,10 +85,16 @@ class RunActivities:
 
     async def stop_here(self, run_id: RunId) -> bool:
         """Stop the run if this process drives it; says whether it does."""
-        execution = self._open.get(run_id)
+        execution, _driving = self._open.get(run_id, (None, None))
         if execution is not None:
             await execution.stop()
         return execution is not None
+
+    async def answer_here(self, run_id: RunId) -> None:
+        """Tell the agent of a run that this process drives where its questions stand."""
+        if run_id in self._open:
+            execution, driving = self._open[run_id]
+            await driving.tell(execution)
 
     async def _drive(self, request: DriveInput, progress: dict[str, Any]) -> DriveOutcome:
         pause, stored = RETRY_FIRST_S, progress.get("seq")
@@ -132,9 +138,9 @@ class RunActivities:
         return await self._outside.executions.attach(tenant_id, run_id, request.attempt)
 
     async def _recall(self, attached: Attached) -> None:
-        """Fetch the results of finished steps that are too large for the log."""
+        """Fetch the results of finished steps and answered questions that are too large for the log."""
         outside = self._outside
-        for step in attached.record["steps"]:
+        for step in (*attached.record["steps"], *attached.record["questions"]):
             unfold = partial(outside.artifacts.unfold, attached.tenant_id, step["result"])
             step["result"] = await patiently(outside.executions, attached, unfold)
 
@@ -150,19 +156,19 @@ class RunActivities:
             return DriveOutcome(DriveEnd.CANCELLED)  # nothing runs anywhere
         await self._recall(attached)
         execution = await self._executor(attached).open(attached, progress.get("tries", 0) + 1)
-        self._open[attached.run_id] = execution
         outside = self._outside
+        driving = Driving(outside.executions, outside.artifacts, outside.events, attached, progress.update)
+        self._open[attached.run_id] = mine = (execution, driving)
         try:
             if attached.record["cancel_requested"]:  # the wish may have come while nobody was attached
                 await execution.stop()
-            driving = Driving(outside.executions, outside.artifacts, outside.events, attached, progress.update)
             return await driving.follow(execution)
         except asyncio.CancelledError:
             if _is_cancelled() or (_is_unknown() and await self._has_ended(attached)):
                 await execution.stop()
             raise
         finally:
-            if self._open.get(attached.run_id) is execution:
+            if self._open.get(attached.run_id) is mine:
                 del self._open[attached.run_id]
             await execution.close()
 

@@ -19,7 +19,7 @@ from api.middleware.requests import Requests
 from api.middleware.security import SecurityHeaders
 from api.pages import console
 from api.pages.problems import render_problem
-from api.routes import admin, agents, audit, auth, health, keys, me, members, runs, services, stream, tenants
+from api.routes import admin, agents, audit, auth, health, keys, me, members, questions, runs, services, stream, tenants
 from windlass.core.settings import Settings
 
 VENDOR = Path(__file__).parent / "static" / "vendor"
@@ -35,6 +35,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     admin.router,
     agents.router,
     runs.router,
+    questions.router,
     services.router,
     stream.router,
 )

@@ -12,8 +12,10 @@ from windlass.core.artifacts import Artifacts
 from windlass.core.database import Database
 from windlass.core.events import Events
 from windlass.core.executions import Executions
+from windlass.core.hosts import Hosts
 from windlass.core.listener import Listener
 from windlass.core.outbox import Outbox
+from windlass.core.questions import Questions
 from windlass.core.runs import Runs
 from windlass.core.services import Services
 from windlass.core.settings import Settings
@@ -36,6 +38,7 @@ class Engine:
     objects: Objects
     orchestrator: Orchestrator
     outbox: Outbox
+    questions: Questions
     runs: Runs
     services: Services
 
@@ -58,15 +61,17 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         stack.push_async_callback(orchestrator.close)
         agents, objects = Agents(database), open_objects(settings)
         stack.push_async_callback(objects.close)
+        artifacts, hosts = Artifacts(objects), Hosts(settings.home / "hosts")
         yield Engine(
             agents=agents,
-            artifacts=Artifacts(objects),
+            artifacts=artifacts,
             events=Events(database, notifier),
             hub=hub,
             links=links,
             objects=objects,
             orchestrator=orchestrator,
             outbox=outbox,
+            questions=Questions(database, notifier, artifacts, hosts, orchestrator),
             runs=Runs(database, notifier, agents, orchestrator),
             services=Services(database, notifier),
         )

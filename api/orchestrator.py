@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from uuid import UUID
 
 import structlog
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
@@ -29,6 +30,7 @@ MEET_S, REPAIR_S, REPAIRED_AT_ONCE = 3.0, 60.0, 50
 FORGET_S = 0.05
 CALL = timedelta(seconds=5)
 AT_ONCE = 50
+ANSWER = "answer"  # followed by the id of the question
 
 Delivery = Callable[[], Awaitable[None]]  # made when its turn comes: one that never comes leaves no coroutine behind
 
@@ -103,6 +105,10 @@ class Orchestrator:
         """The end of a run was asked for: tell its workflow now; if that fails the sweep does."""
         self._soon(partial(self._cancel, tenant_id, run.id, run.cancel_reason or ""), run.id, "cancel")
 
+    def answered(self, tenant_id: TenantId, run_id: RunId, question_id: UUID) -> None:
+        """A question was answered: have its run driven again, if nobody drives it; if that fails the sweep does."""
+        self._soon(partial(self._resume, tenant_id, run_id), run_id, f"{ANSWER} {question_id}")
+
     async def is_up(self) -> bool:
         """Whether Temporal answers."""
         return await self._client.service_client.check_health(timeout=timedelta(seconds=2))
@@ -150,6 +156,10 @@ class Orchestrator:
         handle = self._client.get_workflow_handle(workflow_id(tenant_id, "runs", run_id))
         await handle.signal(words.CANCEL_SIGNAL, reason, rpc_timeout=CALL)
 
+    async def _resume(self, tenant_id: TenantId, run_id: RunId) -> None:
+        handle = self._client.get_workflow_handle(workflow_id(tenant_id, "runs", run_id))
+        await handle.signal(words.RESUME_SIGNAL, rpc_timeout=CALL)
+
     async def _forget(self) -> None:
         """Clear delivered lines out of the outbox, in batches."""
         await self._some.wait()
@@ -179,6 +189,8 @@ class Orchestrator:
             limits = (line.max_attempts, line.timeout_s)
             request = RunInput(tenant_id, run_id, line.agent, line.title, owner, link, *limits)
             await self._deliver(partial(self._start, request), line.run_id, line.message)
+        elif line.message.startswith(ANSWER):
+            await self._deliver(partial(self._resume, line.tenant_id, line.run_id), line.run_id, line.message)
         else:
             cancel = partial(self._cancel, line.tenant_id, line.run_id, line.cancel_reason or "")
             await self._deliver(cancel, line.run_id, line.message)

@@ -4,10 +4,12 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 from api.engine import Engine
+from windlass.contracts.questions import TOPIC as NEEDS
 from windlass.core.callers import Caller
 from windlass.core.health import Part, examine
 from windlass.core.multiplex import LogTopic, Multiplexer
 from windlass.core.permissions import Permission
+from windlass.core.questions import QuestionFilter
 from windlass.core.runs import RunFilter
 from windlass.core.states import StateTopic
 from windlass.core.wakeup import RUNS
@@ -17,7 +19,7 @@ HEALTH_S = 5.0
 
 
 def open_topics(engine: Engine, health: list[Part]) -> Multiplexer:
-    """Offer every topic there is: `run:{id}`, `runs` and `health`."""
+    """Offer every topic there is: `run:{id}`, `runs`, `needs` and `health`."""
 
     async def runs(caller: Caller) -> Mapping[str, Any]:
         newest = await engine.runs.newest(caller, RunFilter(), limit=SHOWN_RUNS)
@@ -35,6 +37,19 @@ def open_topics(engine: Engine, health: list[Part]) -> Multiplexer:
         }
         return {"counts": {str(status): count for status, count in counts.items()}, **lines}
 
+    async def needs(caller: Caller) -> Mapping[str, Any]:
+        open_ones = await engine.questions.oldest(caller, QuestionFilter(state="open"), limit=SHOWN_RUNS)
+        return {
+            str(each.id): {
+                "name": each.name,
+                "run_id": str(each.run_id),
+                "run_title": each.run_title,
+                "asked_at": each.asked_at,
+                "expires_at": each.expires_at,
+            }
+            for each in open_ones
+        }
+
     async def look(_caller: Caller) -> Mapping[str, Any]:
         report = await examine(health)
         return {"grade": report.grade, **{part.name: [part.grade, part.detail] for part in report.parts}}
@@ -43,5 +58,6 @@ def open_topics(engine: Engine, health: list[Part]) -> Multiplexer:
         return None
 
     engine.hub.states.add(StateTopic(RUNS, Permission.RUNS_READ, runs))
+    engine.hub.states.add(StateTopic(NEEDS, Permission.QUESTIONS_READ, needs))
     engine.hub.states.add(StateTopic("health", Permission.RUNS_READ, look, everybody, HEALTH_S))
     return Multiplexer(engine.hub, [LogTopic("run", Permission.RUNS_READ, engine.runs.get)])

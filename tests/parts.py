@@ -2,10 +2,8 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -17,6 +15,7 @@ from stack.postgres import Cluster
 from stack.processes import spawn
 from stack.temporal import Server, find_program
 from stack.temporal import wait_ready as temporal_ready
+from tests.sdk.places import short_folder as short_folder  # noqa: PLC0414 - others find it here
 from windlass.core.database import Database
 from windlass.core.migrations.schema import upgrade
 
@@ -33,17 +32,6 @@ class Postgres:
     def url(self) -> str:
         """The owner's DSN."""
         return self.cluster.url
-
-
-@contextmanager
-def short_folder() -> Generator[Path]:
-    """A folder with a short path that other accounts can pass through, removed afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="wl-", dir="/tmp"))
-    folder.chmod(0o711)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @asynccontextmanager

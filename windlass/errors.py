@@ -55,6 +55,16 @@ class InputsError(WindlassError):
         ]
 
 
+class UnknownQuestion(WindlassError):
+    """An agent asks by a name for which the service has no form."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The service has no form named {name!r}: register one with @app.lock({name!r}), "
+            "or ask with a form of your own: tracer.ask(name, form=forms.Model(…))."
+        )
+
+
 class StepFailed(WindlassError):
     """A step failed in an earlier life of this run, with an error that cannot be built again."""
 

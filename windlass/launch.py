@@ -15,8 +15,9 @@ EntryPoint = Callable[..., Any]
 class Launch:
     """The decision to run an entry point with these inputs; whoever asked for the run carries it out.
 
-    `entry_point` is a function that can be imported by its name, or that name: `module:function`,
-    `package.module.function`. `summary` and `description` override those of the flow.
+    `entry_point` is a function or crew class that can be imported by its name, or that name: `module:function`,
+    `package.module.function`. `reference` is the handler whose flow describes the run, when it is another one;
+    `summary` and `description` override those of the flow.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 (Kodosumi's signature, kept for ports)
@@ -52,7 +53,8 @@ def name_of(entry_point: EntryPoint | str) -> str:
     if isinstance(entry_point, str):
         return entry_point
     name = getattr(entry_point, "__qualname__", "")
-    if not inspect.isroutine(entry_point) or "<" in name:
+    is_named = inspect.isroutine(entry_point) or (inspect.isclass(entry_point) and is_crew(entry_point))
+    if not is_named or "<" in name:
         raise ValueError(
             f"{name or entry_point!r} cannot be imported by its name after a crash: "
             "move the agent to the top level of a module, with `def` or `async def`, and launch that"
@@ -75,9 +77,14 @@ def resolve(entry_point: str) -> EntryPoint:
     found: Any = import_module(module)
     for part in path.split("."):
         found = getattr(found, part)
-    if not callable(found):
+    if not callable(found) and not is_crew(found):
         raise ValueError(f"{entry_point!r} cannot be called")
     return found
+
+
+def is_crew(entry_point: object) -> bool:
+    """Whether it is run as CrewAI's crews are: a class made by `CrewBase`, or an object that can be kicked off."""
+    return bool(getattr(entry_point, "is_crew_class", False)) or hasattr(entry_point, "kickoff")
 
 
 def chosen(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:

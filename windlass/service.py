@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from inspect import cleandoc, iscoroutinefunction
 from typing import Any, Literal, TypeVar, cast
 from uuid import uuid4
@@ -11,6 +12,8 @@ from uuid import uuid4
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
 
 from windlass.errors import InputsError, NotLaunched
 from windlass.forms import Model, json_schema, validate
@@ -64,11 +67,7 @@ class Flow:
 
     async def enter(self, values: Mapping[str, Any], request: Request) -> Launch:
         """Ask the handler. Raises `InputsError` or `NotLaunched` when there is nothing to run."""
-        arguments = chosen(self.handler, {"inputs": values, "request": request})
-        if iscoroutinefunction(self.handler):
-            launch = await self.handler(**arguments)
-        else:
-            launch = await run_in_threadpool(self.handler, **arguments)
+        launch = await _called(self.handler, {"inputs": values, "request": request})
         if not isinstance(launch, Launch):
             raise NotLaunched
         return launch
@@ -101,6 +100,8 @@ class ServeAPI(FastAPI):
         super().__init__(*args, **kwargs)
         self.isolation: Isolation = isolation
         self.flows: dict[str, Flow] = {}
+        self.locks: dict[str, Callable[..., Any]] = {}
+        self.leases: dict[str, Callable[..., Any]] = {}
         self.add_exception_handler(Exception, _problem)
 
     def enter(
@@ -121,9 +122,80 @@ class ServeAPI(FastAPI):
 
         return register
 
+    def lock(self, name: str) -> Callable[[Handler], Handler]:
+        """Make the decorated handler the form of the question `name`: any of `data` and `request` in, a `Model` out."""
+        return partial(_register, self.locks, name)
+
+    def lease(self, name: str) -> Callable[[Handler], Handler]:
+        """Let the decorated handler take answers to `name`: any of `data`, `inputs` and `request` in, the result out.
+
+        It may raise `InputsError`: then the question stays open. Without a handler the inputs are the result.
+        """
+        return partial(_register, self.leases, name)
+
+    question = lock
+    answer = lease
+
+    async def ask_for(self, name: str, data: Any, request: Request) -> Model:
+        """The form of a question."""
+        form = await _called(self.locks[name], {"data": data, "request": request})
+        if not isinstance(form, Model):
+            raise TypeError(f"the handler of the question {name!r} returned a {type(form).__name__}, not a forms.Model")
+        return form
+
+    async def take_answer(self, name: str, data: Any, inputs: Mapping[str, Any], request: Request) -> Any:
+        """What an answer amounts to. Raises `InputsError`."""
+        handler = self.leases.get(name)
+        return (
+            inputs
+            if handler is None
+            else await _called(handler, {"data": data, "inputs": dict(inputs), "request": request})
+        )
+
     def flow(self, wanted: str) -> Flow | None:
         """The flow at this path, or of this name."""
         return self.flows.get(wanted) or next((each for each in self.flows.values() if each.name == wanted), None)
+
+    def flow_of(self, handler: Callable[..., Any] | None) -> Flow | None:
+        """The flow that this handler enters."""
+        return next((each for each in self.flows.values() if each.handler is handler), None)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; `request.state.user` and `.prefix` say for whom and below which address."""
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            state = scope.setdefault("state", {})
+            state.setdefault("user", headers.get("x-windlass-user") or headers.get("x-kodosumi_user"))
+            state.setdefault("prefix", headers.get("x-windlass-base") or headers.get("x-kodosumi_base"))
+        await super().__call__(scope, receive, send)
+
+    def get(self, path: str, **settings: Any) -> Callable[[Handler], Handler]:
+        """A plain route; `entry=True` marks it as a flow, `author organization version` say more about it."""
+        return super().get(path, **_marked(settings))
+
+    def post(self, path: str, **settings: Any) -> Callable[[Handler], Handler]:
+        """A plain route, as `get`."""
+        return super().post(path, **_marked(settings))
+
+    def put(self, path: str, **settings: Any) -> Callable[[Handler], Handler]:
+        """A plain route, as `get`."""
+        return super().put(path, **_marked(settings))
+
+    def delete(self, path: str, **settings: Any) -> Callable[[Handler], Handler]:
+        """A plain route, as `get`."""
+        return super().delete(path, **_marked(settings))
+
+    def patch(self, path: str, **settings: Any) -> Callable[[Handler], Handler]:
+        """A plain route, as `get`."""
+        return super().patch(path, **_marked(settings))
+
+    def options(self, path: str, **settings: Any) -> Callable[[Handler], Handler]:
+        """A plain route, as `get`."""
+        return super().options(path, **_marked(settings))
+
+    def head(self, path: str, **settings: Any) -> Callable[[Handler], Handler]:
+        """A plain route, as `get`."""
+        return super().head(path, **_marked(settings))
 
     def _add_routes(self, flow: Flow, extra: dict[str, Any], settings: dict[str, Any]) -> None:
         async def describe() -> dict[str, Any]:
@@ -146,10 +218,31 @@ class ServeAPI(FastAPI):
             )
 
 
+async def _called(handler: Callable[..., Any], offered: Mapping[str, Any]) -> Any:
+    """Call a handler, async or not, with what it asks for of what is offered."""
+    arguments = chosen(handler, offered)
+    if iscoroutinefunction(handler):
+        return await handler(**arguments)
+    return await run_in_threadpool(handler, **arguments)
+
+
+def _marked(settings: dict[str, Any]) -> dict[str, Any]:
+    """FastAPI's settings of a route, with our marks in its part of the API document."""
+    credits_ = {name: settings.pop(name, None) for name in ("author", "organization", "version")}
+    marks: dict[str, Any] = {f"x-{name}": value for name, value in credits_.items() if value is not None}
+    if settings.pop("entry", False):
+        marks |= {"x-kodosumi": True, "x-windlass": True}
+    extra: dict[str, Any] = {**marks, **(settings.pop("openapi_extra", None) or {})}
+    return {**settings, "openapi_extra": extra} if extra else settings
+
+
+def _register(handlers: dict[str, Callable[..., Any]], name: str, handler: Handler) -> Handler:
+    handlers[name] = handler
+    return handler
+
+
 async def _answer(flow: Flow, request: Request) -> JSONResponse:
     elements = flow.model.get_model()
-    request.state.user = request.headers.get("x-windlass-user")
-    request.state.prefix = request.headers.get("x-windlass-base")
     try:
         await flow.enter(flow.checked(await _body(request)), request)
     except InputsError as refused:

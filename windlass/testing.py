@@ -4,6 +4,7 @@ import asyncio
 import inspect
 from typing import Any
 
+from windlass.asking import Asking
 from windlass.contracts.events import EventKind, Payload
 from windlass.steps import StepCall
 from windlass.tracer import RunFacts, Tracer
@@ -15,6 +16,7 @@ class _Recorded:
     def __init__(self, fid: str) -> None:
         self.facts = RunFacts(run_id=fid)
         self.events: list[tuple[EventKind, Payload]] = []
+        self.answers: dict[str, Any] = {}
 
     async def report(self, kind: EventKind, payload: Payload) -> None:
         self.report_sync(kind, payload)
@@ -36,6 +38,13 @@ class _Recorded:
         self.report_sync(EventKind.STEP, {"name": "sleep", "state": "done", "args": str(seconds)})
         await asyncio.sleep(0)
 
+    async def ask(self, call: Asking) -> Any:
+        form = call.own_form()
+        asked = {"kind": "ask" if form else "form", "name": call.name, "data": call.plain_data, "state": "open"}
+        self.report_sync(EventKind.QUESTION, asked)
+        await asyncio.sleep(0)
+        return self.answers.get(call.name, {})
+
     def _done(self, call: StepCall, value: Any) -> Any:
         packed = call.pack(value)
         self.report_sync(EventKind.STEP, {"name": call.name, "state": "done", "result": packed})
@@ -43,9 +52,13 @@ class _Recorded:
 
 
 class TracerMock(Tracer):
-    """A tracer without a run: `.events` lists `(kind, payload)`, a step calls its function, a sleep returns at once."""
+    """A tracer without a run: `.events` lists `(kind, payload)`, a step calls its function, a sleep returns at once.
+
+    A question is answered by what `.answers` holds under its name, else by `{}`.
+    """
 
     def __init__(self, fid: str = "mock") -> None:
         recorded = _Recorded(fid)
         super().__init__(recorded)
         self.events = recorded.events
+        self.answers = recorded.answers

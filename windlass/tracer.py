@@ -1,11 +1,14 @@
 """Tracer: how an agent reports progress and makes its work durable, from inside a run."""
 
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, overload
 
+from windlass.asking import Asking
 from windlass.contracts.events import EventKind, Payload
+from windlass.contracts.questions import DEFAULT_TIMEOUT_S
+from windlass.forms import Model
 from windlass.response import HTML, Markdown, Text
 from windlass.steps import StepCall
 from windlass.values import typed
@@ -52,9 +55,13 @@ class Reports(Protocol):
         """Wait; the time is recorded."""
         ...
 
+    async def ask(self, call: Asking) -> Any:
+        """Ask a person and wait for the answer."""
+        ...
+
 
 class Tracer:
-    """Report progress, results, steps and sleeps from inside a run.
+    """Report progress, results, steps, sleeps and questions from inside a run.
 
     Each `…_sync` method is the twin for code that cannot await; inside a thread it waits like its twin.
     """
@@ -198,6 +205,30 @@ class Tracer:
     ) -> T:
         """`step` for threads."""
         return self._reports.step_sync(StepCall(name, function, args, kwargs, key, once))
+
+    async def lock(self, name: str, data: Any = None, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - Kodosumi's
+        """Show a person the form that the service registered with `@app.lock(name)`, and wait for the answer.
+
+        The question outlasts every crash and is asked once. Raises TimeoutError when nobody answers within `timeout`
+        seconds (three hours, unless said otherwise).
+        """
+        return await self._reports.ask(Asking(name, data, DEFAULT_TIMEOUT_S if timeout is None else timeout))
+
+    async def ask(
+        self,
+        question: str,
+        data: Any = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - Kodosumi's
+        *,
+        form: Model | None = None,
+        options: Sequence[str] = (),
+    ) -> Any:
+        """Ask a person and wait, as `lock` does: by the form of that name, by a `form` made here, or in plain words.
+
+        With a `form` the answer is a dict of its fields; with `options` it is one of them; with neither it is text.
+        """
+        timeout_s = DEFAULT_TIMEOUT_S if timeout is None else timeout
+        return await self._reports.ask(Asking(question, data, timeout_s, form, options, is_free=True))
 
     async def sleep(self, seconds: float) -> None:
         """Wait without holding anything: the timer is recorded, and a run started again waits only for the rest."""

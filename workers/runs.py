@@ -1,10 +1,13 @@
 """The role `runs`: run workflows, and the activities that drive agents."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+import structlog
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -13,7 +16,7 @@ from activities.adapters.hosts import HostExecutor
 from activities.claude import ClaudeRuns
 from activities.models import ClaudeExecutor
 from activities.runs import STOP_CHANNEL, Outside, RunActivities
-from windlass.contracts import queues
+from windlass.contracts import questions, queues
 from windlass.contracts.ids import RunId
 from windlass.core.artifacts import Artifacts
 from windlass.core.events import Events
@@ -27,6 +30,8 @@ from workflows.runs import RunWorkflow
 
 DRIVEN_AT_ONCE = 2000
 CACHED_WORKFLOWS = 500
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 async def serve(settings: Settings) -> None:
@@ -78,15 +83,26 @@ def run_activities(parts: Parts) -> RunActivities:
             executors={"flow": HostExecutor(executions, sockets(parts.settings)), "claude": claude},
         )
     )
-    stopping: set[asyncio.Task[bool]] = set()
-
-    def stop(run_id: str) -> None:
-        task = asyncio.ensure_future(activities.stop_here(RunId(UUID(run_id))))
-        stopping.add(task)
-        task.add_done_callback(stopping.discard)
-
-    parts.listener.on(STOP_CHANNEL, stop)
+    parts.listener.on(STOP_CHANNEL, _heard(activities.stop_here))
+    parts.listener.on(questions.CHANNEL, _heard(activities.answer_here))
     return activities
+
+
+def _heard(act: Callable[[RunId], Coroutine[Any, Any, object]]) -> Callable[[str], None]:
+    """Do something to the run whose id is heard; what fails is found out again by the next poll."""
+    acting: set[asyncio.Task[object]] = set()
+
+    def hear(run_id: str) -> None:
+        task = asyncio.ensure_future(act(RunId(UUID(run_id))))
+        acting.add(task)
+        task.add_done_callback(_forget)
+
+    def _forget(task: asyncio.Task[object]) -> None:
+        acting.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.warning("a message about a run had no effect", reason=repr(task.exception()))
+
+    return hear
 
 
 def model(settings: Settings) -> ClaudeMessages:

@@ -31,6 +31,7 @@ class RunWorkflow:
         self._attempt = 1
         self._cancel_reason: str | None = None
         self._resumed = False
+        self._waited = timedelta()  # for people: it counts for no time limit
         self._driving: workflow.ActivityHandle[DriveOutcome] | None = None
 
     @workflow.run
@@ -66,12 +67,21 @@ class RunWorkflow:
                 return await self._stopped(timed_out=True)
             outcome = await self._drive()
             if outcome.end is DriveEnd.PARKED:
-                await self._wait("parked", outcome.parked_s)
+                await self._park(outcome)
             elif self._may_try_again(outcome):
                 await self._wait(f"before attempt {self._attempt + 1}: {outcome.error_type}", self._backoff_s())
                 self._attempt += 1
             else:
                 return outcome
+
+    async def _park(self, outcome: DriveOutcome) -> None:
+        """Wait for the timer, a report or a cancel; while it waits for people the time limit does too."""
+        if not outcome.awaiting:
+            return await self._wait("parked", outcome.parked_s)
+        began = workflow.now()
+        await self._wait("waits for an answer", outcome.parked_s, limited=False)
+        self._waited += workflow.now() - began + timedelta(seconds=outcome.waited_s)
+        return None
 
     def _may_try_again(self, outcome: DriveOutcome) -> bool:
         return outcome.end is DriveEnd.FAILED and outcome.retryable and self._attempt < self._request.max_attempts
@@ -109,7 +119,7 @@ class RunWorkflow:
     def _time_left(self) -> timedelta | None:
         if self._request.timeout_s is None:
             return None
-        elapsed = workflow.now() - workflow.info().start_time
+        elapsed = workflow.now() - workflow.info().start_time - self._waited
         return max(timedelta(seconds=self._request.timeout_s) - elapsed, timedelta())
 
     async def _stopped(self, *, timed_out: bool = False) -> DriveOutcome:
@@ -142,10 +152,10 @@ class RunWorkflow:
             driving.cancel()
             return None
 
-    async def _wait(self, reason: str, seconds: float | None) -> None:
+    async def _wait(self, reason: str, seconds: float | None, *, limited: bool = True) -> None:
         """Hold the run for nothing but its workflow, until its timer, a report or a cancel."""
         limits = [timedelta(seconds=max(seconds, 0.001))] if seconds is not None else []
-        limits += [left for left in (self._time_left(),) if left is not None]
+        limits += [left for left in (self._time_left(),) if left is not None and limited]
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
                 lambda: self._resumed or self._cancel_reason is not None,

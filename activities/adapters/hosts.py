@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import orjson
 
 from activities.executors import (
     Began,
+    Due,
     Ended,
     ExecutionLost,
     OwnProcessDied,
@@ -149,6 +150,11 @@ class HostExecution:
         with contextlib.suppress(ExecutionLost):  # the reader notices
             await self._line.send({"op": "cancel", "run_id": str(self._attached.run_id)})
 
+    async def answer(self, questions: Sequence[Payload]) -> None:
+        """Tell the host where the run's questions stand."""
+        with contextlib.suppress(ExecutionLost):  # the reader notices; an attach tells it again
+            await self._line.send({"op": "answers", "questions": list(questions)})
+
     async def settle(self) -> None:
         """Tell the host that the end is stored, so that it forgets the run."""
         with contextlib.suppress(ExecutionLost):  # a host that is gone has forgotten it
@@ -172,7 +178,8 @@ def _attach(attached: Attached, *, isolate: bool) -> Payload:
         "epoch": attached.epoch,
         "attempt": attached.attempt,
     }
-    return {"op": "attach", "run": run, "steps": record["steps"], "isolate": isolate}
+    known = {"steps": record["steps"], "questions": record["questions"]}
+    return {"op": "attach", "run": run, **known, "isolate": isolate}
 
 
 def _report(message: Payload) -> Report | None:
@@ -186,12 +193,20 @@ def _report(message: Payload) -> Report | None:
         case "delta":
             return Writing(message["item"], message["order"], message["text"])
         case "parked":
-            return Parked(_seconds_until(message.get("until")))
+            return Parked(_seconds_until(message.get("until")), bool(message.get("awaiting")))
         case "end":
             end = ENDS[message["outcome"]]
             return Ended(end, message.get("value"), message.get("error"), retryable=message["outcome"] == "failed")
         case "died":
             raise OwnProcessDied(str(message.get("reason", "")))
+        case _:
+            return _rare(message)
+
+
+def _rare(message: Payload) -> Report | None:
+    match message.get("op"):
+        case "due":
+            return Due()
         case "error":
             return _refused(str(message.get("reason", "the host refused the run")))
         case _:

@@ -2,13 +2,14 @@
 
 from fastapi import APIRouter
 
-from api.pages import agents, audit, files, find, home, live, runs, services, settings, signin, start, system
+from api.pages import agents, audit, files, find, home, live, questions, runs, services, settings, signin, start, system
 
 ROUTERS: tuple[APIRouter, ...] = (
     files.router,
     signin.router,
     home.router,
     runs.router,
+    questions.router,
     start.router,
     agents.router,
     services.router,

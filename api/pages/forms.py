@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from api.pages.markdown import markdown
+from api.pages.markdown import cleaned, markdown
 from api.pages.rendering import Form
 from api.pages.typed import to_json
+from windlass.forms.validation import conditions
 
 TEXTS = frozenset(
     {"text", "number", "password", "email", "url", "tel", "search", "date", "time", "datetime-local", "month", "week"}
@@ -17,7 +18,16 @@ LIMITS = {  # setting of an element: attribute of the field
     "min_datetime": "min", "max_datetime": "max", "min_month": "min", "max_month": "max", "min_week": "min",
     "max_week": "max",
 }  # fmt: skip
+LOOKS = {
+    "textarea": "area", "boolean": "check", "select": "select", "radio": "radio", "hidden": "hidden", "color": "plain",
+    "range": "plain", "file": "files",
+}  # fmt: skip
+BUTTONS = frozenset({"submit", "cancel", "action"})
 PREFIX = "in-"  # of a field's name, so that an agent's field never meets one of ours
+ADD, REMOVE = "form-add", "form-remove"  # buttons of a group: they change the form and send nothing off
+
+Elements = Sequence[Mapping[str, Any]]
+Errors = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +41,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One element as it is drawn; `look` chooses how."""
+    """One element as it is drawn; `look` chooses how. A group has its entries, each a row of fields."""
 
     look: str
     name: str = ""
@@ -46,55 +56,99 @@ class Field:
     options: tuple[Option, ...] = ()
     limits: tuple[tuple[str, str], ...] = ()
     errors: tuple[str, ...] = ()
+    shown_if: str = ""  # JSON: field id to the values of which it must have one
+    entries: tuple[tuple["Field", ...], ...] = ()
+    is_full: bool = False
 
     @property
     def id(self) -> str:
         """The id of the field in the page."""
         return PREFIX + self.name
 
+    @property
+    def inner(self) -> "tuple[Field, ...]":
+        """The fields of all entries of a group."""
+        return tuple(field for entry in self.entries for field in entry)
+
+
+@dataclass(frozen=True, slots=True)
+class Buttons:
+    """What a form can be sent with: its main button, and those that say which one they were."""
+
+    submit: str
+    actions: tuple[tuple[str, str, str], ...] = ()  # name, value, text
+
 
 def fields(
-    elements: Sequence[Mapping[str, Any]],
-    values: Mapping[str, Any] | None = None,
-    errors: Mapping[str, Sequence[str]] | None = None,
+    elements: Elements, values: Mapping[str, Any] | None = None, errors: Errors | None = None, within: str = ""
 ) -> tuple[Field, ...]:
     """The elements as fields, filled with `values` or, without them, with the form's own."""
-    return tuple(drawn for element in elements if (drawn := draw_field(element, values, errors or {})) is not None)
+    drawn = (draw_field(element, values, errors or {}, within) for element in elements)
+    return tuple(each for each in drawn if each is not None)
 
 
 def draw_field(
-    element: Mapping[str, Any], values: Mapping[str, Any] | None, errors: Mapping[str, Sequence[str]]
+    element: Mapping[str, Any], values: Mapping[str, Any] | None, errors: Errors, within: str
 ) -> Field | None:
     """One element; None for what only says where something goes."""
     kind, name = str(element.get("type", "")), str(element.get("name") or "")
-    if kind in ("markdown", "html", "none"):
+    if kind in ("markdown", "none"):
         return Field("prose", html=markdown(str(element.get("text") or "")), label=str(element.get("label") or ""))
-    if not name or kind in ("submit", "cancel", "errors", "action"):
+    if kind in ("html", "break", "hr"):
+        return Field("prose", html=cleaned(str(element.get("text") or "")))
+    if not name or kind in BUTTONS:
         return None
     content = element.get("value") if values is None else values.get(name)
+    if kind == "group":
+        return draw_group(element, content, errors, within)
+    asked = conditions(element)
     return Field(
         look=look_of(kind),
-        name=name,
+        name=within + name,
         label=str(element.get("label") or name),
         value="" if content is None or kind == "boolean" else as_text(content),
-        required=bool(element.get("required")),
+        required=bool(element.get("required")) and not asked,
         placeholder=str(element.get("placeholder") or ""),
         html=str(element.get("option") or "on") if kind == "boolean" else kind,
         checked=content in (True, "on", "true"),
-        multiple=bool(element.get("multiple")),
+        multiple=bool(element.get("multiple") or element.get("directory")),
         rows=min(max(int(element.get("rows") or 4), 2), 24),
         options=options(element, content, fresh=values is None),
         limits=tuple((LIMITS[key], as_text(element[key])) for key in LIMITS if element.get(key) is not None),
-        errors=tuple(errors.get(name, ())),
+        errors=tuple(errors.get(within + name, ())),
+        shown_if=to_json({PREFIX + within + other: wanted for other, wanted in asked.items()}) if asked else "",
     )
+
+
+def draw_group(element: Mapping[str, Any], content: Any, errors: Errors, within: str) -> Field:
+    """A group with as many entries as there are, at least those it needs."""
+    name, children = str(element["name"]), cast("Elements", element.get("elements") or ())
+    entries: list[Any] = list(cast("list[Any]", content)) if isinstance(content, list) else []
+    entries += [None] * (int(element.get("min_items") or 0) - len(entries))
+    asked = conditions(element)
+    return Field(
+        "group",
+        name=within + name,
+        label=str(element.get("label") or name),
+        required=bool(element.get("min_items")),
+        entries=tuple(fields(children, each, errors, f"{within}{name}.{place}.") for place, each in enumerate(entries)),
+        is_full=element.get("max_items") is not None and len(entries) >= element["max_items"],
+        errors=tuple(errors.get(within + name, ())),
+        shown_if=to_json({PREFIX + within + other: wanted for other, wanted in asked.items()}) if asked else "",
+    )
+
+
+def buttons(elements: Elements, otherwise: str) -> Buttons:
+    """The buttons of a form; a form without a submit button gets one."""
+    texts = [str(each.get("text") or "") for each in elements if each.get("type") == "submit"]
+    actions = [each for each in elements if each.get("type") == "action"]
+    named = tuple((PREFIX + str(a["name"]), str(a["value"]), str(a.get("text") or a["value"])) for a in actions)
+    return Buttons(next(filter(None, texts), otherwise), named)
 
 
 def look_of(kind: str) -> str:
     """How a kind of element is drawn."""
-    if kind in TEXTS:
-        return "input"
-    known = {"textarea": "area", "boolean": "check", "select": "select", "radio": "radio", "hidden": "hidden"}
-    return known.get(kind, "plain" if kind in ("color", "range") else "input")
+    return "input" if kind in TEXTS else LOOKS.get(kind, "input")
 
 
 def options(element: Mapping[str, Any], content: Any, *, fresh: bool) -> tuple[Option, ...]:
@@ -116,24 +170,52 @@ def options(element: Mapping[str, Any], content: Any, *, fresh: bool) -> tuple[O
 
 
 def as_text(content: Any) -> str:
-    """A value as a field shows it."""
+    """A value as a field shows it: several texts one a line."""
+    if isinstance(content, list) and all(isinstance(each, str) for each in cast("list[Any]", content)):
+        return "\n".join(cast("list[str]", content))
     return content if isinstance(content, str) else to_json(content)
 
 
-def read_inputs(elements: Sequence[Mapping[str, Any]], form: Form) -> dict[str, Any]:
+def read_inputs(elements: Elements, form: Form, within: str = PREFIX) -> dict[str, Any]:
     """What was filled in, by the names of the elements; the agent's form checks it."""
     inputs: dict[str, Any] = {}
     for element in elements:
-        name, sent = str(element.get("name") or ""), form.get(f"{PREFIX}{element.get('name')}")
-        if not name or element.get("type") in ("submit", "cancel", "action"):
+        kind, name = element.get("type"), str(element.get("name") or "")
+        sent = form.get(within + name)
+        if not name or kind in ("submit", "cancel"):
             continue
-        if element.get("type") == "boolean":
+        if kind == "group":
+            inputs[name] = read_entries(element, form, within)
+        elif kind == "boolean":
             inputs[name] = sent is not None
-        elif element.get("multiple"):
+        elif element.get("multiple") and kind == "select":
             inputs[name] = sent or []
         elif sent is not None:
-            inputs[name] = sent[0].replace("\r\n", "\n")
+            text = sent[0].replace("\r\n", "\n")
+            inputs[name] = text.split() if kind == "file" and "\n" in text else text
     return inputs
+
+
+def read_entries(group: Mapping[str, Any], form: Form, within: str) -> list[dict[str, Any]]:
+    """The entries of a group: a hidden field of the group's name numbers each."""
+    numbers = [each for each in form.get(f"{within}{group['name']}", []) if each.isdecimal()]
+    children = cast("Elements", group.get("elements") or ())
+    return [read_inputs(children, form, f"{within}{group['name']}.{number}.") for number in numbers]
+
+
+def rearranged(values: Mapping[str, Any], form: Form) -> dict[str, Any] | None:
+    """The values with one more entry, or one less, of a group; None when no such button was pressed."""
+    if added := form.get(ADD):
+        name = added[0].removeprefix(PREFIX)
+        return {**values, name: [*_list(values.get(name)), {}]}
+    if removed := form.get(REMOVE):
+        name, _, place = removed[0].removeprefix(PREFIX).rpartition(".")
+        return {**values, name: [each for at, each in enumerate(_list(values.get(name))) if str(at) != place]}
+    return None
+
+
+def _list(content: Any) -> list[Any]:
+    return cast("list[Any]", content) if isinstance(content, list) else []
 
 
 def errors_by_field(found: Sequence[Any]) -> dict[str, list[str]]:
@@ -142,3 +224,10 @@ def errors_by_field(found: Sequence[Any]) -> dict[str, list[str]]:
     for error in found:
         by_field.setdefault(str(error.field).removeprefix("inputs."), []).append(str(error.message))
     return by_field
+
+
+def problems(drawn: Sequence[Field], errors: Errors | None) -> list[tuple[str, str]]:
+    """Everything that is wrong with a form, each with the field it is about."""
+    every = [*drawn, *(inner for each in drawn for inner in each.inner)]
+    found = [(f"{each.label} {error}", each.id) for each in every for error in each.errors]
+    return found + [(error, "") for error in (errors or {}).get("_global_", ())]

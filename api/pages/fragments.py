@@ -31,6 +31,11 @@ def live_count(counts: Counts) -> Fragment:
     return Fragment("n-runs", f'<span class="count" id="n-runs">{counts.live_runs or ""}</span>')
 
 
+def needs_count(counts: Counts) -> Fragment:
+    """The number of questions that wait for the one who looks."""
+    return Fragment("n-home", f'<span class="count mine" id="n-home">{counts.needs or ""}</span>')
+
+
 def say(sentence: str) -> Fragment:
     """A sentence for those who listen to the page."""
     return Fragment("", str(escape(sentence)), "say")

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from api.dependencies import EngineDep
 from api.engine import Engine
 from api.pages.formats import Viewer
+from api.pages.questions import Card, needs
 from api.pages.rendering import page, viewer
 from api.pages.runs_list import LIVE, RunRow, load_rows, row
 from api.pages.shell import Place
@@ -47,6 +48,7 @@ class Failed:
 class HomePage:
     """The values of `home.html`."""
 
+    needs: tuple[Card, ...]
     running: tuple[RunRow, ...]
     live: int
     failed: tuple[Failed, ...]
@@ -75,6 +77,7 @@ class HomePage:
         services = await engine.services.catalogue(caller) if caller.may(Permission.SERVICES_READ) else []
         report = await examine(parts)
         return cls(
+            needs=await needs(engine, caller, seen),
             running=rows,
             live=live,
             failed=tuple(Failed(row(run, steps[run.id], seen, width=STRIP), run.steps_kept) for run in unseen),
@@ -96,5 +99,7 @@ class HomePage:
 async def home(request: Request, caller: RunReader, engine: EngineDep) -> Response:
     """What runs, what failed, what is ready to read."""
     shown = await HomePage.load(engine, caller, request.state.health, viewer(request))
-    place = Place("Home", (("Home", ""),), ("runs",), "page=home", live="live", main_action=not shown.is_first_visit)
+    place = Place(
+        "Home", (("Home", ""),), ("runs", "needs"), "page=home", live="live", main_action=not shown.is_first_visit
+    )
     return await page(request, caller, "home.html", place, {"view": shown, "shapes": SHAPES, "title": "Home"})

@@ -71,6 +71,8 @@ def read_text(event: Event, viewer: Viewer) -> tuple[str, str]:
         return status_text(payload)
     if event.kind is EventKind.STEP:
         return step_text(payload, viewer)
+    if event.kind in (EventKind.QUESTION, EventKind.ANSWER):
+        return question_text(event, viewer)
     if event.kind is EventKind.ERROR:
         return f"{payload.get('type', 'Error')}: {payload.get('message', '')}".rstrip(": "), tone
     if event.kind is EventKind.USAGE:
@@ -107,6 +109,18 @@ def step_text(payload: dict[str, Any], viewer: Viewer) -> tuple[str, str]:
             return f"{name}: its outcome is unknown, it is not run again", "err"
         case _:
             return f"{name} starts{arguments}" + (f", until {viewer.clock(until)}" if until else ""), ""
+
+
+def question_text(event: Event, viewer: Viewer) -> tuple[str, str]:
+    """What was asked, or what became of it."""
+    payload, name = event.payload, str(event.payload.get("name", ""))
+    if event.kind is EventKind.ANSWER:
+        return f"{name}: answered by {payload.get('by') or 'somebody'}: {to_json(payload.get('result'))}", "kept"
+    if payload.get("state") != "open":
+        return f"{name or 'question'}: {payload.get('state')}", "quiet"
+    until = parse_time(payload.get("expires_at"))
+    again = "asks again" if payload.get("errors") else "asks"
+    return f"{again}: {name}" + (f", until {viewer.clock(until)}" if until else ""), "ask"
 
 
 def usage_text(payload: dict[str, Any]) -> str:

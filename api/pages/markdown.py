@@ -31,6 +31,17 @@ def markdown(text: str) -> Markup:
     return Markup(clean)  # noqa: S704 - cleaned by nh3 just above
 
 
+def cleaned(text: str) -> Markup:
+    """The harmless part of somebody's HTML: what Markdown can say, and boxes around it; no forms, no styles."""
+    if len(text) > LONGEST:
+        return Markup("<pre>{}</pre>").format(text)
+    tags = TAGS | {"div", "span", "section", "small", "b", "i", "u", "dl", "dt", "dd"}
+    clean = nh3.clean(
+        text, tags=tags, attributes=ATTRIBUTES, url_schemes=SCHEMES, link_rel="noopener noreferrer nofollow"
+    )
+    return Markup(clean)  # noqa: S704 - cleaned by nh3 just above
+
+
 def words(text: str) -> str:
     """What Markdown says, without its marks."""
     return html.unescape(nh3.clean(_parser.render(text[:LONGEST]), tags=set()))

@@ -82,7 +82,7 @@ async def rail_counts(engine: Engine, caller: Caller) -> Counts:
     failed = 0
     if caller.may(Permission.SERVICES_READ):
         failed = sum(service.state == "unhealthy" for service in await engine.services.catalogue(caller))
-    return Counts(live, failed)
+    return Counts(live, failed, await engine.questions.waiting(caller))
 
 
 async def other_tenants(request: Request, caller: Caller) -> tuple[tuple[str, str], ...]:

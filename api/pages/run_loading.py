@@ -13,6 +13,8 @@ from api.pages.run_views import Facts
 from api.pages.spans import SPAN_KINDS, Span, SpanReader
 from windlass.contracts.events import Event, EventKind
 from windlass.core.callers import Caller
+from windlass.core.permissions import Permission
+from windlass.core.questions import Question, QuestionFilter
 from windlass.core.runs import Run
 
 OUTPUT_KINDS = (EventKind.RESULT, EventKind.FINAL)
@@ -20,6 +22,7 @@ DRAWN_KINDS = (*SPAN_KINDS, *OUTPUT_KINDS)
 MOST_PAGES = 6  # of 500 events; a longer run is drawn from its step records
 SEARCHED_PAGES = 20
 MOST_OUTPUTS = 200
+MOST_QUESTIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,15 @@ class Loading:
         spans, outputs = await self._spans(run)
         earlier = [await self._root(each) for each in tries if each.id != run.id] if address.together else []
         known = tuple(root for root in earlier if root is not None)
-        return Facts(run, steps, tries, spans, head.last_seq, outputs, known)
+        questions = await self.questions(run)
+        return Facts(run, steps, tries, spans, head.last_seq, outputs, questions, known)
+
+    async def questions(self, run: Run) -> Sequence[Question]:
+        """What the run asks, the open ones first."""
+        if not self.caller.may(Permission.QUESTIONS_READ):
+            return ()
+        found = await self.engine.questions.oldest(self.caller, QuestionFilter(run_id=run.id), limit=MOST_QUESTIONS)
+        return sorted(found, key=lambda each: not each.is_open)
 
     async def log(self, run: Run, last_seq: int, viewer: Viewer, address: RunAddress) -> Log:
         """The lines of the log that the view opens with."""

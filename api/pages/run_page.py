@@ -8,6 +8,7 @@ from typing import Any
 from api.pages.addresses import TABS, RunAddress
 from api.pages.formats import Viewer, counted, duration, money, tokens
 from api.pages.logs import Log
+from api.pages.questions import Card, card
 from api.pages.run_views import (
     Comparison,
     Facts,
@@ -91,6 +92,12 @@ class RunPage:
     dock: int
     temporal_url: str = ""
     problems: tuple[Problem, ...] = ()
+    questions: tuple[Card, ...] = ()
+
+    @property
+    def waiting(self) -> int:
+        """How many questions are open."""
+        return sum(each.is_open for each in self.questions)
 
     @property
     def tab(self) -> str:
@@ -138,6 +145,7 @@ def run_page(facts: Facts, log: Log, caller: Caller, viewer: Viewer, choice: Cho
         dock=choice.dock,
         temporal_url=choice.temporal_url,
         problems=choice.problems,
+        questions=tuple(card(each, caller, viewer) for each in facts.questions),
     )
 
 

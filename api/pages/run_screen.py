@@ -104,7 +104,8 @@ class RunScreen:
         runs, caller = self._loading.engine.runs, self._loading.caller
         run = await runs.get(caller, self._facts.run.id)
         steps = (await runs.steps(caller, [run.id]))[run.id]
-        self._facts = replace(self._facts, run=run, steps=steps)
+        questions = await self._loading.questions(run)
+        self._facts = replace(self._facts, run=run, steps=steps, questions=questions)
         self.is_stale, self._drawn_at = False, monotonic()
 
     def _lines(self, events: Sequence[Event], seen: Viewer) -> list[Fragment]:

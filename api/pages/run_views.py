@@ -15,6 +15,7 @@ from api.pages.typed import to_json
 from api.pages.values import Value, value
 from api.pages.waterfall import Waterfall, draw, leaves, row_id, waits_now, worked_and_waited
 from windlass.contracts.events import Event, EventKind
+from windlass.core.questions import Question
 from windlass.core.runs import Run, Step
 
 LONGEST_RESULT = 6000
@@ -31,6 +32,7 @@ class Facts:
     spans: SpanReader
     last_seq: int
     outputs: Sequence[Event]
+    questions: Sequence[Question] = ()  # the open ones first
     earlier: tuple[Span, ...] = ()  # the roots of earlier tries, where they are shown together
 
     def root(self) -> Span | None:

@@ -72,7 +72,7 @@ def place_of(facts: Facts, address: RunAddress) -> Place:
     """Where a run stands in the console."""
     run = facts.run
     crumbs = (("Runs", "/runs"), (run.agent, f"/agents/{run.agent}"), (str(run.id)[-8:], ""))
-    topics = (f"run:{run.id}", "runs") if run.is_live else ()
+    topics = (f"run:{run.id}", "runs", "needs") if run.is_live else ()
     return Place("Runs", crumbs, topics, address.query_string, "live" if run.is_live else "done", facts.last_seq)
 
 

@@ -9,12 +9,13 @@ from starlette.requests import Request
 
 from api.authentication import csrf_token
 from api.engine import Engine
-from api.pages.fragments import Fragment, live_count
+from api.pages.fragments import Fragment, live_count, needs_count
 from api.pages.home import HomePage
 from api.pages.rendering import rail_counts, templates, viewer
 from api.pages.runs_list import row
 from api.pages.shell import Counts, Frame, Place, Shell
 from api.pages.system import SHAPES, sentence
+from windlass.contracts.questions import TOPIC
 from windlass.core.callers import Caller
 from windlass.core.errors import NotFound
 from windlass.core.health import examine
@@ -64,14 +65,14 @@ class RailScreen(Endless):
         self._shown: Counts | None = None
 
     async def draw(self, updates: Sequence[Update]) -> list[Fragment]:
-        """The number of live runs, when it has changed."""
-        if "counts" not in changed_keys(updates, "runs"):
+        """The numbers of live runs and of open questions, when they have changed."""
+        if "counts" not in changed_keys(updates, "runs") and not changed_keys(updates, TOPIC):
             return []
         counts = await rail_counts(self._engine, self._caller)
         if counts == self._shown:
             return []
         self._shown = counts
-        return [live_count(counts)]
+        return [live_count(counts), needs_count(counts)]
 
 
 class ListScreen(Endless):
@@ -116,7 +117,7 @@ class HomeScreen(Endless):
 
     async def draw(self, updates: Sequence[Update]) -> list[Fragment]:
         """The page's content."""
-        self.is_stale = self.is_stale or bool(changed_keys(updates, "runs"))
+        self.is_stale = self.is_stale or bool(changed_keys(updates, "runs") or changed_keys(updates, TOPIC))
         if not self.is_stale or monotonic() - self._drawn_at < CALM_S:
             return []
         self.is_stale, self._drawn_at = False, monotonic()

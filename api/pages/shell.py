@@ -21,6 +21,7 @@ class Entry:
     icon: str
     count: str = ""
     bad: bool = False
+    mine: bool = False
     current: bool = False
 
 
@@ -30,6 +31,7 @@ class Counts:
 
     live_runs: int = 0
     failed_services: int = 0
+    needs: int = 0  # questions that wait for the caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ class Shell:
             build.append(self._entry("Services", "/services", "services", failed, bad=True))
         understand = (self._entry("Audit", "/audit", "audit"),) if may(Permission.AUDIT_READ) else ()
         return (
-            ("", (self._entry("Home", "/", "home"), self._runs)),
+            ("", (self._home, self._runs)),
             ("Build", tuple(build)),
             *((("Understand", understand),) if understand else ()),
             ("Operate", (self._entry("Health", "/system", "health"), operate)),
@@ -141,8 +143,13 @@ class Shell:
     def bottom(self) -> tuple[Entry, ...]:
         """The bottom bar of a phone."""
         more = Entry("More", "/more", "more", current=self.place.entry not in ("Home", "Runs", "Agents", "Health"))
-        home, agents = self._entry("Home", "/", "home"), self._entry("Agents", "/agents", "agents")
-        return (home, self._runs, agents, self._entry("Health", "/system", "health"), more)
+        agents = self._entry("Agents", "/agents", "agents")
+        return (self._home, self._runs, agents, self._entry("Health", "/system", "health"), more)
+
+    @property
+    def _home(self) -> Entry:
+        needs = str(self.counts.needs or "")
+        return Entry("Home", "/", "home", needs, mine=bool(needs), current=self.place.entry == "Home")
 
     @property
     def _runs(self) -> Entry:

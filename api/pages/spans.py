@@ -13,7 +13,10 @@ from windlass.contracts.events import Event, EventKind
 from windlass.core.runs import Step
 
 GROUP_FROM = 4  # so many steps of one name become one row
-SPAN_KINDS = (EventKind.STATUS, EventKind.STEP, EventKind.MESSAGE, EventKind.USAGE, EventKind.LOG)
+SPAN_KINDS = (
+    *(EventKind.STATUS, EventKind.STEP, EventKind.MESSAGE, EventKind.USAGE, EventKind.LOG),
+    *(EventKind.QUESTION, EventKind.ANSWER),
+)
 
 
 class Kind(StrEnum):
@@ -23,6 +26,7 @@ class Kind(StrEnum):
     MODEL = "model"
     STEP = "step"
     TIMER = "timer"
+    QUESTION = "question"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class SpanReader:
     _steps: dict[str, Span] = field(default_factory=dict[str, Span])
     _earlier: dict[str, list[Span]] = field(default_factory=dict[str, list[Span]])
     _models: dict[str, Span] = field(default_factory=dict[str, Span])
+    _questions: dict[str, Span] = field(default_factory=dict[str, Span])
     _costs: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
     _started_at: datetime | None = None
     _work_at: datetime | None = None
@@ -98,6 +103,8 @@ class SpanReader:
                 self._read_message(event)
             elif event.kind is EventKind.USAGE:
                 self._read_usage(event)
+            elif event.kind in (EventKind.QUESTION, EventKind.ANSWER):
+                self._read_question(event)
             elif event.kind is EventKind.LOG and event.payload.get("attempt"):
                 self._read_failed_call(event)
 
@@ -114,7 +121,7 @@ class SpanReader:
 
     def _children(self) -> tuple[Span, ...]:
         spans = [self._with_attempts(step) for step in self._steps.values()]
-        spans += self._models.values()
+        spans += [*self._models.values(), *self._questions.values()]
         spans.sort(key=lambda span: (span.started_at, span.seq))
         return grouped(spans)
 
@@ -144,7 +151,7 @@ class SpanReader:
     def _end(self, at: datetime) -> None:
         self._ended_at = at
         state, cause = ("lost", "had no end") if self._status == "finished" else ("cancelled", "stopped with the run")
-        for spans in (self._steps, self._models):
+        for spans in (self._steps, self._models, self._questions):
             for key, span in spans.items():
                 if span.is_open:
                     spans[key] = replace(span, state=state, ended_at=at, cause=cause)
@@ -188,6 +195,22 @@ class SpanReader:
         return Span(
             key, name, Kind.TIMER if is_sleep else Kind.STEP, "running", min(started_at, event.at), seq=event.seq
         )  # fmt: skip
+
+    def _read_question(self, event: Event) -> None:
+        payload = event.payload
+        key = str(payload.get("question_id", ""))
+        known = self._questions.get(key)
+        if event.kind is EventKind.QUESTION and payload.get("state") == "open":
+            span = known or Span(
+                f"question-{key}", str(payload.get("name")), Kind.QUESTION, "awaiting", event.at, seq=event.seq
+            )
+            note = "asked again" if known else ""
+            self._questions[key] = replace(span, state="awaiting", ended_at=None, kept=False, note=note)
+        elif known is not None:
+            is_answer = event.kind is EventKind.ANSWER
+            note = f"by {payload['by']}" if payload.get("by") else str(payload.get("state") or "")
+            state = "finished" if is_answer else "cancelled"
+            self._questions[key] = replace(known, state=state, ended_at=event.at, kept=is_answer, note=note)
 
     def _read_message(self, event: Event) -> None:
         payload = event.payload

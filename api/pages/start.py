@@ -13,7 +13,7 @@ from starlette.responses import Response
 from api.dependencies import CursorsDep, EngineDep
 from api.engine import Engine
 from api.pages.formats import MISSING, duration, money
-from api.pages.forms import errors_by_field, fields, read_inputs
+from api.pages.forms import buttons, errors_by_field, fields, problems, read_inputs, rearranged
 from api.pages.once import once_field, once_id
 from api.pages.rendering import Form, field, go, page, read_form
 from api.pages.shell import Place
@@ -77,12 +77,13 @@ async def start(request: Request, caller: RunStarter, engine: EngineDep, cursors
     form = read_form(request)
     agent = await engine.agents.get(caller, field(form, "agent", 200))
     filled = read_filled(agent, form)
+    if (values := rearranged(filled.values or {}, form)) is not None:
+        return await form_page(request, caller, engine, agent, replace(filled, values=values))
     try:
         run = await engine.runs.start(caller, replace(wish(agent, filled), id=once_id(cursors, caller, form)))
     except Invalid as problem:
         errors = errors_by_field(problem.errors)
-        wrong = Filled(filled.values, filled.title, filled.tags, filled.attempts, errors)
-        return await form_page(request, caller, engine, agent, wrong, 422)
+        return await form_page(request, caller, engine, agent, replace(filled, errors=errors), 422)
     return go(f"/runs/{run.id}")
 
 
@@ -115,13 +116,14 @@ async def form_page(
     """The form, beside what the agent usually takes and the same call for a terminal."""
     runs = await engine.runs.newest(caller, RunFilter(agent=agent.name), limit=LOOKED_AT)
     drawn = fields(agent.elements, filled.values, filled.errors)
-    problems = [(f"{each.label} {error}", each.id) for each in drawn for error in each.errors]
-    problems += [(error, "") for error in (filled.errors or {}).get("_global_", ())]
+    last = next((run for run in runs if run.created_by == caller.person_id), None)
     values = {
         "agent": agent,
         "fields": drawn,
         "filled": filled,
-        "problems": problems,
+        "problems": problems(drawn, filled.errors),
+        "buttons": buttons(agent.elements, "Start run"),
+        "last": last if filled.values is None else None,
         "once": once_field(request.state.cursors, caller),
         "usual": usual(runs),
         "curl": curl(request, agent, filled),

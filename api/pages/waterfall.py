@@ -12,7 +12,7 @@ from api.pages.spans import Kind, Span
 MOST_ROWS = 200
 SHORTEST_BAR = 0.35  # percent; what is shorter is drawn this wide
 LETTER = 1.36  # percent of the track that a letter beside a bar takes, where the track is narrow
-WAITING = (Kind.TIMER,)
+WAITING = (Kind.TIMER, Kind.QUESTION)
 
 
 @dataclass(frozen=True, slots=True)

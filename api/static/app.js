@@ -1,5 +1,6 @@
 // Makes pages live. Everything works without it; each module adds one thing.
 import { start as clocks } from "./clocks.js";
+import { start as forms } from "./forms.js";
 import { start as keys } from "./keys.js";
 import { start as live } from "./live.js";
 import { start as log } from "./log.js";
@@ -10,6 +11,7 @@ if (zone) document.cookie = `windlass_zone=${encodeURIComponent(zone)}; path=/; 
 prepare(document);
 clocks();
 swap();
+forms();
 log();
 live();
 keys();

@@ -1,7 +1,7 @@
 """Agents that follow a script, behind the port real ones stand behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from activities.executors import Ended, Report, Reported
 from windlass.contracts.events import EventKind, NewEvent, Payload
@@ -17,6 +17,7 @@ class Scripted:
     def __init__(self, *script: Report | Exception) -> None:
         self.script = script
         self.acknowledged: list[Mapping[str, int]] = []
+        self.questions: list[Payload] = []
         self.is_stopped = asyncio.Event()
         self.is_settled = False
         self.is_closed = False
@@ -37,6 +38,10 @@ class Scripted:
     async def stop(self) -> None:
         """Be stopped."""
         self.is_stopped.set()
+
+    async def answer(self, questions: Sequence[Payload]) -> None:
+        """Remember where the questions stand."""
+        self.questions = list(questions)
 
     async def settle(self) -> None:
         """Be forgotten."""

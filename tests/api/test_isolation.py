@@ -3,16 +3,20 @@
 import re
 from collections.abc import Iterator
 from typing import Any, cast
+from uuid import UUID
 
 import httpx
 import pytest
 
 from api.app import create_app
 from api.dependencies import State
-from tests.api.people import Organisation, Person
+from tests.api.people import Gateway, Organisation, Person
+from tests.core.asked import ask as ask_question
 from tests.declarations import Declared, declared
-from windlass.contracts.ids import new_id
+from windlass.contracts.ids import RunId, TenantId, new_id
+from windlass.core.executions import Executions
 from windlass.core.settings import Settings
+from windlass.core.wakeup import PollOnly
 
 TEXTUAL = {"/v1/agents/{name:path}", "/agents/{name:path}", "/assets/{version}/{name}"}
 BODIES: dict[str, dict[str, Any]] = {
@@ -22,6 +26,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /v1/api-keys/{key_id}": {"name": "Mine now"},
     "POST /v1/runs/{run_id}/cancel": {},
     "POST /v1/runs/{run_id}/retry": {},
+    "POST /v1/questions/{question_id}/answer": {"inputs": {"word": "mine"}},
+    "POST /v1/runs/{run_id}/questions/{question_id}/answer": {"inputs": {"word": "mine"}},
 }
 
 FORMS = {"POST /settings/members/{person_id}": {"role": "viewer"}}
@@ -40,14 +46,21 @@ async def created(person: Person, path: str, body: dict[str, Any]) -> dict[str, 
     return answer.json()
 
 
+async def asked(gateway: Gateway, whose: Organisation, run_id: str) -> str:
+    """An open question of a run."""
+    tenant_id, executions = TenantId(whose.id), Executions(gateway.state["database"], PollOnly())
+    return str(await ask_question(executions, tenant_id, RunId(UUID(run_id))))
+
+
 @pytest.fixture(scope="module")
-async def things(umbrella: Organisation) -> dict[str, str]:
+async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
     """One thing of every kind that belongs to somebody else, by the name its addresses use."""
     run = await created(umbrella.owner, "/v1/runs", {"agent": "claude", "inputs": {"prompt": "hi"}})
     service = {"name": "theirs", "project": "/srv/theirs", "import_path": "app:app", "enabled": False}
     sessions = (await umbrella.owner.http.get("/v1/auth/sessions")).json()["items"]
     return {
         "run_id": run["id"],
+        "question_id": await asked(gateway, umbrella, run["id"]),
         "name": (await created(umbrella.owner, "/v1/services", service))["name"],
         "key_id": (await created(umbrella.owner, "/v1/api-keys", {"name": "theirs"}))["id"],
         "person_id": str(umbrella.viewer.id),
@@ -90,7 +103,8 @@ async def test_a_thing_of_another_tenant_answers_like_one_that_does_not_exist(
 async def test_another_members_run_is_not_found_without_read_all(acme: Organisation, route: Declared):
     """A2."""
     run = await created(acme.builder, "/v1/runs", {"agent": "claude", "inputs": {"prompt": "hi"}})
-    mine, unknown = {"run_id": run["id"], "seq": "1"}, {"run_id": str(new_id()), "seq": "1"}
+    mine = {"run_id": run["id"], "question_id": str(new_id()), "seq": "1"}
+    unknown = {**mine, "run_id": str(new_id())}
 
     theirs, nothing = await ask(acme.operator, route, mine), await ask(acme.operator, route, unknown)
 

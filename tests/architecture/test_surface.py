@@ -11,7 +11,7 @@ import windlass
 import windlass.client
 import windlass.forms
 from activities.runs import STOP_CHANNEL, RunActivities
-from windlass.contracts import events, queues, runs
+from windlass.contracts import events, questions, queues, runs
 from windlass.contracts.ids import workflow_id
 from windlass.core.permissions import Permission, Role
 from windlass.tracer import Tracer
@@ -44,6 +44,10 @@ def test_workflow_ids_begin_with_the_tenant():
     assert workflow_id("tenant", "runs", "run") == "tenant/runs/run"
 
 
+def test_the_channel_on_which_answers_are_told_to_whoever_drives_a_run():
+    assert questions.CHANNEL == "answer"
+
+
 def test_the_channel_on_which_workers_of_two_versions_tell_each_other_to_stop():
     assert STOP_CHANNEL == "stop"
 
@@ -62,7 +66,10 @@ def _has_default(each: Field[Any]) -> bool:
     [
         (runs.RunInput, "tenant_id run_id agent title? owner? link? max_attempts? timeout_s?"),
         (runs.DriveInput, "tenant_id run_id attempt?"),
-        (runs.DriveOutcome, "end error_type? error_message? retryable? parked_s? steps? steps_total?"),
+        (
+            runs.DriveOutcome,
+            "end error_type? error_message? retryable? parked_s? steps? steps_total? awaiting? waited_s?",
+        ),
         (runs.StepLine, "name state ms? executions?"),
         (runs.EndInput, "tenant_id run_id status attempt? reason? error?"),
     ],
@@ -88,7 +95,8 @@ def test_event_kinds():
 
 
 def test_roles_and_permissions():
-    pinned = """me:read me:write agents:read runs:read runs:read-all runs:start runs:cancel runs:delete services:read
+    pinned = """me:read me:write agents:read runs:read runs:read-all runs:start runs:cancel runs:delete questions:read
+        questions:answer services:read
         services:write members:read members:write keys:read keys:write keys:all audit:read tenants:read tenants:create
         tenants:write tenants:own platform:read"""
 
@@ -105,20 +113,23 @@ def test_the_sdk():
 
 
 def test_the_tracer():
-    pinned = """action action_sync attempt debug debug_sync fid html html_sync is_tracer markdown markdown_sync result
-        result_sync run_id sleep step step_sync tenant_id text text_sync user_id warning warning_sync"""
+    pinned = """action action_sync ask attempt debug debug_sync fid html html_sync is_tracer lock markdown
+        markdown_sync result result_sync run_id sleep step step_sync tenant_id text text_sync user_id
+        warning warning_sync"""
 
     assert {name for name in vars(Tracer) if not name.startswith("_")} == set(pinned.split())
 
 
 def test_forms():
-    pinned = """Cancel Checkbox Errors InputArea InputNumber InputOption InputText Markdown Model Select Submit"""
+    pinned = """Action Break Cancel Checkbox DisplayInfo Errors Group HR HTML InputArea InputColor InputDate
+        InputDateTime InputEmail InputFiles InputHidden InputMonth InputNumber InputOption InputPassword InputRadio
+        InputRange InputSearch InputTel InputText InputTime InputUrl InputWeek Markdown Model Select Submit"""
 
     assert set(pinned.split()) <= set(windlass.forms.__all__)
 
 
 def test_the_client():
     pinned = """Agent ApiError AsyncClient Client CredentialStore Credentials Event FieldProblem Grant Key Me Member
-        Page Person Result Run Service Tenant Unreachable"""
+        Page Person Question Result Run Service Tenant Unreachable"""
 
     assert set(windlass.client.__all__) == set(pinned.split())

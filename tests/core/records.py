@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from windlass.contracts.events import EventKind, NewEvent
 from windlass.contracts.ids import PersonId, RunId, TenantId, new_id
@@ -39,6 +40,10 @@ class Letters:
     def cancelled(self, tenant_id: TenantId, run: Run) -> None:
         """The end of a run was asked for."""
         self.kept.append(("cancel", tenant_id, run.id))
+
+    def answered(self, tenant_id: TenantId, run_id: RunId, question_id: UUID) -> None:
+        """A question was answered."""
+        self.kept.append(("answer", tenant_id, run_id))
 
 
 @dataclass(frozen=True, slots=True)

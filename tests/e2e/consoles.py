@@ -72,6 +72,11 @@ class Play:
         stored = await self.executions.append(*where, [event])
         assert stored
 
+    async def ask(self, event: NewEvent) -> None:
+        """Put a question."""
+        where = self.attached.tenant_id, self.attached.run_id, self.attached.epoch
+        assert await self.executions.append(*where, [event])
+
     async def begin(self) -> None:
         """Say that the run runs."""
         await self.tell(EventKind.STATUS, status="running", attempt=1)

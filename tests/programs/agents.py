@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import Request
 
-from windlass import Launch, ServeAPI, Tracer, forms
+from windlass import InputsError, Launch, ServeAPI, Tracer, forms
 
 FORM = forms.Model(
     forms.InputText("folder", label="Where agent and test meet"),
@@ -116,6 +116,50 @@ async def sleep(inputs: dict[str, Any], tracer: Tracer) -> str:
     await asyncio.wait({sleeping, woken}, return_when=asyncio.FIRST_COMPLETED)
     await tracer.action("woken")
     return "rested"
+
+
+@app.lock("decide")
+def decide(data: dict[str, Any]) -> forms.Model:
+    """A question with a handler."""
+    return forms.Model(
+        forms.Markdown(f"# Decide about {data['what']}"),
+        forms.InputNumber("amount", label="Amount", required=True, min_value=1),
+        forms.Submit("Decide"),
+    )
+
+
+@app.lease("decide")
+def decided(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what only the service can know to be wrong."""
+    if inputs["amount"] == 13:
+        raise InputsError("we are superstitious", amount="must not be 13")
+    return {"decided": inputs["amount"]}
+
+
+@app.enter("/ask", FORM)
+async def enter_ask(inputs: dict[str, Any], request: Request) -> Launch:
+    return Launch(request, ask, inputs)
+
+
+async def ask(inputs: dict[str, Any], tracer: Tracer) -> str:
+    """A step, a question with a deadline of `n` seconds, a step."""
+    await tracer.step("before", take, inputs["folder"], 0, False)
+    try:
+        answer = await tracer.lock("decide", {"what": "lunch"}, timeout=inputs["n"])
+    except TimeoutError:
+        return "nobody answered"
+    await tracer.step("after", take, inputs["folder"], 1, False)
+    return f"decided {answer['decided']}"
+
+
+@app.enter("/ask_two", FORM)
+async def enter_ask_two(inputs: dict[str, Any], request: Request) -> Launch:
+    return Launch(request, ask_two, inputs)
+
+
+async def ask_two(tracer: Tracer) -> list[str]:
+    """Two questions at once, in plain words."""
+    return list(await asyncio.gather(tracer.ask("Where?"), tracer.ask("Which?", options=["left", "right"])))
 
 
 @app.enter("/trivial", forms.Model(forms.Submit("Start")))

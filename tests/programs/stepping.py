@@ -52,6 +52,31 @@ async def sleep_between(inputs: dict[str, Any], tracer: Tracer) -> dict[str, lis
     return {"taken": [first, await tracer.step("step 1", take_step, 1, inputs["marks"], 0)]}
 
 
+@app.lock("go on?")
+def may_go_on() -> forms.Model:
+    """Asks for a word."""
+    return forms.Model(forms.InputText("word", required=True), forms.Submit("Go on"))
+
+
+@app.lease("go on?")
+def went_on(inputs: dict[str, Any]) -> str:
+    """The word alone."""
+    return inputs["word"]
+
+
+@app.enter("/ask", forms.Model(forms.InputText("marks", required=True), forms.Submit("Start")))
+async def enter_ask(inputs: dict[str, Any], request: Request) -> Launch:
+    """Ask between two steps."""
+    return Launch(request, ask_between, inputs)
+
+
+async def ask_between(inputs: dict[str, Any], tracer: Tracer) -> dict[str, Any]:
+    """Take a step, ask, take another."""
+    first = await tracer.step("step 0", take_step, 0, inputs["marks"], 0)
+    word = await tracer.lock("go on?")
+    return {"taken": [first, await tracer.step("step 1", take_step, 1, inputs["marks"], 0)], "word": word}
+
+
 async def take_step(number: int, marks: str, seconds: float) -> int:
     """Leave a mark, then work."""
     file = os.open(marks, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

@@ -1,10 +1,11 @@
-"""Keep today's histories: `python -m tests.replay.export` plays every scenario on real parts.
+"""Keep today's histories: `python -m tests.replay.export [SCENARIO…]` plays scenarios, or all, on real parts.
 
 Histories are never edited and never deleted while a workflow that looks like them may still run.
 """
 
 import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -12,9 +13,12 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+from temporalio.api.enums.v1 import EventType
+
 from tests.parts import running_postgres, running_temporal, short_folder
 from tests.workflows.engines import Engine, Meeting, running_engine, settings_of, until
 from windlass.contracts.ids import RunId
+from windlass.core.questions import QuestionFilter
 
 HISTORIES = Path(__file__).parent / "histories"
 Scenario = Callable[[Engine, Meeting], Awaitable[RunId]]
@@ -76,16 +80,39 @@ async def parked_and_cancelled(engine: Engine, meeting: Meeting) -> RunId:
     return (await engine.ended(run_id)).id
 
 
+async def asked_and_answered(engine: Engine, meeting: Meeting) -> RunId:
+    """A question, and its answer, within a time limit that does not count the wait."""
+    run = await engine.start("agents/ask", meeting.inputs, timeout_s=60)
+    wanted = QuestionFilter(run_id=run.id)
+    await until(lambda: engine.gateway.questions.oldest(engine.caller, wanted))
+    await _is_left(engine, run.id)
+    (question,) = await engine.gateway.questions.oldest(engine.caller, wanted)
+    await engine.gateway.questions.answer(engine.caller, question.id, {"amount": 1})
+    return (await engine.ended(run.id)).id
+
+
+async def asked_in_vain(engine: Engine, meeting: Meeting) -> RunId:
+    """A question nobody answers in time."""
+    return (await engine.finished("agents/ask", {**meeting.inputs, "n": 4})).id
+
+
 async def _parked(engine: Engine, meeting: Meeting) -> RunId:
     run = await engine.start("agents/sleep", meeting.inputs)
     await meeting.appears("sleeping")
+    await _is_left(engine, run.id)
+    return run.id
+
+
+async def _is_left(engine: Engine, run_id: RunId) -> None:
+    """Wait until the run is parked."""
 
     async def is_left() -> bool:
-        description = await engine.workflow(run.id).describe()
-        return not description.raw_description.pending_activities
+        if (await engine.workflow(run_id).describe()).raw_description.pending_activities:
+            return False
+        history = await engine.workflow(run_id).fetch_history()
+        return history.events[-1].event_type == EventType.EVENT_TYPE_TIMER_STARTED
 
     await until(is_left)
-    return run.id
 
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -98,6 +125,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     cancelled_in_temporal,
     parked_and_woken,
     parked_and_cancelled,
+    asked_and_answered,
+    asked_in_vain,
 )
 
 
@@ -131,7 +160,8 @@ async def main() -> None:
         temporal = await stack.enter_async_context(running_temporal(folder))
         engine = await stack.enter_async_context(running_engine(settings_of(folder, postgres.url, temporal)))
         await engine.serve("agents")
-        for scenario in SCENARIOS:
+        wanted = sys.argv[1:]
+        for scenario in (each for each in SCENARIOS if not wanted or each.__name__ in wanted):
             print(await export(engine, scenario, Path(mkdtemp(dir=folder))))  # noqa: T201
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts import short_folder
 from tests.sdk.hosts import Host, running_host
+from tests.sdk.places import short_folder
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ class Log:
 
     events: list[Message] = field(default_factory=list[Message])
     repeats: int = 0
+    closed: dict[str, Message] = field(default_factory=dict[str, Message])
     _places: dict[tuple[str, int], Message] = field(default_factory=dict[tuple[str, int], Message])
 
     def store(self, event: Message) -> dict[str, int]:
@@ -46,6 +47,31 @@ class Log:
             record |= {name: payload[name] for name in ("result", "error", "until") if name in payload}
         return list(records.values())
 
+    def questions(self) -> list[Message]:
+        """The question records, as a driver sends them with an attach."""
+        records: dict[str, Message] = {}
+        for payload in self.of("question"):
+            records[payload["key"]] = {**payload, "answers": records.get(payload["key"], {}).get("answers", 0)}
+        return [record | self.closed.get(key, {}) for key, record in records.items()]
+
+    def answer(self, name: str, result: Any = None, nth: int = 0, **more: Any) -> None:
+        """Play the person who answers the n-th question of this name."""
+        question = list({q["key"]: q for q in self.questions() if q["name"] == name}.values())[nth]
+        known = self.closed.get(question["key"], {"answers": 0})
+        self.closed[question["key"]] = {
+            "state": "answered",
+            "result": result,
+            "by": "Ada",
+            "answers": known["answers"] + 1,
+            **more,
+        }
+
+    def expire(self, name: str) -> None:
+        """Let the time of a question be up."""
+        for question in self.questions():
+            if question["name"] == name:
+                self.closed[question["key"]] = {"state": "expired"}
+
     def results(self) -> dict[str, Any]:
         """The recorded result of each finished step, by name."""
         return {payload["name"]: payload["result"] for payload in self.of("step") if payload["state"] == "done"}
@@ -65,7 +91,8 @@ def attach(run: Message, log: Log | None = None, *, isolate: bool = False) -> Me
         "tenant_id": "acme",
         "user_id": "ada",
     }
-    return {"op": "attach", "run": {**defaults, **run}, "steps": log.steps() if log else [], "isolate": isolate}
+    known = {"steps": log.steps() if log else [], "questions": log.questions() if log else []}
+    return {"op": "attach", "run": {**defaults, **run}, **known, "isolate": isolate}
 
 
 def never(message: Message) -> bool:

@@ -226,3 +226,65 @@ def test_the_doctor_names_what_is_missing(home: Path):
     assert found["Python"]["state"] == "pass"
     assert found["Gateway"]["state"] == "fail"
     assert "make up" in found["Gateway"]["remedy"]
+
+
+QUESTION: dict[str, Any] = {
+    "id": "q1",
+    "run_id": "7",
+    "name": "Pay invoice 4711?",
+    "run_title": "Invoices",
+    "state": "open",
+    "data": {"amount": 812},
+    "elements": [
+        {"type": "markdown", "text": "Twice the rate."},
+        {"type": "radio", "name": "answer", "label": "Decision", "option": [{"name": "pay"}, {"name": "dispute"}]},
+    ],
+}
+
+
+def test_what_waits_is_listed(gateway: Gateway, home: Path):
+    gateway.answers["GET /v1/questions"] = {"items": [QUESTION], "next": None}
+
+    ran = windlass(gateway, home, "question", "list")
+
+    assert ran.code == 0
+    assert "Pay invoice 4711?" in ran.out
+    assert gateway.asked[0][0].startswith("GET /v1/questions?state=open")
+
+
+def test_a_question_is_shown_with_its_fields(gateway: Gateway, home: Path):
+    gateway.answers["GET /v1/questions/q1"] = QUESTION
+
+    ran = windlass(gateway, home, "question", "show", "q1")
+
+    assert "pay, dispute" in ran.out
+    assert "812" in ran.out
+
+
+def test_the_question_that_waits_longest_is_answered(gateway: Gateway, home: Path):
+    gateway.answers["GET /v1/questions"] = {"items": [QUESTION], "next": None}
+    gateway.answers["POST /v1/questions/q1/answer"] = {**QUESTION, "state": "answered", "unsettled": True}
+
+    ran = windlass(gateway, home, "question", "answer", "next", "answer=pay")
+
+    assert (ran.code, gateway.asked[-1]) == (0, ("POST /v1/questions/q1/answer", {"inputs": {"answer": "pay"}}))
+    assert "Run 7 goes on" in ran.out
+    assert "its handler looks at the answer" in ran.err
+
+
+def test_who_comes_second_is_told_who_was_first(gateway: Gateway, home: Path):
+    gateway.answers["GET /v1/questions/q1"] = QUESTION
+    problem = {"title": "Conflict", "status": 409, "detail": "Grace answered it at 14:23:00 UTC. That answer stands."}
+    gateway.answers["POST /v1/questions/q1/answer"] = (409, problem)
+
+    ran = windlass(gateway, home, "question", "answer", "q1", "answer=pay")
+
+    assert ran.code == 3
+    assert "Grace answered it" in ran.err
+
+
+def test_nothing_waits(gateway: Gateway, home: Path):
+    gateway.answers["GET /v1/questions"] = {"items": [], "next": None}
+
+    assert "Nothing waits for an answer." in windlass(gateway, home, "question", "list").out
+    assert windlass(gateway, home, "question", "answer", "next").code == 2

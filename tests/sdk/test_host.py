@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts import short_folder
 from tests.sdk.hosts import SERVICES, Drive, Host, is_step, running_host, start
 from tests.sdk.log import Log, Message, attach
+from tests.sdk.places import short_folder
 
 
 async def test_a_host_describes_its_flows(host: Host):

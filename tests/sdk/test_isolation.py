@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts import short_folder
 from tests.sdk.hosts import Drive, Host, is_step, prints, running_host
 from tests.sdk.log import Log
+from tests.sdk.places import short_folder
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.parts import short_folder
 from tests.sdk.hosts import Drive, Host, is_step, prints, running_host
 from tests.sdk.log import Log
+from tests.sdk.places import short_folder
 
 
 async def test_reports_wait_while_the_driver_has_not_stored_them(host: Host):

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import psutil
 
-from tests.parts import short_folder
 from tests.sdk.hosts import Drive, Driver, Host, running_host
 from tests.sdk.log import Log, Message, attach
+from tests.sdk.places import short_folder
 
 
 def parked(heard: Message) -> bool:

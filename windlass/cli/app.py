@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from windlass.cli import agents, doctor, keys, login, runs, services
+from windlass.cli import agents, doctor, keys, login, new, questions, runs, services
 from windlass.cli.screen import errors
 from windlass.cli.session import Options
 from windlass.client.errors import ApiError, Unreachable
@@ -23,8 +23,10 @@ app = typer.Typer(
 app.command("login")(login.login)
 app.command("logout")(login.logout)
 app.command("whoami")(login.whoami)
+app.command("new")(new.new)
 app.add_typer(agents.app, name="agents")
 app.add_typer(runs.app, name="run")
+app.add_typer(questions.app, name="question")
 app.add_typer(services.app, name="service")
 app.add_typer(keys.app, name="keys")
 app.command("doctor")(doctor.doctor)

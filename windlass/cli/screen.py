@@ -135,13 +135,27 @@ def summary(event: Event) -> str | None:
             return " ".join(str(part) for part in (payload.get("name"), payload.get("state"), took) if part)
         case "debug" | "stdout" | "stderr" | "log" | "message":
             return str(payload.get("text", ""))
+        case "question" | "answer":
+            return asked(payload)
         case "error":
             return f"{payload.get('type')}: {payload.get('message')}"
         case "usage":
             cost = payload.get("cost_usd")
             counts = f"{payload.get('input_tokens')} in, {payload.get('output_tokens')} out"
             return f"{payload.get('model')} {counts}, {'cost unknown' if cost is None else f'${cost}'}"
-        case "message.delta" | "meta" | "inputs":
-            return None
         case _:
-            return json.dumps(payload, ensure_ascii=False)
+            return other(event)
+
+
+def other(event: Event) -> str | None:
+    """The same of the kinds without a line of their own."""
+    hidden = event.kind in ("message.delta", "meta", "inputs")
+    return None if hidden else json.dumps(event.payload, ensure_ascii=False)
+
+
+def asked(payload: dict[str, Any]) -> str:
+    """A question, or what became of it."""
+    name, state = payload.get("name"), payload.get("state")
+    if "by" in payload:
+        return f"{name}: answered by {payload['by']}"
+    return f"{name}: open until {payload.get('expires_at')}" if state == "open" else f"{name or 'question'}: {state}"

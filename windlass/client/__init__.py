@@ -9,7 +9,21 @@ with Client("http://127.0.0.1:8700", api_key="wl_…") as client:
 from windlass.client.asynchronous import AsyncClient
 from windlass.client.credentials import Credentials, CredentialStore
 from windlass.client.errors import ApiError, FieldProblem, Unreachable
-from windlass.client.records import Agent, Event, Grant, Key, Me, Member, Page, Person, Result, Run, Service, Tenant
+from windlass.client.records import (
+    Agent,
+    Event,
+    Grant,
+    Key,
+    Me,
+    Member,
+    Page,
+    Person,
+    Question,
+    Result,
+    Run,
+    Service,
+    Tenant,
+)
 from windlass.client.sync import Client
 
 __all__ = [
@@ -27,6 +41,7 @@ __all__ = [
     "Member",
     "Page",
     "Person",
+    "Question",
     "Result",
     "Run",
     "Service",

@@ -13,7 +13,7 @@ from windlass.client.calls import PAUSES_S, Call, RunFilter, RunOptions
 from windlass.client.credentials import Bearer, Credentials, CredentialStore, MemoryStore
 from windlass.client.errors import Unreachable
 from windlass.client.frames import STREAM_TIMEOUT, Place
-from windlass.client.records import Agent, Event, Grant, Json, Key, Me, Member, Page, Result, Run, Service
+from windlass.client.records import Agent, Event, Grant, Json, Key, Me, Member, Page, Question, Result, Run, Service
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class AsyncClient:
         self._bearer = Bearer(self.url, MemoryStore(Credentials(api_key)) if api_key else store or MemoryStore())
         self.http = httpx.AsyncClient(base_url=self.url, auth=self._bearer, timeout=timeout_s)
         self.runs, self.agents, self.services = Runs(self), Agents(self), Services(self)
-        self.keys, self.members = Keys(self), Members(self)
+        self.keys, self.members, self.questions = Keys(self), Members(self), Questions(self)
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -150,6 +150,27 @@ class Runs:
                 async for chunk in response.aiter_bytes():
                     for event in place.take(chunk):
                         yield event
+
+
+class Questions:
+    """What runs ask people."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def list(
+        self, *, state: str | None = "open", run_id: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page[Question]:
+        """The questions of the runs one may see, the oldest first; without `state` those that are closed too."""
+        return await self._client.send(calls.list_questions(state, run_id, limit, cursor))
+
+    async def get(self, question_id: str) -> Question:
+        """A question with its form."""
+        return await self._client.send(calls.get_question(question_id))
+
+    async def answer(self, question_id: str, inputs: Json | None = None) -> Question:
+        """Answer it. Raises ApiError: 422 names each field, 409 says who was first."""
+        return await self._client.send(calls.answer_question(question_id, inputs or {}))
 
 
 class Agents:

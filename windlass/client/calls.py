@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from windlass.client.errors import ApiError
-from windlass.client.records import Agent, Event, Grant, Json, Key, Me, Member, Page, Result, Run, Service
+from windlass.client.records import Agent, Event, Grant, Json, Key, Me, Member, Page, Question, Result, Run, Service
 
 T = TypeVar("T")
 
@@ -191,6 +191,26 @@ def archive_run(run_id: str) -> Call[None]:
 def stream_path(run_id: str) -> str:
     """Where the events of a run stream."""
     return f"/v1/runs/{segment(run_id)}/stream"
+
+
+# --- questions ---
+
+
+def list_questions(state: str | None, run_id: str | None, limit: int, cursor: str | None) -> Call[Page[Question]]:
+    """The questions of the runs one may see."""
+    query: Json = {"state": state, "run_id": run_id, "limit": limit, "after": cursor}
+    return Call("GET", "/v1/questions", Page[Question].model_validate, query=query)
+
+
+def get_question(question_id: str) -> Call[Question]:
+    """A question with its form."""
+    return Call("GET", f"/v1/questions/{segment(question_id)}", Question.model_validate)
+
+
+def answer_question(question_id: str, inputs: Json) -> Call[Question]:
+    """Answer a question."""
+    path = f"/v1/questions/{segment(question_id)}/answer"
+    return Call("POST", path, Question.model_validate, {"inputs": inputs}, key=fresh_key())
 
 
 # --- agents, services, keys, members ---

@@ -80,6 +80,29 @@ class Result(Record):
     error: Json | None = None
 
 
+class Question(Record):
+    """What a run asks people, with its form and the JSON Schema of an answer."""
+
+    id: str
+    run_id: str
+    name: str
+    kind: str = ""
+    run_title: str = ""
+    agent: str = ""
+    data: Any = None
+    state: str = ""
+    elements: list[Json] = []
+    json_schema: Json | None = None
+    asked_at: datetime | None = None
+    expires_at: datetime | None = None
+    answered_at: datetime | None = None
+    answered_by_name: str | None = None
+    inputs: Json | None = None
+    result: Any = None
+    unsettled: bool = False
+    errors: dict[str, list[str]] | None = None
+
+
 class Agent(Record):
     """Something that can be run, with its form and the JSON Schema of its inputs."""
 

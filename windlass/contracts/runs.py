@@ -87,6 +87,9 @@ class DriveOutcome:
     parked_s: float | None = None
     steps: tuple[StepLine, ...] = ()
     steps_total: int = 0
+    awaiting: bool = False
+    """It is people that a parked run waits for; `waited_s`: already, before it was parked."""
+    waited_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from windlass.contracts.events import TERMINAL_STATUSES, EventKind, NewEvent
 from windlass.contracts.ids import RunId, TenantId
+from windlass.contracts.questions import TOPIC
 from windlass.contracts.runs import EndInput, RunStatus
 from windlass.core.database import Database
 from windlass.core.events import storable
@@ -14,6 +15,13 @@ from windlass.core.wakeup import Wakeup
 
 # Places of the driving activity's own events under the producer "run:{attempt}"; 1 and 2 are written by attach_run.
 META, RUNNING, ERROR, FINAL, TERMINAL = 3, 4, 900, 901, 902
+
+
+CHANGING = frozenset({EventKind.STATUS, EventKind.STEP, EventKind.QUESTION, EventKind.ANSWER})  # what lists show
+ATTACH = """
+select attach_run($1, $2, $3) as run, run_questions($1, $2, $3) as questions, (stream_head($1, $2)).last_seq as seq
+"""
+QUESTIONS = "select run_questions($1, $2, $3) as questions, (stream_head($1, $2)).last_seq as seq"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +59,22 @@ class Executions:
     async def attach(self, tenant_id: TenantId, run_id: RunId, attempt: int) -> Attached | None:
         """Take the run over with a new epoch. None: it was never recorded. The second time fences the first."""
         async with self._database.open() as connection:
-            record = await connection.fetchval("select attach_run($1, $2, $3)", tenant_id, run_id, attempt)
-        if record is None:
+            row = await connection.fetchrow(ATTACH, tenant_id, run_id, attempt)
+        if row is None or row["run"] is None:
             return None
+        record = {**row["run"], "questions": row["questions"], "seq": row["seq"]}
         self._wakeup.poke(tenant_id, run_id, record["seq"], changed=True)
         return Attached(tenant_id, run_id, attempt, record["epoch"], record)
+
+    async def questions(self, tenant_id: TenantId, run_id: RunId, attempt: int) -> list[dict[str, Any]]:
+        """The run's questions; those whose time is up expire now. The second time nothing changes."""
+        async with self._database.open() as connection:
+            row = await connection.fetchrow(QUESTIONS, tenant_id, run_id, attempt)
+        if row is None:
+            return []
+        self._wakeup.poke(tenant_id, run_id, row["seq"] or 0, changed=True)
+        self._wakeup.touch(TOPIC, tenant_id)
+        return row["questions"]
 
     async def peek(self, tenant_id: TenantId, run_id: RunId, attempt: int) -> Attached | None:
         """The run as it stands, without taking it over: no epoch, and only what finds its executor."""
@@ -83,8 +102,10 @@ class Executions:
             )
         stored = {row["n"] - 1: Stored(row["seq"], row["same"], row["fresh"]) for row in rows}
         if stored:
-            changed = any(event.kind in (EventKind.STATUS, EventKind.STEP) for event in events)
+            changed = any(event.kind in CHANGING for event in events)
             self._wakeup.poke(tenant_id, run_id, max(place.seq for place in stored.values()), changed=changed)
+            if any(event.kind is EventKind.QUESTION or is_terminal(event) for event in events):
+                self._wakeup.touch(TOPIC, tenant_id)
         return stored
 
     async def place(self, attached: Attached, boot_id: str) -> bool:

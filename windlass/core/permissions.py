@@ -31,6 +31,8 @@ class Permission(StrEnum):
     RUNS_START = "runs:start"
     RUNS_CANCEL = "runs:cancel"
     RUNS_DELETE = "runs:delete"
+    QUESTIONS_READ = "questions:read"
+    QUESTIONS_ANSWER = "questions:answer"
     SERVICES_READ = "services:read"
     SERVICES_WRITE = "services:write"
     MEMBERS_READ = "members:read"
@@ -50,9 +52,9 @@ P = Permission
 
 _EVERYBODY = frozenset(
     {P.ME_READ, P.ME_WRITE, P.AGENTS_READ, P.RUNS_READ, P.SERVICES_READ, P.MEMBERS_READ, P.TENANTS_READ, P.KEYS_READ}
-    | {P.KEYS_WRITE}
+    | {P.KEYS_WRITE, P.QUESTIONS_READ}
 )
-_WORK = frozenset({P.RUNS_START, P.RUNS_CANCEL, P.RUNS_DELETE})
+_WORK = frozenset({P.RUNS_START, P.RUNS_CANCEL, P.RUNS_DELETE, P.QUESTIONS_ANSWER})
 _BUILD = frozenset({P.SERVICES_WRITE})
 _ADMINISTER = frozenset({P.MEMBERS_WRITE, P.KEYS_ALL, P.AUDIT_READ, P.TENANTS_CREATE, P.TENANTS_WRITE})
 _OWN = frozenset({P.TENANTS_OWN})

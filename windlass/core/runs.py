@@ -251,7 +251,8 @@ class Runs:
             "retry_of": str(run.id),
         }
         kept = [key for key in kept_keys(steps, from_) if key != ENTER or values == run.inputs]
-        return await self._create(caller, row, kept, "run.retry")
+        copied = None if from_ == "start" else Copied(run.id, _cut(steps, from_))
+        return await self._create(caller, row, kept, "run.retry", copied)
 
     async def archive(self, caller: Caller, run_id: UUID) -> None:
         """Take a run that has ended out of the lists; its events stay until retention. Raises Conflict, NotFound."""
@@ -268,10 +269,16 @@ class Runs:
         async with self._database.tenant(caller.tenant_id) as connection:
             await connection.execute(query, _owner(caller))
 
-    async def _create(self, caller: Caller, row: dict[str, Any], kept: list[str] | None, action: str) -> Run:
+    async def _create(
+        self, caller: Caller, row: dict[str, Any], kept: list[str] | None, action: str, copied: "Copied | None" = None
+    ) -> Run:
         try:
             async with self._database.tenant(caller.tenant_id) as connection:
                 created = await connection.fetchrow("select * from create_run($1, $2, $3)", caller.tenant_id, row, kept)
+                if copied is not None:
+                    await connection.execute(
+                        "select copy_answers($1, $2, $3)", copied.of, UUID(row["id"]), copied.before
+                    )
                 run, after = _run(_known(created)), {"agent": row["agent"], "title": row["title"]}
                 await record(connection, caller, action, f"run:{run.id}", after=after)
         except asyncpg.UniqueViolationError:  # the same wish again: the answer to the first was lost
@@ -279,6 +286,19 @@ class Runs:
         self._messenger.started(caller.tenant_id, run)
         self._wakeup.poke(caller.tenant_id, run.id, 1, changed=True)
         return run
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """Whose answers a new try begins with: all, or those given `before` a moment."""
+
+    of: RunId
+    before: datetime | None
+
+
+def _cut(steps: Sequence[Step], from_: str | None) -> datetime | None:
+    """When the step began from which a new try goes on."""
+    return next((step.started_at for step in steps if from_ in (step.key, step.name)), None)
 
 
 def kept_keys(steps: Sequence[Step], from_: str | None) -> list[str]:

@@ -1,10 +1,11 @@
 """The elements a form is made of. `to_dict` is what is stored, sent and drawn."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
+from windlass.forms.drawing import draw
 from windlass.forms.validation import parse, pattern_of
 
 
@@ -21,6 +22,24 @@ class Element:
         """The value as a handler gets it; a `ValueError` says why it is refused."""
         return parse(self.to_dict(), value)
 
+    def render(self) -> str:
+        """The element as HTML; everything but the text of an `HTML` element is escaped."""
+        error: str | None = getattr(self, "error", None)
+        return draw(self.to_dict(), [error] if error else [])
+
+
+@dataclass(frozen=True)
+class HTML(Element):
+    """Text that is HTML already. Pages of the platform show what of it can do no harm."""
+
+    type: ClassVar[str] = "html"
+
+    text: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The text as it is."""
+        return {"type": self.type, "text": self.text}
+
 
 @dataclass(frozen=True)
 class Markdown(Element):
@@ -33,6 +52,38 @@ class Markdown(Element):
     def to_dict(self) -> dict[str, Any]:
         """The text without its common indentation."""
         return {"type": self.type, "text": textwrap.dedent(self.text).strip()}
+
+
+@dataclass(frozen=True)
+class Break(HTML):
+    """Some room between two elements."""
+
+    type: ClassVar[str] = "break"
+
+    text: str | None = '<div class="space"></div>'
+
+
+@dataclass(frozen=True)
+class HR(HTML):
+    """A line between two elements."""
+
+    type: ClassVar[str] = "hr"
+
+    text: str | None = '<hr class="medium"/>'
+
+
+@dataclass(frozen=True)
+class DisplayInfo(Element):
+    """Text beside a label, like a field that cannot be changed."""
+
+    type: ClassVar[str] = "none"
+
+    text: str | None = None
+    label: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The text and its label."""
+        return {"type": self.type, "text": self.text, "label": self.label}
 
 
 @dataclass(frozen=True)
@@ -65,18 +116,43 @@ class Cancel(_Button):
 
 
 @dataclass(frozen=True)
+class Action(Element):
+    """Another button that sends the form: the field `name` tells with its `value` that it was this one."""
+
+    type: ClassVar[str] = "action"
+
+    name: str
+    value: str
+    text: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The button and what it says when pressed."""
+        return {"type": self.type, "name": self.name, "value": self.value, "text": self.text}
+
+
+Condition = Mapping[str, Any]  # name of another field: the value, or the list of values, that show this one
+UNSTORED = frozenset({"error", "visible_if"})
+
+
+@dataclass(frozen=True)
 class _Field(Element):
-    """What every field has; `error` is a message shown beside it, never stored."""
+    """What every field has. `error` is shown beside it, never stored; `visible_if` says when it is asked at all."""
 
     name: str
     label: str | None = None
     value: Any = None
     required: bool = False
     error: str | None = field(default=None, kw_only=True)
+    visible_if: Condition | None = field(default=None, kw_only=True)
 
     def to_dict(self) -> dict[str, Any]:
-        settings = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "error"}
-        return {"type": self.type, **settings}
+        settings = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in UNSTORED}
+        return {"type": self.type, **settings, **shown_if(self.visible_if)}
+
+
+def shown_if(condition: Condition | None) -> dict[str, Any]:
+    """The condition as a part of the stored element: only when there is one."""
+    return {"visible_if": dict(condition)} if condition else {}
 
 
 @dataclass(frozen=True)
@@ -106,6 +182,47 @@ class InputNumber(InputText):
 
 
 @dataclass(frozen=True)
+class _Line(InputText):
+    min_length: int | None = None
+    max_length: int | None = None
+
+
+@dataclass(frozen=True)
+class InputPassword(_Line):
+    """One line that is not shown while it is written."""
+
+    type: ClassVar[str] = "password"
+
+
+@dataclass(frozen=True)
+class InputEmail(_Line):
+    """An e-mail address."""
+
+    type: ClassVar[str] = "email"
+
+
+@dataclass(frozen=True)
+class InputUrl(_Line):
+    """An address on the web: http or https."""
+
+    type: ClassVar[str] = "url"
+
+
+@dataclass(frozen=True)
+class InputTel(_Line):
+    """A telephone number: any text."""
+
+    type: ClassVar[str] = "tel"
+
+
+@dataclass(frozen=True)
+class InputSearch(_Line):
+    """Something to search for: any text."""
+
+    type: ClassVar[str] = "search"
+
+
+@dataclass(frozen=True)
 class InputArea(_Field):
     """Several lines of text."""
 
@@ -118,65 +235,123 @@ class InputArea(_Field):
 
 
 @dataclass(frozen=True)
-class Checkbox(Element):
-    """Something that is on or off; `option` is the text beside the box."""
+class InputDate(_Field):
+    """A day: `2026-01-31`."""
 
-    type: ClassVar[str] = "boolean"
+    type: ClassVar[str] = "date"
 
-    name: str
-    option: str = "on"
-    label: str | None = None
-    value: bool = False
-    error: str | None = field(default=None, kw_only=True)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The box with its state when the form is fresh."""
-        return {
-            "type": self.type,
-            "name": self.name,
-            "label": self.label,
-            "value": self.value,
-            "option": self.option,
-        }
+    placeholder: str | None = None
+    min_date: str | None = None
+    max_date: str | None = None
 
 
 @dataclass(frozen=True)
-class InputOption(Element):
-    """One choice of a `Select`; `value` says whether it is selected when the form is fresh."""
+class InputTime(_Field):
+    """A time of day: `09:30`; `step` is in seconds."""
 
-    type: ClassVar[str] = "option"
+    type: ClassVar[str] = "time"
 
-    name: str
-    label: str | None = None
-    value: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """The choice; its name is what is sent."""
-        return {"type": self.type, "name": self.name, "label": self.label, "value": self.value}
+    placeholder: str | None = None
+    min_time: str | None = None
+    max_time: str | None = None
+    step: int | None = None
 
 
 @dataclass(frozen=True)
-class Select(Element):
-    """A choice among options: one name, or with `multiple` a list of names in the order of the form."""
+class InputDateTime(_Field):
+    """A day and a time without a zone: `2026-01-31T09:30`; `step` is in seconds."""
 
-    type: ClassVar[str] = "select"
+    type: ClassVar[str] = "datetime-local"
+
+    placeholder: str | None = None
+    min_datetime: str | None = None
+    max_datetime: str | None = None
+    step: int | None = None
+
+
+@dataclass(frozen=True)
+class InputMonth(_Field):
+    """A month: `2026-01`."""
+
+    type: ClassVar[str] = "month"
+
+    min_month: str | None = None
+    max_month: str | None = None
+
+
+@dataclass(frozen=True)
+class InputWeek(_Field):
+    """A week: `2026-W05`."""
+
+    type: ClassVar[str] = "week"
+
+    min_week: str | None = None
+    max_week: str | None = None
+
+
+@dataclass(frozen=True)
+class InputColor(_Field):
+    """A colour: `#rrggbb`."""
+
+    type: ClassVar[str] = "color"
+
+
+@dataclass(frozen=True)
+class InputRange(_Field):
+    """A number between two others, a `float`; from 0 to 100 unless said otherwise."""
+
+    type: ClassVar[str] = "range"
+
+    min_value: float | None = None
+    max_value: float | None = None
+    step: float | None = None
+
+
+@dataclass(frozen=True)
+class InputHidden(Element):
+    """A value that is sent along and never shown."""
+
+    type: ClassVar[str] = "hidden"
 
     name: str
-    option: Sequence[InputOption] = ()
-    label: str | None = None
     value: Any = None
-    required: bool = False
-    multiple: bool = False
-    error: str | None = field(default=None, kw_only=True)
 
     def to_dict(self) -> dict[str, Any]:
-        """The choice with all its options."""
+        """The name and the value that is sent when nothing else is."""
+        return {"type": self.type, "name": self.name, "value": self.value}
+
+
+@dataclass(frozen=True)
+class InputFiles(_Field):
+    """Files by name, or where they are on the web; one, unless `multiple` or a whole `directory`."""
+
+    type: ClassVar[str] = "file"
+
+    multiple: bool = False
+    directory: bool = False
+
+
+@dataclass(frozen=True)
+class Group(Element):
+    """Fields that are asked as often as somebody wants; the value is a list of dicts, one per entry."""
+
+    type: ClassVar[str] = "group"
+
+    name: str
+    children: Sequence[Element] = ()
+    label: str | None = None
+    min_items: int = 0
+    max_items: int = 20
+    visible_if: Condition | None = field(default=None, kw_only=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The group with the elements of one entry."""
         return {
             "type": self.type,
             "name": self.name,
             "label": self.label,
-            "value": self.value,
-            "required": self.required,
-            "option": [each.to_dict() for each in self.option],
-            "error": self.error,
-        } | ({"multiple": True} if self.multiple else {})
+            "min_items": self.min_items,
+            "max_items": self.max_items,
+            "elements": [each.to_dict() for each in self.children],
+            **shown_if(self.visible_if),
+        }

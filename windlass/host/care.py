@@ -42,6 +42,7 @@ class Care:
 
     def __init__(self, setting: Setting) -> None:
         self.app = setting.app
+        self.agents = setting.agents
         self.watchdog = Watchdog(setting.agents, setting.patience)
         self.is_stopping = False
         self._setting = setting

@@ -61,6 +61,10 @@ class ChildRun:
         """Forget what is stored."""
         self._tell(message)
 
+    def answer(self, message: Message) -> None:
+        """Tell the child where the questions of its run stand."""
+        self._tell(message)
+
     def cancel(self) -> None:
         """Stop the agent; a child that cannot even answer is killed."""
         self._tell({"op": "cancel", "run_id": self.order.run_id})

@@ -50,6 +50,10 @@ class Hosted(Protocol):
         """Forget what is stored."""
         ...
 
+    def answer(self, message: Message) -> None:
+        """Hear where the questions of the run stand."""
+        ...
+
     def cancel(self) -> None:
         """Stop the agent."""
         ...

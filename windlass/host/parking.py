@@ -1,4 +1,4 @@
-"""Noticing that a run does nothing but sleep, so that its driver may leave."""
+"""Noticing that a run does nothing but sleep or wait for people, so that its driver may leave."""
 
 import asyncio
 from collections.abc import Generator
@@ -14,12 +14,16 @@ QUIET_S = 2.0
 
 
 class Parking:
-    """The long sleeps of one run. Says *parked* when one is open, no step works and nothing was reported for 2 s."""
+    """The long sleeps and open questions of one run.
+
+    Says *parked* when there is one, no step works and nothing was reported for 2 s.
+    """
 
     def __init__(self, outbox: Outbox) -> None:
         self.is_parked = False
         self._outbox = outbox
         self._sleeps: dict[Notify, datetime] = {}
+        self._asked: dict[object, datetime] = {}
         self._working = 0
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -46,6 +50,17 @@ class Parking:
             del self._sleeps[wake]
 
     @contextmanager
+    def asking(self, until: datetime) -> Generator[None]:
+        """A question is open: the run may be parked until it is answered."""
+        question = object()
+        self._asked[question] = until
+        self.watch()
+        try:
+            yield
+        finally:
+            del self._asked[question]
+
+    @contextmanager
     def working(self) -> Generator[None]:
         """A step works: the run is not parked meanwhile."""
         self._working += 1
@@ -53,7 +68,7 @@ class Parking:
             yield
         finally:
             self._working -= 1
-            if self._sleeps:
+            if self._waits:
                 self.watch()
 
     def watch(self) -> None:
@@ -70,16 +85,22 @@ class Parking:
                 wake()
         self.watch()
 
+    @property
+    def _waits(self) -> list[datetime]:
+        """Until when it waits, by every sleep and question."""
+        return [*self._sleeps.values(), *self._asked.values()]
+
     def _start(self) -> None:
-        if self._loop is not None and self._timer is None and self._sleeps:
+        if self._loop is not None and self._timer is None and self._waits:
             self._timer = self._loop.call_later(QUIET_S, self._look)
 
     def _look(self) -> None:
         self._timer = None
-        if not self._sleeps or self._working or not self._outbox.is_linked or self.is_parked:
+        if not self._waits or self._working or not self._outbox.is_linked or self.is_parked:
             return
         if len(self._outbox) or monotonic() - self._outbox.touched_at < QUIET_S:
             self._start()
             return
         self.is_parked = True
-        self._outbox.note(wire.encode({"op": "parked", "until": min(self._sleeps.values()).isoformat()}))
+        until = min(self._waits).isoformat()
+        self._outbox.note(wire.encode({"op": "parked", "until": until, "awaiting": bool(self._asked)}))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakSet
 
+from windlass.asking import Asking
 from windlass.contracts.events import EventKind, Payload
 from windlass.errors import StepUnknown
 from windlass.host import wire
@@ -16,6 +17,7 @@ from windlass.host.outbox import SLACK, Outbox, resolver
 from windlass.host.output import capped
 from windlass.host.parking import Parking
 from windlass.host.printing import Printing
+from windlass.host.questions import Questions, Service
 from windlass.host.steps import Execution, Steps
 from windlass.host.threads import Threads
 from windlass.steps import StepCall
@@ -29,10 +31,11 @@ LONGEST_SLEEP = timedelta(days=3_660)
 class RunReports:
     """The reporting side of one run; its methods may be called from the run's loop and its threads."""
 
-    def __init__(self, facts: RunFacts, steps: Steps, epoch: int) -> None:
+    def __init__(self, facts: RunFacts, steps: Steps, epoch: int, service: Service) -> None:
         self.facts = facts
         self.outbox = Outbox()
         self.parking = Parking(self.outbox)
+        self.questions = Questions(facts.run_id, facts.attempt, service, self.outbox, self.parking)
         self.printing = Printing(self.outbox, self._is_thread)
         self.threads = Threads()
         self.tasks: set[asyncio.Task[Any]] = set()
@@ -124,6 +127,14 @@ class RunReports:
             await self._store(execution, execution.started(until=until.isoformat()))
         await self.parking.sleep(until)
         await self._store(execution, execution.done(None))
+
+    async def ask(self, call: Asking) -> Any:
+        """Wait for the answer of a person; asked once, however often the code comes by."""
+        if self._is_thread():
+            raise RuntimeError(
+                f"the question {call.name!r} is asked from another loop: await it on the loop of the run"
+            )
+        return await self.questions.ask(call, current_branch() or self.nowhere)
 
     # branches.Owner
 

@@ -13,12 +13,14 @@ from fastapi import Request
 
 from windlass.annotations import restored
 from windlass.errors import InputsError, NotLaunched
+from windlass.forms import Model
 from windlass.host import wire
 from windlass.host.branches import Branch, context_of, inside
+from windlass.host.crews import kickoff
 from windlass.host.orders import Order
 from windlass.host.reports import RunReports
 from windlass.host.steps import Steps
-from windlass.launch import Launch, chosen, resolve, shown
+from windlass.launch import Launch, chosen, is_crew, resolve, shown
 from windlass.service import Flow, ServeAPI
 from windlass.tracer import Tracer
 from windlass.values import plain, typed
@@ -33,12 +35,35 @@ OWN_CODE = str(Path(__file__).parent.parent)
 End = dict[str, Any]  # the `end` line: outcome, value?, error?
 
 
+class Handlers:
+    """The handlers of a service, asked on behalf of one run."""
+
+    def __init__(self, app: ServeAPI, order: Order) -> None:
+        self._app, self._order = app, order
+
+    def has_lock(self, name: str) -> bool:
+        """Whether a form is registered under this name."""
+        return name in self._app.locks
+
+    def has_lease(self, name: str) -> bool:
+        """Whether answers to it are checked by a handler."""
+        return name in self._app.leases
+
+    async def lock(self, name: str, data: Any) -> Model:
+        """The form of a question."""
+        return await self._app.ask_for(name, data, self._order.request(self._app))
+
+    async def lease(self, name: str, data: Any, inputs: Mapping[str, Any]) -> Any:
+        """What an answer amounts to. Raises InputsError."""
+        return await self._app.take_answer(name, data, inputs, self._order.request(self._app))
+
+
 class Run:
     """One run. It is made on the server's thread and lives on the agents' loop."""
 
     def __init__(self, order: Order, flow: Flow, app: ServeAPI, steps: Steps) -> None:
         self.order = order
-        self.reports = RunReports(order.facts(), steps, order.epoch)
+        self.reports = RunReports(order.facts(), steps, order.epoch, Handlers(app, order))
         self._flow = flow
         self._app = app
         self._tracer = Tracer(self.reports)
@@ -108,6 +133,8 @@ class Run:
 
     async def _call(self, launch: Launch) -> Any:
         agent = resolve(launch.entry_point)
+        if is_crew(agent):
+            return await kickoff(agent, launch.inputs, self._tracer, self.reports.report)
         inputs = restored(agent, "inputs", launch.inputs)
         arguments = chosen(agent, {"inputs": inputs, "tracer": self._tracer})
         if iscoroutinefunction(agent):
@@ -135,7 +162,7 @@ class Run:
         return {"outcome": "failed", "error": _described(error)}
 
     def _meta(self, launch: Launch) -> Mapping[str, Any]:
-        about, order = self._flow.about, self.order
+        about, order = (self._app.flow_of(launch.reference) or self._flow).about, self.order
         extra = {**launch.extra, **order.extra}
         return {
             "run_id": order.run_id,

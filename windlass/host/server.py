@@ -9,6 +9,7 @@ from pathlib import Path
 
 from windlass.host import wire
 from windlass.host.care import Care
+from windlass.host.consulting import consult
 from windlass.host.hosted import Hosted
 from windlass.host.wire import Message
 from windlass.version import __version__
@@ -80,6 +81,9 @@ class Connection:
             "ack": self._ack,
             "cancel": self._cancel,
             "bye": self._bye,
+            "answers": self._answers,
+            "enter": self._consult,
+            "lease": self._consult,
             "describe": lambda _: self.send(server.description()),
             "ping": lambda _: self.send(server.pong()),
             "watch": self._watch,
@@ -142,6 +146,15 @@ class Connection:
         if run is not None and run.is_over:
             self._care.forget(run)
         self._detach()
+
+    def _answers(self, message: Message) -> None:
+        if self._run is not None:
+            self._run.answer(message)
+
+    def _consult(self, message: Message) -> None:
+        """Let a handler say something; it may take its time, other lines are obeyed meanwhile."""
+        said = asyncio.run_coroutine_threadsafe(consult(self._care.app, message), self._care.agents)
+        asyncio.wrap_future(said).add_done_callback(lambda done: self.send(done.result()))
 
     def _watch(self, message: Message) -> None:
         self.send({"op": "watching"})

@@ -37,7 +37,7 @@ class SharedRun:
         self.order = order
         self._run = Run(order, flow, app, Steps(steps, order.attempt))
         self._reports = self._run.reports
-        self._agents.call_soon_threadsafe(self._run.start)
+        self._questions = self._reports.questions
         return self
 
     def own_process(self) -> "SharedRun":
@@ -60,8 +60,11 @@ class SharedRun:
         if self._is_resumed:
             self.order = replace(self.order, epoch=Order.read(message).epoch)
             self._reports.move_to(self.order.epoch)
+        self.answer(message)
         self._driver = driver
         driver.send({"op": "attached", "resumed": self._is_resumed, "boot_id": self._boot_id})
+        if not self._is_resumed:
+            self._agents.call_soon_threadsafe(self._run.start)
         self._is_resumed = True
         self._reports.parking.attached()
         self._reports.outbox.link(lambda: self._soon(self._flush))
@@ -77,6 +80,11 @@ class SharedRun:
     def ack(self, message: Message) -> None:
         """Forget what is stored."""
         self._reports.outbox.ack(message.get("producers") or {})
+
+    def answer(self, message: Message) -> None:
+        """Hear where the questions of the run stand."""
+        questions: list[Message] = message.get("questions") or []
+        self._agents.call_soon_threadsafe(self._questions.take, questions)
 
     def cancel(self) -> None:
         """Stop the agent; what has not stopped after 10 s is given up."""

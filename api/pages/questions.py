@@ -1,0 +1,165 @@
+"""Question cards: what a run asks, its form, and who answered."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api.dependencies import EngineDep
+from api.engine import Engine
+from api.pages.formats import Clock, Viewer, took
+from api.pages.forms import Buttons, Field, buttons, errors_by_field, fields, problems, read_inputs, rearranged
+from api.pages.rendering import go, page, read_form, viewer
+from api.pages.shell import Place
+from api.pages.typed import to_json
+from api.routes.questions import QuestionAnswerer, QuestionReader
+from windlass.core.callers import Caller
+from windlass.core.errors import Conflict, Invalid, NotFound
+from windlass.core.permissions import Permission
+from windlass.core.questions import Question, QuestionFilter
+
+router = APIRouter(include_in_schema=False)
+
+SHOWN = 20
+SHORT = 3  # fields that a card on the home page may have to be answered there
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One question as it is drawn: open with its form, or closed with what became of it."""
+
+    id: UUID
+    run_id: UUID
+    run_title: str
+    agent: str
+    name: str
+    state: str
+    age: Clock
+    asked_at: datetime
+    expires: str
+    data: str
+    said: str
+    fields: tuple[Field, ...]
+    buttons: Buttons
+    problems: tuple[tuple[str, str], ...]
+    may_answer: bool
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits."""
+        return self.state == "open"
+
+    @property
+    def path(self) -> str:
+        """Where it can be answered."""
+        return f"/runs/{self.run_id}/questions/{self.id}"
+
+    @property
+    def quick(self) -> tuple[tuple[str, str, str], ...]:
+        """The usual answers as buttons (field, value, text), when there is nothing else to fill in."""
+        asked = [each for each in self.fields if each.look not in ("prose", "hidden")]
+        if len(asked) != 1 or asked[0].look not in ("radio", "select") or asked[0].multiple or self.buttons.actions:
+            return ()
+        options = asked[0].options
+        return tuple((asked[0].id, each.name, each.label) for each in options) if len(options) <= SHORT else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A form as somebody left it, and what is wrong with it."""
+
+    values: Mapping[str, Any] | None = None
+    errors: Mapping[str, Sequence[str]] | None = None
+
+
+def card(question: Question, caller: Caller, seen: Viewer, filled: Filled | None = None) -> Card:
+    """A question as one person sees it."""
+    filled = filled or Filled(errors=question.errors if question.is_open else None)
+    drawn = fields(question.elements, filled.values, filled.errors)
+    return Card(
+        id=question.id,
+        run_id=question.run_id,
+        run_title=question.run_title,
+        agent=question.agent,
+        name=question.name,
+        state=question.state,
+        age=took(question.asked_at, question.answered_at if not question.is_open else None, seen.now),
+        asked_at=question.asked_at,
+        expires=seen.when(question.expires_at),
+        data="" if question.data in (None, {}, "") else _shown(question.data),
+        said=said(question, seen),
+        fields=drawn,
+        buttons=buttons(question.elements, "Answer"),
+        problems=tuple(problems(drawn, filled.errors)),
+        may_answer=question.is_open and caller.may(Permission.QUESTIONS_ANSWER),
+    )
+
+
+def said(question: Question, seen: Viewer) -> str:
+    """What became of a question that is closed."""
+    if question.state == "answered":
+        when = seen.when(question.answered_at) if question.answered_at else ""
+        checked = " The service will look at it when the run goes on." if question.unsettled else ""
+        return f"{question.answered_by_name or 'Somebody'} answered it, {when}.{checked}"
+    if question.state == "expired":
+        return f"It expired, {seen.when(question.expires_at)}: nobody answered in time."
+    return "It was withdrawn: the run does not wait for it any more." if question.state == "cancelled" else ""
+
+
+def _shown(data: Any) -> str:
+    return data if isinstance(data, str) else to_json(data, indent=2)
+
+
+async def needs(engine: Engine, caller: Caller, seen: Viewer) -> tuple[Card, ...]:
+    """Everything that waits for this person, what has waited longest first."""
+    if not caller.may(Permission.QUESTIONS_ANSWER):
+        return ()
+    found = await engine.questions.oldest(caller, QuestionFilter(state="open"), limit=SHOWN)
+    return tuple(card(each, caller, seen) for each in found)
+
+
+@router.get("/runs/{run_id}/questions/{question_id}")
+async def question(
+    run_id: UUID, question_id: UUID, request: Request, caller: QuestionReader, engine: EngineDep
+) -> Response:
+    """One question with its form."""
+    return await show(request, caller, await _of_run(engine, caller, run_id, question_id))
+
+
+@router.post("/runs/{run_id}/questions/{question_id}")
+async def answer(
+    run_id: UUID, question_id: UUID, request: Request, caller: QuestionAnswerer, engine: EngineDep
+) -> Response:
+    """Take the answer and go back to the run, or show the form again with what is wrong."""
+    asked = await _of_run(engine, caller, run_id, question_id)
+    form = read_form(request)
+    values = read_inputs(asked.elements, form)
+    if (changed := rearranged(values, form)) is not None:
+        return await show(request, caller, asked, Filled(changed))
+    try:
+        await engine.questions.answer(caller, question_id, values)
+    except Invalid as wrong:
+        return await show(request, caller, asked, Filled(values, errors_by_field(wrong.errors)), 422)
+    except Conflict:
+        return await show(request, caller, await engine.questions.get(caller, question_id), status=409)
+    return go("/" if form.get("back") == ["home"] else f"/runs/{run_id}", "Answered, the run goes on")
+
+
+async def _of_run(engine: Engine, caller: Caller, run_id: UUID, question_id: UUID) -> Question:
+    found = await engine.questions.get(caller, question_id)
+    if found.run_id != run_id:
+        raise NotFound("question", question_id)
+    return found
+
+
+async def show(
+    request: Request, caller: Caller, asked: Question, filled: Filled | None = None, status: int = 200
+) -> Response:
+    """The page of one question."""
+    crumbs = (("Runs", "/runs"), (str(asked.run_id)[-8:], f"/runs/{asked.run_id}"), ("Question", ""))
+    values = {"it": card(asked, caller, viewer(request), filled), "title": asked.name}
+    return await page(request, caller, "question.html", Place("Runs", crumbs), values, status)

@@ -1,0 +1,56 @@
+"""Fixtures of the real parts: started once per test session, for whoever asks for them."""
+
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+
+import pytest
+
+from stack.temporal import Server
+from tests.buckets import NoServer, Store, built, running_store
+from tests.parts import Postgres, running_postgres, running_temporal, short_folder
+from windlass.core.database import Database
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build the S3 server before the first test, when one needs it: it would not be done within a test's time."""
+    if not session.config.option.collectonly and any(item.get_closest_marker("bucket") for item in session.items):
+        with suppress(NoServer):  # the tests that need it say so
+            built()
+
+
+@pytest.fixture(scope="session")
+async def postgres() -> AsyncGenerator[Postgres]:
+    """A real PostgreSQL with the newest schema, shared by the whole session: make your own tenant."""
+    with short_folder() as folder:
+        async with running_postgres(folder) as running:
+            yield running
+
+
+@pytest.fixture(scope="session")
+async def database_url(postgres: Postgres) -> str:
+    """The owner's DSN of the shared PostgreSQL."""
+    return postgres.url
+
+
+@pytest.fixture(scope="session")
+async def database(database_url: str) -> AsyncGenerator[Database]:
+    """A pool on the shared PostgreSQL that acts as the application's role."""
+    pool = await Database.connect(database_url)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture(scope="session")
+async def temporal() -> AsyncGenerator[Server]:
+    """A real Temporal server, shared by the whole session: use workflow ids and queues of your own."""
+    with short_folder() as folder:
+        async with running_temporal(folder) as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+async def store() -> AsyncGenerator[Store]:
+    """A real S3 server, shared by the whole session: use a prefix of your own. Mark the test with `bucket`."""
+    with short_folder() as folder:
+        async with running_store(folder) as running:
+            yield running

@@ -1,0 +1,104 @@
+"""`windlass question`: what runs ask, and answering it."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from windlass.cli.inputs import parse_inputs
+from windlass.cli.screen import AsJson, clock, console, errors, print_json, print_table
+from windlass.cli.session import connect
+from windlass.client import Client, Question
+
+app = typer.Typer(no_args_is_help=True, help="What runs ask people, and answering it.")
+
+OLDEST = "next"
+QuestionId = Annotated[str, typer.Argument(metavar="QUESTION", help="Its id, or `next` for what waits longest.")]
+
+
+@app.command("list")
+def list_questions(
+    context: typer.Context,
+    *,
+    run_id: Annotated[str | None, typer.Option("--run", help="Only those of this run.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also those that are closed.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=200)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """What waits for an answer, the oldest first."""
+    with connect(context) as client:
+        page = client.questions.list(state=None if every else "open", run_id=run_id, limit=limit)
+    if as_json:
+        print_json(page.to_json())
+        return
+    rows = ((q.id, q.state, q.name, q.run_title, clock(q.asked_at), clock(q.expires_at)) for q in page.items)
+    print_table(("Question", "State", "Asks", "Title", "Asked", "Until"), rows, "Nothing waits for an answer.")
+
+
+@app.command()
+def show(context: typer.Context, question_id: QuestionId, as_json: AsJson = False) -> None:
+    """A question: what came with it, and the fields of its form."""
+    with connect(context) as client:
+        question = find(client, question_id)
+    if as_json:
+        print_json(question.to_json())
+        return
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name, content in facts(question):
+        table.add_row(name, Text(content))
+    console.print(table)
+    fields = [(str(e["name"]), str(e.get("type")), str(e.get("label") or ""), choices(e)) for e in named(question)]
+    print_table(("Field", "Kind", "Label", "Choices"), fields, "It has no fields: any answer will do.")
+
+
+@app.command()
+def answer(
+    context: typer.Context,
+    question_id: QuestionId,
+    pairs: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="A field; also KEY:=JSON.")] = None,
+    *,
+    inputs: Annotated[str | None, typer.Option("--inputs", help="All fields as a JSON object, or @file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a question: windlass question answer next answer=yes. The first valid answer stands."""
+    with connect(context) as client:
+        question = client.questions.answer(find(client, question_id).id, parse_inputs(pairs or (), inputs))
+    if as_json:
+        print_json(question.to_json())
+        return
+    console.print(f"Answered: {question.name}. Run {question.run_id} goes on.", highlight=False, soft_wrap=True)
+    if question.unsettled:
+        errors.print("The service is down: its handler looks at the answer when the run goes on.")
+
+
+def find(client: Client, question_id: str) -> Question:
+    """The question of that id, or the one that waits longest."""
+    if question_id != OLDEST:
+        return client.questions.get(question_id)
+    waiting = client.questions.list(limit=1).items
+    if not waiting:
+        raise typer.BadParameter("Nothing waits for an answer.")
+    return waiting[0]
+
+
+def facts(question: Question) -> list[tuple[str, str]]:
+    """What there is to know about a question."""
+    known = [("Question", question.id), ("Asks", question.name), ("State", question.state), ("Run", question.run_id)]
+    known += [("Asked", clock(question.asked_at)), ("Until", clock(question.expires_at))]
+    if question.answered_by_name:
+        known.append(("Answered by", question.answered_by_name))
+    if question.data not in (None, {}):
+        known.append(("With", str(question.data)[:400]))
+    return known
+
+
+def named(question: Question) -> list[dict[str, Any]]:
+    """The elements that take a value."""
+    return [each for each in question.elements if each.get("name")]
+
+
+def choices(element: dict[str, Any]) -> str:
+    """The options of a choice."""
+    options: list[dict[str, Any]] = element.get("option") or []
+    return ", ".join(str(each["name"]) for each in options)

@@ -1,0 +1,62 @@
+"""The hosts of services on this machine, asked for their handlers' word; where none answers, the work waits for one."""
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from windlass.contracts.hosts import LINE_BYTES, socket_path
+from windlass.contracts.ids import TenantId
+from windlass.core.errors import FieldError, Invalid, WindlassError
+
+PATIENCE_S = 10.0
+
+
+class HandlerFailed(WindlassError):
+    """The service's own handler failed; nothing was changed."""
+
+    status = 500
+    title = "The service failed"
+
+
+class Hosts:
+    """One question, one answer, on a connection of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def consult(self, tenant_id: TenantId, service_id: UUID, message: dict[str, Any]) -> dict[str, Any] | None:
+        """What a handler says; None when no host answers in time. Raises Invalid, HandlerFailed."""
+        address = socket_path(self._folder, str(tenant_id), str(service_id))
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                said = await _ask(address, message)
+        except (OSError, TimeoutError, ValueError):  # ValueError: no JSON, or a line that is too long
+            return None
+        if said.get("op") != "consulted":  # a host of an earlier version
+            return None
+        if said["outcome"] == "invalid":
+            raise Invalid("The service refused what was filled in.", _field_errors(said["fields"]))
+        if said["outcome"] == "failed":
+            raise HandlerFailed(f"{said['error']['type']}: {said['error']['message']}"[:2000])
+        return said
+
+
+def _field_errors(fields: dict[str, list[str]]) -> tuple[FieldError, ...]:
+    return tuple(FieldError(f"inputs.{name}", text) for name, texts in fields.items() for text in texts)
+
+
+async def _ask(address: Path, message: dict[str, Any]) -> dict[str, Any]:
+    reader, writer = await asyncio.open_unix_connection(str(address), limit=LINE_BYTES)
+    try:
+        writer.write(orjson.dumps(message) + b"\n")
+        await writer.drain()
+        line = await reader.readline()
+        return orjson.loads(line) if line else {}
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()

@@ -1,0 +1,234 @@
+"""Questions: what runs ask people, found by those who may answer, and answered once."""
+
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from windlass.contracts.events import Payload
+from windlass.contracts.ids import RunId, TenantId
+from windlass.contracts.questions import CHANNEL, TOPIC, QuestionState
+from windlass.core.artifacts import Artifacts
+from windlass.core.audit import record
+from windlass.core.callers import Caller
+from windlass.core.database import Database, Row
+from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
+from windlass.core.hosts import Hosts
+from windlass.core.permissions import Permission
+from windlass.core.wakeup import Wakeup
+from windlass.forms import validate
+
+UNKNOWN_KEYS = 200  # of an answer, beside those of the form
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question as it stands; an open one whose time is up counts as expired."""
+
+    id: UUID
+    run_id: RunId
+    run_title: str
+    agent: str
+    kind: str
+    name: str
+    data: Any
+    elements: Any
+    handled: bool
+    state: str
+    asked_at: datetime
+    expires_at: datetime
+    answered_at: datetime | None
+    answered_by: UUID | None
+    answered_by_name: str | None
+    inputs: Payload | None
+    result: Any
+    unsettled: bool
+    errors: dict[str, list[str]] | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be answered."""
+        return self.state == QuestionState.OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionFilter:
+    """Which questions a list shows; every condition is optional."""
+
+    state: str | None = None
+    run_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of an answer."""
+
+    question: Question
+    is_unsettled: bool
+    """The service is not up: its handler will look at the answer when the run goes on."""
+
+
+class AnswerMessenger(Protocol):
+    """Tells the engine that a run can go on, at once where it can; the outbox is what counts."""
+
+    def answered(self, tenant_id: TenantId, run_id: RunId, question_id: UUID) -> None:
+        """A question was answered."""
+        ...
+
+
+class AlreadyClosed(Conflict):
+    """Somebody else was first, or the time is up; their answer stands."""
+
+
+STATE = "case when q.state = 'open' and q.expires_at <= clock_timestamp() then 'expired' else q.state end"
+OWN = {"run_title": "r.title", "agent": "r.agent", "state": STATE}
+COLUMNS = ", ".join(f"{OWN.get(each.name, f'q.{each.name}')} as {each.name}" for each in fields(Question))
+LIST = f"""
+select {COLUMNS} from question q join run r on r.id = q.run_id
+where r.archived_at is null and ($1::uuid is null or r.created_by = $1) and ($2::uuid is null or q.run_id = $2)
+  and ($3::text is null or q.state = case $3 when 'expired' then q.state else $3 end and {STATE} = $3)
+  and ($4::timestamptz is null or (q.asked_at, q.id) > ($4, $5))
+order by q.asked_at, q.id limit $6
+"""  # noqa: S608 - column names are constants
+ONE = f"""
+select {COLUMNS},
+  (select jsonb_build_object('id', f.service_id, 'path', f.path) from flow f where f.name = r.agent) as flow
+from question q join run r on r.id = q.run_id
+where r.archived_at is null and ($1::uuid is null or r.created_by = $1) and q.id = $2
+"""  # noqa: S608 - column names are constants
+ANSWER = "select * from answer_question($1, $2, $3, $4, $5, $6, $7, $8)"
+
+
+class Questions:
+    """Questions as the people of a tenant see them: those of the runs they may see."""
+
+    def __init__(
+        self, database: Database, wakeup: Wakeup, artifacts: Artifacts, hosts: Hosts, messenger: AnswerMessenger
+    ) -> None:
+        self._database, self._wakeup, self._artifacts = database, wakeup, artifacts
+        self._hosts, self._messenger = hosts, messenger
+
+    async def oldest(
+        self, caller: Caller, wanted: QuestionFilter, *, limit: int = 50, after: tuple[datetime, UUID] | None = None
+    ) -> list[Question]:
+        """The oldest questions first, those after the given place."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            rows = await connection.fetch(
+                LIST, _owner(caller), wanted.run_id, wanted.state, *(after or (None, None)), limit
+            )
+        return [await self._whole(caller, row) for row in rows]
+
+    async def waiting(self, caller: Caller) -> int:
+        """How many questions the caller could answer now."""
+        if not caller.may(Permission.QUESTIONS_ANSWER):
+            return 0
+        query = (
+            "select count(*) from question q join run r on r.id = q.run_id where q.state = 'open' "
+            "and q.expires_at > clock_timestamp() and r.archived_at is null and ($1::uuid is null or r.created_by = $1)"
+        )
+        async with self._database.tenant(caller.tenant_id) as connection:
+            return await connection.fetchval(query, _owner(caller))
+
+    async def get(self, caller: Caller, question_id: UUID) -> Question:
+        """The question, unless its run is not yours to see. Raises NotFound."""
+        return (await self._find(caller, question_id))[0]
+
+    async def answer(self, caller: Caller, question_id: UUID, inputs: Payload) -> Answer:
+        """Answer it. Raises NotFound, Invalid with a message for each field, AlreadyClosed naming who was first."""
+        question, flow = await self._find(caller, question_id)
+        if not question.is_open:
+            raise _closed(question)
+        values = _validated(question, inputs)
+        result, is_unsettled = await self._result(caller, question, flow, values)
+        said: Payload = {"question_id": str(question.id), "name": question.name, "by": caller.name, "result": result}
+        shown = await self._artifacts.fold(caller.tenant_id, said)
+        async with self._database.tenant(caller.tenant_id) as connection:
+            row = await connection.fetchrow(
+                ANSWER,
+                caller.tenant_id,
+                question_id,
+                caller.person_id,
+                caller.name,
+                values,
+                result,
+                shown,
+                is_unsettled,
+            )
+            if row is None:
+                raise NotFound("question", question_id)
+            if row["is_first"]:
+                subject, after = f"run:{question.run_id}", {"question": question.name, "id": str(question_id)}
+                await record(connection, caller, "question.answer", subject, after=after)
+        now = replace(question, **{name: row[name] for name in ("state", "answered_by_name", "answered_at")})
+        if not row["is_first"]:
+            raise _closed(now)
+        self._tell(caller, question, row["seq"])
+        return Answer(
+            replace(now, answered_by=caller.person_id, inputs=values, result=result, unsettled=is_unsettled),
+            is_unsettled,
+        )
+
+    def _tell(self, caller: Caller, question: Question, seq: int) -> None:
+        self._messenger.answered(caller.tenant_id, question.run_id, question.id)
+        self._wakeup.send(CHANNEL, str(question.run_id))
+        self._wakeup.poke(caller.tenant_id, question.run_id, seq, changed=True)
+        self._wakeup.touch(TOPIC, caller.tenant_id)
+
+    async def _result(
+        self, caller: Caller, question: Question, flow: dict[str, Any] | None, values: Payload
+    ) -> tuple[Any, bool]:
+        """What the run gets, and whether that is yet to be made by a handler that cannot be asked now."""
+        if not question.handled:
+            return values, False
+        if flow is None:
+            return None, True
+        run = {"run_id": str(question.run_id), "tenant_id": str(caller.tenant_id), "user_id": str(caller.person_id)}
+        asked = {"name": question.name, "data": question.data, "inputs": values}
+        said = await self._hosts.consult(
+            caller.tenant_id, flow["id"], {"op": "lease", "run": {**run, "flow": flow["path"]}, **asked}
+        )
+        return (None, True) if said is None else (said["result"], False)
+
+    async def _find(self, caller: Caller, question_id: UUID) -> tuple[Question, dict[str, Any] | None]:
+        async with self._database.tenant(caller.tenant_id) as connection:
+            row = await connection.fetchrow(ONE, _owner(caller), question_id)
+        if row is None:
+            raise NotFound("question", question_id)
+        return await self._whole(caller, row), row["flow"]
+
+    async def _whole(self, caller: Caller, row: Row) -> Question:
+        """The row with what was too large for its event."""
+        values = {each.name: row[each.name] for each in fields(Question)}
+        for name in ("data", "elements", "result"):
+            values[name] = await self._artifacts.unfold(caller.tenant_id, values[name])
+        return Question(**values)
+
+
+def _validated(question: Question, inputs: Payload) -> Payload:
+    """The values of the form's fields; what the form does not name stays beside them. Raises Invalid."""
+    values, errors = validate(question.elements, inputs)
+    if errors:
+        found = tuple(FieldError(f"inputs.{name}", text) for name, texts in errors.items() for text in texts)
+        raise Invalid("The answer cannot be used; the question is still open.", found)
+    strangers = {name: value for name, value in inputs.items() if name not in values}
+    if len(strangers) > UNKNOWN_KEYS:
+        raise Invalid(
+            f"The answer has more than {UNKNOWN_KEYS} values the form does not name; the question is still open."
+        )
+    return {**strangers, **values}
+
+
+def _closed(question: Question) -> AlreadyClosed:
+    if question.state == QuestionState.ANSWERED:
+        when = f" at {question.answered_at.astimezone(UTC):%H:%M:%S} UTC" if question.answered_at else ""
+        return AlreadyClosed(f"{question.answered_by_name or 'Somebody'} answered it{when}. That answer stands.")
+    if question.state == QuestionState.EXPIRED:
+        return AlreadyClosed(
+            f"It expired at {question.expires_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC. Nothing was changed."
+        )
+    return AlreadyClosed("It was withdrawn: its run has ended, or does not wait for it any more. Nothing was changed.")
+
+
+def _owner(caller: Caller) -> UUID | None:
+    """Whose runs the caller may see: None means everybody's."""
+    return None if Permission.RUNS_READ_ALL in caller.permissions else caller.person_id
