@@ -84,11 +84,12 @@ function help() {
 async function palette() {
   const box = dialog("palette", '<div class="palette"><label class="search"><input type="search" placeholder="Find or do anything" aria-label="Find or do anything" autocomplete="off"></label><div class="found-list"></div></div>');
   const input = box.querySelector("input"), list = box.querySelector(".found-list");
-  let timer, shown;
+  let timer, asked, listed;
   const ask = async () => {
-    const text = (shown = input.value);
+    const text = (asked = input.value);
     const answer = await fetch(`/find?part=1&from=${encodeURIComponent(location.pathname)}&q=${encodeURIComponent(text)}`, { credentials: "same-origin" });
-    if (answer.ok && text === shown) {
+    if (answer.ok && text === asked) {
+      listed = text;
       list.innerHTML = await answer.text();
       list.querySelector("a")?.setAttribute("aria-selected", "true");
     }
@@ -98,10 +99,11 @@ async function palette() {
     timer = setTimeout(ask, 100);
   };
   input.onkeydown = async (event) => {
-    if (event.key === "Enter" && shown !== input.value) {
+    if (event.key === "Enter" && listed !== input.value) {
       event.preventDefault();
       clearTimeout(timer);
-      await ask(); // what was typed last counts
+      await ask(); // what was typed last counts, not the list of what was typed before
+      if (listed !== input.value) return;
     }
     const all = [...list.querySelectorAll("a")], at = all.findIndex((each) => each.hasAttribute("aria-selected"));
     if (event.key === "Enter") {

@@ -1,8 +1,10 @@
 """Every page: signing in, getting around, on wide screens and phones, with and without scripts."""
 
+import asyncio
+
 import httpx
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.api.people import FIRST_PASSWORD, PASSWORD, Gateway
 from tests.e2e.consoles import Console, sign_in
@@ -102,6 +104,24 @@ async def test_keys_lead_around(console: Console):
     await page.get_by_role("searchbox", name="Find or do anything").fill("memb")
     await page.get_by_role("link", name="Members and roles").wait_for()
     await page.keyboard.press("Enter")
+
+    await page.wait_for_url("**/settings/members")
+
+
+async def test_enter_takes_what_was_typed_last_however_late_its_list_comes(console: Console):
+    page, entered = await console.open("/"), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await entered.wait()
+        await route.continue_()
+
+    await page.route("**/find*q=memb", late)
+    await page.keyboard.press("Control+k")
+    await page.get_by_role("link", name="Runs").first.wait_for()
+    async with page.expect_request("**/find*q=memb"):
+        await page.get_by_role("searchbox", name="Find or do anything").fill("memb")
+    await page.keyboard.press("Enter")
+    entered.set()
 
     await page.wait_for_url("**/settings/members")
 
