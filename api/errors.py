@@ -157,7 +157,8 @@ def install_problems(app: FastAPI, render: Renderer | None = None) -> None:
             response.headers.update(error.headers)
         return response
 
-    for kind in (WindlassError, RequestValidationError, HTTPException, *UNSTORABLE, *OUTAGES, *NO_ROOM):
+    # Outages are left to `Problems`, which may ask again.
+    for kind in (WindlassError, RequestValidationError, HTTPException, *UNSTORABLE, *NO_ROOM):
         app.add_exception_handler(kind, answer)
 
 

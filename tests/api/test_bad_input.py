@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
 
+import asyncpg
 import httpx
 import psutil
 import pytest
@@ -222,6 +223,34 @@ async def test_a_database_that_is_away_is_said(gateway: Gateway, acme: Organisat
 
     assert problem(answer)["status"] == 503
     assert answer.headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("method", "failure", "status_and_calls"),
+    [
+        ("GET", asyncpg.ConnectionDoesNotExistError, (200, 2)),
+        ("GET", TimeoutError, (503, 1)),
+        ("POST", asyncpg.ConnectionDoesNotExistError, (503, 1)),
+    ],
+)
+async def test_only_a_read_that_the_database_left_in_the_middle_is_asked_again(
+    gateway: Gateway, acme: Organisation, monkeypatch: pytest.MonkeyPatch,
+    method: str, failure: type[Exception], status_and_calls: tuple[int, int],
+):  # fmt: skip
+    name, calls = {"GET": "mine", "POST": "create"}[method], list[object]()
+    whole = getattr(gateway.state["tenants"], name)
+
+    async def left_once(*args: object) -> object:
+        calls.append(args)
+        if len(calls) == 1:
+            raise failure("the server went away")
+        return await whole(*args)
+
+    monkeypatch.setattr(gateway.state["tenants"], name, left_once)
+    body = {"name": "Another"} if method == "POST" else None
+    answer = await acme.owner.http.request(method, "/v1/tenants", json=body)
+
+    assert (answer.status_code, len(calls)) == status_and_calls
 
 
 async def test_who_sends_headers_too_slowly_is_cut(gateway: Gateway, monkeypatch: pytest.MonkeyPatch):
