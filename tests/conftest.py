@@ -2,4 +2,10 @@
 
 from importlib.util import find_spec
 
+from hypothesis import HealthCheck, settings
+
+# How long an example takes is the machine's affair: on a busy one the first examples alone are too slow by default.
+settings.register_profile("windlass", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("windlass")
+
 pytest_plugins = ["tests.real_parts"] if find_spec("temporalio") else []
