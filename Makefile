@@ -54,7 +54,9 @@ $(FOLDERS:%=test-%): test-%: $(READY_DEV)
 	$(PYTEST) tests/$*
 
 coverage: $(READY_DEV) ## every test, with the branches it covers
+	$(RUN) -m coverage erase
 	$(RUN) -m coverage run -m pytest tests --ignore=tests/bench
+	$(RUN) -m coverage combine --quiet
 	$(RUN) -m coverage report --skip-covered
 
 faults: $(READY_DEV) ## every fault, in full

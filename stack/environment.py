@@ -2,12 +2,16 @@
 
 It lies beside the platform's packages when that folder is ours to write, else in the home; it is made at install time
 (`python -m stack.environment`) and brought up to date at every start, which costs a hash of the sources.
+
+What stands at its place is a link. A new environment is built aside and the link is moved in one step, so that there is
+no moment without a `windlass` command; hosts keep the environment they were started from.
 """
 
 import asyncio
 import fcntl
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +24,7 @@ ROOT = Path(__file__).parent.parent
 LOCK = ROOT / "stack" / "locks" / "sdk.txt"
 INTERPRETER = Path(sys.executable).resolve()
 NOT_IN_THE_WHEEL = ROOT / "windlass" / "core"
+KEPT = 3
 
 
 class EnvironmentFailed(StackError):
@@ -47,16 +52,61 @@ async def ensure(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{folder.name}.lock").open("a") as turn:
         await asyncio.to_thread(fcntl.flock, turn, fcntl.LOCK_EX)
-        if not _is_stamped(folder, {"requirements.sha256": wanted["requirements.sha256"]}):
-            await _install_requirements(folder)
-            _stamp(folder, "requirements.sha256", wanted)
         if not _is_stamped(folder, wanted):
-            await _install_sdk(folder)
-            _stamp(folder, "sources.sha256", wanted)
+            fresh = _aside(folder)
+            await _build(fresh, folder, wanted)
+            _put_in_place(fresh, folder)
+            _forget_old(folder)
+
+
+def _aside(folder: Path) -> Path:
+    """A new folder beside it, for everybody to read."""
+    fresh = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
+    fresh.chmod(0o755)
+    return fresh
+
+
+async def _build(fresh: Path, before: Path, wanted: dict[str, str]) -> None:
+    """A whole environment; when only the SDK has changed, the rest is taken over."""
+    if _is_stamped(before, {"requirements.sha256": wanted["requirements.sha256"]}):
+        await asyncio.to_thread(_take_over, before, fresh)
+    else:
+        await _install_requirements(fresh)
+    await _install_sdk(fresh)
+    for name, digest in wanted.items():
+        (fresh / name).write_text(digest)
+
+
+def _take_over(before: Path, fresh: Path) -> None:
+    """Link every file of an environment into another one."""
+    stamps = shutil.ignore_patterns("*.sha256")
+    shutil.copytree(before, fresh, symlinks=True, copy_function=_link, dirs_exist_ok=True, ignore=stamps)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without links
+        shutil.copy2(source, target)
+
+
+def _put_in_place(fresh: Path, folder: Path) -> None:
+    if folder.is_dir() and not folder.is_symlink():  # of a version that had no link
+        folder.rename(_aside(folder) / folder.name)
+    link = fresh.with_suffix(".link")
+    link.symlink_to(fresh.name)
+    link.replace(folder)
+
+
+def _forget_old(folder: Path) -> None:
+    """Remove all but the newest few: hosts of a running stack may still be in one of those."""
+    built = [path for path in folder.parent.glob(f"{folder.name}-*") if path.is_dir() and not path.is_symlink()]
+    for path in sorted(built, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT:]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 async def _install_requirements(folder: Path) -> None:
-    await _uv("venv", "--quiet", "--clear", "--python", str(INTERPRETER), str(folder))
+    await _uv("venv", "--quiet", "--clear", "--relocatable", "--python", str(INTERPRETER), str(folder))
     install = ("pip", "install", "--quiet", "--python", str(python(folder)), "--compile-bytecode")
     install += ("--require-hashes", "-r", str(LOCK))
     try:
@@ -92,10 +142,6 @@ def _only(folder: Path | str, pattern: str) -> Path:
 
 def _is_stamped(folder: Path, wanted: dict[str, str]) -> bool:
     return python(folder).exists() and all(_read(folder / name) == digest for name, digest in wanted.items())
-
-
-def _stamp(folder: Path, name: str, wanted: dict[str, str]) -> None:
-    (folder / name).write_text(wanted[name])
 
 
 def _read(path: Path) -> str:

@@ -57,12 +57,17 @@ class LocalHosts:
             raise ServiceFailed(f"The folder {service.project} does not exist on this machine.")
         log = self._log(service)
         process = await self._spawn(service, log)
+        is_up = False
         try:
             async with asyncio.timeout(READY_S):
-                return await _answer(self._address(service), log, process)
+                host = await _answer(self._address(service), log, process)
+            is_up = True
+            return host
         except TimeoutError as error:
-            process.kill()
             raise ServiceFailed(f"It did not answer within {READY_S:.0f} s. {_tail(log)}") from error
+        finally:
+            if not is_up and process.returncode is None:  # also when nobody wants it any more
+                process.kill()
 
     async def _spawn(self, service: WantedService, log: Path) -> asyncio.subprocess.Process:
         folders = self._folders
@@ -71,7 +76,7 @@ class LocalHosts:
             arguments += ["--lifeline-fd", str(folders.lifeline)]
         with await asyncio.to_thread(_fresh, log) as output:
             return await asyncio.create_subprocess_exec(
-                folders.python,
+                str(_as_it_is_now(Path(folders.python))),
                 "-m",
                 "windlass.host",
                 *arguments,
@@ -144,6 +149,21 @@ class LocalHost:
             self._signal(signal.SIGKILL)
             await self.ended()
 
+    async def answers(self) -> bool:
+        """Whether the process gives a sign of life within 10 s."""
+        with suppress(ExecutionLost, TimeoutError):
+            async with asyncio.timeout(ANSWER_S):
+                line = await Line.open(self._address)
+                try:
+                    return str((await line.ask({"op": "ping"}))["boot_id"]) == self.boot_id
+                finally:
+                    await line.close()
+        return False
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._signal(signal.SIGKILL)
+
     def tail(self) -> str:
         """The last lines the process printed."""
         return _tail(self._log)
@@ -187,6 +207,11 @@ async def _meet(address: Path, log: Path) -> HostProcess | None:
 def _environment(service: WantedService) -> dict[str, str]:
     own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {**own, "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", **service.env}
+
+
+def _as_it_is_now(python: Path) -> Path:
+    """The interpreter behind the link to its environment: when the link moves on, the process keeps what it knows."""
+    return python.parent.parent.resolve() / "bin" / python.name
 
 
 def _fresh(log: Path) -> IO[bytes]:

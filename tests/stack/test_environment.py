@@ -1,5 +1,6 @@
 """The base environment: what agents run in holds the SDK and nothing of the platform."""
 
+import asyncio
 import subprocess
 from pathlib import Path
 
@@ -36,3 +37,43 @@ async def test_the_second_time_nothing_happens(base: Path):
     await environment.ensure(environment.place())
 
     assert stamp.stat().st_mtime_ns == before
+
+
+async def test_a_change_of_the_sdk_leaves_no_moment_without_it(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = tmp_path / "base-env"
+    await environment.ensure(folder)
+    first = environment.python(folder.resolve())
+    gaps: list[str] = []
+    watching = asyncio.create_task(watch(folder / "bin" / "windlass", gaps))
+
+    monkeypatch.setattr(environment, "_sources", lambda: "changed")
+    await environment.ensure(folder)
+    second = environment.python(folder.resolve())
+    watching.cancel()
+
+    assert gaps == []
+    assert first != second
+    assert imports(first, "windlass")
+    assert imports(second, "windlass")
+    command = [str(folder / "bin" / "windlass"), "--version"]
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 0  # noqa: ASYNC221, S603
+
+
+async def watch(command: Path, gaps: list[str]) -> None:
+    """Note every moment without the command."""
+    while True:
+        if not command.exists():  # noqa: ASYNC240 - it takes microseconds
+            gaps.append("it was gone")
+        await asyncio.sleep(0.001)
+
+
+async def test_an_environment_of_an_older_version_gives_way_to_a_link(base: Path, tmp_path: Path):
+    folder = tmp_path / "base-env"
+    (folder / "bin").mkdir(parents=True)
+
+    await environment.ensure(folder)
+
+    assert folder.is_symlink()
+    assert imports(environment.python(folder), "windlass")
