@@ -14,6 +14,7 @@ LOOK_S = 1.0
 PAUSE_FIRST_S, PAUSE_LAST_S = 0.05, 30.0
 AGAIN_S = 0.5
 STEADY_S = 10.0  # a host that stood so long starts again at once when it dies
+PULSE_S, SILENT_S = 5.0, 60.0  # a host is asked for a sign of life so often, and replaced after so long without one
 
 Resume = Callable[[str, str], Awaitable[None]]  # (tenant id, run id); raises when it could not be said
 
@@ -42,8 +43,16 @@ class HostProcess(Protocol):
         """Parked runs that have something to report, as (tenant id, run id); ends when the host hangs up."""
         ...
 
+    async def answers(self) -> bool:
+        """Whether the process gives a sign of life."""
+        ...
+
     async def stop(self) -> None:
         """End the process and wait for it."""
+        ...
+
+    def kill(self) -> None:
+        """End the process at once."""
         ...
 
     def tail(self) -> str:
@@ -70,12 +79,14 @@ class Hosts(Protocol):
 class ServiceKeeper:
     """Keeps one host per enabled service; a host outlives the keeper, and the next one adopts it."""
 
-    def __init__(self, wanted: Wanted, hosts: Hosts, resume: Resume, node: str) -> None:
+    def __init__(self, wanted: Wanted, hosts: Hosts, resume: Resume, node: str, *, silent_s: float = SILENT_S) -> None:
         self._wanted = wanted
+        self._silent_s = silent_s
         self._resume = resume
         self._hosts = hosts
         self._node = node
         self._keeping: dict[ServiceId, tuple[WantedService, asyncio.Task[None]]] = {}
+        self._leaving: dict[ServiceId, asyncio.Task[None]] = {}
         self._look = asyncio.Event()
         self._is_tidy = False
 
@@ -97,7 +108,7 @@ class ServiceKeeper:
                     async with asyncio.timeout(LOOK_S):
                         await self._look.wait()
         finally:
-            tasks = [task for _service, task in self._keeping.values()]
+            tasks = [*(task for _service, task in self._keeping.values()), *self._leaving.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -106,18 +117,28 @@ class ServiceKeeper:
         for service_id, (service, task) in list(self._keeping.items()):
             if wanted.get(service_id) != service:
                 del self._keeping[service_id]
-                await self._let_go(service, task)
+                leaving = asyncio.create_task(self._let_go(service, task), name=f"let go {service.name}")
+                self._leaving[service_id] = leaving  # beside the others, which must not wait for it
         for service_id, service in wanted.items():
-            if service_id not in self._keeping:
+            if service_id not in self._keeping and service_id not in self._leaving:
                 self._keeping[service_id] = (
                     service,
                     asyncio.create_task(self._keep(service), name=f"keep {service.name}"),
                 )
 
-    async def _let_go(self, service: WantedService, task: asyncio.Task[None]) -> None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await self._end(service)
+    async def _let_go(self, service: WantedService, keeping: asyncio.Task[None]) -> None:
+        """End the host of a service that is not wanted any more, or not like this; go on until it is gone."""
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        while True:
+            try:
+                await self._end(service)
+                break
+            except Exception:  # a host that is forgotten here would live for ever
+                log.exception("a host could not be ended yet", service=service.name)
+            await asyncio.sleep(AGAIN_S)
+        del self._leaving[service.id]
+        self._look.set()
 
     async def _end(self, service: WantedService) -> None:
         host = await self._hosts.find(service)
@@ -139,16 +160,20 @@ class ServiceKeeper:
         while True:
             began = asyncio.get_running_loop().time()
             try:
-                await self._serve(service)
-            except ServiceFailed as failure:
-                await self._wanted.record_state(service, "unhealthy", str(failure))
-                log.warning("service is not up", service=service.name, reason=str(failure)[-500:])
+                await self._try_to_serve(service)
             except Exception:  # a database that is away for a moment must not end the keeping
                 log.exception("service could not be kept", service=service.name)
             if asyncio.get_running_loop().time() - began > STEADY_S:
                 pause = PAUSE_FIRST_S
             await asyncio.sleep(pause)
             pause = min(pause * 2, PAUSE_LAST_S)
+
+    async def _try_to_serve(self, service: WantedService) -> None:
+        try:
+            await self._serve(service)
+        except ServiceFailed as failure:
+            log.warning("service is not up", service=service.name, reason=str(failure)[-500:])
+            await self._wanted.record_state(service, "unhealthy", str(failure))
 
     async def _serve(self, service: WantedService) -> None:
         """Adopt or start the service's host and stay until it is gone."""
@@ -157,16 +182,33 @@ class ServiceKeeper:
             facts = HostFacts(host.boot_id, host.pid, self._node, service.generation)
             await self._wanted.record_up(service, facts, await host.describe())
             log.info("service is up", service=service.name, pid=host.pid)
-            listening = asyncio.create_task(self._listen(host))
+            beside = [asyncio.create_task(self._listen(host)), asyncio.create_task(self._watch(service, host))]
             try:
                 await host.ended()
             finally:
-                listening.cancel()
+                for task in beside:
+                    task.cancel()
+        except asyncio.CancelledError:
+            if service.id in self._leaving:  # it is ended by its handle: one that does not answer would not be found
+                await host.stop()
+                await self._wanted.record_end(service, host.boot_id, "stopped")
+            raise
         finally:
             host.close()
         await self._wanted.record_end(service, host.boot_id, "crashed")
         await self._wanted.record_state(service, "deploying", f"Its host ended and is started again. {host.tail()}")
         log.warning("host ended", service=service.name, pid=host.pid)
+
+    async def _watch(self, service: WantedService, host: HostProcess) -> None:
+        """Kill a host that gives no sign of life: one whose every thread stands still cannot replace itself."""
+        loop = asyncio.get_running_loop()
+        heard_at = loop.time()
+        while loop.time() - heard_at < self._silent_s:
+            await asyncio.sleep(min(PULSE_S, self._silent_s / 4))
+            if await host.answers():
+                heard_at = loop.time()
+        log.warning("a host was silent for too long and is replaced", service=service.name, pid=host.pid)
+        host.kill()
 
     async def _listen(self, host: HostProcess) -> None:
         """Have parked runs driven again as soon as they have something to report."""

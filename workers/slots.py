@@ -15,6 +15,7 @@ from windlass.core.database import dial
 
 BEAT_S = 2.0
 RETAKE_S = 5.0
+AGAIN_S, HELD_TRIES = 0.1, 45  # so often a slot may be held by an earlier connection of one's own
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -79,14 +80,18 @@ class Slot:
 
     async def _retake(self) -> None:
         """Take the same slot again after the database was away. Raises SlotLost when another process has it."""
+        held = 0
         while True:
+            self._connection.terminate()  # a database that was only slow still holds the lock for it
             with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 self._connection = await dial(self._url, name=f"slot {self._role}", timeout_s=RETAKE_S)
-                if not await self._lock(self.name):
+                if await self._lock(self.name):
+                    log.info("slot taken again", slot=self.name)
+                    return await self._renew()
+                held += 1
+                if held > HELD_TRIES:
                     raise SlotLost(self.name)
-                log.info("slot taken again", slot=self.name)
-                return await self._renew()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(AGAIN_S)
 
     async def _lock(self, name: str) -> bool:
         key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)

@@ -66,10 +66,10 @@ class Site:
         self.woken: list[tuple[str, str]] = []
 
     @asynccontextmanager
-    async def keeping(self) -> AsyncGenerator[ServiceKeeper]:
+    async def keeping(self, wanted: Any = None, **more: Any) -> AsyncGenerator[ServiceKeeper]:
         """A services worker, gone afterwards; its hosts stay."""
-        wanted: Any = Mine(self.records)
-        keeper = ServiceKeeper(wanted, self.hosts, self._resume, "here")
+        wanted = wanted or Mine(self.records)
+        keeper = ServiceKeeper(wanted, self.hosts, self._resume, "here", **more)
         task = asyncio.create_task(keeper.run())
         try:
             yield keeper

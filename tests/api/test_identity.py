@@ -183,6 +183,18 @@ async def test_a_tenant_with_live_runs_is_not_ended(gateway: Gateway):
     assert (started.status_code, answer.status_code) == (202, 409)
 
 
+async def test_a_tenant_that_has_ended_keeps_no_process_up(gateway: Gateway):
+    person = await gateway.sign_up()
+    service = {"name": "theirs", "project": "/srv/theirs", "import_path": "app:app"}
+    assert (await person.http.post("/v1/services", json=service)).status_code == 201
+
+    assert (await person.http.delete(f"/v1/tenants/{person.tenant_id}")).status_code == 204
+
+    async with gateway.state["jobs"].open() as connection:
+        query = "select count(*) from service where enabled and tenant_id = $1"
+        assert await connection.fetchval(query, person.tenant_id) == 0
+
+
 async def test_a_key_is_a_person_with_less(gateway: Gateway, acme: Organisation):
     """C7."""
     key = await with_key(gateway, (await made_key(acme.builder))["key"])

@@ -76,6 +76,19 @@ async def test_a_process_that_dies_takes_nobody_along_and_its_run_goes_on_from_i
     assert (await neighbour.on(apart)).last["outcome"] == "cancelled"
 
 
+async def test_a_process_in_which_nothing_moves_any_more_is_ended():
+    """A regular expression that backtracks for years stops every thread, also the one that watches."""
+    drive = Drive(Log(), {"run_id": "still", "flow": "/stands_still"})
+    with short_folder() as folder:
+        async with running_host(folder, "agents:app", "--replace-after", "0.5") as host:
+            await drive.on(host, isolate=True)
+            pong = await host.ask({"op": "ping"})
+
+    assert drive.last == {"op": "died", "reason": "it gave no sign of life for 6 s", "exit_code": -9}
+    assert drive.log.states("before") == ["started", "done"]
+    assert pong["runs"] == 0
+
+
 async def test_cancel_reaches_a_process_of_its_own(apart: Host):
     drive = Drive(Log(), {"run_id": "c", "flow": "/waits"})
     await drive.on(apart, until=prints("waiting"))

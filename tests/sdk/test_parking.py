@@ -64,6 +64,22 @@ async def test_a_watcher_that_comes_late_is_told_as_well(host: Host):
     await second.close()
 
 
+async def test_a_watcher_that_comes_late_is_told_of_a_run_with_a_process_of_its_own(host: Host):
+    drive = Drive(Log(), {"run_id": "late and alone", "flow": "/sleeps_and_wakes"})
+    first = await host.connect()
+    first.say({"op": "watch"})
+    await drive.on(host, until=parked, isolate=True)
+    await first.hear_until("wake")
+
+    second = await host.connect()
+    second.say({"op": "watch"})
+
+    assert (await second.hear_until("wake"))["run_id"] == "late and alone"
+    assert (await drive.on(host, isolate=True)).value == {"str": "awake"}
+    await first.close()
+    await second.close()
+
+
 async def test_after_a_crash_a_sleep_waits_only_for_the_rest():
     log = Log()
     drive = Drive(log, {"run_id": "rest", "flow": "/sleeps", "inputs": {"seconds": 3}})

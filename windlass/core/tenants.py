@@ -71,6 +71,7 @@ class Tenants:
             live = await connection.fetchval(LIVE_RUNS)
             if live:
                 raise Conflict(f"{live} runs are live. Cancel them first; nothing was deleted.")
+            await connection.execute("update service set enabled = false, updated_at = now()")  # their hosts end
             await connection.execute("update tenant set deleted_at = now() where id = $1", tenant_id)
             await record(connection, caller, "tenant.delete", f"tenant:{tenant_id}", before={"name": name})
         self._authentication.forget()

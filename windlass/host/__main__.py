@@ -91,13 +91,14 @@ def _load_or_leave(app: str) -> ServeAPI:
 
 
 async def _serve(app: ServeAPI, agents: asyncio.AbstractEventLoop, options: argparse.Namespace) -> None:
+    patience = Patience(options.warn_after, options.replace_after)
     care = Care(
         Setting(
             app,
-            Program(options.service, options.app, options.boot_id),
+            Program(options.service, options.app, options.boot_id, patience),
             agents,
             leave=lambda code: _leave(options.socket, code),
-            patience=Patience(options.warn_after, options.replace_after),
+            patience=patience,
             memory_bytes=memory.limit_bytes(os.environ),
             is_child=options.child_fd is not None,
         )

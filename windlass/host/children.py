@@ -8,15 +8,19 @@ from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic
 
 from windlass.contracts.hosts import LINE_BYTES
 from windlass.host import wire
-from windlass.host.endings import ending
+from windlass.host.endings import EXIT_NOT_STARTED, ending
 from windlass.host.hosted import Driver
 from windlass.host.orders import Order
+from windlass.host.watchdog import Patience
 from windlass.host.wire import Message
 
 GRACE_S = 13.0  # the child itself gives up after 10 s
+PULSE_S, SLACK_S = 2.0, 5.0
+PONG = b'{"op":"pong"'
 
 Tell = Callable[["ChildRun"], None]
 
@@ -28,6 +32,7 @@ class Program:
     service: str
     app: str
     boot_id: str
+    patience: Patience
 
 
 class ChildRun:
@@ -41,8 +46,12 @@ class ChildRun:
         self._on_report, self._on_gone = on_report, on_gone
         self._driver: Driver | None = None
         self._is_attaching = False
+        self._is_due = False  # it has said something since it was parked
         self._is_forgotten = False
         self._process: Process | None = None
+        self._heard_at = 0.0
+        self._last_words = ""
+        self._pulse: asyncio.Task[None] | None = None
         self._ours, self._theirs = socket.socketpair()
         self._writer: asyncio.StreamWriter | None = None
         self._unsent: list[bytes] = []
@@ -50,12 +59,15 @@ class ChildRun:
 
     def attach(self, driver: Driver, message: Message) -> None:
         """Hand the driver's attach to the child; lines meant for an earlier driver are dropped."""
-        self._driver, self._is_attaching, self.is_parked = driver, True, False
+        self._driver, self._is_attaching = driver, True
+        self.is_parked = self._is_due = False
         self._tell(message)
 
     def detach(self) -> None:
-        """The driver is gone; what the child says meanwhile is dropped, it will say it again."""
+        """The driver is gone; what the child says meanwhile is dropped, it will say it again when somebody comes."""
         self._driver = None
+        if self._is_due:
+            self._on_report(self)
 
     def ack(self, message: Message) -> None:
         """Forget what is stored."""
@@ -88,16 +100,35 @@ class ChildRun:
 
     async def _live(self) -> None:
         reader, self._writer = await asyncio.open_unix_connection(sock=self._ours, limit=LINE_BYTES)
-        self._process = await self._spawn()
-        self._theirs.close()
-        self._writer.writelines(self._unsent)
+        self._writer.writelines(self._unsent)  # at once: what is told from now on comes after it
+        try:
+            self._process = await self._spawn()
+        except OSError as error:
+            self._last_words = f"its process could not be started: {error.strerror}"
+            self._writer.close()
+            self._gone(EXIT_NOT_STARTED)
+            return
+        finally:
+            self._theirs.close()
         if self._is_forgotten:
             self._writer.close()
         with suppress(ConnectionError, ValueError):  # ValueError: a line that is too long
             while line := await reader.readline():
                 self._pass(line)
         self._writer.close()
-        self._gone(await self._process.wait())
+        code = await self._process.wait()
+        if self._pulse is not None:
+            self._pulse.cancel()
+        self._gone(code)
+
+    async def _feel(self, process: Process) -> None:
+        """Kill a child that gives no sign of life: one whose every thread stands still cannot end itself."""
+        limit = self._program.patience.replace_after_s + SLACK_S
+        while monotonic() - self._heard_at < limit:
+            self._tell({"op": "ping"})
+            await asyncio.sleep(PULSE_S)
+        self._last_words = f"it gave no sign of life for {limit:.0f} s"
+        process.kill()
 
     async def _spawn(self) -> Process:
         program, order = self._program, self.order
@@ -109,7 +140,9 @@ class ChildRun:
             "KODOSUMI_FID": order.run_id,
             "KODOSUMI_USER_ID": order.user_id or "",
         }
+        patience = program.patience
         arguments = ["--service", program.service, "--app", program.app, "--boot-id", program.boot_id]
+        arguments += ["--warn-after", str(patience.warn_after_s), "--replace-after", str(patience.replace_after_s)]
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -124,8 +157,14 @@ class ChildRun:
         )
 
     def _pass(self, line: bytes) -> None:
+        self._heard_at = monotonic()
+        if self._pulse is None and self._process is not None:
+            self._pulse = asyncio.get_running_loop().create_task(self._feel(self._process))
+        if line.startswith(PONG):
+            return
         if line.startswith(b'{"op":"attached"'):
             self._is_attaching = False
+        self._is_due = self.is_parked
         self.is_parked = self.is_parked or line.startswith(b'{"op":"parked"')
         self.is_over = self.is_over or line.startswith(b'{"op":"end"')
         if self._driver is None and self.is_parked:
@@ -145,5 +184,5 @@ class ChildRun:
         driver, self._driver = self._driver, None
         self._on_gone(self)
         if driver is not None and not self._is_forgotten and not self.is_over:
-            driver.send({"op": "died", "reason": ending(code), "exit_code": code})
+            driver.send({"op": "died", "reason": self._last_words or ending(code), "exit_code": code})
             driver.close()

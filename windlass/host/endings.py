@@ -7,6 +7,7 @@ EXIT_IMPORT_FAILED = 3
 EXIT_REPLACED = 4  # a cancelled run did not stop
 EXIT_BLOCKED = 5  # the agents' loop did not answer
 EXIT_FULL = 6  # it used more memory than it may
+EXIT_NOT_STARTED = 7  # no process at all: the system had no room for one
 
 WORDS = {
     EXIT_IMPORT_FAILED: "the service could not be imported",

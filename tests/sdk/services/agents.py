@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -261,6 +262,14 @@ async def vanishes(inputs: dict[str, Any], tracer: Tracer) -> str:
     if len(marks.read_text()) <= inputs["times"]:
         os._exit(9)
     return "survived"
+
+
+@flow
+async def stands_still(tracer: Tracer) -> bool:
+    """Look for a pattern that takes years; nothing else of the process runs meanwhile."""
+    print("standing still")
+    await tracer.step("before", lambda: 1)
+    return bool(re.fullmatch("(a+)+b", "a" * 80))
 
 
 @flow

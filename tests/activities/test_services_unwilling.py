@@ -1,0 +1,124 @@
+"""Services whose hosts do not do as they are told: too slow, silent, or kept while the database is away."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stack import environment
+from tests.activities.test_services import TRIVIAL, Mine, Site, until
+from tests.core.records import Records
+from tests.parts import lifeline, short_folder
+from windlass.core.database import Away, Database
+
+SLOW = "import os, time\nopen('began', 'w').write(str(os.getpid()))\ntime.sleep(60)\n"
+
+
+@pytest.fixture
+async def site(database: Database, records: Records) -> AsyncGenerator[Site]:
+    await environment.ensure(environment.place())
+    with short_folder() as folder, lifeline() as line:
+        yield Site(database, records, folder, line)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+async def began(site: Site) -> int:
+    """The process that has begun to import the service."""
+    mark = site.project / "began"
+
+    async def has_begun() -> bool:
+        return mark.exists() and mark.read_text() != ""
+
+    await until(has_begun)
+    return int(mark.read_text())
+
+
+async def test_a_host_that_nobody_wants_any_more_while_it_starts_is_ended(site: Site):
+    await site.add(program=SLOW)
+    async with site.keeping() as keeper:
+        pid = await began(site)
+
+        await site.change("enabled = false")
+        keeper.look()
+
+        await until(lambda: gone(pid))
+
+
+async def test_a_silent_host_is_ended_when_its_service_goes_and_holds_up_no_other(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("activities.adapters.processes.STOP_S", 3)
+    await site.add()
+    async with site.keeping() as keeper:
+        await site.state("running")
+        (pid,) = await site.living()
+        os.kill(pid, signal.SIGSTOP)
+
+        await site.change("enabled = false")
+        await site.add("other")
+        keeper.look()
+        await until(lambda: serves(site, "other"))
+
+        assert is_alive(pid)
+        await until(lambda: gone(pid))
+    assert await site.ends() == ["stopped"]
+
+
+async def test_a_host_without_a_sign_of_life_is_replaced(site: Site, monkeypatch: pytest.MonkeyPatch):
+    """A regular expression that backtracks for hours stops every thread of its process, the watchdog's too."""
+    monkeypatch.setattr("activities.adapters.processes.ANSWER_S", 0.5)
+    await site.add()
+    async with site.keeping(silent_s=2.0):
+        await site.state("running")
+        (pid,) = await site.living()
+
+        os.kill(pid, signal.SIGSTOP)
+
+        await site.another(pid)
+        assert not is_alive(pid)
+    assert await site.ends() == ["crashed"]
+
+
+class Forgetful(Mine):
+    """Records that cannot be written once: the database went away at that moment."""
+
+    def __init__(self, records: Records) -> None:
+        super().__init__(records)
+        self.failures = 1
+
+    async def record_state(self, *facts: Any) -> None:
+        """Fail the first time."""
+        if self.failures:
+            self.failures -= 1
+            raise Away("The database went away.")
+        await self._records.wanted.record_state(*facts)
+
+
+async def test_a_failure_that_could_not_be_recorded_does_not_end_the_keeping(site: Site):
+    await site.add(program="raise RuntimeError('my mistake')")
+    wanted = Forgetful(site.records)
+
+    async with site.keeping(wanted):
+        assert "my mistake" in await site.state("unhealthy")
+        await asyncio.to_thread((site.project / "texts.py").write_text, TRIVIAL)
+        await site.state("running")
+
+    assert wanted.failures == 0
+
+
+async def gone(pid: int) -> bool:
+    return not is_alive(pid)
+
+
+async def serves(site: Site, name: str) -> bool:
+    return (await site.records.services.get(site.records.caller, name)).state == "running"
