@@ -17,7 +17,7 @@ from temporalio.common import WorkflowIDReusePolicy as OnReuse
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from windlass.contracts import queues
+from windlass.contracts import policies, queues
 from windlass.contracts import runs as words
 from windlass.contracts.ids import RunId, TenantId, workflow_id
 from windlass.contracts.runs import EndInput, RunInput, RunStatus
@@ -147,7 +147,7 @@ class Orchestrator:
                 id_conflict_policy=OnConflict.USE_EXISTING,
                 id_reuse_policy=OnReuse.REJECT_DUPLICATE,
                 search_attributes=TypedSearchAttributes(pairs),
-                static_summary=summary[:200],
+                static_summary=policies.summary(summary),
                 static_details=f"[Open in Windlass]({request.link})",
                 rpc_timeout=CALL,
             )

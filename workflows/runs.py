@@ -99,7 +99,7 @@ class RunWorkflow:
             start_to_close_timeout=policies.DRIVE,
             heartbeat_timeout=policies.DRIVE_HEARTBEAT,
             retry_policy=policies.DRIVE_RETRY,
-            summary=f"drive {self._request.agent}{again}",
+            summary=policies.summary(f"drive {self._request.agent}{again}"),
         )
         try:
             await workflow.wait_condition(
@@ -160,7 +160,7 @@ class RunWorkflow:
             await workflow.wait_condition(
                 lambda: self._resumed or self._cancel_reason is not None,
                 timeout=min(limits, default=None),
-                timeout_summary=reason[:200],
+                timeout_summary=policies.summary(reason),
             )
         self._resumed = False
 

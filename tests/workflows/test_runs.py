@@ -25,6 +25,14 @@ async def test_a_run_goes_from_queued_to_finished_and_keeps_its_answer(engine: E
     assert kinds == ["status", "status", "inputs", "meta", "status", "final", "status"]
 
 
+async def test_a_title_of_many_bytes_is_cut_for_temporal_and_the_run_starts(engine: Engine):
+    run = await engine.finished("agents/trivial", title="\u65e5" * 200)
+
+    described = await engine.workflow(run.id).describe()
+    assert (run.status, run.title) == (RunStatus.FINISHED, "\u65e5" * 200)
+    assert await described.static_summary() == "\u65e5" * 133
+
+
 async def test_a_trivial_run_keeps_to_its_history_budget(engine: Engine):
     run = await engine.finished("agents/trivial", timeout_s=60)
 

@@ -4,6 +4,15 @@ from datetime import timedelta
 
 from temporalio.common import RetryPolicy
 
+# Temporal refuses a summary of more bytes, and with it the start of the workflow or the whole of its next step.
+SUMMARY_BYTES = 400
+
+
+def summary(text: str) -> str:
+    """A text as Temporal's own pages show it, cut at a whole character."""
+    return text.encode()[:SUMMARY_BYTES].decode(errors="ignore")
+
+
 # Driving a run: attached to its host for as long as it works.
 DRIVE = timedelta(days=365)
 DRIVE_HEARTBEAT = timedelta(seconds=10)
