@@ -7,6 +7,7 @@ from starlette.requests import HTTPConnection
 from structlog.contextvars import bind_contextvars
 
 from api.cookies import cookie_name
+from windlass.core.allowances import Allowances
 from windlass.core.callers import Caller, Origin
 from windlass.core.errors import Forbidden, Unauthenticated
 from windlass.core.identity import Authentication
@@ -19,11 +20,14 @@ FORM = "application/x-www-form-urlencoded"
 
 
 async def authenticate(request: HTTPConnection) -> Caller:
-    """The caller of this request, found once. Raises Unauthenticated, Forbidden (a page of another site)."""
+    """The caller of this request, found and counted once. Raises Unauthenticated, Forbidden (another site), TooMany."""
     known: Caller | None = getattr(request.state, "caller", None)
     if known is None:
-        known = request.state.caller = await _find(request)
+        known = await _find(request)
         bind_contextvars(tenant=str(known.tenant_id), caller=known.id)
+        allowances: Allowances = request.state.allowances
+        request.state.allowance = await allowances.take(known)
+        request.state.caller = known
     return known
 
 

@@ -12,6 +12,7 @@ from api.authentication import authenticate
 from api.engine import Engine
 from api.paging import Cursors
 from windlass.contracts.ids import new_id
+from windlass.core.allowances import Allowances
 from windlass.core.audit import Audit
 from windlass.core.callers import Caller
 from windlass.core.database import Database
@@ -43,6 +44,7 @@ class State(TypedDict):
     sessions: Sessions
     sign_in: SignIn
     authentication: Authentication
+    allowances: Allowances
     keys: Keys
     members: Members
     tenants: Tenants

@@ -20,6 +20,7 @@ from windlass.core.runs import Runs
 from windlass.core.services import Services
 from windlass.core.settings import Settings
 from windlass.core.states import States
+from windlass.core.statistics import Statistics
 from windlass.core.storage import Objects
 from windlass.core.storage.urls import open_objects
 from windlass.core.stream import Hub
@@ -30,6 +31,7 @@ from windlass.core.wakeup import Notifier
 class Engine:
     """What routes and pages ask about runs."""
 
+    statistics: Statistics
     agents: Agents
     artifacts: Artifacts
     events: Events
@@ -63,6 +65,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         stack.push_async_callback(objects.close)
         artifacts, hosts = Artifacts(objects), Hosts(settings.home / "hosts")
         yield Engine(
+            statistics=Statistics(database),
             agents=agents,
             artifacts=artifacts,
             events=Events(database, notifier),

@@ -128,6 +128,8 @@ def translated(error: Exception) -> WindlassError:
     match error:
         case WindlassError():
             return error
+        case RequestValidationError() if (unknown := _in_the_path(error.errors())) is not None:
+            return unknown
         case RequestValidationError():
             return Invalid("The request does not fit what is expected here.", tuple(_fields(error.errors())))
         case HTTPException():
@@ -168,6 +170,14 @@ def _http_error(error: HTTPException) -> WindlassError:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return MethodNotAllowed("This address does not take this method.")
     return BadRequest(str(error.detail))
+
+
+def _in_the_path(errors: Sequence[Any]) -> NotFound | None:
+    """What is no id at all names nothing, like an id that nobody has."""
+    wrong = [error for error in errors if error["loc"][0] == "path"]
+    if not wrong:
+        return None
+    return NotFound(str(wrong[0]["loc"][-1]).removesuffix("_id"), str(wrong[0]["input"])[:100])
 
 
 def _fields(errors: Sequence[Any]) -> list[FieldError]:

@@ -10,6 +10,7 @@ from api.dependencies import State
 from api.engine import open_engine
 from api.paging import Cursors
 from api.topics import open_topics
+from windlass.core.allowances import Allowances
 from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.events import keep_partitions
 from windlass.core.health import database_part
@@ -69,6 +70,7 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
             sessions=sessions,
             sign_in=SignIn(database, sessions, passwords),
             authentication=authentication,
+            allowances=Allowances(database, settings.requests_per_minute),
             keys=Keys(database, authentication),
             members=Members(database, sessions, passwords, authentication),
             tenants=Tenants(database, authentication),

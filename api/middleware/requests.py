@@ -10,6 +10,8 @@ from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from windlass.core.allowances import Allowance
+
 log = structlog.get_logger()
 
 HEADER = "x-request-id"
@@ -40,11 +42,20 @@ class Requests:
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = request_id
+                headers = MutableHeaders(scope=message)
+                headers[HEADER] = request_id
+                _show_allowance(headers, scope["state"].get("allowance"))
                 _count(scope, message["status"], perf_counter() - started)
             await send(message)
 
         await self._app(scope, receive, counted)
+
+
+def _show_allowance(headers: MutableHeaders, allowance: Allowance | None) -> None:
+    """What the caller may still send, as draft-ietf-httpapi-ratelimit-headers says it."""
+    if allowance is not None:
+        headers["ratelimit-policy"] = f'"requests";q={allowance.limit};w={allowance.period_s}'
+        headers["ratelimit"] = f'"requests";r={allowance.remaining};t={allowance.period_s}'
 
 
 def _count(scope: Scope, status: int, seconds: float) -> None:

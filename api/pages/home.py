@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from api.dependencies import EngineDep
 from api.engine import Engine
+from api.pages.day import Day
 from api.pages.formats import Viewer
 from api.pages.questions import Card, needs
 from api.pages.rendering import page, viewer
@@ -60,6 +61,7 @@ class HomePage:
     services: tuple[Service, ...]
     agents: tuple[Agent, ...]
     may_start: bool
+    day: Day
 
     @classmethod
     async def load(cls, engine: Engine, caller: Caller, parts: list[Part], seen: Viewer) -> "HomePage":
@@ -92,6 +94,7 @@ class HomePage:
             services=tuple(services),
             agents=tuple(await engine.agents.catalogue(caller)),
             may_start=caller.may(Permission.RUNS_START),
+            day=await Day.load(engine, caller, seen),
         )
 
 

@@ -24,6 +24,7 @@ from windlass.core.runs import Run
 from windlass.core.states import StateChange
 
 CALM_S = 1.0  # between two drawings of a whole page
+CALM_SHARE = 10  # and so many times as long as drawing it took
 
 
 class Screen(Protocol):
@@ -112,19 +113,21 @@ class HomeScreen(Endless):
 
     def __init__(self, engine: Engine, caller: Caller, request: Request) -> None:
         self._engine, self._caller, self._request = engine, caller, request
-        self._drawn_at = monotonic()
+        self._drawn_at, self._calm_s = monotonic(), CALM_S
         self.is_stale = False
 
     async def draw(self, updates: Sequence[Update]) -> list[Fragment]:
         """The page's content."""
         self.is_stale = self.is_stale or bool(changed_keys(updates, "runs") or changed_keys(updates, TOPIC))
-        if not self.is_stale or monotonic() - self._drawn_at < CALM_S:
+        if not self.is_stale or monotonic() - self._drawn_at < self._calm_s:
             return []
-        self.is_stale, self._drawn_at = False, monotonic()
+        self.is_stale, began = False, monotonic()
         shown = await HomePage.load(self._engine, self._caller, self._request.state.health, viewer(self._request))
         frame = Frame("", False, csrf_token(self._request, self._caller), "/")
         shell = Shell(self._caller, viewer(self._request), frame, Place("Home", ()))
         html = templates().render("parts/home.html", {"view": shown, "shell": shell, "shapes": SHAPES})
+        self._drawn_at = monotonic()
+        self._calm_s = max(CALM_S, CALM_SHARE * (self._drawn_at - began))
         return [Fragment("home", html)]
 
 

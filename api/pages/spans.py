@@ -94,19 +94,19 @@ class SpanReader:
 
     def feed(self, events: Sequence[Event]) -> None:
         """Read on."""
+        readers = {
+            EventKind.STATUS: self._read_status,
+            EventKind.STEP: self._read_step,
+            EventKind.MESSAGE: self._read_message,
+            EventKind.USAGE: self._read_usage,
+            EventKind.QUESTION: self._read_question,
+            EventKind.ANSWER: self._read_question,
+            EventKind.LOG: self._read_failed_call,
+            EventKind.ERROR: self._read_error,
+        }
         for event in events:
-            if event.kind is EventKind.STATUS:
-                self._read_status(event)
-            elif event.kind is EventKind.STEP:
-                self._read_step(event)
-            elif event.kind is EventKind.MESSAGE:
-                self._read_message(event)
-            elif event.kind is EventKind.USAGE:
-                self._read_usage(event)
-            elif event.kind in (EventKind.QUESTION, EventKind.ANSWER):
-                self._read_question(event)
-            elif event.kind is EventKind.LOG and event.payload.get("attempt"):
-                self._read_failed_call(event)
+            if (reader := readers.get(event.kind)) is not None:
+                reader(event)
 
     def root(self) -> Span | None:
         """The run as one span with everything inside; None before its first event."""
@@ -226,7 +226,13 @@ class SpanReader:
         )  # fmt: skip
         self._work_at = event.at
 
+    def _read_error(self, event: Event) -> None:
+        if answer := self._models.get("open"):
+            self._models["open"] = replace(answer, state="failed", ended_at=event.at, cause=short_cause(event.payload))
+
     def _read_failed_call(self, event: Event) -> None:
+        if not event.payload.get("attempt"):
+            return
         self._models.pop("open", None)
         began = self._work_at or event.at
         said = str(event.payload.get("text") or "")

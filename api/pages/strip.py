@@ -38,7 +38,8 @@ def draw_strip(steps: Sequence[Step], status: str, *, model: bool = False, width
     `model`: the run has called a model, which is all of it when it has no steps.
     """
     named = groupby(steps, key=lambda step: (step.name, look(step, status)))
-    pieces = merged([(name[1], sum(weight(step) for step in same)) for name, same in named])[-MOST_BLOCKS:]
+    most = min(MOST_BLOCKS, int((1 - AHEAD) * width / (NARROWEST + GAP)))
+    pieces = merged([(name[1], sum(weight(step) for step in same)) for name, same in named], most)[-most:]
     is_live = status in ("queued", "starting", "running", "awaiting")
     open_end = is_live or (status in ("failed", "cancelled") and bool(steps))
     if status == "finished" and not pieces:
@@ -67,9 +68,9 @@ def place(pieces: Sequence[tuple[str, float]], room: float) -> tuple[Block, ...]
     return tuple(blocks)
 
 
-def merged(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+def merged(pieces: Sequence[tuple[str, float]], most: int) -> list[tuple[str, float]]:
     """Neighbours of one look become one block once there are too many to tell apart."""
-    if len(pieces) <= MOST_BLOCKS:
+    if len(pieces) <= most:
         return list(pieces)
     return [(name, sum(heavy for _, heavy in same)) for name, same in groupby(pieces, key=lambda piece: piece[0])]
 

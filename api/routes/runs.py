@@ -1,12 +1,12 @@
 """Runs: start, list, read, follow, cancel, try again."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response, status
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.bodies import Body
 from api.dependencies import AuthenticationDep, CursorsDep, EngineDep, RequestUuid, requires
@@ -18,6 +18,7 @@ from windlass.contracts.runs import RunStatus
 from windlass.core.callers import Caller
 from windlass.core.permissions import Permission
 from windlass.core.runs import Run, RunFilter, StartRun
+from windlass.core.statistics import RunStatistics
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
@@ -26,6 +27,7 @@ RunStarter = Annotated[Caller, Depends(requires(Permission.RUNS_START))]
 RunCanceller = Annotated[Caller, Depends(requires(Permission.RUNS_CANCEL))]
 RunDeleter = Annotated[Caller, Depends(requires(Permission.RUNS_DELETE))]
 
+DAY = timedelta(days=1)
 Tag = Annotated[str, Field(min_length=1, max_length=100)]
 STDIO = (EventKind.STDOUT, EventKind.STDERR, EventKind.DEBUG, EventKind.UPLOAD)
 VIEWS: Mapping[str, Sequence[EventKind]] = {
@@ -154,6 +156,65 @@ class EventsQuery(BaseModel):
         return None if self.kinds is None else [kind for kind in EventKind if kind in self.kinds.split(",")]
 
 
+class StatisticsQuery(BaseModel):
+    """From when until when; at most 31 days, without an end until now."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    since: AwareDatetime | None = Field(None, description="The last 24 hours when it is left out.")
+    until: AwareDatetime | None = None
+
+    def span(self, now: datetime) -> tuple[datetime, datetime]:
+        """The same, filled up; a time that goes on until now includes what happens this moment."""
+        until = self.until or now + timedelta(minutes=1)
+        return self.since or (self.until or now) - DAY, until
+
+
+class TallyView(BaseModel):
+    """Runs that ended, by how; those that still live; and what all of them used. An unknown cost is null."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    finished: int
+    failed: int
+    cancelled: int
+    live: int
+    model_calls: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+
+
+class HourView(BaseModel):
+    """The runs of the hour that begins at `hour`."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    hour: datetime
+    tally: TallyView
+
+
+class AgentView(BaseModel):
+    """The runs of one agent."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    agent: str
+    tally: TallyView
+
+
+class StatisticsView(BaseModel):
+    """Hours without a run are left out; agents come by cost, the dearest first, at most 200."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    since: datetime
+    until: datetime
+    total: TallyView
+    hours: Sequence[HourView]
+    agents: Sequence[AgentView]
+
+
 @router.post("", status_code=status.HTTP_202_ACCEPTED)
 async def start(body: StartBody, caller: RunStarter, engine: EngineDep, new: RequestUuid) -> RunView:
     """Queue a run and return at once; it exists from now on, whatever crashes."""
@@ -172,6 +233,12 @@ async def newest(
     )
     items, following = cursors.page(caller, "runs", query, found, lambda run: (run.created_at.isoformat(), str(run.id)))
     return PageOf(items=[view(run, caller, engine) for run in items], next=following)
+
+
+@router.get("/statistics", response_model=StatisticsView)
+async def statistics(query: Annotated[StatisticsQuery, Query()], caller: RunReader, engine: EngineDep) -> RunStatistics:
+    """How many runs ended how, and what they used, by hour and by agent."""
+    return await engine.statistics.of_runs(caller, *query.span(datetime.now(UTC)))
 
 
 @router.get("/{run_id}")

@@ -38,6 +38,12 @@ async def test_an_unknown_address_is_a_problem(acme: Organisation):
     assert body["type"] == "urn:windlass:problem:not-found"
 
 
+async def test_what_is_no_id_names_nothing(acme: Organisation):
+    body = problem(await acme.viewer.http.get("/v1/runs/nonsense"))
+
+    assert (body["status"], body["detail"]) == (404, "There is no run nonsense.")
+
+
 async def test_a_wrong_method_says_which_are_right(acme: Organisation):
     answer = await acme.viewer.http.put("/v1/me")
 

@@ -49,7 +49,7 @@ def pairs(tokens: dict[str, str]) -> Iterator[tuple[str, str, float]]:
     yield from (("fg", "brass-wash", TEXT), ("fg-2", "brass-wash", TEXT), ("brass", "brass-wash", TEXT))
     yield from (("on-brass", "brass", TEXT), ("on-brass", "brass-strong", TEXT))
     yield from (("add", "add-wash", TEXT), ("del", "del-wash", TEXT))
-    yield from ((bar, ground, SHAPE) for bar, ground in product(BARS, GROUNDS[:3]))
+    yield from ((bar, ground, SHAPE) for bar, ground in product(BARS, GROUNDS))
     assert tokens
 
 

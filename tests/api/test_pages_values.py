@@ -78,9 +78,15 @@ def test_the_strip_of_a_failure_breaks_where_it_broke():
     assert strip.text == "1 of 2 steps kept, post failed"
 
 
-def test_many_steps_still_fit_the_strip():
-    strip = draw_strip([record(f"step {n}") for n in range(500)], "finished")
+@pytest.mark.parametrize("width", [116, 168])
+@pytest.mark.parametrize("count", [1, 13, 14, 15, 20, 21, 24, 25, 500])
+@pytest.mark.parametrize("status", ["finished", "running", "failed"])
+def test_any_number_of_steps_fits_the_strip(width: int, count: int, status: str):
+    steps = [record(f"step {n}", ("done", "failed")[n % 2]) for n in range(count)]
 
+    strip = draw_strip(steps, status, width=width)
+
+    assert all(block.width > 0 for block in strip.blocks)
     assert strip.blocks[-1].x + strip.blocks[-1].width <= strip.width + 0.2
 
 

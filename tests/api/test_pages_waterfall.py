@@ -118,6 +118,15 @@ def test_usage_makes_a_step_a_model_step_with_its_cost():
     assert fall.rows[0].cost == "$0.37"
 
 
+def test_an_answer_that_failed_says_why_where_it_broke():
+    root = root_of(
+        Story().tell(5, EventKind.ERROR, type="BadRequest", message="No such model.").end(5, "failed"), "claude"
+    )
+
+    (answer,) = root.children
+    assert (answer.state, answer.cause, answer.ended_at) == ("failed", "BadRequest: No such model.", at(5))
+
+
 def test_an_answer_of_claude_is_open_until_its_message():
     story = Story()
     live = root_of(story, "claude")

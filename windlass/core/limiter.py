@@ -31,7 +31,7 @@ class Limiter:
         """Take one place of a limit. Raises TooMany when there is none."""
         async with self._database.open() as connection:
             wait = await connection.fetchval(
-                "select identity_take($1, $2, $3)", _key(limit.name, who), limit.count, limit.period
+                "select identity_take($1, $2, $3)", key_of(limit.name, who), limit.count, limit.period
             )
         if wait is not None:
             raise TooMany(f"At most {limit.count} in {limit.period}.", wait)
@@ -63,11 +63,11 @@ class Failures:
     async def forgive(self, account: str) -> None:
         """Forget the failures of an account whose owner has shown the right password; the address keeps its own."""
         async with self._database.open() as connection:
-            await connection.execute("select identity_forgive($1)", _key("account", account))
+            await connection.execute("select identity_forgive($1)", key_of("account", account))
 
 
 def _keys(account: str, address: str) -> tuple[str, str]:
-    return _key("account", account), _key("address", network(address))
+    return key_of("account", account), key_of("address", network(address))
 
 
 def network(address: str) -> str:
@@ -81,6 +81,6 @@ def network(address: str) -> str:
     return address
 
 
-def _key(name: str, who: str) -> str:
+def key_of(name: str, who: str) -> str:
     """A short key that says nothing about whom it counts."""
     return f"{name}:{hashlib.sha256(who.encode()).hexdigest()[:32]}"

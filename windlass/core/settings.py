@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     signup: Literal["closed", "open"] = Field("closed", alias="WINDLASS_SIGNUP")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), alias="WINDLASS_CORS_ORIGINS")
     docs: bool | None = Field(None, alias="WINDLASS_DOCS")
+    requests_per_minute: int = Field(30_000, alias="WINDLASS_REQUESTS_PER_MINUTE", ge=0, le=10_000_000)
 
     anthropic_api_key: SecretStr | None = Field(None, alias="ANTHROPIC_API_KEY")
     anthropic_base_url: str | None = Field(None, alias="ANTHROPIC_BASE_URL")

@@ -16,7 +16,7 @@ def stream_part(hub: Hub) -> Part:
 
     async def probe() -> Finding:
         health = hub.health()
-        figure = f"{health.subscribers} readers"
+        figure = f"{health.subscribers} {'reader' if health.subscribers == 1 else 'readers'}"
         if not health.is_listening:
             return Finding(Grade.WARN, "hears no notifications, looks once a second", figure)
         if health.recent_poll_hits > _LOST_SHARE * max(health.recent_notifications, 10):
