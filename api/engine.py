@@ -75,7 +75,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             orchestrator=orchestrator,
             outbox=outbox,
             questions=Questions(database, notifier, artifacts, hosts, orchestrator),
-            runs=Runs(database, notifier, agents, orchestrator),
+            runs=Runs(database, notifier, agents, orchestrator, hosts),
             services=Services(database, notifier),
         )
 

@@ -175,6 +175,7 @@ def _attach(attached: Attached, *, isolate: bool) -> Payload:
         "flow": record["service"]["path"],
         "inputs": record["inputs"],
         "extra": record["extra"],
+        "launch": record["launch"],
         "epoch": attached.epoch,
         "attempt": attached.attempt,
     }

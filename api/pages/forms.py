@@ -48,6 +48,7 @@ class Field:
     label: str = ""
     value: str = ""
     required: bool = False
+    needed: bool = False  # required, if it is asked at all
     placeholder: str = ""
     html: str = ""
     checked: bool = False
@@ -108,6 +109,7 @@ def draw_field(
         label=str(element.get("label") or name),
         value="" if content is None or kind == "boolean" else as_text(content),
         required=bool(element.get("required")) and not asked,
+        needed=bool(element.get("required")),
         placeholder=str(element.get("placeholder") or ""),
         html=str(element.get("option") or "on") if kind == "boolean" else kind,
         checked=content in (True, "on", "true"),
@@ -130,7 +132,7 @@ def draw_group(element: Mapping[str, Any], content: Any, errors: Errors, within:
         "group",
         name=within + name,
         label=str(element.get("label") or name),
-        required=bool(element.get("min_items")),
+        needed=bool(element.get("min_items")),
         entries=tuple(fields(children, each, errors, f"{within}{name}.{place}.") for place, each in enumerate(entries)),
         is_full=element.get("max_items") is not None and len(entries) >= element["max_items"],
         errors=tuple(errors.get(within + name, ())),

@@ -118,6 +118,21 @@ async def sleep(inputs: dict[str, Any], tracer: Tracer) -> str:
     return "rested"
 
 
+@app.enter("/choosy", FORM)
+async def enter_choosy(inputs: dict[str, Any], request: Request) -> Launch:
+    """Refuse some, launch nothing for others, break at a third; count how often it was asked."""
+    match inputs["n"]:
+        case 13:
+            raise InputsError("we are superstitious", n="must not be 13")
+        case 14:
+            return {"no": "launch"}  # type: ignore[return-value]
+        case 15:
+            raise RuntimeError("This is a runtime error")
+        case _:
+            leave(inputs["folder"], "asked")
+            return Launch(request, greet, {"name": f"{request.headers['x-windlass-run']}"})
+
+
 @app.lock("decide")
 def decide(data: dict[str, Any]) -> forms.Model:
     """A question with a handler."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 from windlass.contracts.agents import CLAUDE, CLAUDE_ELEMENTS
 from windlass.contracts.events import Payload
@@ -26,6 +27,8 @@ class Agent:
     schema: Payload = field(default_factory=dict[str, Any])
     service: str | None = None
     service_state: str = "running"
+    service_id: UUID | None = None
+    flow_path: str = ""
 
     @property
     def path(self) -> str:
@@ -100,4 +103,6 @@ def _agent(row: Row) -> Agent:
         schema=row["schema"],
         service=row["service"],
         service_state=row["state"],
+        service_id=row["service_id"],
+        flow_path=row["path"],
     )

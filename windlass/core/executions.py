@@ -19,7 +19,8 @@ META, RUNNING, ERROR, FINAL, TERMINAL = 3, 4, 900, 901, 902
 
 CHANGING = frozenset({EventKind.STATUS, EventKind.STEP, EventKind.QUESTION, EventKind.ANSWER})  # what lists show
 ATTACH = """
-select attach_run($1, $2, $3) as run, run_questions($1, $2, $3) as questions, (stream_head($1, $2)).last_seq as seq
+select attach_run($1, $2, $3) as run, run_questions($1, $2, $3) as questions, run_launch($1, $2) as launch,
+  (stream_head($1, $2)).last_seq as seq
 """
 QUESTIONS = "select run_questions($1, $2, $3) as questions, (stream_head($1, $2)).last_seq as seq"
 
@@ -62,7 +63,7 @@ class Executions:
             row = await connection.fetchrow(ATTACH, tenant_id, run_id, attempt)
         if row is None or row["run"] is None:
             return None
-        record = {**row["run"], "questions": row["questions"], "seq": row["seq"]}
+        record = {**row["run"], "questions": row["questions"], "launch": row["launch"], "seq": row["seq"]}
         self._wakeup.poke(tenant_id, run_id, record["seq"], changed=True)
         return Attached(tenant_id, run_id, attempt, record["epoch"], record)
 

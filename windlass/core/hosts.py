@@ -22,6 +22,13 @@ class HandlerFailed(WindlassError):
     title = "The service failed"
 
 
+class NothingLaunched(WindlassError):
+    """The flow's handler returned something that is no launch; no run was started."""
+
+    status = 400
+    title = "Nothing launched"
+
+
 class Hosts:
     """One question, one answer, on a connection of its own."""
 
@@ -29,7 +36,7 @@ class Hosts:
         self._folder = folder
 
     async def consult(self, tenant_id: TenantId, service_id: UUID, message: dict[str, Any]) -> dict[str, Any] | None:
-        """What a handler says; None when no host answers in time. Raises Invalid, HandlerFailed."""
+        """What a handler says; None when no host answers in time. Raises Invalid, NothingLaunched, HandlerFailed."""
         address = socket_path(self._folder, str(tenant_id), str(service_id))
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -39,7 +46,9 @@ class Hosts:
         if said.get("op") != "consulted":  # a host of an earlier version
             return None
         if said["outcome"] == "invalid":
-            raise Invalid("The service refused what was filled in.", _field_errors(said["fields"]))
+            raise Invalid("The service refused what was filled in; nothing was changed.", _field_errors(said["fields"]))
+        if said["outcome"] == "failed" and said["error"]["type"] == "NotLaunched":
+            raise NothingLaunched(said["error"]["message"])
         if said["outcome"] == "failed":
             raise HandlerFailed(f"{said['error']['type']}: {said['error']['message']}"[:2000])
         return said

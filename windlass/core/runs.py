@@ -12,11 +12,12 @@ from windlass.contracts.events import Payload
 from windlass.contracts.hosts import ENTER
 from windlass.contracts.ids import RunId, TenantId, new_id
 from windlass.contracts.runs import TERMINAL, RunStatus
-from windlass.core.agents import Agents
+from windlass.core.agents import Agent, Agents
 from windlass.core.audit import record
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
+from windlass.core.hosts import Hosts
 from windlass.core.permissions import Permission
 from windlass.core.wakeup import Wakeup
 
@@ -133,22 +134,31 @@ select {RUN_COLUMNS} from run where {VISIBLE}
 order by created_at desc, id desc limit $10
 """  # noqa: S608 - column names are constants
 
+COPY_LAUNCH = "update run set launch = (select launch from run where id = $2) where id = $1"
+
 
 class Runs:
     """Runs as the people of a tenant see them."""
 
-    def __init__(self, database: Database, wakeup: Wakeup, agents: Agents, messenger: Messenger) -> None:
+    def __init__(
+        self, database: Database, wakeup: Wakeup, agents: Agents, messenger: Messenger, hosts: Hosts | None = None
+    ) -> None:
         self._database = database
         self._wakeup = wakeup
         self._agents = agents
         self._messenger = messenger
+        self._hosts = hosts
 
     async def start(self, caller: Caller, wish: StartRun) -> Run:
         """Record a run, `queued`, with its first event and outbox line. Raises NotFound (agent), Invalid (inputs)."""
         agent = await self._agents.get(caller, wish.agent)
         values = agent.validated(wish.inputs)
+        run_id = wish.id or new_id()
+        launch = (
+            None if await self._exists(caller, run_id) else await self._decided(caller, agent, run_id, values, wish)
+        )
         row: dict[str, Any] = {
-            "id": str(wish.id or new_id()),
+            "id": str(run_id),
             "agent": agent.name,
             "title": wish.title or agent.summary or agent.name,
             "tags": list(wish.tags),
@@ -159,7 +169,7 @@ class Runs:
             "max_attempts": wish.max_attempts,
             "timeout_s": wish.timeout_s,
         }
-        return await self._create(caller, row, None, "run.start")
+        return await self._create(caller, row, None, "run.start", Beginning(launch))
 
     async def get(self, caller: Caller, run_id: UUID) -> Run:
         """The run, unless it is not yours to see. Raises NotFound."""
@@ -251,8 +261,8 @@ class Runs:
             "retry_of": str(run.id),
         }
         kept = [key for key in kept_keys(steps, from_) if key != ENTER or values == run.inputs]
-        copied = None if from_ == "start" else Copied(run.id, _cut(steps, from_))
-        return await self._create(caller, row, kept, "run.retry", copied)
+        beginning = Beginning() if from_ == "start" else Beginning(None, run.id, _cut(steps, from_))
+        return await self._create(caller, row, kept, "run.retry", beginning)
 
     async def archive(self, caller: Caller, run_id: UUID) -> None:
         """Take a run that has ended out of the lists; its events stay until retention. Raises Conflict, NotFound."""
@@ -269,16 +279,32 @@ class Runs:
         async with self._database.tenant(caller.tenant_id) as connection:
             await connection.execute(query, _owner(caller))
 
+    async def _exists(self, caller: Caller, run_id: UUID) -> bool:
+        """Whether the wish was carried out before and only its answer was lost."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            return await connection.fetchval("select exists (select from run where id = $1)", run_id)
+
+    async def _decided(
+        self, caller: Caller, agent: Agent, run_id: UUID, values: Payload, wish: StartRun
+    ) -> Payload | None:
+        """What the flow's handler makes of the inputs; None when its service is not up: the run will ask it.
+
+        Raises Invalid, NothingLaunched, HandlerFailed: then there is no run.
+        """
+        if agent.service_id is None or self._hosts is None:
+            return None
+        asked = {"run_id": str(run_id), "flow": agent.flow_path, "agent": agent.name, "inputs": values}
+        asked |= {"tenant_id": str(caller.tenant_id), "user_id": str(caller.person_id), "extra": wish.extra}
+        said = await self._hosts.consult(caller.tenant_id, agent.service_id, {"op": "enter", "run": asked})
+        return None if said is None else {**said["launch"], "asked_with": values}
+
     async def _create(
-        self, caller: Caller, row: dict[str, Any], kept: list[str] | None, action: str, copied: "Copied | None" = None
+        self, caller: Caller, row: dict[str, Any], kept: list[str] | None, action: str, beginning: "Beginning"
     ) -> Run:
         try:
             async with self._database.tenant(caller.tenant_id) as connection:
                 created = await connection.fetchrow("select * from create_run($1, $2, $3)", caller.tenant_id, row, kept)
-                if copied is not None:
-                    await connection.execute(
-                        "select copy_answers($1, $2, $3)", copied.of, UUID(row["id"]), copied.before
-                    )
+                await beginning.record(connection, UUID(row["id"]))
                 run, after = _run(_known(created)), {"agent": row["agent"], "title": row["title"]}
                 await record(connection, caller, action, f"run:{run.id}", after=after)
         except asyncpg.UniqueViolationError:  # the same wish again: the answer to the first was lost
@@ -289,11 +315,20 @@ class Runs:
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
-    """Whose answers a new try begins with: all, or those given `before` a moment."""
+class Beginning:
+    """What a run begins with: a handler's decision, and the answers an earlier try `of` it was given `before`."""
 
-    of: RunId
-    before: datetime | None
+    launch: Payload | None = None
+    of: RunId | None = None
+    before: datetime | None = None
+
+    async def record(self, connection: Connection, run_id: UUID) -> None:
+        """Write it beside the run's row."""
+        if self.launch is not None:
+            await connection.execute("update run set launch = $2 where id = $1", run_id, self.launch)
+        if self.of is not None:
+            await connection.execute(COPY_LAUNCH, run_id, self.of)
+            await connection.execute("select copy_answers($1, $2, $3)", self.of, run_id, self.before)
 
 
 def _cut(steps: Sequence[Step], from_: str | None) -> datetime | None:

@@ -25,6 +25,7 @@ class Order:
     epoch: int = 0
     attempt: int = 1
     base_url: str | None = None
+    launch: Mapping[str, Any] | None = None  # what the flow's handler has decided already
 
     @classmethod
     def read(cls, message: Message) -> "Order":

@@ -115,7 +115,7 @@ class Run:
 
     def _kept_launch(self, request: Request) -> Launch | None:
         """What the handler decided in an earlier life, if it was asked with the same inputs."""
-        kept = self.reports.kept(ENTER)
+        kept = self.reports.kept(ENTER) or self.order.launch
         if not kept or kept["asked_with"] != self.order.inputs:
             return None
         return Launch(request, **{name: value for name, value in kept.items() if name != "asked_with"})
