@@ -13,7 +13,7 @@ from api.routes.services import ServiceReader, ServiceWriter
 from windlass.core.callers import Caller
 from windlass.core.errors import Conflict, FieldError, Invalid
 from windlass.core.permissions import Permission
-from windlass.core.services import NewService
+from windlass.core.services import NewService, ServiceChange
 
 router = APIRouter(include_in_schema=False)
 
@@ -64,6 +64,21 @@ async def add(request: Request, caller: ServiceWriter, engine: EngineDep) -> Res
     except Conflict as problem:
         return await show(request, caller, engine, filled, ((problem.detail, "name"),))
     return go("/services", f"{filled['name']} starts now")
+
+
+@router.post("/services/{name}/refresh")
+async def refresh(name: str, caller: ServiceWriter, engine: EngineDep) -> Response:
+    """Start its program anew."""
+    await engine.services.refresh(caller, name)
+    return go("/services", f"{name} starts anew")
+
+
+@router.post("/services/{name}/switch")
+async def switch(name: str, caller: ServiceWriter, engine: EngineDep) -> Response:
+    """Switch it off, or on again."""
+    service = await engine.services.get(caller, name)
+    await engine.services.change(caller, name, ServiceChange(enabled=not service.enabled), service.etag)
+    return go("/services", f"{name} is {'off' if service.enabled else 'on'}")
 
 
 @router.post("/services/{name}/delete")

@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, status
+from fastapi import APIRouter, Depends, Header, status
 from pydantic import BaseModel, Field
 
 from api.bodies import Body
 from api.dependencies import EngineDep, requires
 from windlass.core.callers import Caller
 from windlass.core.permissions import Permission
-from windlass.core.services import NewService, Service
+from windlass.core.services import NewService, Service, ServiceChange
 
 router = APIRouter(prefix="/v1/services", tags=["services"])
 
@@ -33,6 +33,15 @@ class NewServiceBody(Body):
     enabled: bool = True
 
 
+class ServiceChangeBody(Body):
+    """What is to become different; what is not sent stays. In `env` a null takes the variable away."""
+
+    project: str | None = Field(None, min_length=1, max_length=1000, pattern=r"^/")
+    import_path: str | None = Field(None, max_length=300, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    env: dict[EnvName, EnvValue | None] | None = Field(None, max_length=100)
+    enabled: bool | None = None
+
+
 class ServiceView(BaseModel):
     """A service and how it is doing; of its environment only the names are shown."""
 
@@ -49,6 +58,7 @@ class ServiceView(BaseModel):
     flows: Sequence[str]
     created_at: datetime
     updated_at: datetime
+    etag: str = Field(description="For `If-Match`: changes with every edit, and with nothing else.")
 
 
 class ServiceList(BaseModel):
@@ -74,6 +84,25 @@ async def catalogue(caller: ServiceReader, engine: EngineDep) -> ServiceList:
 async def read(name: str, caller: ServiceReader, engine: EngineDep) -> ServiceView:
     """One service."""
     return view(await engine.services.get(caller, name))
+
+
+@router.patch("/{name}")
+async def change(
+    name: str,
+    body: ServiceChangeBody,
+    caller: ServiceWriter,
+    engine: EngineDep,
+    if_match: Annotated[str | None, Header(max_length=100)] = None,
+) -> ServiceView:
+    """Change what is sent and nothing else; its host is replaced and its runs go on. A stale `If-Match` is a 412."""
+    wanted = None if if_match is None else if_match.strip().removeprefix("W/").strip('"')
+    return view(await engine.services.change(caller, name, ServiceChange(**body.model_dump()), wanted))
+
+
+@router.post("/{name}/refresh", status_code=status.HTTP_202_ACCEPTED)
+async def refresh(name: str, caller: ServiceWriter, engine: EngineDep) -> ServiceView:
+    """Start its program anew, as its files are now; no other service is touched and its runs go on."""
+    return view(await engine.services.refresh(caller, name))
 
 
 @router.delete("/{name}", status_code=status.HTTP_204_NO_CONTENT)

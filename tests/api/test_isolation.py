@@ -26,6 +26,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /v1/api-keys/{key_id}": {"name": "Mine now"},
     "POST /v1/runs/{run_id}/cancel": {},
     "POST /v1/runs/{run_id}/retry": {},
+    "PATCH /v1/services/{name}": {"enabled": False},
     "POST /v1/questions/{question_id}/answer": {"inputs": {"word": "mine"}},
     "POST /v1/runs/{run_id}/questions/{question_id}/answer": {"inputs": {"word": "mine"}},
 }

@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.core.records import Records, flow, records_of
+from tests.core.records import Records, flow, records_of, somebody
 from windlass.contracts.runs import RunStatus
 from windlass.core.audit import Audit, AuditFilter
 from windlass.core.database import Database
-from windlass.core.errors import Conflict, Invalid, NotFound
+from windlass.core.errors import Conflict, Invalid, NotFound, Stale
 from windlass.core.runs import StartRun
-from windlass.core.services import NewService
+from windlass.core.services import NewService, ServiceChange
 from windlass.core.wanted import HostFacts
 
 
@@ -127,3 +127,58 @@ async def test_what_is_done_to_services_is_audited(database: Database, records: 
         ("service.delete", "service:texts"),
         ("service.add", "service:texts"),
     ]
+
+
+async def test_a_change_touches_what_is_sent_and_nothing_else(records: Records):
+    await records.services.add(records.caller, NewService("s", "/a", "app:app", {"A": "1", "B": "2"}))
+    before = await records.services.get(records.caller, "s")
+
+    after = await records.services.change(records.caller, "s", ServiceChange(project="/b", env={"B": None, "C": "3"}))
+
+    assert (after.project, after.import_path, after.enabled) == ("/b", "app:app", True)
+    assert after.env == {"A": "1", "C": "3"}
+    assert after.etag != before.etag
+    wanted = await records.wanted_service("s")
+    assert (wanted.project, wanted.generation) == ("/b", 2)
+
+
+async def test_a_change_that_changes_nothing_replaces_no_host(records: Records):
+    await records.services.add(records.caller, NewService("s", "/a", "app:app"))
+
+    await records.services.change(records.caller, "s", ServiceChange(project="/a"))
+
+    assert (await records.wanted_service("s")).generation == 1
+
+
+async def test_a_stale_etag_changes_nothing(records: Records):
+    service = await records.services.add(records.caller, NewService("s", "/a", "app:app"))
+    await records.services.change(records.caller, "s", ServiceChange(project="/b"), service.etag)
+
+    with pytest.raises(Stale):
+        await records.services.change(records.caller, "s", ServiceChange(project="/c"), service.etag)
+
+    assert (await records.services.get(records.caller, "s")).project == "/b"
+
+
+async def test_a_service_is_switched_off_and_on(records: Records):
+    await records.services.add(records.caller, NewService("s", "/a", "app:app"))
+
+    off = await records.services.change(records.caller, "s", ServiceChange(enabled=False))
+    on = await records.services.change(records.caller, "s", ServiceChange(enabled=True))
+
+    assert (off.enabled, off.state, on.enabled, on.state) == (False, "dead", True, "deploying")
+
+
+async def test_a_refresh_raises_the_generation_and_keeps_the_etag(records: Records):
+    service = await records.services.add(records.caller, NewService("s", "/a", "app:app"))
+
+    again = await records.services.refresh(records.caller, "s")
+
+    assert again.etag == service.etag
+    assert (await records.wanted_service("s")).generation == 2
+    for attempt in (
+        records.services.refresh(somebody(), "s"),
+        records.services.change(somebody(), "s", ServiceChange()),
+    ):
+        with pytest.raises(NotFound):
+            await attempt

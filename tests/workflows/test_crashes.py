@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tests.workflows.engines import Engine, Meeting
+from tests.workflows.engines import Engine, Meeting, until
 from windlass.contracts.events import EventKind
 from windlass.contracts.ids import RunId
 from windlass.contracts.runs import RunStatus
@@ -102,3 +102,22 @@ async def test_a_driver_that_was_thought_dead_and_takes_over_again_does_not_end_
 
     assert (over.status, over.result) == (RunStatus.FINISHED, {"str": "0 10 20"})
     assert [meeting.count(f"step-{n}") for n in range(3)] == [1, 1, 1]
+
+
+async def test_a_refreshed_service_loses_nothing_and_touches_no_other(engine: Engine, meeting: Meeting):
+    service, other = await engine.serve("fresh"), await engine.serve("bystander")
+    run = await engine.start("fresh/wait", meeting.inputs)
+    await meeting.appears("waiting")
+    old, bystander = await engine.host_of(service), await engine.host_of(other)
+
+    await engine.gateway.services.refresh(engine.caller, "fresh")
+
+    async def is_replaced() -> bool:
+        return await engine.host_of(service) not in (None, old)
+
+    await until(is_replaced)
+    meeting.leave("go")
+    over = await engine.ended(run.id)
+
+    assert (over.status, over.result) == (RunStatus.FINISHED, {"str": "gone"})
+    assert await engine.host_of(other) == bystander

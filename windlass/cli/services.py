@@ -30,6 +30,37 @@ def add(
         console.print(f"{service.name} is being started. Look: windlass service show {service.name}", highlight=False)
 
 
+@app.command()
+def change(  # noqa: PLR0913 - one parameter is one option
+    context: typer.Context,
+    name: str,
+    *,
+    project: Annotated[Path | None, typer.Option(help="The folder of the program.")] = None,
+    import_path: Annotated[str | None, typer.Option("--app", help="module:app inside the folder.")] = None,
+    env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; an empty value takes it away.")] = None,
+    enabled: Annotated[bool | None, typer.Option("--on/--off", help="Whether it should be up.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what is given and nothing else; its runs go on."""
+    variables = {each: text or None for each, text in (split_variable(pair) for pair in env or ())}
+    given = {"project": project and str(project.resolve()), "import_path": import_path, "enabled": enabled}
+    changes = {each: value for each, value in given.items() if value is not None}
+    with connect(context) as client:
+        service = client.services.change(name, **changes, **({"env": variables} if variables else {}))
+    if as_json:
+        print_json(service.to_json())
+    else:
+        console.print(f"{service.name} is changed. Look: windlass service show {service.name}", highlight=False)
+
+
+@app.command()
+def refresh(context: typer.Context, name: str) -> None:
+    """Start its program anew, as its files are now; its runs go on."""
+    with connect(context) as client:
+        service = client.services.refresh(name)
+    console.print(f"{service.name} starts anew. Look: windlass service show {service.name}", highlight=False)
+
+
 @app.command("list")
 def list_services(context: typer.Context, as_json: AsJson = False) -> None:
     """All services and how they are doing."""

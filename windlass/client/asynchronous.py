@@ -206,6 +206,14 @@ class Services:
         """Have a program served: its folder, and `module:app` in it."""
         return await self._client.send(calls.add_service(name, project, import_path, env))
 
+    async def change(self, name: str, *, etag: str | None = None, **changes: Any) -> Service:
+        """Change `project`, `import_path`, `env` or `enabled`; with `etag` only if nobody else has meanwhile."""
+        return await self._client.send(calls.change_service(name, changes, etag))
+
+    async def refresh(self, name: str) -> Service:
+        """Start its program anew, as its files are now; its runs go on."""
+        return await self._client.send(calls.refresh_service(name))
+
     async def remove(self, name: str) -> None:
         """Stop and forget a service."""
         await self._client.send(calls.remove_service(name))

@@ -29,6 +29,8 @@ class Call(Generic[T]):
     query: Mapping[str, Any] = field(default_factory=dict[str, Any])
     key: str | None = None
     """The Idempotency-Key: the same call may be sent again and happens once."""
+    if_match: str | None = None
+    """The etag of what is to be changed."""
 
     @property
     def is_repeatable(self) -> bool:
@@ -38,7 +40,8 @@ class Call(Generic[T]):
     @property
     def request(self) -> dict[str, Any]:
         """The arguments of httpx's `request`."""
-        headers = {"idempotency-key": self.key} if self.key else None
+        given = {"idempotency-key": self.key, "if-match": self.if_match}
+        headers = {name: value for name, value in given.items() if value} or None
         params = {name: value for name, value in self.query.items() if value not in (None, (), [])}
         return {"method": self.method, "url": self.path, "json": self.body, "params": params, "headers": headers}
 
@@ -240,6 +243,16 @@ def add_service(name: str, project: str, import_path: str, env: Mapping[str, str
     """Have a program served."""
     body = given(name=name, project=project, import_path=import_path, env=dict(env) if env else None)
     return Call("POST", "/v1/services", Service.model_validate, body, key=fresh_key())
+
+
+def change_service(name: str, changes: Json, etag: str | None) -> Call[Service]:
+    """Change some of a service; with an etag only if it is still the one that was read."""
+    return Call("PATCH", f"/v1/services/{segment(name)}", Service.model_validate, changes, if_match=etag)
+
+
+def refresh_service(name: str) -> Call[Service]:
+    """Start a service's program anew."""
+    return Call("POST", f"/v1/services/{segment(name)}/refresh", Service.model_validate, key=fresh_key())
 
 
 def remove_service(name: str) -> Call[None]:

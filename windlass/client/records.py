@@ -127,6 +127,7 @@ class Service(Record):
     reason: str | None = None
     isolation: str = ""
     pid: int | None = None
+    etag: str = ""
     env: list[str] = []
     flows: list[str] = []
 

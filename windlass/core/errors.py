@@ -39,6 +39,13 @@ class Conflict(WindlassError):
     title = "Conflict"
 
 
+class Stale(WindlassError):
+    """The thing was changed since it was read; read it again."""
+
+    status = 412
+    title = "Changed meanwhile"
+
+
 class Unauthenticated(WindlassError):
     """Nobody is signed in, or the credentials are no longer good."""
 

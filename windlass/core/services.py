@@ -1,7 +1,9 @@
 """Services: the programs of a tenant that offer agents."""
 
+import hashlib
+import json
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +13,7 @@ from windlass.contracts.ids import ServiceId, new_id
 from windlass.core.audit import record
 from windlass.core.callers import Caller
 from windlass.core.database import Database, Row
-from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
+from windlass.core.errors import Conflict, FieldError, Invalid, NotFound, Stale
 from windlass.core.wakeup import Wakeup
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -28,6 +30,16 @@ class NewService:
     import_path: str
     env: dict[str, str] = field(default_factory=dict[str, str])
     enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceChange:
+    """What is to become different; None leaves it as it is. In `env` a None takes the variable away."""
+
+    project: str | None = None
+    import_path: str | None = None
+    env: dict[str, str | None] | None = None
+    enabled: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,12 @@ class Service:
     pid: int | None
     flows: tuple[str, ...]
 
+    @property
+    def etag(self) -> str:
+        """Changes with every edit, and with nothing else."""
+        edited = [self.name, self.project, self.import_path, sorted(self.env.items()), self.enabled]
+        return hashlib.sha256(json.dumps(edited).encode()).hexdigest()[:16]
+
 
 COLUMNS = ", ".join(f"s.{column.name}" for column in fields(Service) if column.name not in {"pid", "flows"})
 QUERY = f"""
@@ -55,6 +73,12 @@ select {COLUMNS}, array(select f.name from flow f where f.service_id = s.id orde
   (select h.pid from host h where h.service_id = s.id and h.ended_at is null order by h.started_at desc limit 1) as pid
 from service s where $1::text is null or s.name = $1 order by s.name
 """  # noqa: S608 - column names are constants
+
+
+CHANGE = """
+update service set project = $2, import_path = $3, env = $4, enabled = $5, state = $6, reason = null,
+  generation = generation + 1, updated_at = now() where id = $1
+"""
 
 
 class Services:
@@ -81,6 +105,40 @@ class Services:
             except asyncpg.UniqueViolationError as error:
                 raise Conflict(f"There is already a service {name}. It was not changed.") from error
             await record(connection, caller, "service.add", f"service:{name}", after={"project": wish.project})
+        self._wakeup.send(CHANGED_CHANNEL, name)
+        return await self.get(caller, name)
+
+    async def change(self, caller: Caller, name: str, wish: ServiceChange, if_match: str | None = None) -> Service:
+        """Change what is asked for and nothing else; its host is replaced within a second, its runs go on.
+
+        Raises NotFound, Stale when `if_match` is not the service's etag any more.
+        """
+        async with self._database.tenant(caller.tenant_id) as connection:
+            await connection.execute("select from service where name = $1 for no key update", name)
+            row = await connection.fetchrow(QUERY, name)
+            if row is None:
+                raise NotFound("service", name)
+            before = _service(row)
+            if if_match is not None and if_match != before.etag:
+                raise Stale(f"The service {name} was changed since you read it. Nothing was changed; read it again.")
+            after = _changed(before, wish)
+            if after.etag != before.etag:
+                state = ("deploying" if after.enabled else "dead") if after.enabled != before.enabled else after.state
+                columns = (after.project, after.import_path, after.env, after.enabled, state)
+                await connection.execute(CHANGE, before.id, *columns)
+                edited = {each: getattr(after, each) for each in ("project", "import_path", "enabled")}
+                known = {each: getattr(before, each) for each in edited}
+                await record(connection, caller, "service.change", f"service:{name}", before=known, after=edited)
+        self._wakeup.send(CHANGED_CHANNEL, name)
+        return await self.get(caller, name)
+
+    async def refresh(self, caller: Caller, name: str) -> Service:
+        """Start the service's program anew, as its files are now; its runs go on from their steps. Raises NotFound."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            query = "update service set generation = generation + 1, updated_at = now() where name = $1 returning name"
+            if await connection.fetchval(query, name) is None:
+                raise NotFound("service", name)
+            await record(connection, caller, "service.refresh", f"service:{name}")
         self._wakeup.send(CHANGED_CHANNEL, name)
         return await self.get(caller, name)
 
@@ -119,6 +177,13 @@ def _checked_name(name: str) -> str:
         rule = "must be lower-case letters, digits, - or _, at most 63, and not a reserved word"
         raise Invalid(f"{name!r} cannot name a service; nothing was added.", (FieldError("name", rule),))
     return wanted
+
+
+def _changed(service: Service, wish: ServiceChange) -> Service:
+    wanted: dict[str, Any] = {name: getattr(wish, name) for name in ("project", "import_path", "enabled")}
+    given = {name: value for name, value in wanted.items() if value is not None}
+    env = {name: value for name, value in {**service.env, **(wish.env or {})}.items() if value is not None}
+    return replace(service, **given, env=env)
 
 
 def _service(row: Row) -> Service:
