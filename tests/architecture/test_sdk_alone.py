@@ -37,6 +37,6 @@ def test_every_test_of_the_sdk_loads():
 
 
 def test_forms_and_services_work():
-    done = alone("tests/sdk/test_forms.py", "tests/sdk/test_service.py", "tests/sdk/test_tracer.py")
+    done = alone("tests/sdk/test_form_elements.py", "tests/sdk/test_service.py", "tests/sdk/test_tracer.py")
 
     assert done.returncode == 0, done.stdout[-3000:]

@@ -1,7 +1,7 @@
 """`windlass service`: the programs that offer agents."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,9 +44,11 @@ def change(  # noqa: PLR0913 - one parameter is one option
     """Change what is given and nothing else; its runs go on."""
     variables = {each: text or None for each, text in (split_variable(pair) for pair in env or ())}
     given = {"project": project and str(project.resolve()), "import_path": import_path, "enabled": enabled}
-    changes = {each: value for each, value in given.items() if value is not None}
+    changes: dict[str, Any] = {each: value for each, value in given.items() if value is not None}
+    if variables:
+        changes["env"] = variables
     with connect(context) as client:
-        service = client.services.change(name, **changes, **({"env": variables} if variables else {}))
+        service = client.services.change(name, **changes)
     if as_json:
         print_json(service.to_json())
     else:

@@ -2,15 +2,15 @@
 
 from windlass.core.migrations.sql import run_files
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Add the column and what executors read it by."""
-    run_files("0003", ("launches",))
+    run_files("0004", ("launches",))
 
 
 def downgrade() -> None:
