@@ -19,7 +19,23 @@ from api.middleware.requests import Requests
 from api.middleware.security import SecurityHeaders
 from api.pages import console
 from api.pages.problems import render_problem
-from api.routes import admin, agents, audit, auth, health, keys, me, members, questions, runs, services, stream, tenants
+from api.routes import (
+    admin,
+    agents,
+    audit,
+    auth,
+    health,
+    keys,
+    me,
+    members,
+    questions,
+    runs,
+    schedules,
+    services,
+    stream,
+    tasks,
+    tenants,
+)
 from windlass.core.settings import Settings
 
 VENDOR = Path(__file__).parent / "static" / "vendor"
@@ -37,6 +53,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs.router,
     questions.router,
     services.router,
+    tasks.router,
+    schedules.router,
     stream.router,
 )
 

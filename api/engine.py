@@ -12,11 +12,14 @@ from windlass.core.artifacts import Artifacts
 from windlass.core.database import Database
 from windlass.core.events import Events
 from windlass.core.executions import Executions
+from windlass.core.firings import Firings
+from windlass.core.history import History
 from windlass.core.hosts import Hosts
 from windlass.core.listener import Listener
 from windlass.core.outbox import Outbox
 from windlass.core.questions import Questions
 from windlass.core.runs import Runs
+from windlass.core.schedules import Schedules
 from windlass.core.services import Services
 from windlass.core.settings import Settings
 from windlass.core.states import States
@@ -24,6 +27,7 @@ from windlass.core.statistics import Statistics
 from windlass.core.storage import Objects
 from windlass.core.storage.urls import open_objects
 from windlass.core.stream import Hub
+from windlass.core.tasks import Tasks
 from windlass.core.wakeup import Notifier
 
 
@@ -43,6 +47,10 @@ class Engine:
     questions: Questions
     runs: Runs
     services: Services
+    tasks: Tasks
+    history: History
+    schedules: Schedules
+    firings: Firings
 
 
 @asynccontextmanager
@@ -64,6 +72,9 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         agents, objects = Agents(database), open_objects(settings)
         stack.push_async_callback(objects.close)
         artifacts, hosts = Artifacts(objects), Hosts(settings.home / "hosts")
+        runs = Runs(database, notifier, agents, orchestrator, hosts)
+        tasks, history = Tasks(database, agents, runs), History(database)
+        schedules = Schedules(database, notifier, tasks)
         yield Engine(
             statistics=Statistics(database),
             agents=agents,
@@ -75,8 +86,12 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             orchestrator=orchestrator,
             outbox=outbox,
             questions=Questions(database, notifier, artifacts, hosts, orchestrator),
-            runs=Runs(database, notifier, agents, orchestrator, hosts),
+            runs=runs,
             services=Services(database, notifier),
+            tasks=tasks,
+            history=history,
+            schedules=schedules,
+            firings=Firings(database, notifier, schedules, history),
         )
 
 

@@ -19,7 +19,7 @@ HEALTH_S = 5.0
 
 
 def open_topics(engine: Engine, health: list[Part]) -> Multiplexer:
-    """Offer every topic there is: `run:{id}`, `runs`, `needs` and `health`."""
+    """Offer every topic there is: `run:{id}`, `tenant:{id}`, `runs`, `needs` and `health`."""
 
     async def runs(caller: Caller) -> Mapping[str, Any]:
         newest = await engine.runs.newest(caller, RunFilter(), limit=SHOWN_RUNS)
@@ -60,4 +60,8 @@ def open_topics(engine: Engine, health: list[Part]) -> Multiplexer:
     engine.hub.states.add(StateTopic(RUNS, Permission.RUNS_READ, runs))
     engine.hub.states.add(StateTopic(NEEDS, Permission.QUESTIONS_READ, needs))
     engine.hub.states.add(StateTopic("health", Permission.RUNS_READ, look, everybody, HEALTH_S))
-    return Multiplexer(engine.hub, [LogTopic("run", Permission.RUNS_READ, engine.runs.get)])
+    logs = [
+        LogTopic("run", Permission.RUNS_READ, engine.runs.get),
+        LogTopic("tenant", Permission.SCHEDULES_READ, engine.firings.log),
+    ]
+    return Multiplexer(engine.hub, logs)

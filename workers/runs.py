@@ -14,11 +14,13 @@ from temporalio.worker import Worker
 from activities.adapters.claude import ClaudeMessages
 from activities.adapters.hosts import HostExecutor
 from activities.claude import ClaudeRuns
+from activities.firings import FiringActivities
 from activities.models import ClaudeExecutor
 from activities.runs import STOP_CHANNEL, Outside, RunActivities
 from windlass.contracts import questions, queues
 from windlass.contracts.ids import RunId
 from windlass.core.artifacts import Artifacts
+from windlass.core.decisions import Decisions
 from windlass.core.events import Events
 from windlass.core.executions import Executions
 from windlass.core.settings import BadSettings, Settings
@@ -26,6 +28,8 @@ from workers.parts import Parts, opened, sockets
 from workers.reaper import reap
 from workers.runtime import GRACE, connect, sandbox, work
 from workers.slots import Slot
+from workers.timetable import following
+from workflows.firings import FiringWorkflow
 from workflows.runs import RunWorkflow
 
 DRIVEN_AT_ONCE = 2000
@@ -44,7 +48,8 @@ async def serve(settings: Settings) -> None:
         try:
             await slot.wait_for_twins()
             await reap(client, parts.jobs)
-            await work(build(client, parts), parts.stopping)
+            async with following(client, parts):
+                await work(build(client, parts), parts.stopping)
         finally:
             keeping.cancel()
             with suppress(asyncio.CancelledError):
@@ -58,8 +63,8 @@ def build(client: Client, parts: Parts) -> Worker:
     return Worker(
         client,
         task_queue=queues.RUNS,
-        workflows=[RunWorkflow],
-        activities=[activities.drive, activities.stop, activities.end],
+        workflows=[RunWorkflow, FiringWorkflow],
+        activities=[activities.drive, activities.stop, activities.end, firing_activities(parts).decide],
         workflow_runner=sandbox(),
         max_concurrent_activities=DRIVEN_AT_ONCE,
         max_cached_workflows=CACHED_WORKFLOWS,
@@ -103,6 +108,12 @@ def _heard(act: Callable[[RunId], Coroutine[Any, Any, object]]) -> Callable[[str
             log.warning("a message about a run had no effect", reason=repr(task.exception()))
 
     return hear
+
+
+def firing_activities(parts: Parts) -> FiringActivities:
+    """The activities of firings."""
+    decisions = Decisions(parts.database, parts.notifier)
+    return FiringActivities(decisions, parts.settings.url, lambda: datetime.now(UTC))
 
 
 def model(settings: Settings) -> ClaudeMessages:

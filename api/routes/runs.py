@@ -1,6 +1,7 @@
 """Runs: start, list, read, follow, cancel, try again."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -97,6 +98,21 @@ class RunView(BaseModel):
     usage: Usage
     standin: bool = Field(description="A scripted stand-in answered instead of the model provider.")
     temporal_url: str | None
+
+
+class TaskOfRun(BaseModel):
+    """The task a run was made of, as it was then."""
+
+    task_id: UUID
+    task_name: str
+    version: int
+    parameters: dict[str, Any]
+
+
+class RunDetail(RunView):
+    """A run, and the task it was made of."""
+
+    task: TaskOfRun | None
 
 
 class EventView(BaseModel):
@@ -220,7 +236,7 @@ async def start(body: StartBody, caller: RunStarter, engine: EngineDep, new: Req
     """Queue a run and return at once; it exists from now on, whatever crashes."""
     wish = body.model_dump(exclude={"tags"})
     run = await engine.runs.start(caller, StartRun(**wish, tags=tuple(body.tags), id=new))
-    return view(run, caller, engine)
+    return view_run(run, caller, engine)
 
 
 @router.get("")
@@ -229,10 +245,10 @@ async def newest(
 ) -> PageOf[RunView]:
     """The newest runs first."""
     found = await engine.runs.newest(
-        caller, query.wanted(), limit=query.limit + 1, after=_place(cursors.read(caller, "runs", query))
+        caller, query.wanted(), limit=query.limit + 1, after=place_of(cursors.read(caller, "runs", query))
     )
     items, following = cursors.page(caller, "runs", query, found, lambda run: (run.created_at.isoformat(), str(run.id)))
-    return PageOf(items=[view(run, caller, engine) for run in items], next=following)
+    return PageOf(items=[view_run(run, caller, engine) for run in items], next=following)
 
 
 @router.get("/statistics", response_model=StatisticsView)
@@ -242,9 +258,12 @@ async def statistics(query: Annotated[StatisticsQuery, Query()], caller: RunRead
 
 
 @router.get("/{run_id}")
-async def read(run_id: UUID, caller: RunReader, engine: EngineDep) -> RunView:
+async def read(run_id: UUID, caller: RunReader, engine: EngineDep) -> RunDetail:
     """One run."""
-    return view(await engine.runs.get(caller, run_id), caller, engine)
+    run = await engine.runs.get(caller, run_id)
+    made = await engine.tasks.made_of(caller, run.root_id)
+    shown = view_run(run, caller, engine).model_dump()
+    return RunDetail.model_validate({**shown, "task": made and asdict(made)}, by_name=True)
 
 
 @router.get("/{run_id}/events")
@@ -285,7 +304,7 @@ async def steps(run_id: UUID, caller: RunReader, engine: EngineDep) -> dict[str,
 @router.post("/{run_id}/cancel", status_code=status.HTTP_202_ACCEPTED)
 async def cancel(run_id: UUID, caller: RunCanceller, engine: EngineDep, body: CancelBody | None = None) -> RunView:
     """Ask for the end of the run; within two seconds it says `cancelled`."""
-    return view(await engine.runs.cancel(caller, run_id, body.reason if body else None), caller, engine)
+    return view_run(await engine.runs.cancel(caller, run_id, body.reason if body else None), caller, engine)
 
 
 @router.post("/{run_id}/retry", status_code=status.HTTP_202_ACCEPTED)
@@ -294,7 +313,7 @@ async def retry(
 ) -> RunView:
     """A new run that begins with this one's finished steps."""
     wish = body or RetryBody.model_validate({})
-    return view(await engine.runs.retry(caller, run_id, wish.from_, wish.inputs, new), caller, engine)
+    return view_run(await engine.runs.retry(caller, run_id, wish.from_, wish.inputs, new), caller, engine)
 
 
 @router.delete("/{run_id}", status_code=status.HTTP_204_NO_CONTENT)
@@ -303,7 +322,7 @@ async def archive(run_id: UUID, caller: RunDeleter, engine: EngineDep) -> None:
     await engine.runs.archive(caller, run_id)
 
 
-def view(run: Run, caller: Caller, engine: Engine) -> RunView:
+def view_run(run: Run, caller: Caller, engine: Engine) -> RunView:
     """The run as clients see it."""
     usage = Usage(
         model_calls=run.model_calls,
@@ -317,5 +336,6 @@ def view(run: Run, caller: Caller, engine: Engine) -> RunView:
     return RunView.model_validate({**shown, **links, "attempts": run.attempt, "usage": usage}, by_name=True)
 
 
-def _place(cursor: list[Any] | None) -> tuple[datetime, UUID] | None:
+def place_of(cursor: list[Any] | None) -> tuple[datetime, UUID] | None:
+    """The place a cursor of a list by time stands for."""
     return None if cursor is None else (datetime.fromisoformat(cursor[0]), UUID(cursor[1]))

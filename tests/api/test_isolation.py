@@ -29,6 +29,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /v1/services/{name}": {"enabled": False},
     "POST /v1/questions/{question_id}/answer": {"inputs": {"word": "mine"}},
     "POST /v1/runs/{run_id}/questions/{question_id}/answer": {"inputs": {"word": "mine"}},
+    "PATCH /v1/tasks/{task_id}": {"name": "Mine now"},
+    "PATCH /v1/schedules/{schedule_id}": {"name": "Mine now"},
+    "POST /v1/schedules/{schedule_id}/backfill": {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"},
 }
 
 FORMS = {"POST /settings/members/{person_id}": {"role": "viewer"}}
@@ -58,10 +61,15 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
     """One thing of every kind that belongs to somebody else, by the name its addresses use."""
     run = await created(umbrella.owner, "/v1/runs", {"agent": "claude", "inputs": {"prompt": "hi"}})
     service = {"name": "theirs", "project": "/srv/theirs", "import_path": "app:app", "enabled": False}
+    task = {"name": "theirs", "agent": "claude", "inputs": {"prompt": "hi"}}
+    made = await created(umbrella.owner, "/v1/tasks", task)
+    schedule = {"name": "theirs", "task_id": made["id"], "cron": "0 0 1 1 *"}
     sessions = (await umbrella.owner.http.get("/v1/auth/sessions")).json()["items"]
     return {
         "run_id": run["id"],
         "question_id": await asked(gateway, umbrella, run["id"]),
+        "task_id": made["id"],
+        "schedule_id": (await created(umbrella.owner, "/v1/schedules", schedule))["id"],
         "name": (await created(umbrella.owner, "/v1/services", service))["name"],
         "key_id": (await created(umbrella.owner, "/v1/api-keys", {"name": "theirs"}))["id"],
         "person_id": str(umbrella.viewer.id),

@@ -68,7 +68,7 @@ def test_what_is_open_to_a_given_password_is_on_this_list(routes: list[Declared]
 
 
 def test_every_permission_is_asked_for_or_looked_at(routes: list[Declared]):
-    looked_at = {Permission.RUNS_READ_ALL, Permission.KEYS_ALL}
+    looked_at = {Permission.RUNS_READ_ALL, Permission.KEYS_ALL, Permission.TASKS_WRITE_ALL}
 
     assert set(Permission) - {route.permission for route in routes} == looked_at
 

@@ -11,10 +11,11 @@ import windlass
 import windlass.client
 import windlass.forms
 from activities.runs import STOP_CHANNEL, RunActivities
-from windlass.contracts import events, questions, queues, runs
+from windlass.contracts import events, firings, questions, queues, runs
 from windlass.contracts.ids import workflow_id
 from windlass.core.permissions import Permission, Role
 from windlass.tracer import Tracer
+from workflows.firings import FiringWorkflow
 from workflows.runs import RunWorkflow
 
 
@@ -29,6 +30,14 @@ def test_workflow_and_its_messages():
     assert set(defined.signals) == {"cancel", "resume"}
     assert set(defined.queries) == set()
     assert set(defined.updates) == set()
+
+
+def test_firings():
+    defined: Any = workflow._Definition.must_from_class(FiringWorkflow)  # pyright: ignore[reportPrivateUsage]
+
+    assert (defined.name, firings.DECIDE) == ("FiringWorkflow", "decide_firing")
+    assert [*firings.Overlap] == ["skip", "buffer_one", "buffer_all", "cancel_other", "terminate_other", "allow_all"]
+    assert [*firings.Decision] == ["started", "late", "buffered", "skipped", "refused", "failed", "unknown"]
 
 
 def test_activities():
@@ -72,6 +81,9 @@ def _has_default(each: Field[Any]) -> bool:
         ),
         (runs.StepLine, "name state ms? executions?"),
         (runs.EndInput, "tenant_id run_id status attempt? reason? error?"),
+        (firings.FiringInput, "tenant_id schedule_id firing_id?"),
+        (firings.DecideInput, "tenant_id schedule_id scheduled_at? firing_id?"),
+        (firings.FiringOutcome, "decision reason? run? stop?"),
     ],
 )
 def test_what_histories_hold_only_grows_at_its_end_and_with_defaults(kind: type[Any], pinned: str):
@@ -96,8 +108,8 @@ def test_event_kinds():
 
 def test_roles_and_permissions():
     pinned = """me:read me:write agents:read runs:read runs:read-all runs:start runs:cancel runs:delete questions:read
-        questions:answer services:read
-        services:write members:read members:write keys:read keys:write keys:all audit:read tenants:read tenants:create
+        questions:answer services:read services:write tasks:read tasks:write tasks:write-all schedules:read
+        schedules:write members:read members:write keys:read keys:write keys:all audit:read tenants:read tenants:create
         tenants:write tenants:own platform:read"""
 
     assert [*Role] == ["owner", "admin", "builder", "operator", "viewer"]
@@ -129,7 +141,7 @@ def test_forms():
 
 
 def test_the_client():
-    pinned = """Agent ApiError AsyncClient Client CredentialStore Credentials Event FieldProblem Grant Key Me Member
-        Page Person Question Result Run Service Tenant Unreachable"""
+    pinned = """Agent ApiError AsyncClient Client CredentialStore Credentials Event FieldProblem Firing Grant Key Me
+        Member Page Person Plan Preview Question Result Run Schedule Service Task TaskRuns Tenant Unreachable"""
 
     assert set(windlass.client.__all__) == set(pinned.split())

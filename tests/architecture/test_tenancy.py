@@ -19,7 +19,19 @@ ABOVE = {
     "Sessions": {"refresh"},  # a refresh token names its session itself
     "SignIn": {"login", "register"},
 }
-STORES = ("audit", "idempotency", "limiter", "tenants", "identity", "runs", "agents", "services", "artifacts")
+STORES = (
+    "audit",
+    "idempotency",
+    "limiter",
+    "tenants",
+    "identity",
+    "runs",
+    "agents",
+    "services",
+    "artifacts",
+    "tasks",
+    "history",
+)
 
 
 def stores() -> Iterator[tuple[str, ast.ClassDef]]:

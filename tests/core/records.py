@@ -12,9 +12,11 @@ from windlass.core.callers import Caller
 from windlass.core.database import Database
 from windlass.core.events import Events
 from windlass.core.executions import FINAL, TERMINAL, Attached, Executions
+from windlass.core.history import History
 from windlass.core.permissions import ROLES, Role
 from windlass.core.runs import Run, Runs, StartRun
 from windlass.core.services import NewService, Service, Services
+from windlass.core.tasks import Tasks
 from windlass.core.wakeup import PollOnly
 from windlass.core.wanted import HostFacts, Wanted, WantedService
 from windlass.forms import InputText, Model, json_schema
@@ -58,6 +60,8 @@ class Records:
     agents: Agents
     events: Events
     wanted: Wanted
+    tasks: Tasks
+    history: History
 
     @property
     def tenant_id(self) -> TenantId:
@@ -116,15 +120,18 @@ class Records:
 def records_of(database: Database, jobs: Database, caller: Caller | None = None) -> Records:
     """The records of a new tenant, or of the caller's."""
     wakeup, letters, agents = PollOnly(), Letters(), Agents(database)
+    runs = Runs(database, wakeup, agents, letters)
     return Records(
         caller or somebody(),
         letters,
-        Runs(database, wakeup, agents, letters),
+        runs,
         Executions(database, wakeup),
         Services(database, wakeup),
         agents,
         Events(database, wakeup),
         Wanted(database, jobs, wakeup),
+        Tasks(database, agents, runs),
+        History(database),
     )
 
 

@@ -8,17 +8,22 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
 from temporalio.api.enums.v1 import EventType
+from temporalio.service import RPCError
 
+from tests.core.planned import enrol
 from tests.parts import running_postgres, running_temporal, short_folder
 from tests.workflows.engines import Engine, Meeting, running_engine, settings_of, until
-from windlass.contracts.ids import RunId
+from windlass.contracts.firings import Overlap
+from windlass.contracts.ids import RunId, workflow_id
 from windlass.core.questions import QuestionFilter
+from windlass.core.schedules import NewSchedule, Policy, Schedule
+from windlass.core.tasks import Recipe
 
 HISTORIES = Path(__file__).parent / "histories"
 Scenario = Callable[[Engine, Meeting], Awaitable[RunId]]
@@ -130,6 +135,75 @@ SCENARIOS: tuple[Scenario, ...] = (
 )
 
 
+async def firing(engine: Engine, overlap: Overlap, inputs: Meeting) -> tuple[Schedule, str]:
+    """A schedule over an agent that waits, and the name of the workflow of its first firing."""
+    recipe = Recipe("agents/wait", dict(inputs.inputs))
+    task = await engine.gateway.tasks.create(engine.caller, f"waits {overlap}", recipe)
+    wish = NewSchedule(f"waits {overlap}", task.id, {"cron": "0 0 1 1 *"}, Policy(overlap=overlap))
+    schedule = await engine.gateway.schedules.create(engine.caller, wish)
+    first = await triggered(engine, schedule)
+    await inputs.appears("waiting")
+    return schedule, first
+
+
+async def triggered(engine: Engine, schedule: Schedule) -> str:
+    """The name of the workflow of a trigger, when it has ended."""
+    name = workflow_id(
+        engine.caller.tenant_id, "firings", await engine.gateway.firings.trigger(engine.caller, schedule.id)
+    )
+
+    async def is_there() -> bool:
+        try:
+            await engine.client.get_workflow_handle(name).result()
+        except RPCError:
+            return False
+        return True
+
+    await until(is_there)
+    return name
+
+
+async def started(engine: Engine, meeting: Meeting) -> str:
+    """A run as an abandoned child."""
+    _, first = await firing(engine, Overlap.ALLOW_ALL, meeting)
+    meeting.leave("go")
+    return first
+
+
+async def skipped(engine: Engine, meeting: Meeting) -> str:
+    """The one before it still goes on."""
+    schedule, _ = await firing(engine, Overlap.SKIP, meeting)
+    second = await triggered(engine, schedule)
+    meeting.leave("go")
+    return second
+
+
+async def ended_another(engine: Engine, meeting: Meeting) -> str:
+    """The one before it is ended, by a signal."""
+    schedule, _ = await firing(engine, Overlap.TERMINATE_OTHER, meeting)
+    second = await triggered(engine, schedule)
+    meeting.leave("go")
+    return second
+
+
+async def due(engine: Engine, _meeting: Meeting) -> str:
+    """Started by Temporal's own schedule."""
+    at = (datetime.now(UTC) + timedelta(seconds=2)).replace(microsecond=0)
+    task = await engine.gateway.tasks.create(engine.caller, "once", Recipe("agents/trivial"))
+    wish = NewSchedule("once", task.id, {"at": at.isoformat()})
+    schedule = await engine.gateway.schedules.create(engine.caller, wish)
+
+    async def has_fired() -> bool:
+        found = await engine.gateway.firings.newest(engine.caller, schedule.id)
+        return bool(found and found[0].decision)
+
+    await until(has_fired)
+    return f"{workflow_id(engine.caller.tenant_id, 'firings', schedule.id)}-{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+FIRINGS: tuple[Callable[[Engine, Meeting], Awaitable[str]], ...] = (started, skipped, ended_another, due)
+
+
 def tidy(history: Any) -> Any:
     """Without the names of the machine it was made on."""
     if isinstance(history, dict):
@@ -142,6 +216,14 @@ async def export(engine: Engine, scenario: Scenario, folder: Path) -> Path:
     workflow = engine.workflow(await scenario(engine, Meeting(folder)))
     history = tidy(json.loads((await workflow.fetch_history()).to_json()))
     return keep("RunWorkflow", scenario.__name__, history)
+
+
+async def export_firing(engine: Engine, scenario: Callable[[Engine, Meeting], Awaitable[str]], folder: Path) -> Path:
+    """Play one scenario of a firing and keep its history."""
+    workflow = engine.client.get_workflow_handle(await scenario(engine, Meeting(folder)))
+    await workflow.result()
+    history = tidy(json.loads((await workflow.fetch_history()).to_json()))
+    return keep("FiringWorkflow", scenario.__name__, history)
 
 
 def keep(workflow: str, scenario: str, history: Any) -> Path:
@@ -160,7 +242,10 @@ async def main() -> None:
         temporal = await stack.enter_async_context(running_temporal(folder))
         engine = await stack.enter_async_context(running_engine(settings_of(folder, postgres.url, temporal)))
         await engine.serve("agents")
+        await enrol(engine.database, engine.caller)
         wanted = sys.argv[1:]
+        for each in (each for each in FIRINGS if not wanted or each.__name__ in wanted):
+            print(await export_firing(engine, each, Path(mkdtemp(dir=folder))))  # noqa: T201
         for scenario in (each for each in SCENARIOS if not wanted or each.__name__ in wanted):
             print(await export(engine, scenario, Path(mkdtemp(dir=folder))))  # noqa: T201
 

@@ -31,6 +31,7 @@ from windlass.core.wanted import Wanted
 from workers.parts import Parts, sockets
 from workers.runs import build
 from workers.services import resumer
+from workers.timetable import following
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 
@@ -159,7 +160,7 @@ async def running_engine(settings: Settings, *, works: bool = True) -> AsyncGene
     async with open_engine(settings, database, jobs) as gateway:
         engine = Engine(caller, settings, database, gateway, client)
         with lifeline() as line:
-            async with keeping(parts, line), build(client, parts) if works else nullcontext():
+            async with keeping(parts, line), working(client, parts) if works else nullcontext():
                 yield engine
         async with database.tenant(caller.tenant_id) as connection:
             await connection.execute("update service set enabled = false")
@@ -167,6 +168,13 @@ async def running_engine(settings: Settings, *, works: bool = True) -> AsyncGene
     await notifier.close()
     await jobs.close()
     await database.close()
+
+
+@asynccontextmanager
+async def working(client: Client, parts: Parts) -> AsyncGenerator[None]:
+    """The runs worker."""
+    async with build(client, parts), following(client, parts):
+        yield
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The gateway over HTTP: `Client` and `AsyncClient`, with runs, agents, services, keys and members.
+"""The gateway over HTTP: `Client` and `AsyncClient`, with runs, tasks, schedules, agents, services, keys and members.
 
 with Client("http://127.0.0.1:8700", api_key="wl_…") as client:
     run = client.runs.start("claude", {"prompt": "Hello"})
@@ -12,16 +12,22 @@ from windlass.client.errors import ApiError, FieldProblem, Unreachable
 from windlass.client.records import (
     Agent,
     Event,
+    Firing,
     Grant,
     Key,
     Me,
     Member,
     Page,
     Person,
+    Plan,
+    Preview,
     Question,
     Result,
     Run,
+    Schedule,
     Service,
+    Task,
+    TaskRuns,
     Tenant,
 )
 from windlass.client.sync import Client
@@ -35,16 +41,22 @@ __all__ = [
     "Credentials",
     "Event",
     "FieldProblem",
+    "Firing",
     "Grant",
     "Key",
     "Me",
     "Member",
     "Page",
     "Person",
+    "Plan",
+    "Preview",
     "Question",
     "Result",
     "Run",
+    "Schedule",
     "Service",
+    "Task",
+    "TaskRuns",
     "Tenant",
     "Unreachable",
 ]

@@ -8,12 +8,31 @@ from typing import Any, TypeVar
 
 import httpx
 
-from windlass.client import calls
+from windlass.client import calls, planning
 from windlass.client.calls import PAUSES_S, Call, RunFilter, RunOptions
 from windlass.client.credentials import Bearer, Credentials, CredentialStore, MemoryStore
 from windlass.client.errors import Unreachable
 from windlass.client.frames import STREAM_TIMEOUT, Place
-from windlass.client.records import Agent, Event, Grant, Json, Key, Me, Member, Page, Question, Result, Run, Service
+from windlass.client.records import (
+    Agent,
+    Event,
+    Firing,
+    Grant,
+    Json,
+    Key,
+    Me,
+    Member,
+    Page,
+    Plan,
+    Preview,
+    Question,
+    Result,
+    Run,
+    Schedule,
+    Service,
+    Task,
+    TaskRuns,
+)
 
 T = TypeVar("T")
 
@@ -29,6 +48,8 @@ class AsyncClient:
         self.http = httpx.AsyncClient(base_url=self.url, auth=self._bearer, timeout=timeout_s)
         self.runs, self.agents, self.services = Runs(self), Agents(self), Services(self)
         self.keys, self.members, self.questions = Keys(self), Members(self), Questions(self)
+        self.keys, self.members = Keys(self), Members(self)
+        self.tasks, self.schedules = Tasks(self), Schedules(self)
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -186,6 +207,102 @@ class Agents:
     async def get(self, name: str) -> Agent:
         """An agent with its form and JSON Schema."""
         return await self._client.send(calls.get_agent(name))
+
+
+class Tasks:
+    """Saved ways to start agents."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def list(self, *, q: str | None = None, limit: int = 50, after: str | None = None) -> Page[Task]:
+        """The newest tasks, those that match."""
+        return await self._client.send(planning.list_tasks(q, limit, after))
+
+    async def get(self, task_id: str) -> Task:
+        """A task as it runs now."""
+        return await self._client.send(planning.get_task(task_id))
+
+    async def add(self, name: str, agent: str, inputs: Json | None = None, **more: Any) -> Task:
+        """Save a task; `more`: parameters, description, tags, timeout_s, max_attempts."""
+        return await self._client.send(planning.add_task(name, agent, inputs or {}, more))
+
+    async def change(self, task_id: str, **changes: Any) -> Task:
+        """Change a task; a change of what it runs makes a new version."""
+        return await self._client.send(planning.change_task(task_id, changes))
+
+    async def remove(self, task_id: str) -> None:
+        """Delete a task; its runs stay on record."""
+        await self._client.send(planning.remove_task(task_id))
+
+    async def clone(self, task_id: str, name: str | None = None) -> Task:
+        """Copy a task; the copy is one's own."""
+        return await self._client.send(planning.clone_task(task_id, name))
+
+    async def run(self, task_id: str, parameters: Json | None = None) -> Run:
+        """Start a task now."""
+        return await self._client.send(planning.run_task(task_id, parameters or {}))
+
+    async def runs(self, task_id: str, *, limit: int = 50, after: str | None = None) -> TaskRuns:
+        """Its newest runs, and how all of them went."""
+        return await self._client.send(planning.task_runs(task_id, limit, after))
+
+
+class Schedules:
+    """When tasks start by themselves."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def list(self, *, q: str | None = None, limit: int = 50, after: str | None = None) -> Page[Schedule]:
+        """The newest schedules, those that match."""
+        return await self._client.send(planning.list_schedules(q, limit, after))
+
+    async def get(self, schedule_id: str) -> Schedule:
+        """A schedule as it stands."""
+        return await self._client.send(planning.get_schedule(schedule_id))
+
+    async def add(self, name: str, task_id: str, **more: Any) -> Schedule:
+        """Have a task start by itself: `cron`, `interval_s`, `calendar` or `at`, `time_zone`, `overlap` and so on."""
+        return await self._client.send(planning.add_schedule(name, task_id, more))
+
+    async def change(self, schedule_id: str, **changes: Any) -> Schedule:
+        """Change a schedule."""
+        return await self._client.send(planning.change_schedule(schedule_id, changes))
+
+    async def remove(self, schedule_id: str) -> None:
+        """Delete a schedule; its firings and runs stay on record."""
+        await self._client.send(planning.remove_schedule(schedule_id))
+
+    async def pause(self, schedule_id: str, reason: str = "") -> Schedule:
+        """Let its due times pass without a run; each leaves its row."""
+        return await self._client.send(planning.pause_schedule(schedule_id, reason))
+
+    async def resume(self, schedule_id: str) -> Schedule:
+        """Go on with the next due time."""
+        return await self._client.send(planning.resume_schedule(schedule_id))
+
+    async def trigger(self, schedule_id: str) -> str:
+        """Have it fire now; the answer is the id of the firing."""
+        return await self._client.send(planning.trigger_schedule(schedule_id))
+
+    async def preview(self, schedule_id: str, count: int = 10) -> Preview:
+        """When it is due next."""
+        return await self._client.send(planning.preview_schedule(schedule_id, count))
+
+    async def preview_timing(self, **timing: Any) -> Preview:
+        """When something that is not saved would be due."""
+        return await self._client.send(planning.preview_timing(timing))
+
+    async def backfill(self, schedule_id: str, since: datetime, until: datetime, **more: Any) -> Plan:
+        """Plan to make up for a past span; with `confirm=` the plan's count, do it."""
+        return await self._client.send(planning.backfill_schedule(schedule_id, since, until, more))
+
+    async def firings(
+        self, schedule_id: str, decisions: Sequence[str] = (), *, limit: int = 50, after: str | None = None
+    ) -> Page[Firing]:
+        """What became of its due times, the newest first."""
+        return await self._client.send(planning.list_firings(schedule_id, decisions, limit, after))
 
 
 class Services:

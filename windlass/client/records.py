@@ -116,6 +116,79 @@ class Agent(Record):
     json_schema: Json | None = None
 
 
+class Task(Record):
+    """A saved way to start an agent."""
+
+    id: str
+    name: str
+    version: int = 1
+    agent: str = ""
+    inputs: Json = {}
+    parameters: Json = {}
+    description: str = ""
+    tags: list[str] = []
+    timeout_s: int | None = None
+    max_attempts: int = 1
+    created_by_name: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class TaskRuns(Page[Run]):
+    """Runs of a task, and how all of them went."""
+
+    statistics: Json = {}
+
+
+class Schedule(Record):
+    """When a task starts by itself; `state` is on, paused or ended."""
+
+    id: str
+    name: str
+    task_id: str = ""
+    task_name: str = ""
+    agent: str = ""
+    state: str = ""
+    words: str = ""
+    time_zone: str = "UTC"
+    next_at: datetime | None = None
+    overlap: str = "skip"
+    catch_up_s: int = 600
+    remaining: int | None = None
+    pause_reason: str = ""
+    paused_by_name: str = ""
+
+
+class Preview(Record):
+    """A timing in words, and its next due times."""
+
+    words: str
+    time_zone: str = "UTC"
+    next: list[Json] = []
+
+
+class Firing(Record):
+    """What became of one due time, and why."""
+
+    id: str
+    kind: str = ""
+    scheduled_at: datetime | None = None
+    decision: str | None = None
+    reason: str = ""
+    run_id: str | None = None
+    run_status: str | None = None
+
+
+class Plan(Record):
+    """What a backfill would start, or has started."""
+
+    count: int
+    times: list[Json] = []
+    estimated_cost_usd: float | None = None
+    estimated_s: float | None = None
+    started: bool = False
+
+
 class Service(Record):
     """A program with agents, and how it is doing."""
 

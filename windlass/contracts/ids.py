@@ -9,6 +9,9 @@ TenantId = NewType("TenantId", UUID)
 PersonId = NewType("PersonId", UUID)
 RunId = NewType("RunId", UUID)
 ServiceId = NewType("ServiceId", UUID)
+TaskId = NewType("TaskId", UUID)
+ScheduleId = NewType("ScheduleId", UUID)
+FiringId = NewType("FiringId", UUID)
 
 
 def new_id() -> UUID:

@@ -8,7 +8,7 @@ from uuid import UUID
 from windlass.contracts.agents import CLAUDE, CLAUDE_ELEMENTS
 from windlass.contracts.events import Payload
 from windlass.core.callers import Caller
-from windlass.core.database import Database, Row
+from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import FieldError, Invalid, NotFound
 from windlass.forms import json_schema, validate
 
@@ -80,10 +80,17 @@ class Agents:
         if name == CLAUDE:
             return claude()
         async with self._database.tenant(caller.tenant_id) as connection:
-            row = await connection.fetchrow(QUERY, name)
-        if row is None:
-            raise NotFound("agent", name)
-        return _agent(row)
+            return await find_agent(connection, name)
+
+
+async def find_agent(connection: Connection, name: str) -> Agent:
+    """The agent of that name, in a transaction that sees its tenant. Raises NotFound."""
+    if name == CLAUDE:
+        return claude()
+    row = await connection.fetchrow(QUERY, name)
+    if row is None:
+        raise NotFound("agent", name)
+    return _agent(row)
 
 
 def _matches(agent: Agent, text: str | None, tag: str | None) -> bool:

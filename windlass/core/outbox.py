@@ -15,7 +15,8 @@ from outbox o left join run r on r.id = o.run_id
 where o.created_at < clock_timestamp() - make_interval(secs => $1) order by o.id limit $2
 """
 OPEN_RUNS = """
-select tenant_id, id from run where not is_terminal(status) and created_at < clock_timestamp() - interval '30 seconds'
+select tenant_id, id from run where not is_terminal(status) and not held
+  and created_at < clock_timestamp() - interval '30 seconds'
 order by random() limit $1
 """
 DELIVERED = """
@@ -29,7 +30,7 @@ MEET = (
 )
 START_ALL = """
 insert into outbox (tenant_id, run_id, message)
-select tenant_id, id, 'start' from run where status in ('queued', 'starting', 'running', 'awaiting')
+select tenant_id, id, 'start' from run where status in ('queued', 'starting', 'running', 'awaiting') and not held
 """
 
 

@@ -35,6 +35,11 @@ class Permission(StrEnum):
     QUESTIONS_ANSWER = "questions:answer"
     SERVICES_READ = "services:read"
     SERVICES_WRITE = "services:write"
+    TASKS_READ = "tasks:read"
+    TASKS_WRITE = "tasks:write"
+    TASKS_WRITE_ALL = "tasks:write-all"
+    SCHEDULES_READ = "schedules:read"
+    SCHEDULES_WRITE = "schedules:write"
     MEMBERS_READ = "members:read"
     MEMBERS_WRITE = "members:write"
     KEYS_READ = "keys:read"
@@ -52,10 +57,10 @@ P = Permission
 
 _EVERYBODY = frozenset(
     {P.ME_READ, P.ME_WRITE, P.AGENTS_READ, P.RUNS_READ, P.SERVICES_READ, P.MEMBERS_READ, P.TENANTS_READ, P.KEYS_READ}
-    | {P.KEYS_WRITE, P.QUESTIONS_READ}
+    | {P.KEYS_WRITE, P.QUESTIONS_READ, P.TASKS_READ, P.SCHEDULES_READ}
 )
-_WORK = frozenset({P.RUNS_START, P.RUNS_CANCEL, P.RUNS_DELETE, P.QUESTIONS_ANSWER})
-_BUILD = frozenset({P.SERVICES_WRITE})
+_WORK = frozenset({P.RUNS_START, P.RUNS_CANCEL, P.RUNS_DELETE, P.QUESTIONS_ANSWER, P.TASKS_WRITE, P.SCHEDULES_WRITE})
+_BUILD = frozenset({P.SERVICES_WRITE, P.TASKS_WRITE_ALL})
 _ADMINISTER = frozenset({P.MEMBERS_WRITE, P.KEYS_ALL, P.AUDIT_READ, P.TENANTS_CREATE, P.TENANTS_WRITE})
 _OWN = frozenset({P.TENANTS_OWN})
 

@@ -14,6 +14,7 @@ from windlass.contracts.ids import RunId, TenantId, new_id
 from windlass.contracts.runs import TERMINAL, RunStatus
 from windlass.core.agents import Agent, Agents
 from windlass.core.audit import record
+from windlass.core.beginnings import Beginning, Origin
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
@@ -34,6 +35,7 @@ class StartRun:
     max_attempts: int = 1
     extra: Payload = field(default_factory=dict[str, Any])
     id: UUID | None = None
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class RunFilter:
     text: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    task: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +134,9 @@ select {RUN_COLUMNS} from run where {VISIBLE}
   and ($5::text is null or strpos(lower(concat_ws(' ', title, agent, {INPUTS})), lower($5)) > 0)
   and ($6::timestamptz is null or created_at >= $6) and ($7::timestamptz is null or created_at < $7)
   and ($8::timestamptz is null or (created_at, id) < ($8, $9))
+  and ($11::uuid is null or root_id in (select root_id from task_run where task_id = $11))
 order by created_at desc, id desc limit $10
 """  # noqa: S608 - column names are constants
-
-COPY_LAUNCH = "update run set launch = (select launch from run where id = $2) where id = $1"
 
 
 class Runs:
@@ -152,24 +154,11 @@ class Runs:
     async def start(self, caller: Caller, wish: StartRun) -> Run:
         """Record a run, `queued`, with its first event and outbox line. Raises NotFound (agent), Invalid (inputs)."""
         agent = await self._agents.get(caller, wish.agent)
-        values = agent.validated(wish.inputs)
-        run_id = wish.id or new_id()
-        launch = (
-            None if await self._exists(caller, run_id) else await self._decided(caller, agent, run_id, values, wish)
-        )
-        row: dict[str, Any] = {
-            "id": str(run_id),
-            "agent": agent.name,
-            "title": wish.title or agent.summary or agent.name,
-            "tags": list(wish.tags),
-            "inputs": values,
-            "extra": wish.extra,
-            "created_by": str(caller.person_id),
-            "created_by_name": caller.name,
-            "max_attempts": wish.max_attempts,
-            "timeout_s": wish.timeout_s,
-        }
-        return await self._create(caller, row, None, "run.start", Beginning(launch))
+        row = run_row(caller, agent, wish)
+        run_id = UUID(row["id"])
+        is_known = await self._exists(caller, run_id)
+        launch = None if is_known else await self._decided(caller, agent, run_id, row["inputs"], wish)
+        return await self._create(caller, row, "run.start", Beginning(launch=launch, origin=wish.origin))
 
     async def get(self, caller: Caller, run_id: UUID) -> Run:
         """The run, unless it is not yours to see. Raises NotFound."""
@@ -182,16 +171,16 @@ class Runs:
         """The newest runs first, those after the given place."""
         async with self._database.tenant(caller.tenant_id) as connection:
             rows = await connection.fetch(
-                LIST, _owner(caller), [str(status) for status in wanted.status], wanted.agent, wanted.tag,
-                wanted.text or None, wanted.since, wanted.until, *(after or (None, None)), limit,
+                LIST, owner(caller), [str(status) for status in wanted.status], wanted.agent, wanted.tag,
+                wanted.text or None, wanted.since, wanted.until, *(after or (None, None)), limit, wanted.task,
             )  # fmt: skip
-        return [_run(row) for row in rows]
+        return [run_of(row) for row in rows]
 
     async def counts(self, caller: Caller) -> dict[RunStatus, int]:
         """How many runs are in each state."""
         query = f"select status, count(*) as n from run where {VISIBLE} group by status"  # noqa: S608 - constant
         async with self._database.tenant(caller.tenant_id) as connection:
-            rows = await connection.fetch(query, _owner(caller))
+            rows = await connection.fetch(query, owner(caller))
         return {RunStatus(row["status"]): row["n"] for row in rows}
 
     async def steps(self, caller: Caller, run_ids: Sequence[UUID]) -> dict[RunId, list[Step]]:
@@ -201,7 +190,7 @@ class Runs:
             f"(select from run where run.id = step.run_id and {VISIBLE}) order by position"
         )
         async with self._database.tenant(caller.tenant_id) as connection:
-            rows = await connection.fetch(query, _owner(caller), list(run_ids))
+            rows = await connection.fetch(query, owner(caller), list(run_ids))
         steps: dict[RunId, list[Step]] = {RunId(run_id): [] for run_id in run_ids}
         for row in rows:
             steps[row["run_id"]].append(Step(*list(row.values())[1:]))
@@ -211,7 +200,7 @@ class Runs:
         """All tries of one root, the first one first."""
         query = f"select {RUN_COLUMNS} from run where {VISIBLE} and root_id = $2 order by try, created_at"  # noqa: S608
         async with self._database.tenant(caller.tenant_id) as connection:
-            return [_run(row) for row in await connection.fetch(query, _owner(caller), run.root_id)]
+            return [run_of(row) for row in await connection.fetch(query, owner(caller), run.root_id)]
 
     async def cancel(self, caller: Caller, run_id: UUID, reason: str | None = None) -> Run:
         """Ask for the end of a run; it says `cancelled` as soon as the agent has stopped. Raises Conflict."""
@@ -226,7 +215,7 @@ class Runs:
                 reason or f"cancelled by {caller.name}",
             )
             await record(connection, caller, "run.cancel", f"run:{run_id}", after={"reason": reason})
-        wanted = _run(_known(row))
+        wanted = run_of(_known(row))
         self._messenger.cancelled(caller.tenant_id, wanted)
         return wanted
 
@@ -261,8 +250,8 @@ class Runs:
             "retry_of": str(run.id),
         }
         kept = [key for key in kept_keys(steps, from_) if key != ENTER or values == run.inputs]
-        beginning = Beginning() if from_ == "start" else Beginning(None, run.id, _cut(steps, from_))
-        return await self._create(caller, row, kept, "run.retry", beginning)
+        beginning = Beginning(kept) if from_ == "start" else Beginning(kept, of=run.id, before=_cut(steps, from_))
+        return await self._create(caller, row, "run.retry", beginning)
 
     async def archive(self, caller: Caller, run_id: UUID) -> None:
         """Take a run that has ended out of the lists; its events stay until retention. Raises Conflict, NotFound."""
@@ -277,7 +266,7 @@ class Runs:
         """Put all failures aside that wait to be seen."""
         query = f"update run set seen_at = now() where {VISIBLE} and status = 'failed' and seen_at is null"  # noqa: S608
         async with self._database.tenant(caller.tenant_id) as connection:
-            await connection.execute(query, _owner(caller))
+            await connection.execute(query, owner(caller))
 
     async def _exists(self, caller: Caller, run_id: UUID) -> bool:
         """Whether the wish was carried out before and only its answer was lost."""
@@ -298,14 +287,11 @@ class Runs:
         said = await self._hosts.consult(caller.tenant_id, agent.service_id, {"op": "enter", "run": asked})
         return None if said is None else {**said["launch"], "asked_with": values}
 
-    async def _create(
-        self, caller: Caller, row: dict[str, Any], kept: list[str] | None, action: str, beginning: "Beginning"
-    ) -> Run:
+    async def _create(self, caller: Caller, row: dict[str, Any], action: str, beginning: Beginning) -> Run:
         try:
             async with self._database.tenant(caller.tenant_id) as connection:
-                created = await connection.fetchrow("select * from create_run($1, $2, $3)", caller.tenant_id, row, kept)
-                await beginning.record(connection, UUID(row["id"]))
-                run, after = _run(_known(created)), {"agent": row["agent"], "title": row["title"]}
+                run = await record_run(connection, caller, row, beginning)
+                after = {"agent": row["agent"], "title": row["title"]}
                 await record(connection, caller, action, f"run:{run.id}", after=after)
         except asyncpg.UniqueViolationError:  # the same wish again: the answer to the first was lost
             return await self.get(caller, UUID(row["id"]))
@@ -314,26 +300,32 @@ class Runs:
         return run
 
 
-@dataclass(frozen=True, slots=True)
-class Beginning:
-    """What a run begins with: a handler's decision, and the answers an earlier try `of` it was given `before`."""
-
-    launch: Payload | None = None
-    of: RunId | None = None
-    before: datetime | None = None
-
-    async def record(self, connection: Connection, run_id: UUID) -> None:
-        """Write it beside the run's row."""
-        if self.launch is not None:
-            await connection.execute("update run set launch = $2 where id = $1", run_id, self.launch)
-        if self.of is not None:
-            await connection.execute(COPY_LAUNCH, run_id, self.of)
-            await connection.execute("select copy_answers($1, $2, $3)", self.of, run_id, self.before)
-
-
 def _cut(steps: Sequence[Step], from_: str | None) -> datetime | None:
     """When the step began from which a new try goes on."""
     return next((step.started_at for step in steps if from_ in (step.key, step.name)), None)
+
+
+def run_row(caller: Caller, agent: Agent, wish: StartRun) -> dict[str, Any]:
+    """A wish as the SQL function create_run takes it. Raises Invalid (inputs)."""
+    return {
+        "id": str(wish.id or new_id()),
+        "agent": agent.name,
+        "title": wish.title or agent.summary or agent.name,
+        "tags": list(wish.tags),
+        "inputs": agent.validated(wish.inputs),
+        "extra": wish.extra,
+        "created_by": str(caller.person_id),
+        "created_by_name": caller.name,
+        "max_attempts": wish.max_attempts,
+        "timeout_s": wish.timeout_s,
+    }
+
+
+async def record_run(connection: Connection, caller: Caller, row: dict[str, Any], beginning: Beginning) -> Run:
+    """Record a run, with its first event, its outbox line and where it comes from, in the caller's transaction."""
+    created = await connection.fetchrow("select * from create_run($1, $2, $3)", caller.tenant_id, row, beginning.kept)
+    await beginning.record(connection, caller.tenant_id, UUID(row["id"]))
+    return run_of(_known(created))
 
 
 def kept_keys(steps: Sequence[Step], from_: str | None) -> list[str]:
@@ -355,17 +347,17 @@ def _ended(step: Step) -> datetime:
     return step.ended_at or step.started_at
 
 
-def _owner(caller: Caller) -> UUID | None:
+def owner(caller: Caller) -> UUID | None:
     """Whose runs the caller may see: None means everybody's."""
     return None if Permission.RUNS_READ_ALL in caller.permissions else caller.person_id
 
 
 async def _get(connection: Connection, caller: Caller, run_id: UUID) -> Run:
     query = f"select {RUN_COLUMNS} from run where {VISIBLE} and id = $2"  # noqa: S608 - constants
-    row = await connection.fetchrow(query, _owner(caller), run_id)
+    row = await connection.fetchrow(query, owner(caller), run_id)
     if row is None:
         raise NotFound("run", run_id)
-    return _run(row)
+    return run_of(row)
 
 
 def _known(row: Row | None) -> Row:
@@ -373,7 +365,8 @@ def _known(row: Row | None) -> Row:
     return row
 
 
-def _run(row: Row) -> Run:
+def run_of(row: Row) -> Run:
+    """The run in a row."""
     values: dict[str, Any] = {name: row["try" if name == "try_" and "try" in row else name] for name in RUN_FIELDS}
     values["status"] = RunStatus(values["status"])
     values["tags"] = tuple(values["tags"])

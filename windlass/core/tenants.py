@@ -16,6 +16,10 @@ from windlass.core.permissions import Permission
 
 LIVE_RUNS = "select count(*) from run where status in ('queued', 'starting', 'running', 'awaiting')"
 
+END_SCHEDULES = """
+update schedule set deleted_at = now(), revision = revision + 1, updated_at = now() where deleted_at is null
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class TenantSummary:
@@ -73,6 +77,7 @@ class Tenants:
                 raise Conflict(f"{live} runs are live. Cancel them first; nothing was deleted.")
             await connection.execute("update service set enabled = false, updated_at = now()")  # their hosts end
             await connection.execute("update tenant set deleted_at = now() where id = $1", tenant_id)
+            await connection.execute(END_SCHEDULES)
             await record(connection, caller, "tenant.delete", f"tenant:{tenant_id}", before={"name": name})
         self._authentication.forget()
 

@@ -1,0 +1,50 @@
+"""Deciding about due times of schedules."""
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from temporalio import activity
+
+from windlass.contracts import firings as words
+from windlass.contracts.firings import DecideInput, FiringOutcome
+from windlass.contracts.ids import TenantId
+from windlass.contracts.runs import RunInput
+from windlass.core.decisions import Asked, Decisions
+from windlass.core.runs import Run
+
+
+class FiringActivities:
+    """Everything a firing does to the outside world."""
+
+    def __init__(self, decisions: Decisions, pages: str, now: Callable[[], datetime]) -> None:
+        self._decisions = decisions
+        self._pages = pages
+        self._now = now
+
+    @activity.defn(name=words.DECIDE)
+    async def decide(self, request: DecideInput) -> FiringOutcome:
+        """Decide about a due time and record it with its run. The second time the answer is the first one."""
+        now = self._now()
+        asked = Asked(
+            TenantId(UUID(request.tenant_id)),
+            UUID(request.schedule_id),
+            datetime.fromisoformat(request.scheduled_at) if request.scheduled_at else now,
+            UUID(request.firing_id) if request.firing_id else None,
+        )
+        decided = await self._decisions.decide(asked, now)
+        run = None if decided.run is None else self._input(asked.tenant_id, decided.run)
+        return FiringOutcome(decided.decision, decided.reason, run, tuple(str(each) for each in decided.stopped))
+
+    def _input(self, tenant_id: TenantId, run: Run) -> RunInput:
+        """What the run's workflow starts with: the same as when a gateway starts it."""
+        return RunInput(
+            str(tenant_id),
+            str(run.id),
+            run.agent,
+            run.title,
+            str(run.created_by or ""),
+            f"{self._pages}/runs/{run.id}",
+            run.max_attempts,
+            run.timeout_s,
+        )

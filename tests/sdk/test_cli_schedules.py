@@ -1,0 +1,96 @@
+"""`windlass task` and `windlass schedule`, run as processes against a small gateway on loopback."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.sdk.test_cli import Gateway, gateway, home, windlass
+
+__all__ = ["gateway", "home"]
+
+TASK: dict[str, Any] = {"id": "t1", "name": "news", "version": 2, "agent": "claude", "parameters": {"topic": {}}}
+RUN = {"id": "7", "agent": "claude", "status": "queued", "title": "news"}
+SCHEDULE = {
+    "id": "s1", "name": "mornings", "task_id": "t1", "task_name": "news", "agent": "claude", "state": "on",
+    "words": "At 07:30 on Monday to Friday", "time_zone": "Europe/Berlin",
+}  # fmt: skip
+PREVIEW = {
+    "words": "At 02:30 every day",
+    "time_zone": "Europe/Berlin",
+    "next": [
+        {"at": "", "local": "2027-03-28T03:00:00+02:00", "skipped": None, "note": "the clocks go forward"},
+        {"at": "", "local": "2027-10-31T02:30:00+02:00", "skipped": "it comes twice", "note": None},
+    ],
+}
+TASKS, SCHEDULES = {"items": [TASK], "next": None}, {"items": [SCHEDULE], "next": None}
+
+
+def test_a_task_is_saved_with_its_parameters(gateway: Gateway, home: Path):
+    gateway.answers = {"POST /v1/tasks": (201, TASK)}
+
+    ran = windlass(
+        gateway, home, "task", "create", "news", "claude", "prompt={{ parameters.topic }}", "-p", "topic:text=tea"
+    )
+
+    assert (ran.code, ran.out) == (0, "news is saved. Start it: windlass task run 'news'\n")
+    sent = gateway.asked[0][1]
+    assert sent["inputs"] == {"prompt": "{{ parameters.topic }}"}
+    assert sent["parameters"] == {"topic": {"type": "text", "default": "tea"}}
+
+
+def test_a_task_is_started_by_its_name(gateway: Gateway, home: Path):
+    gateway.answers = {"GET /v1/tasks": TASKS, "POST /v1/tasks/t1/run": (202, RUN)}
+
+    ran = windlass(gateway, home, "task", "run", "News", "topic=coffee")
+
+    assert (ran.code, ran.out) == (0, "7\n")
+    assert gateway.asked[-1][1] == {"parameters": {"topic": "coffee"}}
+
+
+def test_a_task_that_does_not_exist_says_how_to_find_one(gateway: Gateway, home: Path):
+    gateway.answers = {"GET /v1/tasks": {"items": [], "next": None}}
+
+    ran = windlass(gateway, home, "task", "run", "nothing")
+
+    assert (ran.code, ran.err) == (3, "There is no task nothing. See: windlass task list\n")
+
+
+def test_a_schedule_is_made_over_a_task_and_shows_what_comes(gateway: Gateway, home: Path):
+    gateway.answers = {
+        "GET /v1/tasks": TASKS,
+        "POST /v1/schedules": (201, SCHEDULE),
+        "GET /v1/schedules/s1/preview": PREVIEW,
+    }
+
+    ran = windlass(gateway, home, "schedule", "create", "mornings", "news", "--cron", "30 2 * * *", "--catch-up", "60")
+
+    assert ran.code == 0
+    sent = next(body for path, body in gateway.asked if path == "POST /v1/schedules")
+    assert (sent["task_id"], sent["cron"], sent["catch_up_s"]) == ("t1", "30 2 * * *", 60)
+    assert "Sun 2027-03-28 03:00:00 +0200  the clocks go forward" in ran.out
+    assert "skipped: it comes twice" in ran.out
+
+
+def test_firings_are_listed_with_their_reasons(gateway: Gateway, home: Path):
+    firing = {"id": "f", "scheduled_at": "2026-11-27T06:30:00Z", "decision": "skipped", "reason": "paused by Ada"}
+    gateway.answers = {
+        "GET /v1/schedules": SCHEDULES,
+        "GET /v1/schedules/s1/firings": {"items": [firing], "next": None},
+    }
+
+    ran = windlass(gateway, home, "schedule", "firings", "mornings", "--decision", "skipped")
+
+    assert ran.code == 0
+    assert "skipped" in ran.out
+    assert "paused by Ada" in ran.out
+    assert "decision=skipped" in gateway.asked[-1][0]
+
+
+def test_a_backfill_is_a_plan_until_it_is_confirmed(gateway: Gateway, home: Path):
+    plan = {"count": 2, "times": [{"at": "2026-01-05T07:30:00Z", "would_start": True, "note": ""}], "started": False}
+    gateway.answers = {"GET /v1/schedules": SCHEDULES, "POST /v1/schedules/s1/backfill": plan}
+
+    planned = windlass(gateway, home, "schedule", "backfill", "mornings", "2026-01-05", "2026-01-07")
+    windlass(gateway, home, "schedule", "backfill", "mornings", "2026-01-05", "2026-01-07", "--yes")
+
+    assert "2 runs would start; say --yes. Cost: unknown." in planned.out
+    assert [body.get("confirm") for path, body in gateway.asked if path.endswith("/backfill")] == [None, None, 2]

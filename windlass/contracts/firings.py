@@ -1,0 +1,63 @@
+"""Firings: what workflow and activities tell each other about one due time of a schedule."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from windlass.contracts.runs import RunInput
+
+
+class Overlap(StrEnum):
+    """What happens when an earlier run of the schedule still goes on."""
+
+    SKIP = "skip"
+    BUFFER_ONE = "buffer_one"
+    BUFFER_ALL = "buffer_all"
+    CANCEL_OTHER = "cancel_other"
+    TERMINATE_OTHER = "terminate_other"
+    ALLOW_ALL = "allow_all"
+
+
+class Decision(StrEnum):
+    """What became of a due time."""
+
+    STARTED = "started"
+    LATE = "late"
+    BUFFERED = "buffered"
+    SKIPPED = "skipped"
+    REFUSED = "refused"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+# Durable names: they live in histories, renaming one is a migration.
+WORKFLOW = "FiringWorkflow"
+DECIDE = "decide_firing"
+
+
+@dataclass(frozen=True, slots=True)
+class FiringInput:
+    """What a firing's workflow starts with. Without `firing_id` it is a due time, which its workflow id ends with."""
+
+    tenant_id: str
+    schedule_id: str
+    firing_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DecideInput:
+    """A due time (ISO), or the row of a trigger, to be decided about."""
+
+    tenant_id: str
+    schedule_id: str
+    scheduled_at: str = ""
+    firing_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FiringOutcome:
+    """What was decided: the run to start, and the ids of the runs to stop for it."""
+
+    decision: Decision
+    reason: str = ""
+    run: RunInput | None = None
+    stop: tuple[str, ...] = ()

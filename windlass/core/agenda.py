@@ -1,0 +1,172 @@
+"""The agenda: what Temporal must know of the schedules of all tenants, and what it was found to know."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from windlass.contracts.ids import FiringId, ScheduleId, TenantId
+from windlass.core.calendars import Timing
+from windlass.core.calendars.timing import known_timing
+from windlass.core.database import Connection, Database, Row
+
+MOST_COUNTED = 10_000
+PLAN = (
+    "id, tenant_id, name, timing, time_zone, start_at, end_at, jitter_s, revision, "
+    "coalesce(deleted_at, ended_at) as over_at"
+)
+WAITING = f"select {PLAN} from schedule where applied < revision order by updated_at limit $1"  # noqa: S608 - constants
+ONE = f"select {PLAN} from schedule where id = $1"  # noqa: S608 - constants
+APPLIED = """
+update schedule set applied = greatest(applied, $2), applied_at = clock_timestamp() where id = $1
+"""
+OVER = "update schedule set ended_at = clock_timestamp() where id = $1 and revision = $2 and ended_at is null"
+ASKED = """
+select id, tenant_id, schedule_id from firing where decision is null and kind in ('trigger', 'backfill')
+order by created_at, scheduled_at limit $1
+"""
+KNOWN = "select id, tenant_id, revision, missed from schedule where deleted_at is null and ended_at is null"
+AGAIN = "update schedule set applied = 0 where id = any ($1)"
+OLD = """
+update schedule set applied = 0
+where deleted_at is null and ended_at is null and applied_at < $1 and applied >= revision
+"""
+QUIET = f"""
+select {PLAN}, greatest(updated_at, last.at) as quiet_since from schedule s
+left join lateral (select max(coalesce(f.until, f.scheduled_at)) as at from firing f
+                   where f.schedule_id = s.id and f.kind in ('due', 'lost')) last on true
+where deleted_at is null and ended_at is null and greatest(updated_at, last.at) < $1 order by s.id
+"""  # noqa: S608 - column names are constants
+STUCK = """
+select distinct o.tenant_id, o.schedule_id from task_run o join run w on w.id = o.root_id where w.held
+  and not exists (select from task_run p join run r on r.root_id = p.root_id
+                  where p.schedule_id = o.schedule_id and not r.held and not is_terminal(r.status))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A schedule as Temporal must have it; `is_over`: not at all."""
+
+    id: ScheduleId
+    tenant_id: TenantId
+    name: str
+    timing: Timing
+    jitter_s: int
+    revision: int
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Due times of a schedule that nobody decided about, and nobody will: more than a day has passed."""
+
+    tenant_id: TenantId
+    schedule_id: ScheduleId
+    first: datetime
+    last: datetime
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskedFiring:
+    """A trigger or backfill whose decision is on its way."""
+
+    id: FiringId
+    tenant_id: TenantId
+    schedule_id: ScheduleId
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What Temporal should have of a schedule, and how many lost due times of it are recorded."""
+
+    tenant_id: TenantId
+    revision: int
+    missed: int
+
+
+class Agenda:
+    """Schedules and firings as the one who speaks to Temporal sees them, across tenants."""
+
+    def __init__(self, jobs: Database) -> None:
+        self._jobs = jobs
+
+    async def waiting(self, limit: int = 100) -> list[Plan]:
+        """Schedules whose newest revision Temporal does not have."""
+        async with self._jobs.open() as connection:
+            return [_plan(row) for row in await connection.fetch(WAITING, limit)]
+
+    async def plan(self, schedule_id: UUID) -> Plan | None:
+        """One schedule as it is now."""
+        async with self._jobs.open() as connection:
+            row = await connection.fetchrow(ONE, schedule_id)
+        return None if row is None else _plan(row)
+
+    async def applied(self, plan: Plan) -> None:
+        """Temporal has this revision."""
+        async with self._jobs.open() as connection:
+            await connection.execute(APPLIED, plan.id, plan.revision)
+
+    async def over(self, plan: Plan) -> None:
+        """Nothing of this is due any more: unless it was changed meanwhile, it has ended."""
+        async with self._jobs.open() as connection:
+            await connection.execute(OVER, plan.id, plan.revision)
+
+    async def asked(self, limit: int = 200) -> list[AskedFiring]:
+        """Triggers and backfills that nobody has decided about, the oldest first."""
+        async with self._jobs.open() as connection:
+            return [AskedFiring(**row) for row in await connection.fetch(ASKED, limit)]
+
+    async def known(self) -> dict[UUID, Known]:
+        """Every schedule that Temporal must have."""
+        async with self._jobs.open() as connection:
+            rows = await connection.fetch(KNOWN)
+        return {row["id"]: Known(row["tenant_id"], row["revision"], row["missed"]) for row in rows}
+
+    async def again(self, schedule_ids: Sequence[UUID]) -> None:
+        """Have these written to Temporal again."""
+        async with self._jobs.open() as connection:
+            await connection.execute(AGAIN, list(schedule_ids))
+
+    async def renew(self, before: datetime) -> None:
+        """Have those written again that were last written before: what was added for the clocks runs out."""
+        async with self._jobs.open() as connection:
+            await connection.execute(OLD, before)
+
+    async def lost(self, before: datetime) -> list[Lost]:
+        """What was due before a moment, more than a day ago, and has left no firing: an outage was longer than that."""
+        async with self._jobs.open() as connection:
+            rows = await connection.fetch(QUIET, before)
+        found = (_lost(_plan(row), row["quiet_since"], before) for row in rows)
+        return [each for each in found if each is not None]
+
+    async def release_stuck(self) -> int:
+        """Let held runs go that nobody is left to let go; answers how many."""
+        async with self._jobs.open() as connection:
+            return await _release(connection)
+
+
+async def _release(connection: Connection) -> int:
+    stuck = await connection.fetch(STUCK)
+    for row in stuck:
+        await connection.fetchval("select release_held($1)", row["schedule_id"])
+    return len(stuck)
+
+
+def _lost(plan: Plan, since: datetime, before: datetime) -> Lost | None:
+    first = last = at = plan.timing.next_after(since)
+    count = 0
+    while at is not None and at < before and count < MOST_COUNTED:
+        last, count = at, count + 1
+        at = plan.timing.next_after(at)
+    if first is None or last is None or not count:
+        return None
+    return Lost(plan.tenant_id, plan.id, first, last, count)
+
+
+def _plan(row: Row) -> Plan:
+    timing = known_timing(row["timing"], row["time_zone"], row["start_at"], row["end_at"])
+    facts: dict[str, Any] = {name: row[name] for name in ("id", "tenant_id", "name", "jitter_s", "revision")}
+    return Plan(timing=timing, is_over=row["over_at"] is not None, **facts)

@@ -1,0 +1,287 @@
+"""The timetable: Temporal's schedules follow their rows, and what is asked for by hand is started."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleCalendarSpec,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleRange,
+    ScheduleSpec,
+    ScheduleState,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import WorkflowIDReusePolicy as OnReuse
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from windlass.contracts import firings as words
+from windlass.contracts import policies, queues
+from windlass.contracts.firings import FiringInput
+from windlass.contracts.ids import TenantId, workflow_id
+from windlass.core.agenda import Agenda, AskedFiring, Plan
+from windlass.core.calendars import Calendar, missing
+from windlass.core.calendars.corrections import AHEAD
+from windlass.core.decisions import Decisions
+from windlass.core.schedules import CHANGED_CHANNEL
+from workers.parts import Parts
+
+LOOK_S, RECONCILE_S = 1.0, 60.0
+CALL = timedelta(seconds=5)
+CATCH_UP, MARGIN = timedelta(hours=24), timedelta(hours=1)
+SETTLED = timedelta(minutes=5)  # by then whatever waited for a worker is decided
+AT_ONCE = 20
+RENEW = AHEAD / 5  # a year: what was added for the clocks reaches four more
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Timetable:
+    """Writes schedules to Temporal and starts firings; several at once do no harm."""
+
+    def __init__(self, client: Client, agenda: Agenda, decisions: Decisions) -> None:
+        self._client = client
+        self._agenda = agenda
+        self._decisions = decisions
+        self._begun_at = datetime.now(UTC)
+        self._bell = asyncio.Event()
+        self._gate = asyncio.Semaphore(AT_ONCE)
+
+    def look(self) -> None:
+        """Something changed: look now instead of in a second."""
+        self._bell.set()
+
+    async def run(self) -> None:
+        """Follow the rows until cancelled."""
+        await asyncio.gather(_forever(self._look, self._rest), _forever(self.reconcile, self._wait))
+
+    async def reconcile(self) -> None:
+        """Repair what differs between rows and Temporal, in both directions."""
+        rows = await self._agenda.known()
+        found = await self._found()
+        lost = [id for id, known in rows.items() if found.get(id, (None, False)) != (known.revision, True)]
+        extra = found.keys() - rows.keys()
+        if lost:
+            await self._agenda.again(lost)
+            log.info("schedules are written to Temporal again", schedules=len(lost))
+        for schedule_id in extra:
+            await self._drop_unless_known(schedule_id)
+        now = datetime.now(UTC)
+        await self._agenda.renew(now - RENEW)
+        released = await self._agenda.release_stuck()
+        if released:
+            log.warning("runs that waited for nothing go on", schedules=released)
+        if now - self._begun_at > SETTLED:
+            await self.note_lost(now)
+        self.look()
+
+    async def note_lost(self, now: datetime) -> None:
+        """Say which due times an outage of more than a day has taken; what Temporal still holds is decided first."""
+        for lost in await self._agenda.lost(now - CATCH_UP - MARGIN):
+            if await self._decisions.note_lost(lost, now):
+                log.warning("due times were lost in an outage", schedule_id=str(lost.schedule_id), count=lost.count)
+
+    async def _look(self) -> None:
+        plans, asked = await self._agenda.waiting(), await self._agenda.asked()
+        await asyncio.gather(*(self._bounded(self._apply(plan)) for plan in plans))
+        await asyncio.gather(*(self._bounded(self._fire(each)) for each in asked))
+
+    async def _bounded(self, work: Awaitable[None]) -> None:
+        async with self._gate:
+            await work
+
+    async def _rest(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await self._bell.wait()
+        self._bell.clear()
+
+    async def _wait(self) -> None:
+        await asyncio.sleep(RECONCILE_S)
+
+    async def _apply(self, plan: Plan) -> None:
+        """Make Temporal's schedule what the row says; then look whether the row said something else meanwhile."""
+        now = datetime.now(UTC)
+        if plan.is_over or plan.timing.next_after(now - CATCH_UP) is None:
+            await self._remove(schedule_name(plan.tenant_id, plan.id))
+            await self._agenda.over(plan)
+        else:
+            await self._put(plan, now)
+        await self._agenda.applied(plan)
+
+    async def _put(self, plan: Plan, now: datetime) -> None:
+        wanted, name = schedule_of(plan, now), schedule_name(plan.tenant_id, plan.id)
+
+        def update(_found: ScheduleUpdateInput) -> ScheduleUpdate:
+            return ScheduleUpdate(wanted)
+
+        try:
+            await self._client.create_schedule(name, wanted, rpc_timeout=CALL)
+        except ScheduleAlreadyRunningError:
+            await self._client.get_schedule_handle(name).update(update, rpc_timeout=CALL)
+
+    async def _remove(self, name: str) -> None:
+        try:
+            await self._client.get_schedule_handle(name).delete(rpc_timeout=CALL)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+
+    async def _fire(self, asked: AskedFiring) -> None:
+        """Start the workflow of a trigger; its id is the row's, so that there is one."""
+        request = FiringInput(str(asked.tenant_id), str(asked.schedule_id), str(asked.id))
+        with suppress(WorkflowAlreadyStartedError):
+            await self._client.start_workflow(
+                words.WORKFLOW,
+                request,
+                id=workflow_id(asked.tenant_id, "firings", asked.id),
+                task_queue=queues.RUNS,
+                id_reuse_policy=OnReuse.REJECT_DUPLICATE,
+                search_attributes=attributes(asked.tenant_id),
+                static_summary="a firing that was asked for",
+                rpc_timeout=CALL,
+            )
+
+    async def _found(self) -> dict[UUID, tuple[int | None, bool]]:
+        """What Temporal has of ours: the revision in its note, and whether it is running."""
+        found: dict[UUID, tuple[int | None, bool]] = {}
+        async for each in await self._client.list_schedules(page_size=1000):
+            schedule_id = id_in(each.id)
+            if schedule_id is None:
+                continue
+            state = each.schedule.state if each.schedule else None
+            note = "" if state is None else (state.note or "").removeprefix("revision ")
+            found[schedule_id] = (int(note) if note.isdecimal() else None, state is not None and not state.paused)
+        return found
+
+    async def _drop_unless_known(self, schedule_id: UUID) -> None:
+        """Remove a schedule of Temporal's whose row is over; one that was just made is not."""
+        plan = await self._agenda.plan(schedule_id)
+        if plan is not None and plan.is_over:
+            await self._remove(schedule_name(plan.tenant_id, plan.id))
+            log.info("a schedule without a row was removed from Temporal", schedule_id=str(schedule_id))
+
+
+@asynccontextmanager
+async def following(client: Client, parts: Parts) -> AsyncGenerator[Timetable]:
+    """Keep Temporal's schedules true while the block runs."""
+    timetable = Timetable(client, Agenda(parts.jobs), Decisions(parts.database, parts.notifier))
+    parts.listener.on(CHANGED_CHANNEL, lambda _id: timetable.look())
+    task = asyncio.create_task(timetable.run())
+    try:
+        yield timetable
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def schedule_name(tenant_id: TenantId, schedule_id: UUID) -> str:
+    """The id of Temporal's schedule."""
+    return workflow_id(tenant_id, "schedules", schedule_id)
+
+
+def id_in(name: str) -> UUID | None:
+    """The schedule's id in the name of one of ours."""
+    parts = name.split("/")
+    try:
+        return UUID(parts[2]) if len(parts) == 3 and parts[1] == "schedules" else None
+    except ValueError:
+        return None
+
+
+def schedule_of(plan: Plan, now: datetime) -> Schedule:
+    """A schedule as Temporal takes it. It never skips: what becomes of a due time is its firing's decision."""
+    action = ScheduleActionStartWorkflow(
+        words.WORKFLOW,
+        FiringInput(str(plan.tenant_id), str(plan.id)),
+        id=workflow_id(plan.tenant_id, "firings", plan.id),
+        task_queue=queues.RUNS,
+        typed_search_attributes=attributes(plan.tenant_id),
+        static_summary=policies.summary(f"a firing of {plan.name}"),
+    )
+    policy = SchedulePolicy(overlap=ScheduleOverlapPolicy.ALLOW_ALL, catchup_window=CATCH_UP, pause_on_failure=False)
+    return Schedule(action, spec_of(plan, now), policy, ScheduleState(note=f"revision {plan.revision}"))
+
+
+def spec_of(plan: Plan, now: datetime) -> ScheduleSpec:
+    """The timing as Temporal takes it, with the moments it would leave out when the clocks go forward."""
+    timing = plan.timing
+    own = [] if timing.calendar is None else [calendar_of(timing.calendar)]
+    extra = [moment_of(timing.clock.shows(at)) for at in missing(timing, now, now + AHEAD)]
+    every = [] if timing.every is None else [ScheduleIntervalSpec(every=timing.every, offset=timing.offset)]
+    return ScheduleSpec(
+        calendars=[*own, *extra],
+        intervals=every,
+        time_zone_name=timing.zone,
+        start_at=timing.start_at,
+        end_at=timing.end_at,
+        jitter=timedelta(seconds=plan.jitter_s) if plan.jitter_s else None,
+    )
+
+
+def calendar_of(calendar: Calendar) -> ScheduleCalendarSpec:
+    """A calendar's fields as ranges."""
+    years = () if len(calendar.year) > 100 else ranges(calendar.year)
+    return ScheduleCalendarSpec(
+        second=ranges(calendar.second),
+        minute=ranges(calendar.minute),
+        hour=ranges(calendar.hour),
+        day_of_month=ranges(calendar.day_of_month),
+        month=ranges(calendar.month),
+        year=years,
+        day_of_week=ranges(calendar.day_of_week),
+    )
+
+
+def moment_of(wall: datetime) -> ScheduleCalendarSpec:
+    """One wall time."""
+    return ScheduleCalendarSpec(
+        second=[ScheduleRange(wall.second)],
+        minute=[ScheduleRange(wall.minute)],
+        hour=[ScheduleRange(wall.hour)],
+        day_of_month=[ScheduleRange(wall.day)],
+        month=[ScheduleRange(wall.month)],
+        year=[ScheduleRange(wall.year)],
+        comment="the clocks go forward",
+    )
+
+
+def ranges(values: Iterable[int]) -> list[ScheduleRange]:
+    """Values as ranges without gaps."""
+    found: list[ScheduleRange] = []
+    for value in sorted(values):
+        if found and found[-1].end == value - 1:
+            found[-1] = ScheduleRange(found[-1].start, value)
+        else:
+            found.append(ScheduleRange(value, value))
+    return found
+
+
+def attributes(tenant_id: TenantId) -> TypedSearchAttributes:
+    """How a firing is found in Temporal's own pages."""
+    pairs = {"Tenant": str(tenant_id), "Noun": "firing"}.items()
+    return TypedSearchAttributes(
+        [SearchAttributePair(SearchAttributeKey.for_keyword(name), text) for name, text in pairs]
+    )
+
+
+async def _forever(once: Callable[[], Awaitable[None]], rest: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await once()
+        except Exception as error:  # noqa: BLE001 - a loop that dies would leave schedules unsaid for ever
+            log.warning("the timetable is tried again", part=once.__name__, reason=str(error)[:200])
+        await rest()
