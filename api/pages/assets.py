@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "static"
-STYLES = ("tokens.css", "frame.css", "components.css", "waterfall.css", "log.css", "pages.css")
-MODULES = ("live.js", "swap.js", "log.js", "keys.js", "clocks.js", "forms.js")
+STYLES = ("tokens.css", "frame.css", "components.css", "waterfall.css", "log.css", "schedules.css", "pages.css")
+MODULES = ("live.js", "swap.js", "log.js", "keys.js", "clocks.js", "forms.js", "preview.js")
 SCRIPTS = ("app.js", *MODULES)
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 

@@ -2,7 +2,24 @@
 
 from fastapi import APIRouter
 
-from api.pages import agents, audit, files, find, home, live, questions, runs, services, settings, signin, start, system
+from api.pages import (
+    agents,
+    audit,
+    files,
+    find,
+    home,
+    live,
+    questions,
+    runs,
+    schedules,
+    services,
+    settings,
+    signin,
+    start,
+    system,
+    tasks,
+    week,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     files.router,
@@ -12,6 +29,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     questions.router,
     start.router,
     agents.router,
+    week.router,  # before the schedules, whose address would take its name for an id
+    schedules.router,
+    tasks.router,
     services.router,
     settings.router,
     audit.router,

@@ -37,6 +37,8 @@ class Hit:
 PLACES = (
     Hit("Home", "/", "home", key="G H"),
     Hit("Runs", "/runs", "runs", key="G R"),
+    Hit("Schedules", "/schedules", "time", key="G C"),
+    Hit("Tasks", "/tasks", "tasks"),
     Hit("Agents", "/agents", "agents", key="G A"),
     Hit("Services", "/services", "services", key="G E"),
     Hit("Audit", "/audit", "audit", key="G L"),

@@ -42,7 +42,8 @@ class Loading:
         earlier = [await self._root(each) for each in tries if each.id != run.id] if address.together else []
         known = tuple(root for root in earlier if root is not None)
         questions = await self.questions(run)
-        return Facts(run, steps, tries, spans, head.last_seq, outputs, questions, known)
+        made = await self.engine.tasks.made_of(self.caller, run.root_id)
+        return Facts(run, steps, tries, spans, head.last_seq, outputs, questions, known, made)
 
     async def questions(self, run: Run) -> Sequence[Question]:
         """What the run asks, the open ones first."""

@@ -32,6 +32,7 @@ from api.pages.waterfall import Waterfall
 from windlass.contracts.events import EventKind
 from windlass.core.callers import Caller
 from windlass.core.permissions import Permission
+from windlass.core.tasks import Made
 
 Problem = tuple[str, str]  # a sentence and the id of the field it is about
 
@@ -73,6 +74,7 @@ class RunPage:
 
     head: Head
     urls: RunAddress
+    made: Made | None
     tabs: tuple[tuple[str, str, str, bool], ...]
     log: Log
     waterfall: Waterfall | None
@@ -126,6 +128,7 @@ def run_page(facts: Facts, log: Log, caller: Caller, viewer: Viewer, choice: Cho
     return RunPage(
         head=head(facts, viewer, address, root),
         urls=address,
+        made=facts.made,
         tabs=tabs(facts, address),
         log=log,
         waterfall=drawing(root, viewer, address),

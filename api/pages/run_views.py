@@ -17,6 +17,7 @@ from api.pages.waterfall import Waterfall, draw, leaves, row_id, waits_now, work
 from windlass.contracts.events import Event, EventKind
 from windlass.core.questions import Question
 from windlass.core.runs import Run, Step
+from windlass.core.tasks import Made
 
 LONGEST_RESULT = 6000
 MOST_NOW = 8
@@ -34,6 +35,7 @@ class Facts:
     outputs: Sequence[Event]
     questions: Sequence[Question] = ()  # the open ones first
     earlier: tuple[Span, ...] = ()  # the roots of earlier tries, where they are shown together
+    made: Made | None = None  # the task it was made of
 
     def root(self) -> Span | None:
         """The run as a span, with its earlier tries; None before it has begun."""

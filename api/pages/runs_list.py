@@ -12,6 +12,7 @@ from pydantic import Field
 
 from api.engine import Engine
 from api.pages.formats import Clock, Viewer, money, short_id, took
+from api.pages.start import as_id
 from api.pages.strip import Strip, draw_strip
 from api.paging import Cursors, ListQuery
 from windlass.contracts.agents import CLAUDE
@@ -39,6 +40,7 @@ class RunsQuery(ListQuery):
     tag: str = Field("", max_length=100)
     q: str = Field("", max_length=200)
     since: str = Field("", max_length=10)
+    task: str = Field("", max_length=36)
 
     def wanted(self, now: datetime) -> RunFilter:
         """The same as the core asks for it."""
@@ -49,18 +51,20 @@ class RunsQuery(ListQuery):
             tag=self.tag or None,
             text=self.q or None,
             since=None if period is None else now.replace(second=0, microsecond=0) - period,
+            task=as_id(self.task) if self.task else None,
         )
 
     def url(self, **changes: str) -> str:
         """The address of the list with some filters changed; the place in the list is given up."""
         pairs = {"status": self.status, "agent": self.agent, "tag": self.tag, "q": self.q, "since": self.since}
+        pairs["task"] = self.task  # the id of a task
         text = urlencode({name: each for name, each in (pairs | changes).items() if each})
         return f"/runs?{text}" if text else "/runs"
 
     @property
     def is_filtered(self) -> bool:
         """Whether anything narrows the list."""
-        return any((self.status, self.agent, self.tag, self.q, self.since))
+        return any((self.status, self.agent, self.tag, self.q, self.since, self.task))
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,9 +131,12 @@ class Shell:
         if may(Permission.SERVICES_READ):
             failed = str(counts.failed_services or "")
             build.append(self._entry("Services", "/services", "services", failed, bad=True))
+        work = (self._home, self._runs)
+        if may(Permission.SCHEDULES_READ):
+            work = (*work, self._entry("Schedules", "/schedules", "time"))
         understand = (self._entry("Audit", "/audit", "audit"),) if may(Permission.AUDIT_READ) else ()
         return (
-            ("", (self._home, self._runs)),
+            ("", work),
             ("Build", tuple(build)),
             *((("Understand", understand),) if understand else ()),
             ("Operate", (self._entry("Health", "/system", "health"), operate)),

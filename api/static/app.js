@@ -4,6 +4,7 @@ import { start as forms } from "./forms.js";
 import { start as keys } from "./keys.js";
 import { start as live } from "./live.js";
 import { start as log } from "./log.js";
+import { start as preview } from "./preview.js";
 import { start as swap, prepare } from "./swap.js";
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -14,4 +15,5 @@ swap();
 forms();
 log();
 live();
+preview();
 keys();

@@ -12,7 +12,8 @@ from windlass.core.permissions import Role
 
 PAGES = (
     "/", "/runs", "/runs?status=failed&q=x", "/start", "/start?agent=claude", "/agents", "/agents/claude", "/services",
-    "/settings", "/settings/members", "/settings/keys", "/audit", "/system", "/find?q=run", "/more", "/password",
+    "/schedules", "/schedules/week", "/schedules/new", "/tasks", "/tasks/new", "/tasks/new?agent=claude", "/settings",
+    "/settings/members", "/settings/keys", "/audit", "/system", "/find?q=run", "/more", "/password",
 )  # fmt: skip
 
 
