@@ -15,7 +15,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from tests.bench import bench_stream, figures, report
+from tests.bench import bench_stream, figures, report, schedules
 from tests.bench.bench_stream import Size
 from tests.bench.figures import Bench
 from tests.bench.stack import ROOT, running
@@ -33,6 +33,7 @@ FIGURES: dict[str, Callable[[Bench], Awaitable[dict[str, Any]]]] = {
     "sleeping": figures.sleeping,
     "exactly once": figures.exactly_once,
     "soak": figures.soak,
+    "schedules": schedules.schedules,
 }
 
 

@@ -83,6 +83,12 @@ LINES = (
     Line("start to first finished run, warm, s", "start", "warm, s", "≤ 5", "≤ 2", binds=False),
     Line("history of a trivial run, events", "history", "events", "≤ 14", "≤ 12"),
     Line("soak, last 500 against first 500, runs/s", "soak", "last to first, runs/s", "≥ 0.75", "≥ 0.9"),
+    Line("schedules made by the API, per s", "schedules", "made, schedules/s", "≥ 20", binds=False),
+    Line("1,000 schedules, page of them, ms", "schedules", "/schedules, median ms", "≤ 200", binds=False),
+    Line("1,000 schedules, page of a week, ms", "schedules", "/schedules/week, median ms", "≤ 200", binds=False),
+    Line("1,000 schedules, idle cores more", "schedules", "idle cores more with 1,000", "≤ 0.02"),
+    Line("200 due in one second, runs", "schedules", "200 due together, runs", "= 200"),
+    Line("200 due in one second, last start, s", "schedules", "200 due together, last start s", "≤ 15", binds=False),
     Line("soak, last 500 against first 500, PSS", "soak", "last to first, PSS", "≤ 1.25", "≤ 1.1"),
 )
 

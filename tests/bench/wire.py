@@ -21,6 +21,11 @@ class Wire:
 
     async def ask(self, method: str, path: str, body: object = None) -> Any:
         """Send a request and answer its JSON. Raises RuntimeError with what a refusal says."""
+        answer = await self.read(path, method, body)
+        return orjson.loads(answer) if answer else None
+
+    async def read(self, path: str, method: str = "GET", body: object = None) -> bytes:
+        """Send a request and answer what comes. Raises RuntimeError with what a refusal says."""
         content = b"" if body is None else orjson.dumps(body)
         self._send(method, path, content)
         status, headers = await self._begin()
@@ -30,7 +35,7 @@ class Wire:
             answer = b"".join([chunk async for chunk in self._chunks()])
         if status >= 300:
             raise RuntimeError(f"{method} {path}: {status} {answer[:500]!r}")
-        return orjson.loads(answer) if answer else None
+        return answer
 
     async def follow(self, path: str) -> list[int]:
         """Read a stream of events to its end; answers the seqs in order."""

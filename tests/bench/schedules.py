@@ -1,0 +1,93 @@
+"""What schedules cost: a thousand of them, and two hundred that are due in the same second."""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from statistics import median, quantiles
+from typing import Any
+
+from stack.readiness import wait_until
+from tests.bench.figures import Bench, Row
+from tests.bench.machine import cpu_s, family
+from tests.bench.wire import Wire
+from windlass.contracts.ids import new_id
+
+MANY, TOGETHER, WIDTH = 1000, 200, 8
+LOOKS, IDLE_S = 20, 20.0
+LISTS = ("/v1/schedules?limit=200", "/schedules", "/schedules/week")
+
+
+async def schedules(bench: Bench) -> Row:
+    """A thousand schedules: to make, to list, to hold; and many at the same moment."""
+    wires = [await bench.stack.wire() for _ in range(WIDTH)]
+    task = await wires[0].ask("POST", "/v1/tasks", {"name": f"trivial {new_id()}", "agent": "hello/trivial"})
+    together = await _together(bench, wires[0], task["id"])
+    idle_before = await _idle(bench)
+    count = bench.scaled(MANY)
+    began = time.perf_counter()
+    await asyncio.gather(*(_make(wire, task["id"], count // WIDTH) for wire in wires))
+    rate = count // WIDTH * WIDTH / (time.perf_counter() - began)
+    looks = {path: [await _look(wires[0], path) for _ in range(LOOKS)] for path in LISTS}
+    await _until_applied(wires[0], count)
+    idle_after = await _idle(bench)
+    await asyncio.gather(*(wire.close() for wire in wires))
+    return {
+        "made, schedules/s": round(rate, 1),
+        **{f"{path.partition('?')[0]}, median ms": round(median(times), 1) for path, times in looks.items()},
+        "idle cores more with 1,000": round(max(idle_after - idle_before, 0.0), 3),
+        **together,
+    }
+
+
+async def _make(wire: Wire, task_id: str, count: int) -> None:
+    for number in range(count):
+        cron = f"{number % 60} {number % 24} * * *"
+        body = {"name": f"schedule {new_id()}", "task_id": task_id, "cron": cron, "time_zone": "Europe/Berlin"}
+        await wire.ask("POST", "/v1/schedules", body)
+
+
+async def _look(wire: Wire, path: str) -> float:
+    began = time.perf_counter()
+    await wire.read(path)
+    return (time.perf_counter() - began) * 1000
+
+
+async def _until_applied(wire: Wire, count: int) -> None:
+    async def are_applied() -> bool:
+        found: list[Any] = (await wire.ask("GET", "/v1/schedules?limit=200"))["items"]
+        return all(each["is_applied"] for each in found[:count])
+
+    await wait_until(are_applied, "Temporal has every schedule", timeout_s=120)
+
+
+async def _idle(bench: Bench) -> float:
+    """Cores that the whole system uses while nothing is due."""
+    await asyncio.sleep(5)
+    pids = family(bench.stack.pid)
+    before, began = cpu_s(pids), time.perf_counter()
+    await asyncio.sleep(IDLE_S)
+    return (cpu_s(pids) - before) / (time.perf_counter() - began)
+
+
+async def _together(bench: Bench, wire: Wire, task_id: str) -> Row:
+    """Schedules due in the same second: until when all their runs have started, and how late each was."""
+    count = bench.scaled(TOGETHER)
+    due = (datetime.now(UTC) + timedelta(seconds=5 + count / 15)).replace(microsecond=0)
+    for _ in range(count):
+        body = {"name": f"once {new_id()}", "task_id": task_id, "at": due.isoformat(), "overlap": "allow_all"}
+        await wire.ask("POST", "/v1/schedules", body)
+    found: list[Any] = []
+
+    async def have_ended() -> bool:
+        page = await wire.ask("GET", f"/v1/tasks/{task_id}/runs?limit=200")
+        found[:] = page["items"]
+        return len(found) >= count and all(each["status"] == "finished" for each in found)
+
+    await wait_until(have_ended, "every run that was due together is over", timeout_s=120)
+    late = sorted((datetime.fromisoformat(each["started_at"]) - due).total_seconds() for each in found)
+    return {
+        f"{TOGETHER} due together, runs": len(found),
+        f"{TOGETHER} due together, last start s": round(late[-1], 2),
+        f"{TOGETHER} due together, start p50 s": round(median(late), 2),
+        f"{TOGETHER} due together, start p99 s": round(quantiles(late, n=100)[-1], 2),
+    }
