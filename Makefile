@@ -10,14 +10,14 @@ READY_DEV := $(VENV)/.dev
 INSTALL := $(UV) pip install --python $(RUN) --quiet --require-hashes --compile-bytecode
 COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11
 WEEK_AGO := date -u -d '7 days ago' +%Y-%m-%d 2>/dev/null || date -u -v-7d +%Y-%m-%d
-FOLDERS := sdk core activities workflows api replay architecture stack e2e faults bench
+FOLDERS := sdk core activities workflows desktops api replay architecture stack e2e faults bench
 PYTEST := $(RUN) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status backup restore doctor demo test check coverage bench faults migrate db-reset lock clean $(FOLDERS:%=test-%)
+.PHONY: help up desktop-image down status backup restore doctor demo test check coverage bench faults migrate db-reset lock clean $(FOLDERS:%=test-%)
 
 help:           ## what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 up: $(READY)    ## start everything on this machine and stay in front
 	@exec $(RUN) -m stack up
@@ -39,6 +39,9 @@ restore: $(READY) ## bring a backup back into a stopped home: make restore FILE=
 
 demo: $(READY)  ## watch an example run survive a kill -9
 	@$(RUN) -m stack.demo
+
+desktop-image: ## build the image of desktops; BROWSER= leaves the browser out
+	@stack/images/desktop/build.sh
 
 test: check     ## the gates and every test; the faults in their short form
 	$(PYTEST) tests --ignore=tests/bench --ignore=tests/architecture

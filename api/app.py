@@ -24,6 +24,7 @@ from api.routes import (
     agents,
     audit,
     auth,
+    desktops,
     health,
     keys,
     me,
@@ -55,6 +56,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     services.router,
     tasks.router,
     schedules.router,
+    desktops.router,
     stream.router,
 )
 

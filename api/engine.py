@@ -6,16 +6,19 @@ from dataclasses import dataclass
 
 from temporalio.client import Client
 
+from api.desktops import Heralds
 from api.orchestrator import Links, Orchestrator
 from windlass.core.agents import Agents
 from windlass.core.artifacts import Artifacts
 from windlass.core.database import Database
+from windlass.core.desktops import Desktops
 from windlass.core.events import Events
 from windlass.core.executions import Executions
 from windlass.core.firings import Firings
 from windlass.core.history import History
 from windlass.core.hosts import Hosts
 from windlass.core.listener import Listener
+from windlass.core.machines import Machines
 from windlass.core.outbox import Outbox
 from windlass.core.questions import Questions
 from windlass.core.runs import Runs
@@ -38,6 +41,7 @@ class Engine:
     statistics: Statistics
     agents: Agents
     artifacts: Artifacts
+    desktops: Desktops
     events: Events
     hub: Hub
     links: Links
@@ -66,9 +70,13 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         stack.push_async_callback(listener.close)
         links = Links(settings.url, settings.temporal_ui_url, settings.temporal_namespace)
         outbox = Outbox(jobs)
-        orchestrator = Orchestrator(await client(settings), outbox, Executions(database, notifier), links)
+        temporal = await client(settings)
+        orchestrator = Orchestrator(temporal, outbox, Executions(database, notifier), links)
         await orchestrator.start()
         stack.push_async_callback(orchestrator.close)
+        heralds = Heralds(temporal, Machines(database, jobs, notifier), links)
+        await heralds.start()
+        stack.push_async_callback(heralds.close)
         agents, objects = Agents(database), open_objects(settings)
         stack.push_async_callback(objects.close)
         artifacts, hosts = Artifacts(objects), Hosts(settings.home / "hosts")
@@ -79,6 +87,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             statistics=Statistics(database),
             agents=agents,
             artifacts=artifacts,
+            desktops=Desktops(database, notifier, heralds, settings.desktops_per_person),
             events=Events(database, notifier),
             hub=hub,
             links=links,

@@ -17,7 +17,7 @@ from windlass.core.health import database_part
 from windlass.core.idempotency import Idempotency
 from windlass.core.identity import Authentication, Keys, Lifetimes, Members, Passwords, Sessions, SignIn, Tokens
 from windlass.core.identity.expiry import sweep_for_ever
-from windlass.core.probes import outbox_part, storage_part, temporal_part, workers_part
+from windlass.core.probes import desktops_part, outbox_part, storage_part, temporal_part, workers_part
 from windlass.core.settings import Settings
 from windlass.core.stream_health import stream_part
 from windlass.core.tenants import Tenants
@@ -57,6 +57,7 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
             database_part(database),
             temporal_part(engine.orchestrator.is_up),
             workers_part(database),
+            desktops_part(database),
             outbox_part(engine.outbox),
             storage_part(engine.objects),
             stream_part(engine.hub),

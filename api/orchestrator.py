@@ -79,7 +79,7 @@ class Orchestrator:
     async def start(self) -> None:
         """Begin to sweep and to repair."""
         loops = ((self._forget, FORGET_S), (self._sweep, SWEEP_S), (self._meet, MEET_S), (self._repair, REPAIR_S))
-        self._loops = [asyncio.create_task(_forever(loop, pause)) for loop, pause in loops]
+        self._loops = [asyncio.create_task(forever(loop, pause)) for loop, pause in loops]
 
     async def close(self) -> None:
         """Stop; what is not delivered waits in the outbox."""
@@ -223,7 +223,8 @@ class Orchestrator:
         await self._executions.end(request)
 
 
-async def _forever(once: Callable[[], Awaitable[None]], pause_s: float) -> None:
+async def forever(once: Callable[[], Awaitable[None]], pause_s: float) -> None:
+    """Do something again and again, whatever happens."""
     while True:
         try:
             await once()

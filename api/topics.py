@@ -12,14 +12,14 @@ from windlass.core.permissions import Permission
 from windlass.core.questions import QuestionFilter
 from windlass.core.runs import RunFilter
 from windlass.core.states import StateTopic
-from windlass.core.wakeup import RUNS
+from windlass.core.wakeup import DESKTOPS, RUNS
 
 SHOWN_RUNS = 50
 HEALTH_S = 5.0
 
 
 def open_topics(engine: Engine, health: list[Part]) -> Multiplexer:
-    """Offer every topic there is: `run:{id}`, `tenant:{id}`, `runs`, `needs` and `health`."""
+    """Offer every topic there is: `run:`, `desktop:` and `tenant:{id}`, `runs`, `needs`, `desktops` and `health`."""
 
     async def runs(caller: Caller) -> Mapping[str, Any]:
         newest = await engine.runs.newest(caller, RunFilter(), limit=SHOWN_RUNS)
@@ -57,11 +57,17 @@ def open_topics(engine: Engine, health: list[Part]) -> Multiplexer:
     def everybody(_caller: Caller) -> Hashable:
         return None
 
+    async def desktops(caller: Caller) -> Mapping[str, Any]:
+        found = await engine.desktops.catalogue(caller)
+        return {str(each.id): [each.name, each.status, each.reason, each.status_at] for each in found}
+
+    engine.hub.states.add(StateTopic(DESKTOPS, Permission.DESKTOPS_READ, desktops))
     engine.hub.states.add(StateTopic(RUNS, Permission.RUNS_READ, runs))
     engine.hub.states.add(StateTopic(NEEDS, Permission.QUESTIONS_READ, needs))
     engine.hub.states.add(StateTopic("health", Permission.RUNS_READ, look, everybody, HEALTH_S))
     logs = [
         LogTopic("run", Permission.RUNS_READ, engine.runs.get),
         LogTopic("tenant", Permission.SCHEDULES_READ, engine.firings.log),
+        LogTopic("desktop", Permission.DESKTOPS_READ, engine.desktops.get),
     ]
     return Multiplexer(engine.hub, logs)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from stack import accounts, banner, ports, postgres, temporal
 from stack.errors import StackError
+from stack.processes import Command, run
 from stack.up import say
 from windlass.core import supervision
 from windlass.core.settings import Settings
@@ -104,6 +105,20 @@ async def _model(settings: Settings) -> Finding:
     return Finding("good", "model", f"ANTHROPIC_API_KEY {banner.masked(settings.anthropic_api_key.get_secret_value())}")
 
 
+async def _desktops(settings: Settings) -> Finding:
+    """Everything but desktops works without an engine."""
+    socket, image = settings.docker_socket, settings.desktop_image
+    if not socket.exists():
+        return Finding("note", "desktops", f"no container engine: {socket} does not exist (apt-get install docker.io)")
+    program = shutil.which("docker")
+    if program is None:
+        return Finding("note", "desktops", f"{socket} is there, the command docker to build the image with is not")
+    code, _ = await run(Command((program, "--host", f"unix://{socket}", "image", "inspect", image)))
+    if code != 0:
+        return Finding("note", "desktops", f"the engine does not answer, or has no image {image}: make desktop-image")
+    return Finding("good", "desktops", f"{socket}, image {image}")
+
+
 async def _browser(_settings: Settings) -> Finding:
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is None:
@@ -111,4 +126,7 @@ async def _browser(_settings: Settings) -> Finding:
     return Finding("good", "browser", f"{found} (for the tests of pages)")
 
 
-CHECKS: tuple[Check, ...] = (_python, _postgresql, _temporal, _room, _files, _ports, _model, _browser)
+CHECKS: tuple[Check, ...] = (
+    *(_python, _postgresql, _temporal, _room, _files, _ports),
+    *(_model, _desktops, _browser),
+)

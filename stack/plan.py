@@ -21,7 +21,11 @@ from windlass.core.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 LOOPBACK = "127.0.0.1"
-WORKER_ROLES = {"runs": "queues runs and records", "services": "starts the hosts of services"}
+WORKER_ROLES = {
+    "runs": "queues runs and records",
+    "services": "starts the hosts of services",
+    "desktops": "makes desktops",
+}
 
 
 @dataclass(slots=True)
@@ -95,6 +99,7 @@ class Plan:
         parts.append(Child("gateway", self._python("api"), gateway, needs, address=self.settings.url))
         parts.append(Child("worker-runs", self._python("workers", "runs"), _lives, needs))
         services = (*needs, "base environment")
+        parts.append(Child("worker-desktops", self._python("workers", "desktops"), _lives, needs))
         parts.append(Child("worker-services", self._python("workers", "services"), _lives, services))
         return parts
 

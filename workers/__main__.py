@@ -1,4 +1,4 @@
-"""Start a worker process: `python -m workers ROLE`, where ROLE is `runs`, `services` or `all`."""
+"""Start a worker process: `python -m workers ROLE`, where ROLE is `runs`, `services`, `desktops` or `all`."""
 
 import asyncio
 import sys
@@ -8,7 +8,8 @@ import uvloop
 
 from windlass.core.settings import Settings
 
-ROLES = {"runs": ("runs",), "services": ("services",), "all": ("runs", "services")}
+ALL = ("runs", "services", "desktops")
+ROLES = {**{role: (role,) for role in ALL}, "all": ALL}
 
 
 def main() -> None:

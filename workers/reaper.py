@@ -22,34 +22,35 @@ from windlass.contracts.ids import workflow_id
 from windlass.core.database import Database
 
 AT_ONCE = 20
-OPEN_RUNS = "select tenant_id, id from run where status in ('starting', 'running', 'awaiting')"
+RUNS_AT_WORK = "select tenant_id, 'runs' as noun, id from run where status in ('starting', 'running', 'awaiting')"
+DESKTOPS_AT_WORK = "select tenant_id, 'desktops' as noun, id from desktop where removed_at is null"
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-async def reap(client: Client, jobs: Database) -> int:
+async def reap(client: Client, jobs: Database, at_work: str = RUNS_AT_WORK) -> int:
     """Fail, by id, every started activity of this identity, before the worker polls; answers how many."""
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def one(tenant_id: UUID, run_id: UUID) -> int:
+    async def one(tenant_id: UUID, noun: str, row_id: UUID) -> int:
         async with gate:
-            return await _reap_run(client, workflow_id(tenant_id, "runs", run_id))
+            return await _reap_one(client, workflow_id(tenant_id, noun, row_id))
 
     async with jobs.open() as connection:
-        rows = await connection.fetch(OPEN_RUNS)
-    reaped = sum(await asyncio.gather(*(one(row["tenant_id"], row["id"]) for row in rows)))
-    log.info("reaped what a predecessor left", runs=len(rows), activities=reaped)
+        rows = await connection.fetch(at_work)
+    reaped = sum(await asyncio.gather(*(one(row["tenant_id"], row["noun"], row["id"]) for row in rows)))
+    log.info("reaped what a predecessor left", workflows=len(rows), activities=reaped)
     return reaped
 
 
-async def _reap_run(client: Client, name: str) -> int:
+async def _reap_one(client: Client, name: str) -> int:
     count = 0
     try:
         async for activity in _left_behind(client, name):
             await _fail(client, name, activity)
             count += 1
     except RPCError as error:
-        log.warning("a run could not be reaped", workflow=name, reason=error.message)
+        log.warning("a workflow could not be reaped", workflow=name, reason=error.message)
     return count
 
 

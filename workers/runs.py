@@ -14,6 +14,7 @@ from temporalio.worker import Worker
 from activities.adapters.claude import ClaudeMessages
 from activities.adapters.hosts import HostExecutor
 from activities.claude import ClaudeRuns
+from activities.desktops import DesktopRecords
 from activities.firings import FiringActivities
 from activities.models import ClaudeExecutor
 from activities.runs import STOP_CHANNEL, Outside, RunActivities
@@ -23,12 +24,14 @@ from windlass.core.artifacts import Artifacts
 from windlass.core.decisions import Decisions
 from windlass.core.events import Events
 from windlass.core.executions import Executions
+from windlass.core.machines import Machines
 from windlass.core.settings import BadSettings, Settings
 from workers.parts import Parts, opened, sockets
 from workers.reaper import reap
 from workers.runtime import GRACE, connect, sandbox, work
 from workers.slots import Slot
 from workers.timetable import following
+from workflows.desktops import DesktopWorkflow
 from workflows.firings import FiringWorkflow
 from workflows.runs import RunWorkflow
 
@@ -60,11 +63,15 @@ async def serve(settings: Settings) -> None:
 def build(client: Client, parts: Parts) -> Worker:
     """The Temporal worker of the role."""
     activities = run_activities(parts)
+    records = DesktopRecords(Machines(parts.database, parts.jobs, parts.notifier))
     return Worker(
         client,
         task_queue=queues.RUNS,
-        workflows=[RunWorkflow, FiringWorkflow],
-        activities=[activities.drive, activities.stop, activities.end, firing_activities(parts).decide],
+        workflows=[RunWorkflow, FiringWorkflow, DesktopWorkflow],
+        activities=[
+            *(activities.drive, activities.stop, activities.end, firing_activities(parts).decide),
+            *(records.look, records.place, records.record),
+        ],
         workflow_runner=sandbox(),
         max_concurrent_activities=DRIVEN_AT_ONCE,
         max_cached_workflows=CACHED_WORKFLOWS,

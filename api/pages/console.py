@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from api.pages import (
     agents,
     audit,
+    desktops,
     files,
     find,
     home,
@@ -28,6 +29,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs.router,
     questions.router,
     start.router,
+    desktops.router,
     agents.router,
     week.router,  # before the schedules, whose address would take its name for an id
     schedules.router,

@@ -39,6 +39,7 @@ PLACES = (
     Hit("Runs", "/runs", "runs", key="G R"),
     Hit("Schedules", "/schedules", "time", key="G C"),
     Hit("Tasks", "/tasks", "tasks"),
+    Hit("Desktops", "/desktops", "desktop", key="G D"),
     Hit("Agents", "/agents", "agents", key="G A"),
     Hit("Services", "/services", "services", key="G E"),
     Hit("Audit", "/audit", "audit", key="G L"),

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from api.dependencies import AuthenticationDep, EngineDep
 from api.engine import Engine
+from api.pages.desktops_screen import DesktopsScreen
 from api.pages.fragments import Fragment, event, fragments_event
 from api.pages.run_screen import RunScreen
 from api.pages.screens import HomeScreen, ListScreen, RailScreen, Screen, SystemScreen
@@ -22,6 +23,7 @@ from api.sse import EventStream
 from windlass.core.callers import Caller
 from windlass.core.errors import NotFound
 from windlass.core.multiplex import LogUpdate, Multiplex, Update
+from windlass.core.wakeup import DESKTOPS
 
 router = APIRouter(include_in_schema=False)
 
@@ -75,6 +77,8 @@ async def open_screens(request: Request, wish: Wish, caller: Caller, engine: Eng
         screens.append(RailScreen(engine, caller))
     if "health" in wish.topics:
         screens.append(SystemScreen(request))
+    if DESKTOPS in wish.topics:
+        screens.append(DesktopsScreen(engine, caller, request))
     if request.query_params.get("page") == "home":
         screens.append(HomeScreen(engine, caller, request))
     elif rows := request.query_params.get("rows"):

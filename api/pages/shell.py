@@ -136,7 +136,7 @@ class Shell:
             work = (*work, self._entry("Schedules", "/schedules", "time"))
         understand = (self._entry("Audit", "/audit", "audit"),) if may(Permission.AUDIT_READ) else ()
         return (
-            ("", work),
+            ("", (*work, self._entry("Desktops", "/desktops", "desktop"))),
             ("Build", tuple(build)),
             *((("Understand", understand),) if understand else ()),
             ("Operate", (self._entry("Health", "/system", "health"), operate)),

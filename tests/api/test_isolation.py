@@ -10,6 +10,7 @@ import pytest
 
 from api.app import create_app
 from api.dependencies import State
+from tests.api.machines import on_paper
 from tests.api.people import Gateway, Organisation, Person
 from tests.core.asked import ask as ask_question
 from tests.declarations import Declared, declared
@@ -64,6 +65,7 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
     task = {"name": "theirs", "agent": "claude", "inputs": {"prompt": "hi"}}
     made = await created(umbrella.owner, "/v1/tasks", task)
     schedule = {"name": "theirs", "task_id": made["id"], "cron": "0 0 1 1 *"}
+    await on_paper(gateway.state["database"])
     sessions = (await umbrella.owner.http.get("/v1/auth/sessions")).json()["items"]
     return {
         "run_id": run["id"],
@@ -75,6 +77,8 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
         "person_id": str(umbrella.viewer.id),
         "session_id": sessions[0]["id"],
         "tenant_id": str(umbrella.id),
+        "desktop_id": (await created(umbrella.owner, "/v1/desktops", {}))["id"],
+        "deed": "start",
         "seq": "1",
     }
 
@@ -99,7 +103,12 @@ async def test_a_thing_of_another_tenant_answers_like_one_that_does_not_exist(
     acme: Organisation, things: dict[str, str], route: Declared
 ):
     """A2: the same status and the same body."""
-    unknown = {name: str(new_id()) for name in things} | {"name": "no-such-service", "key_id": "0" * 16, "seq": "1"}
+    unknown = {name: str(new_id()) for name in things} | {
+        "name": "no-such-service",
+        "key_id": "0" * 16,
+        "seq": "1",
+        "deed": "start",
+    }
 
     theirs, nothing = await ask(acme.owner, route, things), await ask(acme.owner, route, unknown)
 

@@ -12,7 +12,12 @@ from windlass.core.database import Connection, Database, Row
 from windlass.core.identity.sign_in import add_tenant
 from windlass.core.permissions import Role
 
-OPEN = {"alembic_version", "installation", "worker"}  # the installation's own, without people or tenants
+OPEN = {
+    "alembic_version",
+    "installation",
+    "worker",
+    "desktop_machine",
+}  # the installation's own, without people or tenants
 ROLE = "windlass_app"
 
 

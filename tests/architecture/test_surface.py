@@ -10,17 +10,20 @@ from temporalio import activity, workflow
 import windlass
 import windlass.client
 import windlass.forms
+from activities.desktops import DesktopActivities, DesktopRecords
 from activities.runs import STOP_CHANNEL, RunActivities
-from windlass.contracts import events, firings, questions, queues, runs
+from windlass.contracts import desktops, events, firings, questions, queues, runs
 from windlass.contracts.ids import workflow_id
 from windlass.core.permissions import Permission, Role
 from windlass.tracer import Tracer
+from workflows.desktops import DesktopWorkflow
 from workflows.firings import FiringWorkflow
 from workflows.runs import RunWorkflow
 
 
 def test_queues():
     assert {name: value for name, value in vars(queues).items() if name.isupper()} == {"RUNS": "runs"}
+    assert queues.desktops("node", "boot") == "desktops/node/boot"
 
 
 def test_workflow_and_its_messages():
@@ -47,6 +50,27 @@ def test_activities():
     names = {found.name for method in methods if (found := definitions.from_callable(method))}
 
     assert names == {"drive_run", "stop_run", "end_run"}
+
+
+def test_the_workflow_of_desktops_and_its_messages():
+    defined: Any = workflow._Definition.must_from_class(DesktopWorkflow)  # pyright: ignore[reportPrivateUsage]
+
+    assert defined.name == "DesktopWorkflow"
+    assert set(defined.signals) == {"changed", "ended", "found"}
+    assert set(defined.queries) | set(defined.updates) == set()
+
+
+def test_the_activities_of_desktops():
+    definitions: Any = activity._Definition  # pyright: ignore[reportPrivateUsage]
+    kinds = (DesktopRecords, DesktopActivities)
+    methods = [method for kind in kinds for _, method in inspect.getmembers(kind, inspect.isfunction)]
+
+    names = {found.name for method in methods if (found := definitions.from_callable(method))}
+
+    assert names == {
+        *("look_at_desktop", "place_desktop", "record_desktop"),
+        *("bring_up_desktop", "shut_down_desktop", "freeze_desktop", "remove_desktop"),
+    }
 
 
 def test_workflow_ids_begin_with_the_tenant():
@@ -84,6 +108,15 @@ def _has_default(each: Field[Any]) -> bool:
         (firings.FiringInput, "tenant_id schedule_id firing_id?"),
         (firings.DecideInput, "tenant_id schedule_id scheduled_at? firing_id?"),
         (firings.FiringOutcome, "decision reason? run? stop?"),
+        (desktops.DesktopInput, "tenant_id desktop_id name?"),
+        (desktops.DesktopRef, "tenant_id desktop_id"),
+        (desktops.PlaceInput, "tenant_id desktop_id template?"),
+        (desktops.Placed, "queue? generation? reason?"),
+        (desktops.Orders, "wish revision heard status generation queue? template? left_s?"),
+        (desktops.BringUpInput, "tenant_id desktop_id generation template owner?"),
+        (desktops.BroughtUp, "container? address? image? reason?"),
+        (desktops.Ended, "generation? reason?"),
+        (desktops.Recorded, "tenant_id desktop_id status reason? heard? container? address? image? gone?"),
     ],
 )
 def test_what_histories_hold_only_grows_at_its_end_and_with_defaults(kind: type[Any], pinned: str):
@@ -95,6 +128,8 @@ def test_what_histories_hold_only_grows_at_its_end_and_with_defaults(kind: type[
 
 def test_statuses_and_ends():
     assert [*runs.RunStatus] == ["queued", "starting", "running", "awaiting", "finished", "failed", "cancelled"]
+    assert [*desktops.DesktopStatus] == ["offline", "starting", "idle", "busy", "paused", "lost"]
+    assert [*desktops.Wish] == ["on", "off", "paused", "gone"]
     assert [*runs.DriveEnd] == ["finished", "failed", "cancelled", "parked", "closed"]
 
 
@@ -109,8 +144,8 @@ def test_event_kinds():
 def test_roles_and_permissions():
     pinned = """me:read me:write agents:read runs:read runs:read-all runs:start runs:cancel runs:delete questions:read
         questions:answer services:read services:write tasks:read tasks:write tasks:write-all schedules:read
-        schedules:write members:read members:write keys:read keys:write keys:all audit:read tenants:read tenants:create
-        tenants:write tenants:own platform:read"""
+        schedules:write desktops:read desktops:read-all desktops:write members:read members:write keys:read keys:write
+        keys:all audit:read tenants:read tenants:create tenants:write tenants:own platform:read"""
 
     assert [*Role] == ["owner", "admin", "builder", "operator", "viewer"]
     assert [*Permission] == pinned.split()
@@ -141,7 +176,8 @@ def test_forms():
 
 
 def test_the_client():
-    pinned = """Agent ApiError AsyncClient Client CredentialStore Credentials Event FieldProblem Firing Grant Key Me
-        Member Page Person Plan Preview Question Result Run Schedule Service Task TaskRuns Tenant Unreachable"""
+    pinned = """Agent ApiError AsyncClient Client CredentialStore Credentials Desktop Event FieldProblem Firing Grant
+        Key Me Member Page Person Plan Preview Question Result Run Schedule Service Task TaskRuns Tenant
+        Unreachable"""
 
     assert set(windlass.client.__all__) == set(pinned.split())

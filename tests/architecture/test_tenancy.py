@@ -31,6 +31,7 @@ STORES = (
     "artifacts",
     "tasks",
     "history",
+    "desktops",
 )
 
 

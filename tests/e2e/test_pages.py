@@ -13,7 +13,7 @@ from windlass.core.permissions import Role
 PAGES = (
     "/", "/runs", "/runs?status=failed&q=x", "/start", "/start?agent=claude", "/agents", "/agents/claude", "/services",
     "/schedules", "/schedules/week", "/schedules/new", "/tasks", "/tasks/new", "/tasks/new?agent=claude", "/settings",
-    "/settings/members", "/settings/keys", "/audit", "/system", "/find?q=run", "/more", "/password",
+    "/settings/members", "/settings/keys", "/audit", "/system", "/find?q=run", "/more", "/password", "/desktops",
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from tests.stacks import ROOT, Stack, database_url, password, signs_in, stack_in
 from windlass.core.database import dial
 from windlass.core.supervision import ChildState, identify
 
-NAMES = ["postgres", "temporal", "standin", "gateway", "worker-runs", "worker-services"]
+NAMES = ["postgres", "temporal", "standin", "gateway", "worker-runs", "worker-desktops", "worker-services"]
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -95,7 +95,7 @@ async def test_a_container_can_ask_whether_its_workers_live(running: Stack):
     given = {**running.environment, "WINDLASS_DATABASE_URL": database_url(running)}
 
     assert (await run(Command([sys.executable, "-m", "stack.alive", "runs", "services"], given, ROOT)))[0] == 0
-    assert (await run(Command([sys.executable, "-m", "stack.alive", "desktops"], given, ROOT)))[0] == 1
+    assert (await run(Command([sys.executable, "-m", "stack.alive", "reports"], given, ROOT)))[0] == 1
 
 
 async def test_doctor_finds_everything_well(running: Stack):

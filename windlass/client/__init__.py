@@ -1,4 +1,4 @@
-"""The gateway over HTTP: `Client` and `AsyncClient`, with runs, tasks, schedules, agents, services, keys and members.
+"""The gateway over HTTP: `Client` and `AsyncClient`: runs, tasks, schedules, agents, services, desktops, keys, members.
 
 with Client("http://127.0.0.1:8700", api_key="wl_…") as client:
     run = client.runs.start("claude", {"prompt": "Hello"})
@@ -11,6 +11,7 @@ from windlass.client.credentials import Credentials, CredentialStore
 from windlass.client.errors import ApiError, FieldProblem, Unreachable
 from windlass.client.records import (
     Agent,
+    Desktop,
     Event,
     Firing,
     Grant,
@@ -39,6 +40,7 @@ __all__ = [
     "Client",
     "CredentialStore",
     "Credentials",
+    "Desktop",
     "Event",
     "FieldProblem",
     "Firing",

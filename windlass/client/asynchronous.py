@@ -11,6 +11,7 @@ import httpx
 from windlass.client import calls, planning
 from windlass.client.calls import PAUSES_S, Call, RunFilter, RunOptions
 from windlass.client.credentials import Bearer, Credentials, CredentialStore, MemoryStore
+from windlass.client.desktops import AsyncDesktops
 from windlass.client.errors import Unreachable
 from windlass.client.frames import STREAM_TIMEOUT, Place
 from windlass.client.records import (
@@ -49,7 +50,7 @@ class AsyncClient:
         self.runs, self.agents, self.services = Runs(self), Agents(self), Services(self)
         self.keys, self.members, self.questions = Keys(self), Members(self), Questions(self)
         self.keys, self.members = Keys(self), Members(self)
-        self.tasks, self.schedules = Tasks(self), Schedules(self)
+        self.tasks, self.schedules, self.desktops = Tasks(self), Schedules(self), AsyncDesktops(self)
 
     async def __aenter__(self) -> "AsyncClient":
         return self

@@ -10,7 +10,21 @@ from urllib.parse import quote
 import httpx
 
 from windlass.client.errors import ApiError
-from windlass.client.records import Agent, Event, Grant, Json, Key, Me, Member, Page, Question, Result, Run, Service
+from windlass.client.records import (
+    Agent,
+    Desktop,
+    Event,
+    Grant,
+    Json,
+    Key,
+    Me,
+    Member,
+    Page,
+    Question,
+    Result,
+    Run,
+    Service,
+)
 
 T = TypeVar("T")
 
@@ -258,6 +272,31 @@ def refresh_service(name: str) -> Call[Service]:
 def remove_service(name: str) -> Call[None]:
     """Stop and forget a service."""
     return Call("DELETE", f"/v1/services/{segment(name)}", nothing)
+
+
+def list_desktops() -> Call[Page[Desktop]]:
+    """The desktops one may see."""
+    return Call("GET", "/v1/desktops", Page[Desktop].model_validate)
+
+
+def get_desktop(desktop_id: str) -> Call[Desktop]:
+    """A desktop."""
+    return Call("GET", f"/v1/desktops/{segment(desktop_id)}", Desktop.model_validate)
+
+
+def create_desktop(name: str | None, template: str | None) -> Call[Desktop]:
+    """Have a desktop made."""
+    return Call("POST", "/v1/desktops", Desktop.model_validate, given(name=name, template=template), key=fresh_key())
+
+
+def change_desktop(desktop_id: str, deed: str) -> Call[Desktop]:
+    """Start, stop, pause or resume a desktop."""
+    return Call("POST", f"/v1/desktops/{segment(desktop_id)}/{deed}", Desktop.model_validate, key=fresh_key())
+
+
+def delete_desktop(desktop_id: str) -> Call[None]:
+    """Delete a desktop with its home."""
+    return Call("DELETE", f"/v1/desktops/{segment(desktop_id)}", nothing)
 
 
 def list_keys(limit: int, cursor: str | None) -> Call[Page[Key]]:

@@ -205,6 +205,22 @@ class Service(Record):
     flows: list[str] = []
 
 
+class Desktop(Record):
+    """A container with a screen, and how it is."""
+
+    id: str
+    name: str
+    status: str
+    template: str = ""
+    reason: str = ""
+    owner_name: str = ""
+    node: str | None = None
+    width: int = 0
+    height: int = 0
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
 class Key(Record):
     """An API key; `key`, the secret itself, is only in the answer that made it."""
 

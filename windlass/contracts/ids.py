@@ -12,6 +12,7 @@ ServiceId = NewType("ServiceId", UUID)
 TaskId = NewType("TaskId", UUID)
 ScheduleId = NewType("ScheduleId", UUID)
 FiringId = NewType("FiringId", UUID)
+DesktopId = NewType("DesktopId", UUID)
 
 
 def new_id() -> UUID:

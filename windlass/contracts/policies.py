@@ -32,3 +32,14 @@ STOP_GRACE = timedelta(milliseconds=1500)
 # Between two attempts at a run: 1, 2, 4 … 60 seconds.
 ATTEMPT_PAUSE_S = 1.0
 ATTEMPT_PAUSE_MAX_S = 60.0
+
+# The container engine of one machine. Nobody takes such work when the machine is down: then the desktop is lost.
+ENGINE = timedelta(seconds=60)
+ENGINE_HEARTBEAT = timedelta(seconds=6)
+ENGINE_WAIT = timedelta(seconds=20)
+ENGINE_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5), maximum_attempts=10
+)
+
+# While every machine is full or away a desktop asks again.
+PLACE_AGAIN = timedelta(seconds=5)

@@ -40,6 +40,9 @@ class Permission(StrEnum):
     TASKS_WRITE_ALL = "tasks:write-all"
     SCHEDULES_READ = "schedules:read"
     SCHEDULES_WRITE = "schedules:write"
+    DESKTOPS_READ = "desktops:read"
+    DESKTOPS_READ_ALL = "desktops:read-all"
+    DESKTOPS_WRITE = "desktops:write"
     MEMBERS_READ = "members:read"
     MEMBERS_WRITE = "members:write"
     KEYS_READ = "keys:read"
@@ -57,20 +60,23 @@ P = Permission
 
 _EVERYBODY = frozenset(
     {P.ME_READ, P.ME_WRITE, P.AGENTS_READ, P.RUNS_READ, P.SERVICES_READ, P.MEMBERS_READ, P.TENANTS_READ, P.KEYS_READ}
-    | {P.KEYS_WRITE, P.QUESTIONS_READ, P.TASKS_READ, P.SCHEDULES_READ}
+    | {P.KEYS_WRITE, P.QUESTIONS_READ, P.TASKS_READ, P.SCHEDULES_READ, P.DESKTOPS_READ}
 )
-_WORK = frozenset({P.RUNS_START, P.RUNS_CANCEL, P.RUNS_DELETE, P.QUESTIONS_ANSWER, P.TASKS_WRITE, P.SCHEDULES_WRITE})
+_SEE = frozenset({P.RUNS_READ_ALL, P.DESKTOPS_READ_ALL})
+_WORK = frozenset(
+    {P.RUNS_START, P.RUNS_CANCEL, P.RUNS_DELETE, P.QUESTIONS_ANSWER, P.TASKS_WRITE, P.SCHEDULES_WRITE, P.DESKTOPS_WRITE}
+)
 _BUILD = frozenset({P.SERVICES_WRITE, P.TASKS_WRITE_ALL})
 _ADMINISTER = frozenset({P.MEMBERS_WRITE, P.KEYS_ALL, P.AUDIT_READ, P.TENANTS_CREATE, P.TENANTS_WRITE})
 _OWN = frozenset({P.TENANTS_OWN})
 
 ROLES: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
-        Role.OWNER: _EVERYBODY | {P.RUNS_READ_ALL} | _WORK | _BUILD | _ADMINISTER | _OWN,
-        Role.ADMIN: _EVERYBODY | {P.RUNS_READ_ALL} | _WORK | _BUILD | _ADMINISTER,
-        Role.BUILDER: _EVERYBODY | {P.RUNS_READ_ALL} | _WORK | _BUILD,
+        Role.OWNER: _EVERYBODY | _SEE | _WORK | _BUILD | _ADMINISTER | _OWN,
+        Role.ADMIN: _EVERYBODY | _SEE | _WORK | _BUILD | _ADMINISTER,
+        Role.BUILDER: _EVERYBODY | _SEE | _WORK | _BUILD,
         Role.OPERATOR: _EVERYBODY | _WORK,
-        Role.VIEWER: _EVERYBODY | {P.RUNS_READ_ALL},
+        Role.VIEWER: _EVERYBODY | _SEE,
     }
 )
 

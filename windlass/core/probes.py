@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from windlass.core.database import Database
+from windlass.core.database import Database, Row
 from windlass.core.health import Finding, Grade, Part
 from windlass.core.outbox import Outbox
 from windlass.core.storage import Objects, StoreAway
@@ -34,6 +34,26 @@ def workers_part(database: Database) -> Part:
         return Finding(Grade.PASS, "every role is served", f"{living} up")
 
     return Part("workers", probe, "without them runs queue and nothing is lost")
+
+
+def desktops_part(database: Database) -> Part:
+    """Whether some machine can hold desktops. Everything else works without one."""
+
+    async def probe() -> Finding:
+        async with database.open() as connection:
+            machines = await connection.fetch("select node, engine, problem from living_machines() order by node")
+        if not machines:
+            return Finding(Grade.WARN, "no worker for desktops is running")
+        ailing = [f"{row['node']}: {row['problem'] or row['engine']}" for row in machines if _ails(row)]
+        if ailing:
+            return Finding(Grade.WARN, "; ".join(ailing))
+        return Finding(Grade.PASS, ", ".join(row["engine"] for row in machines), f"{len(machines)} up")
+
+    return Part("desktops", probe, "without them no desktop is made or changed; everything else works")
+
+
+def _ails(machine: Row) -> bool:
+    return bool(machine["problem"]) or "no firewall" in machine["engine"]
 
 
 def temporal_part(is_up: Callable[[], Awaitable[bool]]) -> Part:

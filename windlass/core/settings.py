@@ -65,6 +65,11 @@ class Settings(BaseSettings):
     anthropic_api_key: SecretStr | None = Field(None, alias="ANTHROPIC_API_KEY")
     anthropic_base_url: str | None = Field(None, alias="ANTHROPIC_BASE_URL")
 
+    docker_socket: Path = Field(Path("/var/run/docker.sock"), alias="WINDLASS_DOCKER_SOCKET")
+    desktop_image: str = Field("windlass-desktop", alias="WINDLASS_DESKTOP_IMAGE", min_length=1)
+    desktops_per_person: int = Field(3, alias="WINDLASS_DESKTOPS_PER_PERSON", ge=0, le=100)
+    desktop_places: int = Field(20, alias="WINDLASS_DESKTOP_PLACES", ge=1, le=1000)
+
     standin_url: str | None = Field(None, alias="WINDLASS_STANDIN_URL")
     lifeline_fd: int | None = Field(None, alias="WINDLASS_LIFELINE_FD")
     host_python: Path | None = Field(None, alias="WINDLASS_HOST_PYTHON")

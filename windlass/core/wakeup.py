@@ -13,7 +13,7 @@ from windlass.contracts.ids import TenantId
 from windlass.core.database import APP_ROLE, dial
 
 CHANNEL = "event"  # items `{stream}:{seq}`, `{stream}~` (text on its way) and `{tenant or *}@{state topic}`, by commas
-RUNS = "runs"
+RUNS, DESKTOPS = "runs", "desktops"  # state topics
 
 _IDLE_S, _LOADED_S = 0.002, 0.010  # the window after a sending: how long the next ones gather
 _LOADED_ITEMS = 4  # more than this in one window is load

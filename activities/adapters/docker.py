@@ -1,0 +1,297 @@
+"""Desktops as hardened containers of a Docker engine; the only place that knows it is Docker."""
+
+import asyncio
+import hashlib
+import ipaddress
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from activities.adapters import firewall, rfb
+from activities.adapters.engine import DockerEngine, EngineRefused, Program
+from activities.containers import Blueprint, EngineAway, Found, NotMade, Standing
+
+LABEL = "windlass"
+SCREEN_PORT = 5901
+PATIENCE_S = 20.0
+SUBNETS = ipaddress.ip_network("10.213.0.0/16")  # desktops' own networks: eight addresses each
+TRIES = 20
+GONE = 404
+MiB = 1 << 20
+MISSING = "the image {} is missing. Build it with: make desktop-image"
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class DockerDesktops:
+    """One container, one network and one volume a desktop, all named after it and labelled with whose they are."""
+
+    def __init__(self, engine: DockerEngine, image: str) -> None:
+        self._engine, self._image = engine, image
+
+    async def check(self) -> str:
+        """Say which engine this is. Raises EngineAway, also when the image of desktops is missing."""
+        version = await self._engine.ask("GET", "/version")
+        try:
+            await self._engine.ask("GET", f"/images/{self._image}/json")
+        except EngineRefused as refusal:
+            raise EngineAway(MISSING.format(self._image)) from refusal
+        hole = await firewall.close()
+        return f"Docker {version['Version']}" + (f", {hole}" if hole else "")
+
+    async def bring_up(self, blueprint: Blueprint) -> Standing:
+        """Make the desktop, or adopt it as it runs, and wait for its screen. Raises NotMade, EngineAway."""
+        name = container_name(blueprint.desktop_id)
+        container = await self._inspect(name)
+        if container is not None and not _is_usable(container, blueprint.generation):
+            await self._delete_container(name)
+            container = None
+        if container is None:
+            await self._create(name, blueprint)
+        elif container["State"]["Paused"]:
+            await self._engine.ask("POST", f"/containers/{name}/unpause")
+        await self._ask_start(name)
+        address = await self._screen(name, blueprint.password)
+        container = await self._require(name)
+        return Standing(container["Id"], address, container["Image"])
+
+    async def freeze(self, desktop_id: str) -> None:
+        """Stop the clock of everything in the desktop. Raises EngineAway."""
+        await self._quietly("POST", f"/containers/{container_name(desktop_id)}/pause", but={GONE, 409, 500})
+
+    async def shut_down(self, desktop_id: str) -> None:
+        """End the container and its network; the home stays. Raises EngineAway."""
+        name = container_name(desktop_id)
+        await self._quietly("POST", f"/containers/{name}/unpause", but={GONE, 409, 500})
+        await self._quietly("POST", f"/containers/{name}/stop", but={GONE, 304}, t="3")
+        await self._delete_container(name)
+        await self._quietly("DELETE", f"/networks/{network_name(desktop_id)}", but={GONE})
+
+    async def remove(self, desktop_id: str) -> None:
+        """Leave nothing of the desktop. Raises EngineAway."""
+        await self._delete_container(container_name(desktop_id))
+        await self._quietly("DELETE", f"/networks/{network_name(desktop_id)}", but={GONE})
+        await self._quietly("DELETE", f"/volumes/{volume_name(desktop_id)}", but={GONE}, force="true")
+
+    async def found(self, installation: str) -> list[Found]:
+        """Everything of this installation in the engine. Raises EngineAway."""
+        ours = json.dumps({"label": [f"{LABEL}.installation={installation}"]})
+        containers, networks, volumes = await asyncio.gather(
+            self._engine.ask("GET", "/containers/json", all="true", filters=ours),
+            self._engine.ask("GET", "/networks", filters=ours),
+            self._engine.ask("GET", "/volumes", filters=ours),
+        )
+        found = [_found("container", each["Id"], each["Labels"], each["State"]) for each in containers]
+        found += [_found("network", each["Name"], each["Labels"]) for each in networks]
+        return found + [_found("volume", each["Name"], each["Labels"]) for each in volumes["Volumes"] or ()]
+
+    async def discard(self, found: Found) -> None:
+        """Remove one thing by force. Raises EngineAway."""
+        if found.kind == "container":
+            await self._delete_container(found.name)
+        elif found.kind == "network":
+            await self._quietly("DELETE", f"/networks/{found.name}", but={GONE})
+        else:
+            await self._quietly("DELETE", f"/volumes/{found.name}", but={GONE, 409}, force="true")
+
+    async def deaths(self, installation: str) -> AsyncIterator[str]:
+        """The ids of desktops whose container ended, as it happens. Raises EngineAway."""
+        filters = {"type": ["container"], "event": ["die"], "label": [f"{LABEL}.installation={installation}"]}
+        async for event in self._engine.events(filters):
+            yield event["Actor"]["Attributes"].get(f"{LABEL}.desktop", "")
+
+    async def _create(self, name: str, blueprint: Blueprint) -> None:
+        await self._make_network(blueprint)
+        labels = ownership(blueprint)
+        await self._engine.ask("POST", "/volumes/create", {"Name": volume_name(blueprint.desktop_id), "Labels": labels})
+        try:
+            await self._engine.ask("POST", "/containers/create", container(self._image, blueprint), name=name)
+        except EngineRefused as refusal:
+            if refusal.status == GONE:
+                raise NotMade(MISSING.format(self._image)) from refusal
+            if refusal.status != 409:  # it was made by a call whose answer was lost
+                raise NotMade(f"the engine refused it: {refusal}") from refusal
+
+    async def _make_network(self, blueprint: Blueprint) -> None:
+        name, reason = network_name(blueprint.desktop_id), ""
+        for subnet in subnets(blueprint.desktop_id):
+            with suppress(EngineRefused):
+                await self._engine.ask("GET", f"/networks/{name}")
+                return
+            try:
+                await self._engine.ask("POST", "/networks/create", network(blueprint, subnet))
+            except EngineRefused as refusal:
+                log.debug("a network was refused", subnet=subnet, reason=str(refusal))
+                reason = str(refusal)
+        raise NotMade(f"no network could be made for it: {reason}")
+
+    async def _ask_start(self, name: str) -> None:
+        try:
+            await self._engine.ask("POST", f"/containers/{name}/start")  # 304: it runs
+        except EngineRefused as refusal:
+            raise NotMade(f"its container did not start: {refusal}") from refusal
+
+    async def _screen(self, name: str, password: str) -> str:
+        """Wait until the screen answers, give it its password, and answer its address. Raises NotMade."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    container = await self._require(name)
+                    if not container["State"]["Running"]:
+                        raise NotMade(f"its screen did not come up: {await self._last_words(name)}")
+                    address = _address(container)
+                    if address and await rfb.answers(address, SCREEN_PORT):
+                        break
+                    await asyncio.sleep(0.03)
+        except TimeoutError:
+            raise NotMade(f"its screen did not answer within {PATIENCE_S:g} s") from None
+        words = (
+            "sh",
+            "-c",
+            "umask 077; cat > /tmp/.vnc-password.part && mv /tmp/.vnc-password.part /tmp/.vnc-password",
+        )
+        await self._engine.run(Program(name, words, rfb.password_file(password)))
+        return address
+
+    async def _last_words(self, name: str) -> str:
+        with suppress(EngineRefused):
+            done = await self._engine.fetch("GET", f"/containers/{name}/logs", stdout="true", stderr="true", tail="5")
+            lines = [line[8:].decode(errors="replace").strip() for line in done.splitlines()]
+            return " / ".join(line for line in lines if line)[-500:] or "it said nothing"
+        return "it is gone"
+
+    async def _inspect(self, name: str) -> dict[str, Any] | None:
+        try:
+            return await self._engine.ask("GET", f"/containers/{name}/json")
+        except EngineRefused as refusal:
+            if refusal.status == GONE:
+                return None
+            raise
+
+    async def _require(self, name: str) -> dict[str, Any]:
+        container = await self._inspect(name)
+        if container is None:
+            raise NotMade("its container was removed while it started")
+        return container
+
+    async def _delete_container(self, name: str) -> None:
+        await self._quietly("DELETE", f"/containers/{name}", but={GONE, 409}, force="true", v="true")
+
+    async def _quietly(self, method: str, path: str, *, but: set[int], **query: str) -> None:
+        try:
+            await self._engine.ask(method, path, None, **query)
+        except EngineRefused as refusal:
+            if refusal.status not in but:
+                raise
+
+
+def container_name(desktop_id: str) -> str:
+    """The container of a desktop: there can only be one."""
+    return f"windlass-{desktop_id}"
+
+
+def network_name(desktop_id: str) -> str:
+    """The network of a desktop."""
+    return f"windlass-{desktop_id}"
+
+
+def volume_name(desktop_id: str) -> str:
+    """The home of a desktop; it outlives its containers."""
+    return f"windlass-home-{desktop_id}"
+
+
+def bridge_name(desktop_id: str) -> str:
+    """The network's interface on this machine: all of them begin alike, so that one firewall rule holds for all."""
+    return f"{firewall.PREFIX}{hashlib.sha256(desktop_id.encode()).hexdigest()[:10]}"
+
+
+def ownership(blueprint: Blueprint) -> dict[str, str]:
+    """Whose a thing in the engine is."""
+    return {
+        f"{LABEL}.managed": "true",
+        f"{LABEL}.installation": blueprint.installation,
+        f"{LABEL}.tenant": blueprint.tenant_id,
+        f"{LABEL}.desktop": blueprint.desktop_id,
+        f"{LABEL}.owner": blueprint.owner,
+        f"{LABEL}.generation": str(blueprint.generation),
+    }
+
+
+def subnets(desktop_id: str) -> Iterator[str]:
+    """Some networks of eight addresses, in an order of the desktop's own; the engine refuses what is taken."""
+    start = int.from_bytes(hashlib.sha256(desktop_id.encode()).digest()[:4], "big")
+    count = 1 << (29 - SUBNETS.prefixlen)
+    for turn in range(TRIES):
+        place = (start + turn * 7919) % count
+        yield f"{SUBNETS.network_address + place * 8}/29"
+
+
+def network(blueprint: Blueprint, subnet: str) -> dict[str, Any]:
+    """A network without a way out, for one container."""
+    return {
+        "Name": network_name(blueprint.desktop_id),
+        "CheckDuplicate": True,
+        "Driver": "bridge",
+        "Internal": True,
+        "IPAM": {"Config": [{"Subnet": subnet}]},
+        "Options": {"com.docker.network.bridge.name": bridge_name(blueprint.desktop_id)},
+        "Labels": ownership(blueprint),
+    }
+
+
+def container(image: str, blueprint: Blueprint) -> dict[str, Any]:
+    """The container of a desktop: no capability, a root it cannot write to, limits on everything, nothing published."""
+    template = blueprint.template
+    memory = template.memory_bytes
+    return {
+        "Image": image,
+        "Hostname": "desktop",
+        "User": "1000:1000",
+        "Env": [f"GEOMETRY={template.width}x{template.height}"],
+        "Labels": ownership(blueprint),
+        "HostConfig": {
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges:true"],
+            "ReadonlyRootfs": True,
+            "Tmpfs": {
+                "/tmp": "rw,nosuid,nodev,size=256m,mode=1777",  # noqa: S108 - in the container
+                "/run": "rw,nosuid,nodev,noexec,size=16m",
+            },
+            "Mounts": [{"Type": "volume", "Source": volume_name(blueprint.desktop_id), "Target": "/home/worker"}],
+            "Memory": memory,
+            "MemorySwap": memory,
+            "NanoCpus": int(template.cpus * 1e9),
+            "PidsLimit": template.processes,
+            "ShmSize": 256 * MiB,
+            "Dns": ["192.0.2.53"],  # nobody answers there; the engine would ask on the machine otherwise
+            "DnsOptions": ["timeout:1", "attempts:1"],
+            "NetworkMode": network_name(blueprint.desktop_id),
+            "RestartPolicy": {"Name": "no"},
+            "Privileged": False,
+            "PublishAllPorts": False,
+            "Ulimits": [
+                {"Name": "core", "Soft": 0, "Hard": 0},
+                {"Name": "fsize", "Soft": 2048 * MiB, "Hard": 2048 * MiB},
+                {"Name": "nofile", "Soft": 4096, "Hard": 4096},
+            ],
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "2"}},
+        },
+    }
+
+
+def _is_usable(container: dict[str, Any], generation: int) -> bool:
+    """Whether this is the wanted container and can still run: one that ended is made anew."""
+    is_wanted = container["Config"]["Labels"].get(f"{LABEL}.generation") == str(generation)
+    return is_wanted and container["State"]["Status"] in ("created", "running", "paused")
+
+
+def _address(container: dict[str, Any]) -> str:
+    networks = container["NetworkSettings"]["Networks"].values()
+    return next((each["IPAddress"] for each in networks if each["IPAddress"]), "")
+
+
+def _found(kind: str, name: str, labels: dict[str, str], state: str = "") -> Found:
+    return Found(kind, name, labels[f"{LABEL}.desktop"], int(labels.get(f"{LABEL}.generation", 0)), state)

@@ -1,0 +1,105 @@
+"""The port behind which desktops are made: an engine of containers on one machine, and what it reports."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+from windlass.contracts.desktops import Template
+
+
+class EngineAway(Exception):
+    """The engine does not answer; the text says what is missing and how to get it."""
+
+
+class NotMade(Exception):
+    """The desktop did not come up, and trying again would not help; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """A desktop to be made: whose it is, which of its containers this is, and out of what."""
+
+    installation: str
+    tenant_id: str
+    desktop_id: str
+    owner: str
+    generation: int
+    template: Template
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A desktop whose screen answers: the container, its address in the desktop's own network, and its image."""
+
+    container: str
+    address: str
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something of ours in the engine; `state` is the engine's word for a container, empty for anything else."""
+
+    kind: str  # container network volume
+    name: str
+    desktop_id: str
+    generation: int = 0
+    state: str = ""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it is a container that runs, paused or not."""
+        return self.state in ("running", "paused", "restarting")
+
+
+class Containers(Protocol):
+    """Where desktops run. Everything may be asked twice, and the second time changes nothing."""
+
+    async def check(self) -> str:
+        """Say which engine this is. Raises EngineAway, also when the image of desktops is missing."""
+        ...
+
+    async def bring_up(self, blueprint: Blueprint) -> Standing:
+        """Make the desktop, or adopt it as it runs, and wait for its screen. Raises NotMade, EngineAway."""
+        ...
+
+    async def freeze(self, desktop_id: str) -> None:
+        """Stop the clock of everything in the desktop. Raises EngineAway."""
+        ...
+
+    async def shut_down(self, desktop_id: str) -> None:
+        """End the container and its network; the home stays. Raises EngineAway."""
+        ...
+
+    async def remove(self, desktop_id: str) -> None:
+        """Leave nothing of the desktop. Raises EngineAway."""
+        ...
+
+    async def found(self, installation: str) -> list[Found]:
+        """Everything of this installation in the engine. Raises EngineAway."""
+        ...
+
+    async def discard(self, found: Found) -> None:
+        """Remove one thing by force. Raises EngineAway."""
+        ...
+
+    def deaths(self, installation: str) -> AsyncIterator[str]:
+        """The ids of desktops whose container ended, as it happens. Raises EngineAway."""
+        ...
+
+
+class Locks:
+    """One lock a desktop: in one process nobody makes what another one removes."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, desktop_id: str) -> asyncio.Lock:
+        """The lock of a desktop."""
+        lock = self._locks.get(desktop_id)
+        if lock is None:
+            lock = self._locks[desktop_id] = asyncio.Lock()
+        return lock

@@ -1,0 +1,178 @@
+"""The pages of desktops: what each is doing, and one of them with its log."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api.dependencies import EngineDep, RequestUuid
+from api.engine import Engine
+from api.pages.formats import Viewer, short_id
+from api.pages.rendering import field, go, page, read_form, viewer
+from api.pages.shell import Place
+from api.routes.desktops import DesktopReader, DesktopWriter
+from windlass.contracts.desktops import STANDARD, TEMPLATES, DesktopStatus
+from windlass.core.callers import Caller
+from windlass.core.desktops import Desktop, NewDesktop
+from windlass.core.errors import Conflict, Invalid, NotFound, Unavailable
+from windlass.core.permissions import Permission
+from windlass.core.wakeup import DESKTOPS
+
+router = APIRouter(include_in_schema=False)
+
+SHAPES = {DesktopStatus.BUSY: "running"}
+SHOWN_EVENTS = 100
+DEEDS = {  # what may be asked of a desktop in a state: address, word, icon
+    DesktopStatus.OFFLINE: (("start", "Start", "play"),),
+    DesktopStatus.LOST: (("start", "Start again", "retry"), ("stop", "Put it off", "stop")),
+    DesktopStatus.STARTING: (("stop", "Stop", "stop"),),
+    DesktopStatus.IDLE: (("pause", "Pause", "pause"), ("stop", "Stop", "stop")),
+    DesktopStatus.BUSY: (("pause", "Pause", "pause"), ("stop", "Stop", "stop")),
+    DesktopStatus.PAUSED: (("resume", "Resume", "play"), ("stop", "Stop", "stop")),
+}
+DONE = {"start": "starts", "stop": "is being stopped", "pause": "is being paused", "resume": "goes on"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A desktop as its tile shows it."""
+
+    desktop: Desktop
+    shape: str
+    sentence: str
+    detail: str
+    deeds: tuple[tuple[str, str, str], ...]
+    is_mine: bool
+
+
+@router.get("/desktops")
+async def desktops(request: Request, caller: DesktopReader, engine: EngineDep) -> Response:
+    """All desktops one may see."""
+    return await show(request, caller, engine)
+
+
+async def show(
+    request: Request,
+    caller: Caller,
+    engine: Engine,
+    filled: dict[str, str] | None = None,
+    problems: tuple[tuple[str, str], ...] = (),
+) -> Response:
+    """The tiles, and the form that makes one more."""
+    values = {
+        **await tiles(request, caller, engine),
+        "templates": [(name, f"{name}: {made_of.summary}") for name, made_of in TEMPLATES.items()],
+        "filled": filled or {"name": "", "template": STANDARD},
+        "problems": problems,
+        "title": "Desktops",
+    }
+    place = Place("Desktops", (("Desktops", ""),), ("runs", DESKTOPS), "page=desktops", live="live")
+    return await page(request, caller, "desktops.html", place, values, 422 if problems else 200)
+
+
+async def tiles(request: Request, caller: Caller, engine: Engine) -> dict[str, Any]:
+    """The values of the part of the page that changes by itself."""
+    seen = viewer(request)
+    return {
+        "tiles": [tile(desktop, caller, seen) for desktop in await engine.desktops.catalogue(caller)],
+        "may_write": caller.may(Permission.DESKTOPS_WRITE),
+    }
+
+
+@router.post("/desktops")
+async def create(request: Request, caller: DesktopWriter, engine: EngineDep, new: RequestUuid) -> Response:
+    """Have a desktop made."""
+    form = read_form(request)
+    filled = {"name": field(form, "name", 63), "template": field(form, "template", 63)}
+    try:
+        made = await engine.desktops.create(caller, NewDesktop(filled["name"] or None, filled["template"], new))
+    except (Conflict, Invalid, Unavailable) as problem:
+        return await show(request, caller, engine, filled, ((problem.detail, ""),))
+    return go(f"/desktops/{made.id}", f"{made.name} starts now")
+
+
+@router.get("/desktops/{desktop_id}")
+async def desktop(desktop_id: UUID, request: Request, caller: DesktopReader, engine: EngineDep) -> Response:
+    """One desktop."""
+    return await show_one(request, caller, engine, await engine.desktops.get(caller, desktop_id))
+
+
+async def show_one(
+    request: Request, caller: Caller, engine: Engine, found: Desktop, problems: tuple[tuple[str, str], ...] = ()
+) -> Response:
+    """What a desktop is made of, how it is, and its log."""
+    values = {**await parts(request, caller, engine, found), "problems": problems, "title": found.name}
+    crumbs = (("Desktops", "/desktops"), (found.name, ""))
+    place = Place("Desktops", crumbs, ("runs", DESKTOPS), f"page=desktop&id={found.id}", live="live")
+    return await page(request, caller, "desktop.html", place, values, 409 if problems else 200)
+
+
+async def parts(request: Request, caller: Caller, engine: Engine, found: Desktop) -> dict[str, Any]:
+    """The values of the part of the page that changes by itself."""
+    seen = viewer(request)
+    events = await engine.events.read(caller.tenant_id, found.id, limit=500)
+    return {
+        "tile": tile(found, caller, seen),
+        "desktop": found,
+        "events": list(reversed(events))[:SHOWN_EVENTS],
+        "seen": seen,
+        "shape_of": shape_of,
+        "short_id": short_id,
+    }
+
+
+@router.get("/desktops/{desktop_id}/delete")
+async def confirm(desktop_id: UUID, request: Request, caller: DesktopWriter, engine: EngineDep) -> Response:
+    """Ask once more."""
+    found = await engine.desktops.get(caller, desktop_id)
+    crumbs = (("Desktops", "/desktops"), (found.name, f"/desktops/{found.id}"), ("Delete", ""))
+    values = {"desktop": found, "title": f"Delete {found.name}"}
+    return await page(request, caller, "desktop_delete.html", Place("Desktops", crumbs), values)
+
+
+@router.post("/desktops/{desktop_id}/delete")
+async def remove(desktop_id: UUID, caller: DesktopWriter, engine: EngineDep) -> Response:
+    """Delete a desktop with its home."""
+    found = await engine.desktops.get(caller, desktop_id)
+    await engine.desktops.remove(caller, desktop_id)
+    return go("/desktops", f"{found.name} is deleted")
+
+
+@router.post("/desktops/{desktop_id}/{deed}")
+async def change(desktop_id: UUID, deed: str, request: Request, caller: DesktopWriter, engine: EngineDep) -> Response:
+    """Start, stop, pause or resume a desktop."""
+    desktops = engine.desktops
+    asks = {"start": desktops.start, "stop": desktops.stop, "pause": desktops.pause, "resume": desktops.resume}
+    if deed not in asks:
+        raise NotFound("page", deed)
+    try:
+        changed = await asks[deed](caller, desktop_id)
+    except (Conflict, Unavailable) as problem:
+        found = await desktops.get(caller, desktop_id)
+        return await show_one(request, caller, engine, found, ((problem.detail, ""),))
+    return go(f"/desktops/{desktop_id}", f"{changed.name} {DONE[deed]}")
+
+
+def shape_of(status: str) -> str:
+    """The shape of a state."""
+    return SHAPES.get(DesktopStatus(status), status) if status in set(DesktopStatus) else "finished"
+
+
+def tile(found: Desktop, caller: Caller, seen: Viewer) -> Tile:
+    """What a desktop's tile says."""
+    mine = found.owner == caller.person_id and caller.may(Permission.DESKTOPS_WRITE)
+    until = f"Shut down at {seen.when(found.expires_at)}, files are kept" if found.expires_at else ""
+    sentences = {
+        DesktopStatus.OFFLINE: ("Off", "Its files are kept"),
+        DesktopStatus.STARTING: ("Starting, in about a second", ""),
+        DesktopStatus.IDLE: ("Nothing to do", until),
+        DesktopStatus.BUSY: ("At work", until),
+        DesktopStatus.PAUSED: ("Frozen as it was", until),
+        DesktopStatus.LOST: ("It ended by itself", "Its files are kept"),
+    }
+    sentence, detail = sentences[found.status]
+    said = found.reason[:1].upper() + found.reason[1:]
+    deeds = DEEDS[found.status] if mine else ()
+    return Tile(found, shape_of(found.status), said or sentence, detail, deeds, mine)

@@ -1,0 +1,56 @@
+#!/bin/sh
+# One script as a task of the desktop. It outlives whoever started it: its folder holds what it wrote, its process group
+# and its exit code, so that a worker that comes later reads on where the last one stopped.
+#
+#   task.sh start ID SHA256      the script on stdin; runs it once, however often it is asked to
+#   task.sh follow ID OUT ERR    what it writes from these offsets on, until it ends
+#   task.sh state ID             none | running | ended CODE | lost
+#   task.sh stop ID SIGNAL       a signal for its process group
+#   task.sh forget ID
+set -eu
+verb=$1
+tasks=$HOME/.windlass/tasks
+dir=$tasks/$2
+
+is_alive() {
+  [ "$(cat "$dir/life")" = "$(cat /tmp/.life)" ] && kill -0 "$(cat "$dir/group")" 2>/dev/null
+}
+
+case $verb in
+start)
+  mkdir -p "$tasks"
+  [ -e "$dir" ] && exit 0
+  part=$(mktemp -d "$tasks/.part-XXXXXX")
+  cat > "$part/script"
+  if [ "$(sha256sum < "$part/script" | cut -c1-64)" != "$3" ]; then  # whoever sent it died on the way
+    rm -rf "$part"
+    exit 18
+  fi
+  cp /tmp/.life "$part/life"
+  touch "$part/out" "$part/err"
+  # The rename is the claim; what follows it happens at most once.
+  mv -T "$part" "$dir" 2>/dev/null || { rm -rf "$part"; exit 0; }
+  setsid sh -c '
+    echo $$ > "$1/group.part" && mv "$1/group.part" "$1/group"
+    cd; bash "$1/script" > "$1/out" 2> "$1/err" < /dev/null
+    echo $? > "$1/code.part" && mv "$1/code.part" "$1/code"' sh "$dir" > /dev/null 2>&1 < /dev/null &
+  while [ ! -e "$dir/group" ]; do sleep 0.01; done
+  ;;
+follow)
+  group=$(cat "$dir/group")
+  is_alive || group=2147483647
+  tail -c "+$(($3 + 1))" -f -s 0.1 --pid="$group" "$dir/out" &
+  tail -c "+$(($4 + 1))" -f -s 0.1 --pid="$group" "$dir/err" >&2 &
+  wait
+  ;;
+state)
+  if [ ! -e "$dir" ]; then echo none
+  elif [ -e "$dir/code" ]; then echo "ended $(cat "$dir/code")"
+  elif [ -e "$dir/group" ] && is_alive; then echo running
+  elif [ -e "$dir/code" ]; then echo "ended $(cat "$dir/code")"
+  else echo lost
+  fi
+  ;;
+stop) kill -s "$3" -- "-$(cat "$dir/group")" 2>/dev/null || true ;;
+forget) rm -rf "$dir" ;;
+esac

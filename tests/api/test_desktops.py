@@ -1,0 +1,98 @@
+"""Desktops over HTTP: what is asked, what is answered, and what may not be."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.machines import on_paper
+from tests.api.people import Gateway, Organisation, Person
+from windlass.contracts.ids import new_id
+
+
+@pytest.fixture(autouse=True)
+async def machine(gateway: Gateway) -> None:
+    await on_paper(gateway.state["database"])
+
+
+@pytest.fixture
+async def ada(gateway: Gateway) -> Person:
+    return await gateway.sign_up("Ada")
+
+
+async def made(person: Person, **wish: Any) -> dict[str, Any]:
+    answer = await person.http.post("/v1/desktops", json=wish)
+    assert answer.status_code == 202, answer.text
+    return answer.json()
+
+
+async def test_a_desktop_is_made_read_and_deleted(ada: Person):
+    desktop = await made(ada, name="research")
+
+    assert (desktop["status"], desktop["width"], desktop["height"]) == ("starting", 1280, 800)
+    assert (await ada.http.get(f"/v1/desktops/{desktop['id']}")).json()["name"] == "research"
+    assert [each["id"] for each in (await ada.http.get("/v1/desktops")).json()["items"]] == [desktop["id"]]
+    events = (await ada.http.get(f"/v1/desktops/{desktop['id']}/events")).json()["items"]
+    assert [event["payload"] for event in events] == [{"status": "starting"}]
+    assert (await ada.http.delete(f"/v1/desktops/{desktop['id']}")).status_code == 202
+    assert (await ada.http.get(f"/v1/desktops/{desktop['id']}")).status_code == 404
+
+
+async def test_the_fourth_is_refused_with_the_limit_named(ada: Person):
+    for _ in range(3):
+        await made(ada)
+
+    answer = await ada.http.post("/v1/desktops")
+
+    assert (answer.status_code, "3 is the limit" in answer.json()["detail"]) == (409, True)
+
+
+async def test_the_same_key_makes_one(ada: Person):
+    key = {"idempotency-key": str(new_id())}
+
+    answers = [await ada.http.post("/v1/desktops", json={}, headers=key) for _ in range(2)]
+
+    assert {answer.json()["id"] for answer in answers} == {answers[0].json()["id"]}
+    assert len((await ada.http.get("/v1/desktops")).json()["items"]) == 1
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [{"image": "debian"}, {"name": ""}, {"name": "x" * 64}, {"name": "../etc"}, {"template": "root"}, {"name": 1}],
+)
+async def test_nobody_chooses_more_than_a_name_and_a_template(ada: Person, wish: dict[str, Any]):
+    assert (await ada.http.post("/v1/desktops", json=wish)).status_code == 422
+
+
+async def test_what_cannot_be_done_in_its_state_is_a_conflict(ada: Person):
+    desktop = await made(ada)
+
+    answers = [await ada.http.post(f"/v1/desktops/{desktop['id']}/{deed}") for deed in ("pause", "resume")]
+
+    assert [answer.status_code for answer in answers] == [409, 409]
+
+
+async def test_a_colleague_without_read_all_does_not_see_it(acme: Organisation):
+    desktop = await made(acme.builder)
+
+    assert (await acme.operator.http.get(f"/v1/desktops/{desktop['id']}")).status_code == 404
+    assert (await acme.viewer.http.get(f"/v1/desktops/{desktop['id']}")).status_code == 200
+    assert (await acme.owner.http.delete(f"/v1/desktops/{desktop['id']}")).status_code == 404
+    await acme.builder.http.delete(f"/v1/desktops/{desktop['id']}")
+
+
+async def test_readiness_says_that_no_machine_has_a_hole_in_its_wall(gateway: Gateway):
+    async def found() -> tuple[str, str]:
+        parts = (await (await gateway.browser()).get("/ready")).json()["parts"]
+        return next((part["status"], part["detail"]) for part in parts if part["name"] == "desktops")
+
+    async with gateway.state["database"].open() as connection:
+        well = await found()
+        await connection.execute("update desktop_machine set engine = 'Docker 1, no firewall (not root)'")
+        open_wall = await found()
+        await connection.execute("update desktop_machine set engine = '', problem = 'no container engine: …'")
+        missing = await found()
+        await connection.execute("update desktop_machine set engine = 'Docker 1', problem = null")
+
+    assert well == ("pass", "Docker 1")
+    assert open_wall == ("warn", "paper: Docker 1, no firewall (not root)")
+    assert missing == ("warn", "paper: no container engine: …")

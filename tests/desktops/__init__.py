@@ -1,0 +1,1 @@
+"""Desktops on a real container engine, from their records to their pages."""

@@ -1,0 +1,76 @@
+"""A real engine with the image of desktops, and everything around it in this process."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from activities.adapters.docker import DockerDesktops
+from activities.adapters.engine import DockerEngine
+from activities.containers import EngineAway
+from stack.temporal import Server
+from tests.desktops.machine import Desk, desk_settings, running_desk
+from tests.parts import Postgres, another_database, short_folder
+from windlass.core.settings import Settings
+
+TIMEOUT_S = 400  # the first test may have to wait for the image
+BUILD = Path(__file__).parents[2] / "stack" / "images" / "desktop" / "build.sh"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of this folder the time that building the image takes."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(TIMEOUT_S))
+
+
+@pytest.fixture(scope="session")
+async def docker() -> AsyncGenerator[DockerEngine]:
+    """The engine of this machine; without one these tests are skipped, and fail where CI=true."""
+    engine = DockerEngine(Settings.load().docker_socket)
+    try:
+        await engine.ask("GET", "/version")
+    except EngineAway as missing:
+        await engine.close()
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must have a container engine: {missing}")
+        pytest.skip(f"desktops are NOT tested here: {missing}")
+    yield engine
+    await engine.close()
+
+
+@pytest.fixture(scope="session")
+async def image(docker: DockerEngine) -> str:
+    """The image of desktops, without the browser, built where it is not there yet."""
+    name = "windlass-desktop-test"
+    environment = {**os.environ, "IMAGE": name, "BROWSER": ""}
+    build = await asyncio.to_thread(
+        subprocess.run, [str(BUILD)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert build.returncode == 0, build.stderr[-2000:]
+    return name
+
+
+@pytest.fixture(scope="session")
+async def database_url(postgres: Postgres) -> AsyncGenerator[str]:
+    """A database without the desktops of other tests."""
+    async with another_database(postgres, "desktops") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def desk(database_url: str, temporal: Server, docker: DockerEngine, image: str) -> AsyncGenerator[Desk]:
+    """A gateway's half, workers and an engine; nothing of it is left afterwards."""
+    with short_folder() as folder:
+        async with running_desk(desk_settings(folder, database_url, temporal, image)) as running:
+            yield running
+            await running.delete_all()
+
+
+@pytest.fixture(scope="session")
+async def containers(docker: DockerEngine, image: str) -> DockerDesktops:
+    """The adapter alone."""
+    return DockerDesktops(docker, image)

@@ -1,0 +1,117 @@
+"""kill -9 of the worker beside the engine at any moment: nothing is orphaned, doubled or started anew."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from stack.temporal import Server
+from tests.desktops.machine import Apart, Desk, desk_settings, running_desk
+from tests.parts import short_folder
+from tests.workflows.engines import until
+from windlass.contracts.desktops import DesktopStatus
+from windlass.core.settings import Settings
+
+DELAYS = (0.0, 0.1, 0.2, 0.35, 0.6) if os.environ.get("WINDLASS_FAULTS") == "full" else (0.05, 0.3)
+
+
+@pytest.fixture(scope="module")
+async def settings(database_url: str, temporal: Server, image: str) -> AsyncGenerator[Settings]:
+    with short_folder() as folder:
+        yield desk_settings(folder, database_url, temporal, image)
+
+
+@pytest.fixture(scope="module")
+async def worker(settings: Settings) -> Apart:
+    return Apart(settings)
+
+
+@pytest.fixture(scope="module")
+async def killed(settings: Settings, worker: Apart) -> AsyncGenerator[Desk]:
+    """A desk whose worker is a process that may be killed."""
+
+    @asynccontextmanager
+    async def started(_settings: Settings) -> AsyncGenerator[None]:
+        await worker.start()
+        yield
+        await worker.kill()
+
+    async with running_desk(settings, started) as desk:
+        yield desk
+        await desk.delete_all()
+
+
+async def test_a_running_desktop_is_adopted_and_not_started_anew(killed: Desk, worker: Apart):
+    caller = killed.somebody()
+    desktop = await killed.made(caller)
+    before = await killed.inspect(desktop.id)
+
+    await worker.kill()
+    await worker.start()
+    await killed.gateway.desktops.pause(caller, desktop.id)
+    await killed.becomes(caller, desktop.id, DesktopStatus.PAUSED)
+    await killed.gateway.desktops.resume(caller, desktop.id)
+    await killed.becomes(caller, desktop.id, DesktopStatus.IDLE)
+
+    after = await killed.inspect(desktop.id)
+    assert (after["Id"], after["State"]["StartedAt"]) == (before["Id"], before["State"]["StartedAt"])
+    await killed.gateway.desktops.remove(caller, desktop.id)
+
+
+@pytest.mark.parametrize("delay_s", DELAYS)
+async def test_a_worker_killed_while_it_makes_desktops_leaves_one_container_each(
+    killed: Desk, worker: Apart, delay_s: float
+):
+    callers = [killed.somebody() for _ in range(3)]
+    made = [await killed.create(caller) for caller in callers]
+
+    await asyncio.sleep(delay_s)
+    await worker.kill()
+    await worker.start()
+
+    for caller, desktop in zip(callers, made, strict=True):
+        await killed.becomes(caller, desktop.id, DesktopStatus.IDLE)
+        assert await killed.left(desktop.id) == ["container", "network", "volume"]
+    await asyncio.gather(*(killed.gateway.desktops.remove(c, d.id) for c, d in zip(callers, made, strict=True)))
+
+
+@pytest.mark.parametrize("delay_s", DELAYS)
+async def test_a_worker_killed_while_it_deletes_desktops_leaves_nothing(killed: Desk, worker: Apart, delay_s: float):
+    callers = [killed.somebody() for _ in range(3)]
+    made = [await killed.made(caller) for caller in callers]
+
+    await asyncio.gather(*(killed.gateway.desktops.remove(c, d.id) for c, d in zip(callers, made, strict=True)))
+    await asyncio.sleep(delay_s)
+    await worker.kill()
+    await worker.start()
+
+    async def is_clean() -> bool:
+        return not any([await killed.left(desktop.id) for desktop in made])
+
+    await until(is_clean, 60)
+
+
+async def test_what_nobody_owns_is_removed(killed: Desk):
+    """A container, network and volume whose row is gone, as after a restored backup."""
+    caller = killed.somebody()
+    desktop = await killed.made(caller)
+    async with killed.engine.database.tenant(caller.tenant_id) as connection:
+        await connection.execute("delete from desktop where id = $1", desktop.id)
+
+    async def is_clean() -> bool:
+        return not await killed.left(desktop.id)
+
+    await killed.shell(desktop.id, "kill -9 $(pidof Xtigervnc Xvnc)")  # a death makes the keeper look at once
+    await until(is_clean, 60)
+
+
+async def test_what_another_installation_owns_is_left_alone(killed: Desk):
+    labels = {"windlass.installation": "another", "windlass.desktop": "0" * 32, "windlass.generation": "1"}
+    await killed.docker.ask("POST", "/volumes/create", {"Name": "windlass-test-another", "Labels": labels})
+
+    found = await killed.containers.found(await killed.machines.installation())
+
+    assert "windlass-test-another" not in [each.name for each in found]
+    await killed.docker.ask("DELETE", "/volumes/windlass-test-another")

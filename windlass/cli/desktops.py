@@ -1,0 +1,122 @@
+"""`windlass desktop`: containers with a screen."""
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from windlass.cli.screen import AsJson, console, errors, print_json, print_table
+from windlass.cli.session import connect
+from windlass.client import Client, Desktop
+
+app = typer.Typer(no_args_is_help=True, help="Containers with a screen.")
+
+Which = Annotated[str, typer.Argument(metavar="DESKTOP", help="Its name or its id.")]
+
+
+@app.command()
+def create(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Its name among your own; else it is numbered.")] = None,
+    template: Annotated[str | None, typer.Option(help="What it is made of.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a desktop made; in about a second it is idle."""
+    with connect(context) as client:
+        said(client.desktops.create(name, template), as_json)
+
+
+@app.command("list")
+def list_desktops(context: typer.Context, as_json: AsJson = False) -> None:
+    """The desktops you may see."""
+    with connect(context) as client:
+        page = client.desktops.list()
+    if as_json:
+        print_json(page.to_json())
+        return
+    rows = ((d.name, d.status, d.owner_name, f"{d.width}x{d.height}", d.id, d.reason) for d in page.items)
+    print_table(("Desktop", "Status", "Owner", "Screen", "Id", "Reason"), rows, "There are no desktops.")
+
+
+@app.command()
+def show(context: typer.Context, desktop: Which, as_json: AsJson = False) -> None:
+    """A desktop and how it is."""
+    with connect(context) as client:
+        found = the(client, desktop)
+    if as_json:
+        print_json(found.to_json())
+        return
+    console.print(f"[bold]{found.name}[/]  {found.status}", highlight=False)
+    if found.reason:
+        console.print(found.reason, markup=False, highlight=False)
+    console.print(
+        f"{found.template}, {found.width}x{found.height}, on {found.node or 'no machine yet'}", highlight=False
+    )
+    console.print(found.id, highlight=False)
+
+
+@app.command()
+def start(context: typer.Context, desktop: Which, as_json: AsJson = False) -> None:
+    """Have a desktop on again, with the home it had."""
+    with connect(context) as client:
+        said(client.desktops.start(the(client, desktop).id), as_json)
+
+
+@app.command()
+def stop(context: typer.Context, desktop: Which, as_json: AsJson = False) -> None:
+    """Shut a desktop down; its home stays."""
+    with connect(context) as client:
+        said(client.desktops.stop(the(client, desktop).id), as_json)
+
+
+@app.command()
+def pause(context: typer.Context, desktop: Which, as_json: AsJson = False) -> None:
+    """Freeze a desktop as it is."""
+    with connect(context) as client:
+        said(client.desktops.pause(the(client, desktop).id), as_json)
+
+
+@app.command()
+def resume(context: typer.Context, desktop: Which, as_json: AsJson = False) -> None:
+    """Let a paused desktop go on."""
+    with connect(context) as client:
+        said(client.desktops.resume(the(client, desktop).id), as_json)
+
+
+@app.command()
+def delete(context: typer.Context, desktop: Which) -> None:
+    """Delete a desktop with its home."""
+    with connect(context) as client:
+        found = the(client, desktop)
+        client.desktops.delete(found.id)
+    console.print(f"{found.name} was deleted, with its home.", highlight=False)
+
+
+def the(client: Client, name: str) -> Desktop:
+    """The desktop of that name or id; the command ends when there is none, or more than one."""
+    if _is_id(name):
+        return client.desktops.get(name)
+    found = [desktop for desktop in client.desktops.list().items if desktop.name == name]
+    if len(found) == 1:
+        return found[0]
+    problem = f"There is no desktop {name}." if not found else f"{len(found)} desktops are called {name}: use the id."
+    errors.print(problem, markup=False, highlight=False)
+    raise typer.Exit(1)
+
+
+def said(desktop: Desktop, as_json: bool) -> None:
+    """Print what became of it."""
+    if as_json:
+        print_json(desktop.to_json())
+    else:
+        console.print(
+            f"{desktop.name} is {desktop.status}. Look: windlass desktop show {desktop.name}", highlight=False
+        )
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

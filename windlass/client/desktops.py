@@ -1,0 +1,103 @@
+"""Desktops as both clients offer them."""
+
+from typing import Protocol, TypeVar
+
+from windlass.client import calls
+from windlass.client.calls import Call
+from windlass.client.records import Desktop, Page
+
+T = TypeVar("T")
+
+
+class Sends(Protocol):
+    """What sends a call and waits for its answer."""
+
+    def send(self, call: Call[T]) -> T:
+        """Send a call."""
+        ...
+
+
+class SendsAsync(Protocol):
+    """What sends a call, awaited."""
+
+    async def send(self, call: Call[T]) -> T:
+        """Send a call."""
+        ...
+
+
+class Desktops:
+    """Containers with a screen."""
+
+    def __init__(self, client: Sends) -> None:
+        self._client = client
+
+    def list(self) -> Page[Desktop]:
+        """The desktops one may see."""
+        return self._client.send(calls.list_desktops())
+
+    def get(self, desktop_id: str) -> Desktop:
+        """A desktop and how it is."""
+        return self._client.send(calls.get_desktop(desktop_id))
+
+    def create(self, name: str | None = None, template: str | None = None) -> Desktop:
+        """Have a desktop made and return at once."""
+        return self._client.send(calls.create_desktop(name, template))
+
+    def start(self, desktop_id: str) -> Desktop:
+        """Have a desktop on again, with the home it had."""
+        return self._client.send(calls.change_desktop(desktop_id, "start"))
+
+    def stop(self, desktop_id: str) -> Desktop:
+        """Shut a desktop down; its home stays."""
+        return self._client.send(calls.change_desktop(desktop_id, "stop"))
+
+    def pause(self, desktop_id: str) -> Desktop:
+        """Freeze a desktop as it is."""
+        return self._client.send(calls.change_desktop(desktop_id, "pause"))
+
+    def resume(self, desktop_id: str) -> Desktop:
+        """Let a paused desktop go on."""
+        return self._client.send(calls.change_desktop(desktop_id, "resume"))
+
+    def delete(self, desktop_id: str) -> None:
+        """Delete a desktop with its home."""
+        self._client.send(calls.delete_desktop(desktop_id))
+
+
+class AsyncDesktops:
+    """Containers with a screen, awaited."""
+
+    def __init__(self, client: SendsAsync) -> None:
+        self._client = client
+
+    async def list(self) -> Page[Desktop]:
+        """The desktops one may see."""
+        return await self._client.send(calls.list_desktops())
+
+    async def get(self, desktop_id: str) -> Desktop:
+        """A desktop and how it is."""
+        return await self._client.send(calls.get_desktop(desktop_id))
+
+    async def create(self, name: str | None = None, template: str | None = None) -> Desktop:
+        """Have a desktop made and return at once."""
+        return await self._client.send(calls.create_desktop(name, template))
+
+    async def start(self, desktop_id: str) -> Desktop:
+        """Have a desktop on again, with the home it had."""
+        return await self._client.send(calls.change_desktop(desktop_id, "start"))
+
+    async def stop(self, desktop_id: str) -> Desktop:
+        """Shut a desktop down; its home stays."""
+        return await self._client.send(calls.change_desktop(desktop_id, "stop"))
+
+    async def pause(self, desktop_id: str) -> Desktop:
+        """Freeze a desktop as it is."""
+        return await self._client.send(calls.change_desktop(desktop_id, "pause"))
+
+    async def resume(self, desktop_id: str) -> Desktop:
+        """Let a paused desktop go on."""
+        return await self._client.send(calls.change_desktop(desktop_id, "resume"))
+
+    async def delete(self, desktop_id: str) -> None:
+        """Delete a desktop with its home."""
+        await self._client.send(calls.delete_desktop(desktop_id))

@@ -1,0 +1,167 @@
+"""Desktops: their states, what their owner may wish, and what workflow and activities tell each other about one."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class DesktopStatus(StrEnum):
+    """Where a desktop is in its life."""
+
+    OFFLINE = "offline"
+    STARTING = "starting"
+    IDLE = "idle"
+    BUSY = "busy"
+    PAUSED = "paused"
+    LOST = "lost"
+
+    @property
+    def has_container(self) -> bool:
+        """Whether a container stands behind it, or will in a moment."""
+        return self in (DesktopStatus.STARTING, DesktopStatus.IDLE, DesktopStatus.BUSY, DesktopStatus.PAUSED)
+
+
+class Wish(StrEnum):
+    """How its owner wants a desktop to be."""
+
+    ON = "on"
+    OFF = "off"
+    PAUSED = "paused"
+    GONE = "gone"
+
+
+# Durable names: they live in histories, renaming one is a migration.
+WORKFLOW = "DesktopWorkflow"
+CHANGED_SIGNAL = "changed"
+ENDED_SIGNAL = "ended"
+FOUND_SIGNAL = "found"
+LOOK = "look_at_desktop"
+PLACE = "place_desktop"
+RECORD = "record_desktop"
+BRING_UP = "bring_up_desktop"
+SHUT_DOWN = "shut_down_desktop"
+FREEZE = "freeze_desktop"
+REMOVE = "remove_desktop"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What a desktop is made of. People choose one by name; image, limits and mounts are never theirs to name."""
+
+    summary: str
+    width: int = 1280
+    height: int = 800
+    memory_bytes: int = 1 << 30
+    cpus: float = 1.0
+    processes: int = 256
+    idle_s: int = 3_600
+    lifetime_s: int = 12 * 3_600
+
+
+STANDARD = "standard"
+TEMPLATES = MappingProxyType(
+    {
+        STANDARD: Template("1280 by 800, 1 GiB, one core"),
+        "large": Template("1920 by 1080, 2 GiB, two cores", 1920, 1080, 2 << 30, 2.0, 512),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DesktopInput:
+    """What a desktop's workflow starts with; all else it reads from the record."""
+
+    tenant_id: str
+    desktop_id: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of one of its containers."""
+
+    generation: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DesktopRef:
+    """One desktop."""
+
+    tenant_id: str
+    desktop_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceInput:
+    """A desktop that needs a machine, and what it is made of."""
+
+    tenant_id: str
+    desktop_id: str
+    template: str = STANDARD
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What is wanted of a desktop and how it is; `revision` counts the wishes, `heard` is the last one answered."""
+
+    wish: Wish
+    revision: int
+    heard: int
+    status: DesktopStatus
+    generation: int
+    queue: str = ""
+    template: str = STANDARD
+    left_s: float | None = None
+    is_left: bool = True
+
+
+NOTHING_LEFT = Orders(Wish.GONE, 0, 0, DesktopStatus.OFFLINE, 0, is_left=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a desktop is to be made; without a queue it waits, `reason` says for what."""
+
+    queue: str = ""
+    generation: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BringUpInput:
+    """A desktop to be made, or found as it is."""
+
+    tenant_id: str
+    desktop_id: str
+    generation: int
+    template: str
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BroughtUp:
+    """A desktop whose screen answers.
+
+    Without an address it did not come up, and `reason` says why; without either it was wanted otherwise meanwhile.
+    """
+
+    container: str = ""
+    address: str = ""
+    image: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A new state of a desktop; `heard` is the wish it answers to."""
+
+    tenant_id: str
+    desktop_id: str
+    status: DesktopStatus
+    reason: str = ""
+    heard: int = 0
+    container: str = ""
+    address: str = ""
+    image: str = ""
+    gone: bool = False

@@ -1,0 +1,156 @@
+"""The machines that hold desktops: what workers and workflows write, and what they know of every tenant."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from windlass.contracts import queues
+from windlass.contracts.desktops import TEMPLATES, DesktopStatus, Orders, Placed, Recorded, Wish
+from windlass.contracts.ids import DesktopId, TenantId
+from windlass.core.database import Database, Row
+from windlass.core.wakeup import DESKTOPS, Wakeup
+
+MEET = """
+insert into desktop_machine (node, boot, engine, problem, places) values ($1, $2, $3, $4, $5)
+on conflict (node) do update set boot = excluded.boot, engine = excluded.engine, problem = excluded.problem,
+  places = excluded.places, changed_at = clock_timestamp()
+"""
+KNOWN = """
+select id, tenant_id, generation, status, deleted_at is not null as is_deleted,
+  coalesce(deleted_at < clock_timestamp() - interval '30 seconds', false) as is_overdue
+from desktop where node = $1 and (removed_at is null or removed_at > clock_timestamp() - interval '1 hour')
+"""
+UNHEARD = """
+select id, tenant_id, name, generation from desktop
+where heard < revision and removed_at is null and changed_at < clock_timestamp() - make_interval(secs => $1)
+order by changed_at limit 200
+"""
+OPEN = """
+select id, tenant_id, name, generation from desktop
+where removed_at is null and (desktop_has_container(status) or heard < revision or wish = 'gone')
+order by random() limit $1
+"""
+ALONE = """
+select d.id, d.tenant_id, d.name, d.generation from desktop d
+where d.removed_at is null and d.status in ('idle', 'busy', 'paused') and d.node is not null
+  and not exists (select from worker w where w.node = d.node and w.role = 'desktops'
+                  and w.seen_at > clock_timestamp() - make_interval(secs => $1))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine and its engine; `boot` changes when the machine starts anew, `problem` says what is missing."""
+
+    node: str
+    boot: str
+    engine: str = ""
+    problem: str | None = None
+    places: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the record says about a desktop of this machine."""
+
+    id: DesktopId
+    tenant_id: TenantId
+    generation: int
+    status: DesktopStatus
+    is_deleted: bool
+    is_overdue: bool = False  # its workflow should have removed it by now
+
+    @property
+    def has_container(self) -> bool:
+        """Whether a container of this generation is somebody's."""
+        return not self.is_deleted and (self.status.has_container or self.status is DesktopStatus.LOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A desktop whose workflow must hear something."""
+
+    id: DesktopId
+    tenant_id: TenantId
+    name: str
+    generation: int
+
+
+class Machines:
+    """The record behind the curtain: tenants' rows one at a time, the machines' own across tenants."""
+
+    def __init__(self, database: Database, jobs: Database, wakeup: Wakeup) -> None:
+        self._database, self._jobs, self._wakeup = database, jobs, wakeup
+
+    async def look(self, tenant_id: TenantId, desktop_id: UUID) -> Orders | None:
+        """What is wanted of a desktop and where it is. None: nothing is left of it."""
+        async with self._database.open() as connection:
+            found = await connection.fetchval("select look_at_desktop($1, $2)", tenant_id, desktop_id)
+        if found is None:
+            return None
+        return Orders(
+            wish=Wish(found["wish"]),
+            revision=found["revision"],
+            heard=found["heard"],
+            status=DesktopStatus(found["status"]),
+            generation=found["generation"],
+            queue=queues.desktops(found["node"], found["boot"]) if found["node"] else "",
+            template=found["template"],
+            left_s=found["left_s"],
+        )
+
+    async def place(self, tenant_id: TenantId, desktop_id: UUID, template: str) -> Placed:
+        """Give a desktop a machine and the number of its next container. The second time that number is higher."""
+        lifetime_s = TEMPLATES[template].lifetime_s
+        async with self._jobs.open() as connection, connection.transaction():
+            found = await connection.fetchval("select place_desktop($1, $2, $3)", tenant_id, desktop_id, lifetime_s)
+        if found is None or "node" not in found:
+            return Placed(reason=found["reason"] if found else "deleted")
+        return Placed(queues.desktops(found["node"], found["boot"]), found["generation"])
+
+    async def record(self, change: Recorded) -> None:
+        """Write down how a desktop is, with an event. The second time nothing changes."""
+        tenant_id, desktop_id = TenantId(UUID(change.tenant_id)), UUID(change.desktop_id)
+        async with self._database.open() as connection:
+            seq = await connection.fetchval("select record_desktop($1, $2, $3)", tenant_id, desktop_id, asdict(change))
+        if seq is not None:
+            self._wakeup.poke(tenant_id, desktop_id, seq)
+            self._wakeup.touch(DESKTOPS, tenant_id)
+
+    async def meet(self, machine: Machine) -> None:
+        """Write down what this machine can do."""
+        async with self._database.open() as connection:
+            await connection.execute(MEET, *asdict(machine).values())
+
+    async def installation(self) -> str:
+        """The name of this installation, on everything it makes in an engine."""
+        async with self._jobs.open() as connection:
+            return str(await connection.fetchval("select value from installation where key = 'id'"))
+
+    async def known(self, node: str) -> dict[DesktopId, Known]:
+        """Every desktop of any tenant that may have left something on this machine."""
+        async with self._jobs.open() as connection:
+            rows = await connection.fetch(KNOWN, node)
+        return {row["id"]: _known(row) for row in rows}
+
+    async def unheard(self, older_than_s: float) -> Sequence[Called]:
+        """Desktops whose last wish their workflow did not take up yet."""
+        return await self._called(UNHEARD, older_than_s)
+
+    async def open(self, limit: int) -> Sequence[Called]:
+        """Some desktops that should have a workflow."""
+        return await self._called(OPEN, limit)
+
+    async def alone(self, silent_s: float) -> Sequence[Called]:
+        """Desktops whose machine has been silent for so long."""
+        return await self._called(ALONE, silent_s)
+
+    async def _called(self, query: str, argument: float) -> Sequence[Called]:
+        async with self._jobs.open() as connection:
+            return [Called(**row) for row in await connection.fetch(query, argument)]
+
+
+def _known(row: Row) -> Known:
+    values: dict[str, Any] = {**row, "status": DesktopStatus(row["status"])}
+    return Known(**values)

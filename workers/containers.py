@@ -1,0 +1,75 @@
+"""What the role `desktops` does once there is an engine: activities on the machine's own queue, and its keeping."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+from temporalio.worker import Worker
+
+from activities.containers import Containers, Locks
+from activities.desktops import DesktopActivities
+from activities.machines import MachineKeeper, Tell
+from windlass.contracts import queues
+from windlass.contracts.desktops import Ended
+from windlass.contracts.ids import workflow_id
+from windlass.core.machines import Known, Machine, Machines
+from workers.parts import Parts
+from workers.reaper import DESKTOPS_AT_WORK, reap
+from workers.runtime import GRACE, connect
+
+AT_ONCE = 20
+SIGNAL = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What the role works with."""
+
+    machine: Machine
+    machines: Machines
+    containers: Containers
+    locks: Locks
+
+
+async def serve(parts: Parts, identity: str, bench: Bench) -> None:
+    """Work until cancelled; what is at work in the engine then is done again by the next worker."""
+    client = await connect(parts.settings, identity)
+    await reap(client, parts.jobs, DESKTOPS_AT_WORK)
+    keeper = MachineKeeper(bench.machine, bench.machines, bench.containers, bench.locks, teller(client))
+    keeping = asyncio.create_task(keeper.run())
+    try:
+        async with build(client, parts, bench):
+            await keeping
+    finally:
+        keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
+
+
+def build(client: Client, parts: Parts, bench: Bench) -> Worker:
+    """The Temporal worker of one machine's engine."""
+    secret = parts.settings.require_secret_key()
+    activities = DesktopActivities(bench.machines, bench.containers, bench.locks, secret)
+    return Worker(
+        client,
+        task_queue=queues.desktops(bench.machine.node, bench.machine.boot),
+        activities=[activities.bring_up, activities.shut_down, activities.freeze, activities.remove],
+        max_concurrent_activities=AT_ONCE,
+        max_heartbeat_throttle_interval=timedelta(seconds=1),
+        default_heartbeat_throttle_interval=timedelta(seconds=1),
+        graceful_shutdown_timeout=GRACE,
+    )
+
+
+def teller(client: Client) -> Tell:
+    """Tells the workflow of a desktop what became of its container; one that cannot be told is told the next time."""
+
+    async def tell(desktop: Known, signal: str, what: Ended) -> None:
+        handle = client.get_workflow_handle(workflow_id(desktop.tenant_id, "desktops", desktop.id))
+        with suppress(RPCError):
+            await handle.signal(signal, what, rpc_timeout=SIGNAL)
+
+    return tell
