@@ -19,6 +19,7 @@ from windlass.core.identity import Authentication, Keys, Lifetimes, Members, Pas
 from windlass.core.identity.expiry import sweep_for_ever
 from windlass.core.probes import desktops_part, outbox_part, storage_part, temporal_part, workers_part
 from windlass.core.settings import Settings
+from windlass.core.storage.sweeping import sweep_store_for_ever
 from windlass.core.stream_health import stream_part
 from windlass.core.tenants import Tenants
 
@@ -51,6 +52,7 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
         passwords = Passwords()
         engine = await stack.enter_async_context(open_engine(settings, database, jobs))
         await stack.enter_async_context(background(sweep_for_ever(database)))
+        await stack.enter_async_context(background(sweep_store_for_ever(engine.objects)))
         await stack.enter_async_context(background(keep_partitions(jobs, lambda: datetime.now(UTC).date())))
         authentication = Authentication(database, tokens, secret)
         health = [

@@ -72,12 +72,16 @@ class Stack:
     async def begin(self) -> None:
         """Start it and wait for nothing."""
         self.lines = []
-        self.process = await self._run("up")
+        self.process = await self._run("stack", "up")
         self._reader = asyncio.create_task(self._listen(self.process))
 
     async def command(self, *words: str) -> tuple[int, str]:
         """Run another command on the same home; answer its exit code and output."""
-        process = await self._run(*words)
+        return await self.run("stack", *words)
+
+    async def run(self, module: str, *words: str) -> tuple[int, str]:
+        """Run a module with the settings of this stack; answer its exit code and output."""
+        process = await self._run(module, *words)
         output, _ = await process.communicate()
         return process.returncode or 0, output.decode()
 
@@ -100,9 +104,9 @@ class Stack:
     def _has_ended(self) -> bool:
         return self.process is not None and self.process.returncode is not None
 
-    async def _run(self, *words: str) -> asyncio.subprocess.Process:
+    async def _run(self, module: str, *words: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "stack", *words),
+            *(sys.executable, "-m", module, *words),
             cwd=ROOT,
             env=self.environment,
             stdout=asyncio.subprocess.PIPE,

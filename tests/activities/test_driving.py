@@ -1,5 +1,7 @@
 """What an execution reports is stored once, in order, and acknowledged."""
 
+import asyncio
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +11,24 @@ from activities.driving import SHOWN_STEPS, Driving, Fenced
 from activities.executors import Began, Ended, ExecutionLost, Parked, Reported, Writing
 from tests.activities.agents import FINISHED, Scripted, said
 from tests.core.records import Records, done, step
+from tests.core.streams import until
 from windlass.contracts.events import EventKind
-from windlass.contracts.runs import DriveEnd, DriveOutcome, RunStatus, StepLine
+from windlass.contracts.runs import DriveEnd, DriveOutcome, EndInput, RunStatus, StepLine
 from windlass.core.artifacts import Artifacts
 from windlass.core.database import Database
 from windlass.core.executions import Attached
+from windlass.core.storage import Objects
 from windlass.core.storage.local import LocalObjects
+from windlass.core.storage.places import Place
+from windlass.core.storage.s3 import S3Objects
 
 
 class Drivers:
     """Drives runs of one tenant."""
 
-    def __init__(self, records: Records, folder: Path) -> None:
+    def __init__(self, records: Records, objects: Objects) -> None:
         self.records = records
-        self.artifacts = Artifacts(LocalObjects(folder))
+        self.artifacts = Artifacts(objects)
         self.progress: dict[str, Any] = {}
 
     async def follow(self, attached: Attached, *script: Any) -> tuple[DriveOutcome, Scripted]:
@@ -46,7 +52,7 @@ class Drivers:
 
 @pytest.fixture
 def drivers(records: Records, tmp_path: Path) -> Drivers:
-    return Drivers(records, tmp_path)
+    return Drivers(records, LocalObjects(tmp_path))
 
 
 @pytest.fixture
@@ -199,3 +205,53 @@ async def test_a_repeated_step_is_shown_as_that(drivers: Drivers, attached: Atta
     outcome, _ = await drivers.follow(await drivers.again(attached), Reported(repeated), Parked(None))
 
     assert outcome.steps == (StepLine("one", "repeated", None, 2),)
+
+
+class Nowhere(S3Objects):
+    """A bucket where nobody answers; counts how often it was tried."""
+
+    def __init__(self) -> None:
+        super().__init__(Place("nobody", endpoint="http://127.0.0.1:9", access_key="a", secret_key="b"))  # noqa: S106
+        self.tries = 0
+
+    async def put(self, key: str, content: bytes) -> None:
+        """Raises StoreAway."""
+        self.tries += 1
+        await super().put(key, content)
+
+
+@pytest.fixture
+async def nowhere() -> AsyncGenerator[Nowhere]:
+    objects = Nowhere()
+    yield objects
+    await objects.close()
+
+
+@pytest.fixture
+def cut_off(records: Records, nowhere: Nowhere) -> Drivers:
+    """Drivers of runs whose object store nobody answers for."""
+    return Drivers(records, nowhere)
+
+
+async def test_a_run_whose_store_is_away_says_so_once_and_waits(cut_off: Drivers, nowhere: Nowhere, attached: Attached):
+    following = asyncio.create_task(cut_off.follow(attached, said("x" * 100_000, 1), FINISHED))
+
+    await until(lambda: nowhere.tries > 3)
+    following.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await following
+
+    (warning,) = await cut_off.log(attached, EventKind.LOG)
+    assert warning["level"] == "warning"
+    assert warning["text"].startswith("The run waits. The object store does not answer.")
+    assert await cut_off.log(attached, EventKind.ACTION, EventKind.FINAL) == []
+
+
+async def test_a_run_that_ends_while_its_store_is_away_is_let_go(cut_off: Drivers, attached: Attached):
+    following = asyncio.create_task(cut_off.follow(attached, said("x" * 100_000, 1), FINISHED))
+    about = (str(attached.tenant_id), str(attached.run_id))
+
+    await cut_off.records.executions.end(EndInput(*about, RunStatus.CANCELLED, 1))
+
+    with pytest.raises(Fenced):
+        await asyncio.wait_for(following, 20)
