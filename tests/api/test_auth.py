@@ -2,8 +2,6 @@
 
 import asyncio
 import secrets
-from statistics import fmean
-from time import perf_counter
 
 import httpx
 import pytest
@@ -61,20 +59,6 @@ async def test_unknown_people_and_wrong_passwords_get_the_same_answer(gateway: G
 
     assert bodies[0] == bodies[1]
     assert bodies[0]["status"] == 401
-
-
-async def test_unknown_people_cost_as_much_time_as_known_ones(gateway: Gateway):
-    """C4: the work is the same, so the means differ by far less than one hash."""
-    known = (await gateway.sign_up()).email
-    took: dict[str, list[float]] = {known: [], "nobody@example.org": []}
-    for _ in range(3):
-        for email, times in took.items():
-            http = await gateway.browser()
-            started = perf_counter()
-            await http.post("/v1/auth/login", json={"email": email, "password": "not this one"})
-            times.append(perf_counter() - started)
-
-    assert min(took["nobody@example.org"]) > fmean(took[known]) / 4
 
 
 async def test_the_eleventh_failure_is_refused_at_every_gateway(gateway: Gateway, database_url: str):

@@ -2,9 +2,11 @@
 
 import secrets
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
+from argon2 import Parameters, PasswordHasher, extract_parameters
+from argon2.low_level import hash_secret, verify_secret
 
 from tests.owner import as_owner
 from windlass.core.database import Row
@@ -59,9 +61,39 @@ async def test_a_given_password_is_taken_as_it_is(empty_url: str):
     assert found["password_hash"].startswith("$argon2id$")
 
 
-async def test_nobody_has_no_password():
-    """C4: the work is done all the same."""
-    assert await Passwords().verify("anything", None) == (False, None)
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Parameters]]:
+    """Every computation of argon2, with what makes it cost what it costs."""
+    done: list[tuple[str, Parameters]] = []
+
+    def verify(known: bytes, *rest: Any) -> bool:
+        done.append(("verify", extract_parameters(known.decode())))
+        return verify_secret(known, *rest)
+
+    def hashed(*arguments: Any, **more: Any) -> bytes:
+        made = hash_secret(*arguments, **more)
+        done.append(("hash", extract_parameters(made.decode())))
+        return made
+
+    monkeypatch.setattr("argon2._password_hasher.verify_secret", verify)
+    monkeypatch.setattr("argon2._password_hasher.hash_secret", hashed)
+    return done
+
+
+async def test_unknown_people_cost_the_same_work_as_wrong_passwords(work: list[tuple[str, Parameters]]):
+    """C4: the same computation with the same parameters, from the first one on; a clock would only guess it."""
+    passwords = Passwords()
+    known = await passwords.hash("a passphrase")
+
+    answers: list[tuple[bool, str | None]] = []
+    costs: list[list[tuple[str, Parameters]]] = []
+    for held in (known, None, known, None):
+        work.clear()
+        answers.append(await passwords.verify("another one", held))
+        costs.append(list(work))
+
+    assert answers == [(False, None)] * 4
+    assert costs == [[("verify", extract_parameters(known))]] * 4
 
 
 async def test_a_hash_with_older_parameters_is_renewed():
