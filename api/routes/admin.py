@@ -8,15 +8,17 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
-from api.dependencies import CursorsDep, PlatformReader, SettingsDep
+from api.dependencies import CursorsDep, DatabaseDep, PlatformReader, SettingsDep
 from api.paging import ListQuery, PageOf
 from api.routes.health import Readiness, readiness
 from api.routes.tenants import TenantsDep
 from windlass.core.health import Part, examine
+from windlass.core.identity import Refusals
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"])
 
 LIST = "admin/tenants"
+REFUSALS = "admin/refused-sign-ins"
 
 
 class TenantSummaryView(BaseModel):
@@ -27,6 +29,16 @@ class TenantSummaryView(BaseModel):
     created_at: datetime
     deleted_at: datetime | None
     members: int
+
+
+class RefusalView(BaseModel):
+    """An attempt to sign in as somebody nobody knows."""
+
+    id: int
+    at: datetime
+    email: str
+    address: str
+    request_id: str
 
 
 class SettingView(BaseModel):
@@ -53,6 +65,17 @@ async def list_all_tenants(
     found = await tenants.everywhere(caller, limit=query.limit + 1, after=UUID(place[0]) if place else None)
     items, next_ = cursors.page(caller, LIST, query, found, lambda tenant: (tenant.id,))
     return PageOf(items=[TenantSummaryView.model_validate(item, from_attributes=True) for item in items], next=next_)
+
+
+@router.get("/refused-sign-ins")
+async def list_refused_sign_ins(
+    query: Annotated[ListQuery, Query()], caller: PlatformReader, database: DatabaseDep, cursors: CursorsDep
+) -> PageOf[RefusalView]:
+    """The newest attempts to sign in as somebody nobody knows; those of people are in the audit log of their tenant."""
+    place = cursors.read(caller, REFUSALS, query)
+    found = await Refusals(database).newest(caller, limit=query.limit + 1, after=place[0] if place else None)
+    items, next_ = cursors.page(caller, REFUSALS, query, found, lambda refusal: (refusal.id,))
+    return PageOf(items=[RefusalView.model_validate(item, from_attributes=True) for item in items], next=next_)
 
 
 @router.get("/health")

@@ -16,6 +16,7 @@ ABOVE = {
     "Failures": {"check", "count", "forgive"},  # sign-in, before there is a caller
     "Limiter": {"take"},  # counts whom it is told to
     "Passwords": {"hash", "slot", "verify"},
+    "Refusals": {"note"},  # nobody is signed in then
     "Sessions": {"refresh"},  # a refresh token names its session itself
     "SignIn": {"login", "register"},
 }

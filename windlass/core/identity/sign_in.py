@@ -11,6 +11,7 @@ from windlass.core.callers import Caller, Origin
 from windlass.core.database import Database, Row
 from windlass.core.errors import Conflict, FieldError, Forbidden, Invalid, Unauthenticated
 from windlass.core.identity.passwords import Passwords, check_new_password
+from windlass.core.identity.refusals import Refusals
 from windlass.core.identity.sessions import Grant, Sessions
 from windlass.core.limiter import Failures, Limit, Limiter
 from windlass.core.permissions import Role
@@ -55,6 +56,7 @@ class SignIn:
         self._passwords = passwords
         self._failures = Failures(database)
         self._limiter = Limiter(database)
+        self._refusals = Refusals(database)
         self._audit = Audit(database)
 
     async def login(
@@ -93,7 +95,7 @@ class SignIn:
         """Choose a new password; every other session of the person ends. Raises Invalid, TooMany."""
         check_new_password(new, caller.email, "new_password")
         try:
-            person = await self._proven(caller.email, current, Origin(caller.address))
+            person = await self._proven(caller.email, current, Origin(caller.address, request_id=caller.request_id))
         except Unauthenticated as wrong:
             error = FieldError("current_password", "is wrong")
             raise Invalid("The password was not changed.", (error,)) from wrong
@@ -122,6 +124,7 @@ class SignIn:
             is_right, renewed = await self._passwords.verify(password, person["password_hash"] if person else None)
         if not is_right or person is None:
             await self._failures.count(email, origin.address)
+            await self._refusals.note(person["id"] if person else None, email, origin)
             raise Unauthenticated(WRONG)
         await self._failures.forgive(email)
         if renewed:
