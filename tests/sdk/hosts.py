@@ -148,9 +148,12 @@ async def running_host(
     try:
         yield Host(process, folder / "host.sock")
     finally:
+        os.close(ours)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                await process.wait()  # it has heard that nobody needs it any more, and goes in order
         with suppress(ProcessLookupError):
             process.kill()
-        os.close(ours)
         await process.communicate()
 
 
