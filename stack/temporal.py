@@ -35,6 +35,7 @@ DYNAMIC = {
     "matching.numTaskqueueWritePartitions": "1",
 }
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL")
+GARBAGE_PERCENT = "50"  # Go's GOGC. After 60 runs 120-161 MiB instead of 142-177 at 100; CPU per run did not differ
 
 
 class TemporalError(StackError):
@@ -65,9 +66,8 @@ class Server:
         options += [word for pragma in PRAGMAS for word in ("--sqlite-pragma", pragma)]
         options += [word for pair in DYNAMIC.items() for word in ("--dynamic-config-value", "=".join(pair))]
         options += [word for name in ATTRIBUTES for word in ("--search-attribute", f"{name}=Keyword")]
-        return Command(
-            [str(self.program), "server", "start-dev", *options], env=program_environment(), cwd=self.file.parent
-        )
+        environment = {**program_environment(), "GOGC": GARBAGE_PERCENT}
+        return Command([str(self.program), "server", "start-dev", *options], env=environment, cwd=self.file.parent)
 
 
 async def wait_ready(server: Server, timeout_s: float = 60) -> None:
