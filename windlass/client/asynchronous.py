@@ -49,7 +49,6 @@ class AsyncClient:
         self.http = httpx.AsyncClient(base_url=self.url, auth=self._bearer, timeout=timeout_s)
         self.runs, self.agents, self.services = Runs(self), Agents(self), Services(self)
         self.keys, self.members, self.questions = Keys(self), Members(self), Questions(self)
-        self.keys, self.members = Keys(self), Members(self)
         self.tasks, self.schedules, self.desktops = Tasks(self), Schedules(self), AsyncDesktops(self)
 
     async def __aenter__(self) -> "AsyncClient":
@@ -118,7 +117,9 @@ class Runs:
         """The run as it stands."""
         return await self._client.send(calls.get_run(run_id))
 
-    async def list(self, wanted: RunFilter | None = None, *, limit: int = 50, cursor: str | None = None) -> Page[Run]:
+    async def list(
+        self, wanted: RunFilter | None = None, *, limit: int = 50, cursor: str | int | None = None
+    ) -> Page[Run]:
         """The newest runs."""
         return await self._client.send(calls.list_runs(wanted or RunFilter(), limit, cursor))
 
@@ -181,7 +182,7 @@ class Questions:
         self._client = client
 
     async def list(
-        self, *, state: str | None = "open", run_id: str | None = None, limit: int = 50, cursor: str | None = None
+        self, *, state: str | None = "open", run_id: str | None = None, limit: int = 50, cursor: str | int | None = None
     ) -> Page[Question]:
         """The questions of the runs one may see, the oldest first; without `state` those that are closed too."""
         return await self._client.send(calls.list_questions(state, run_id, limit, cursor))
@@ -343,7 +344,7 @@ class Keys:
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
-    async def list(self, *, limit: int = 100, cursor: str | None = None) -> Page[Key]:
+    async def list(self, *, limit: int = 100, cursor: str | int | None = None) -> Page[Key]:
         """The keys one may see; never their secrets."""
         return await self._client.send(calls.list_keys(limit, cursor))
 
@@ -362,7 +363,7 @@ class Members:
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
-    async def list(self, *, limit: int = 100, cursor: str | None = None) -> Page[Member]:
+    async def list(self, *, limit: int = 100, cursor: str | int | None = None) -> Page[Member]:
         """Everybody."""
         return await self._client.send(calls.list_members(limit, cursor))
 

@@ -162,7 +162,7 @@ def get_run(run_id: str) -> Call[Run]:
     return Call("GET", f"/v1/runs/{segment(run_id)}", Run.model_validate)
 
 
-def list_runs(wanted: RunFilter, limit: int, cursor: str | None) -> Call[Page[Run]]:
+def list_runs(wanted: RunFilter, limit: int, cursor: str | int | None) -> Call[Page[Run]]:
     """The newest runs."""
     query: Json = {
         "status": list(wanted.status),
@@ -172,7 +172,7 @@ def list_runs(wanted: RunFilter, limit: int, cursor: str | None) -> Call[Page[Ru
         "since": wanted.since and wanted.since.isoformat(),
         "until": wanted.until and wanted.until.isoformat(),
         "limit": limit,
-        "cursor": cursor,
+        "after": cursor,
     }
     return Call("GET", "/v1/runs", Page[Run].model_validate, query=query)
 
@@ -213,7 +213,7 @@ def stream_path(run_id: str) -> str:
 # --- questions ---
 
 
-def list_questions(state: str | None, run_id: str | None, limit: int, cursor: str | None) -> Call[Page[Question]]:
+def list_questions(state: str | None, run_id: str | None, limit: int, cursor: str | int | None) -> Call[Page[Question]]:
     """The questions of the runs one may see."""
     query: Json = {"state": state, "run_id": run_id, "limit": limit, "after": cursor}
     return Call("GET", "/v1/questions", Page[Question].model_validate, query=query)
@@ -299,9 +299,9 @@ def delete_desktop(desktop_id: str) -> Call[None]:
     return Call("DELETE", f"/v1/desktops/{segment(desktop_id)}", nothing)
 
 
-def list_keys(limit: int, cursor: str | None) -> Call[Page[Key]]:
+def list_keys(limit: int, cursor: str | int | None) -> Call[Page[Key]]:
     """The API keys one may see."""
-    return Call("GET", "/v1/api-keys", Page[Key].model_validate, query={"limit": limit, "cursor": cursor})
+    return Call("GET", "/v1/api-keys", Page[Key].model_validate, query={"limit": limit, "after": cursor})
 
 
 def add_key(name: str, permissions: Sequence[str], expires_at: datetime | None) -> Call[Key]:
@@ -315,9 +315,9 @@ def remove_key(key_id: str) -> Call[None]:
     return Call("DELETE", f"/v1/api-keys/{segment(key_id)}", nothing)
 
 
-def list_members(limit: int, cursor: str | None) -> Call[Page[Member]]:
+def list_members(limit: int, cursor: str | int | None) -> Call[Page[Member]]:
     """The people of the organisation."""
-    return Call("GET", "/v1/members", Page[Member].model_validate, query={"limit": limit, "cursor": cursor})
+    return Call("GET", "/v1/members", Page[Member].model_validate, query={"limit": limit, "after": cursor})
 
 
 def add_member(name: str, email: str, password: str, role: str) -> Call[Member]:

@@ -49,7 +49,6 @@ class Client:
         self.http = httpx.Client(base_url=self.url, auth=self._bearer, timeout=timeout_s)
         self.runs, self.agents, self.services = Runs(self), Agents(self), Services(self)
         self.keys, self.members, self.questions = Keys(self), Members(self), Questions(self)
-        self.keys, self.members = Keys(self), Members(self)
         self.tasks, self.schedules, self.desktops = Tasks(self), Schedules(self), Desktops(self)
 
     def __enter__(self) -> "Client":
@@ -116,7 +115,7 @@ class Runs:
         """The run as it stands."""
         return self._client.send(calls.get_run(run_id))
 
-    def list(self, wanted: RunFilter | None = None, *, limit: int = 50, cursor: str | None = None) -> Page[Run]:
+    def list(self, wanted: RunFilter | None = None, *, limit: int = 50, cursor: str | int | None = None) -> Page[Run]:
         """The newest runs."""
         return self._client.send(calls.list_runs(wanted or RunFilter(), limit, cursor))
 
@@ -177,7 +176,7 @@ class Questions:
         self._client = client
 
     def list(
-        self, *, state: str | None = "open", run_id: str | None = None, limit: int = 50, cursor: str | None = None
+        self, *, state: str | None = "open", run_id: str | None = None, limit: int = 50, cursor: str | int | None = None
     ) -> Page[Question]:
         """The questions of the runs one may see, the oldest first; without `state` those that are closed too."""
         return self._client.send(calls.list_questions(state, run_id, limit, cursor))
@@ -339,7 +338,7 @@ class Keys:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def list(self, *, limit: int = 100, cursor: str | None = None) -> Page[Key]:
+    def list(self, *, limit: int = 100, cursor: str | int | None = None) -> Page[Key]:
         """The keys one may see; never their secrets."""
         return self._client.send(calls.list_keys(limit, cursor))
 
@@ -358,7 +357,7 @@ class Members:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def list(self, *, limit: int = 100, cursor: str | None = None) -> Page[Member]:
+    def list(self, *, limit: int = 100, cursor: str | int | None = None) -> Page[Member]:
         """Everybody."""
         return self._client.send(calls.list_members(limit, cursor))
 
