@@ -40,9 +40,19 @@ FIGURES: dict[str, Callable[[Bench], Awaitable[dict[str, Any]]]] = {
 async def main(names: list[str], *, is_quick: bool) -> list[str]:
     """Measure and print, and keep a whole run; answers the promises that do not hold."""
     results: dict[str, Any] = {"machine": platform.platform(), "quick": is_quick}
+    is_whole = not (names or is_quick)
+
+    def keep(name: str, result: dict[str, Any]) -> None:
+        """Show a figure at once, and keep what a whole run has so far: it is long, and may end early."""
+        results[name] = _say(name, result)
+        if is_whole:
+            RESULTS.parent.mkdir(exist_ok=True)
+            RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+            PAGE.write_text(report.page(results))
+
     with short_folder() as home:
         if not names or "start" in names:
-            results["start"] = _say("start", await figures.start(home))
+            keep("start", await figures.start(home))
         async with running(home) as stack:
             raw = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "tests.bench.raw", stack.temporal, cwd=ROOT
@@ -51,15 +61,12 @@ async def main(names: list[str], *, is_quick: bool) -> list[str]:
                 bench = Bench(stack, await Client.connect(stack.temporal), is_quick=is_quick)
                 for name, figure in FIGURES.items():
                     if not names or name in names:
-                        results[name] = _say(name, await figure(bench))
+                        keep(name, await figure(bench))
             finally:
                 await stop(raw)
     if not names or "stream" in names:
         with short_folder() as home:
-            results["stream"] = _say("stream", _stream(await bench_stream.bench(home, Size())))
-    if not (names or is_quick):
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-        PAGE.write_text(report.page(results))
+            keep("stream", _stream(await bench_stream.bench(home, Size())))
     return report.broken(results)
 
 

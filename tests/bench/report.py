@@ -99,7 +99,7 @@ def page(results: Results) -> str:
         f"| {line.name} | {_shown(line, results)} | {line.must} | {line.aim} | {_mark(line, results)} |"
         for line in LINES
     ]
-    server = results["sequential"]["CPU of Temporal's server per raw run, ms"]
+    server = results.get("sequential", {}).get("CPU of Temporal's server per raw run, ms", "not yet measured")
     return HEAD.format(machine=results["machine"], server=server) + "\n".join(rows) + "\n"
 
 
