@@ -25,6 +25,7 @@ from api.sse import After, stream_response
 from tests.core.streams import Live, live_streams, until
 from tests.parts import free_ports
 from windlass.contracts.ids import new_id
+from windlass.core.allowances import Allowances
 from windlass.core.callers import Caller, Origin
 from windlass.core.identity import Authentication, Grant, Lifetimes, Passwords, Registration, Sessions, SignIn, Tokens
 from windlass.core.multiplex import LogTopic, Multiplexer
@@ -123,7 +124,8 @@ def application(live: Live, authentication: Authentication, shown: dict[str, Any
     async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, Any]]:
         live.hub.states.add(StateTopic("runs", Permission.RUNS_READ, runs))
         multiplexer = Multiplexer(live.hub, [LogTopic("run", Permission.RUNS_READ, admit)])
-        yield {"authentication": authentication, "multiplexer": multiplexer}
+        allowances = Allowances(live.database, 30_000)
+        yield {"authentication": authentication, "allowances": allowances, "multiplexer": multiplexer}
 
     app = FastAPI(lifespan=lifespan, middleware=[Middleware(Requests)])
     install_problems(app)

@@ -24,7 +24,7 @@ async def test_a_hub_that_hears_everything_passes(live: Live):
 
     finding = await stream_part(live.hub).probe()
 
-    assert (finding.grade, finding.figure) == (Grade.PASS, "1 readers")
+    assert (finding.grade, finding.figure) == (Grade.PASS, "1 reader")
 
 
 async def test_a_hub_without_a_listener_warns(live: Live):
