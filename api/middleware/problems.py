@@ -28,7 +28,7 @@ class Problems:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        is_answered = False
+        is_answered, asked = False, dict(scope)
 
         async def watched(message: Message) -> None:
             nonlocal is_answered
@@ -37,10 +37,12 @@ class Problems:
 
         for left in reversed(range(ASKED_AT_MOST)):
             try:
-                await self._app(dict(scope), receive, watched)
+                await self._app(scope, receive, watched)
             except Exception as error:  # noqa: BLE001 - the edge: every request ends in an answer
                 if left and not is_answered and _may_be_asked_again(scope, error):
                     log.warning("read again: the database went away", path=scope["path"], reason=str(error)[:200])
+                    scope.clear()
+                    scope.update(asked)
                     continue
                 await self._fail(scope, receive, send, error, is_answered=is_answered)
             return
