@@ -53,6 +53,6 @@ CLAUDE_ELEMENTS: Elements = [
         "max_value": MAX_MAX_TOKENS,
         "step": 1,
     },
-    {"type": "submit", "text": "Start"},
+    {"type": "submit", "text": "Start run"},
     {"type": "cancel", "text": "Cancel"},
 ]
