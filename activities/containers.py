@@ -91,6 +91,48 @@ class Containers(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ScriptState:
+    """What became of a script: `none` `running` `ended` `lost`, and its exit code once it has ended."""
+
+    word: str
+    code: int | None = None
+
+    @property
+    def is_none(self) -> bool:
+        """Whether it was never begun."""
+        return self.word == "none"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it goes on."""
+        return self.word == "running"
+
+
+class Scripts(Protocol):
+    """What runs inside desktops. A script outlives whoever follows it, and is begun at most once."""
+
+    async def begin(self, desktop_id: str, script_id: str, script: bytes) -> ScriptState:
+        """Begin a script, unless it was begun before. Raises EngineAway."""
+        ...
+
+    async def state(self, desktop_id: str, script_id: str) -> ScriptState:
+        """What became of a script. Raises EngineAway, also while the desktop is paused."""
+        ...
+
+    def follow(self, desktop_id: str, script_id: str) -> AsyncIterator[tuple[int, bytes]]:
+        """All it has written and writes, as (stream, bytes), until it ends. Raises EngineAway."""
+        ...
+
+    async def stop(self, desktop_id: str, script_id: str) -> None:
+        """End everything the script started that stayed in its group, after a second by force. Raises EngineAway."""
+        ...
+
+    async def forget(self, desktop_id: str, script_id: str) -> None:
+        """Remove the script and what it wrote. Raises EngineAway."""
+        ...
+
+
 class Locks:
     """One lock a desktop: in one process nobody makes what another one removes."""
 

@@ -16,6 +16,7 @@ from windlass.contracts.desktops import (
     TEMPLATES,
     BringUpInput,
     BroughtUp,
+    Claim,
     DesktopRef,
     Orders,
     Placed,
@@ -24,6 +25,7 @@ from windlass.contracts.desktops import (
     Wish,
 )
 from windlass.contracts.ids import TenantId
+from windlass.contracts.runs import DriveInput
 from windlass.core.machines import Machines
 
 HEARTBEAT_S = 1.0
@@ -51,6 +53,16 @@ class DesktopRecords:
     async def record(self, change: Recorded) -> None:
         """Write down how the desktop is. The second time nothing changes."""
         await self._machines.record(change)
+
+    @activity.defn(name=words.CLAIM)
+    async def claim(self, run: DriveInput) -> Claim:
+        """Take its desktop for a run whose turn it is. The second time the answer is the same."""
+        return await self._machines.claim(TenantId(UUID(run.tenant_id)), UUID(run.run_id))
+
+    @activity.defn(name=words.RELEASE)
+    async def release(self, run: DriveInput) -> str:
+        """Give the desktop back and answer whose turn it is. The second time nothing changes."""
+        return await self._machines.release(TenantId(UUID(run.tenant_id)), UUID(run.run_id))
 
 
 class DesktopActivities:

@@ -15,6 +15,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.driving import Driving, Fenced, patiently
 from activities.executors import Execution, ExecutionLost, Executor, OwnProcessDied, TryAgain
 from windlass.contracts import runs as words
+from windlass.contracts.agents import CLAUDE, DESKTOP
 from windlass.contracts.events import EventKind, NewEvent, Payload
 from windlass.contracts.ids import RunId, TenantId
 from windlass.contracts.runs import DriveEnd, DriveInput, DriveOutcome, EndInput, RunStatus
@@ -25,6 +26,7 @@ from windlass.core.executions import ERROR, Attached, Executions
 from windlass.core.wakeup import Wakeup
 
 STOP_CHANNEL = "stop"  # carries the id of a run to whichever process drives it
+BUILT_IN = (CLAUDE, DESKTOP)
 HEARTBEAT_S = 2.0
 LONE_DEATHS = 3
 RETRY_FIRST_S, RETRY_LAST_S = 0.02, 1.0
@@ -38,7 +40,7 @@ class Outside:
     artifacts: Artifacts
     events: Events
     wakeup: Wakeup
-    executors: Mapping[str, Executor]  # by kind: "claude", "flow"
+    executors: Mapping[str, Executor]  # by kind: "claude", "desktop", "flow"
 
 
 class RunActivities:
@@ -188,13 +190,14 @@ class RunActivities:
         return DriveOutcome(DriveEnd.FAILED, error["type"], error["message"], retryable=False)
 
     def _executor(self, attached: Attached) -> Executor:
-        return self._outside.executors["claude" if attached.record["agent"] == "claude" else "flow"]
+        agent = attached.record["agent"]
+        return self._outside.executors[agent if agent in BUILT_IN else "flow"]
 
 
 def _refusal(attached: Attached) -> Payload | None:
     """Why the run cannot be executed at all, if so."""
     record = attached.record
-    if record["agent"] == "claude":
+    if record["agent"] in BUILT_IN:
         return None
     service = record["service"]
     if service is None or not service["enabled"]:

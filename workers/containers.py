@@ -9,13 +9,16 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
-from activities.containers import Containers, Locks
+from activities.containers import Containers, Locks, Scripts
 from activities.desktops import DesktopActivities
 from activities.machines import MachineKeeper, Tell
+from activities.scripts import DesktopTasks
 from windlass.contracts import queues
+from windlass.contracts.agents import DESKTOP
 from windlass.contracts.desktops import Ended
 from windlass.contracts.ids import workflow_id
 from windlass.core.machines import Known, Machine, Machines
+from workers.driving import run_activities
 from workers.parts import Parts
 from workers.reaper import DESKTOPS_AT_WORK, reap
 from workers.runtime import GRACE, connect
@@ -31,6 +34,7 @@ class Bench:
     machine: Machine
     machines: Machines
     containers: Containers
+    scripts: Scripts
     locks: Locks
 
 
@@ -53,11 +57,15 @@ def build(client: Client, parts: Parts, bench: Bench) -> Worker:
     """The Temporal worker of one machine's engine."""
     secret = parts.settings.require_secret_key()
     activities = DesktopActivities(bench.machines, bench.containers, bench.locks, secret)
+    tasks = run_activities(parts, {DESKTOP: DesktopTasks(bench.scripts)})
     return Worker(
         client,
         task_queue=queues.desktops(bench.machine.node, bench.machine.boot),
-        activities=[activities.bring_up, activities.shut_down, activities.freeze, activities.remove],
-        max_concurrent_activities=AT_ONCE,
+        activities=[
+            *(activities.bring_up, activities.shut_down, activities.freeze, activities.remove),
+            *(tasks.drive, tasks.stop),
+        ],
+        max_concurrent_activities=AT_ONCE + 2 * bench.machine.places,
         max_heartbeat_throttle_interval=timedelta(seconds=1),
         default_heartbeat_throttle_interval=timedelta(seconds=1),
         graceful_shutdown_timeout=GRACE,

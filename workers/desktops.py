@@ -6,6 +6,7 @@ from pathlib import Path
 
 from activities.adapters.docker import DockerDesktops
 from activities.adapters.engine import DockerEngine
+from activities.adapters.scripts import DockerScripts
 from activities.containers import Locks
 from activities.machines import MachineKeeper
 from windlass.contracts.desktops import Ended
@@ -50,7 +51,7 @@ async def work(parts: Parts, identity: str) -> None:
             await asyncio.sleep(AGAIN_S)
         from workers import containers as working  # noqa: PLC0415 - Temporal's client: 40 MB, useless without an engine
 
-        await working.serve(parts, identity, working.Bench(machine, machines, containers, locks))
+        await working.serve(parts, identity, working.Bench(machine, machines, containers, DockerScripts(engine), locks))
     finally:
         await engine.close()
 

@@ -1,13 +1,10 @@
 """The role `runs`: run workflows, and the activities that drive agents."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import UUID
 
-import structlog
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -15,17 +12,16 @@ from activities.adapters.claude import ClaudeMessages
 from activities.adapters.hosts import HostExecutor
 from activities.claude import ClaudeRuns
 from activities.desktops import DesktopRecords
+from activities.executors import Executor
 from activities.firings import FiringActivities
 from activities.models import ClaudeExecutor
-from activities.runs import STOP_CHANNEL, Outside, RunActivities
-from windlass.contracts import questions, queues
-from windlass.contracts.ids import RunId
-from windlass.core.artifacts import Artifacts
+from windlass.contracts import queues
 from windlass.core.decisions import Decisions
 from windlass.core.events import Events
 from windlass.core.executions import Executions
 from windlass.core.machines import Machines
 from windlass.core.settings import BadSettings, Settings
+from workers.driving import run_activities
 from workers.parts import Parts, opened, sockets
 from workers.reaper import reap
 from workers.runtime import GRACE, connect, sandbox, work
@@ -37,8 +33,6 @@ from workflows.runs import RunWorkflow
 
 DRIVEN_AT_ONCE = 2000
 CACHED_WORKFLOWS = 500
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 async def serve(settings: Settings) -> None:
@@ -62,7 +56,7 @@ async def serve(settings: Settings) -> None:
 
 def build(client: Client, parts: Parts) -> Worker:
     """The Temporal worker of the role."""
-    activities = run_activities(parts)
+    activities = run_activities(parts, executors(parts))
     records = DesktopRecords(Machines(parts.database, parts.jobs, parts.notifier))
     return Worker(
         client,
@@ -70,7 +64,7 @@ def build(client: Client, parts: Parts) -> Worker:
         workflows=[RunWorkflow, FiringWorkflow, DesktopWorkflow],
         activities=[
             *(activities.drive, activities.stop, activities.end, firing_activities(parts).decide),
-            *(records.look, records.place, records.record),
+            *(records.look, records.place, records.record, records.claim, records.release),
         ],
         workflow_runner=sandbox(),
         max_concurrent_activities=DRIVEN_AT_ONCE,
@@ -82,39 +76,11 @@ def build(client: Client, parts: Parts) -> Worker:
     )
 
 
-def run_activities(parts: Parts) -> RunActivities:
-    """The activities of runs, and their ear for runs that must stop."""
+def executors(parts: Parts) -> Mapping[str, Executor]:
+    """Who executes what: service hosts, and the model provider."""
     executions, events = Executions(parts.database, parts.notifier), Events(parts.database, parts.notifier)
     claude = ClaudeRuns(ClaudeExecutor(model(parts.settings), lambda: datetime.now(UTC).date()), events)
-    activities = RunActivities(
-        Outside(
-            executions=executions,
-            artifacts=Artifacts(parts.objects),
-            events=events,
-            wakeup=parts.notifier,
-            executors={"flow": HostExecutor(executions, sockets(parts.settings)), "claude": claude},
-        )
-    )
-    parts.listener.on(STOP_CHANNEL, _heard(activities.stop_here))
-    parts.listener.on(questions.CHANNEL, _heard(activities.answer_here))
-    return activities
-
-
-def _heard(act: Callable[[RunId], Coroutine[Any, Any, object]]) -> Callable[[str], None]:
-    """Do something to the run whose id is heard; what fails is found out again by the next poll."""
-    acting: set[asyncio.Task[object]] = set()
-
-    def hear(run_id: str) -> None:
-        task = asyncio.ensure_future(act(RunId(UUID(run_id))))
-        acting.add(task)
-        task.add_done_callback(_forget)
-
-    def _forget(task: asyncio.Task[object]) -> None:
-        acting.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.warning("a message about a run had no effect", reason=repr(task.exception()))
-
-    return hear
+    return {"flow": HostExecutor(executions, sockets(parts.settings)), "claude": claude}
 
 
 def firing_activities(parts: Parts) -> FiringActivities:

@@ -4,12 +4,12 @@ import contextlib
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, TimeoutType
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType
 from temporalio.exceptions import TimeoutError as TimedOut
 
 with workflow.unsafe.imports_passed_through():
     from windlass.contracts import desktops as words
-    from windlass.contracts import policies
+    from windlass.contracts import policies, runs
     from windlass.contracts.desktops import (
         TEMPLATES,
         BringUpInput,
@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
         Recorded,
         Wish,
     )
+    from windlass.contracts.ids import workflow_id
 
 ROUNDS = 200
 STEADY = (DesktopStatus.IDLE, DesktopStatus.BUSY, DesktopStatus.PAUSED)
@@ -43,7 +44,6 @@ class DesktopWorkflow:
         self._woken = True
         self._ended = Ended()
         self._is_found = False
-        self._idle_since = workflow.now()
 
     @workflow.run
     async def run(self, request: DesktopInput) -> None:
@@ -129,7 +129,6 @@ class DesktopWorkflow:
                 await self._record(orders, DesktopStatus.LOST, f"it could not be made: {error.cause or error}"[:500])
             return
         if made.address:
-            self._idle_since = workflow.now()
             await self._record(orders, DesktopStatus.IDLE, made=made)
         elif made.reason:
             await self._record(orders, DesktopStatus.LOST, made.reason)
@@ -161,8 +160,18 @@ class DesktopWorkflow:
         patience = self._time_left(orders)
         if orders.status is DesktopStatus.STARTING:
             patience = policies.PLACE_AGAIN
+        if orders.status is DesktopStatus.BUSY:
+            patience = min(patience or policies.BUSY_LOOK, policies.BUSY_LOOK)
+        if orders.status is DesktopStatus.IDLE and orders.next_task:
+            await self._call(orders.next_task)
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(lambda: self._woken, timeout=patience, timeout_summary=str(orders.status))
+
+    async def _call(self, run_id: str) -> None:
+        """Tell the run whose turn it is; one that does not hear asks by itself."""
+        name = workflow_id(self._desktop.tenant_id, "runs", run_id)
+        with contextlib.suppress(ApplicationError):
+            await workflow.get_external_workflow_handle(name).signal(runs.RESUME_SIGNAL)
 
     def _time_left(self, orders: Orders) -> timedelta | None:
         """Until a desktop that nobody uses, or whose time is over, is shut down."""
@@ -170,8 +179,7 @@ class DesktopWorkflow:
             return None
         left = timedelta(seconds=orders.left_s)
         if orders.status is DesktopStatus.IDLE:
-            idle = timedelta(seconds=TEMPLATES[orders.template].idle_s) - (workflow.now() - self._idle_since)
-            left = min(left, idle)
+            left = min(left, timedelta(seconds=TEMPLATES[orders.template].idle_s - orders.steady_s))
         return max(left, timedelta())
 
     async def _look(self) -> Orders:

@@ -4,16 +4,22 @@ import asyncio
 import contextlib
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from windlass.contracts import desktops as desks
     from windlass.contracts import policies
     from windlass.contracts import runs as words
+    from windlass.contracts.agents import DESKTOP
+    from windlass.contracts.desktops import Claim
+    from windlass.contracts.ids import workflow_id
     from windlass.contracts.runs import DriveEnd, DriveInput, DriveOutcome, EndInput, RunInput, RunStatus
 
+T = TypeVar("T")
 STATUS = SearchAttributeKey.for_keyword("Status")
 
 
@@ -33,6 +39,7 @@ class RunWorkflow:
         self._resumed = False
         self._waited = timedelta()  # for people: it counts for no time limit
         self._driving: workflow.ActivityHandle[DriveOutcome] | None = None
+        self._queue: str | None = None  # where the desktop's machine listens
 
     @workflow.run
     async def run(self, request: RunInput) -> str:
@@ -55,9 +62,44 @@ class RunWorkflow:
         self._resumed = True
 
     async def _live(self) -> str:
-        status = await self._settle(await self._attempts())
+        waits_for_desktop = self._request.agent == DESKTOP
+        refused = await self._admitted() if waits_for_desktop else None
+        status = await self._settle(refused or await self._attempts())
+        if waits_for_desktop:
+            await self._give_back()
         workflow.upsert_search_attributes([STATUS.value_set(status)])  # pyright: ignore[reportUnknownMemberType] - SDK
         return status
+
+    async def _admitted(self) -> DriveOutcome | None:
+        """Wait for its turn at the desktop, which counts for no time limit. Answers the end if it never comes."""
+        while self._cancel_reason is None:
+            claim: Claim = await self._desk(desks.CLAIM, Claim, "ask for the desktop")
+            if claim.is_gone:
+                return DriveOutcome(DriveEnd.FAILED, "DesktopGone", claim.reason, retryable=False)
+            if claim.queue:
+                self._queue = claim.queue
+                self._waited = workflow.now() - workflow.info().start_time
+                return None
+            await self._wait(claim.reason, policies.CLAIM_AGAIN_S, limited=False)
+        return DriveOutcome(DriveEnd.CANCELLED)
+
+    async def _give_back(self) -> None:
+        """Free the desktop and call the run whose turn it is; one that does not hear asks by itself."""
+        following: str = await self._desk(desks.RELEASE, str, "give the desktop back")
+        if following:
+            name = workflow_id(self._request.tenant_id, "runs", following)
+            with contextlib.suppress(ApplicationError):
+                await workflow.get_external_workflow_handle(name).signal(words.RESUME_SIGNAL)
+
+    async def _desk(self, activity: str, answer: type[T], summary: str) -> T:
+        return await workflow.execute_local_activity(
+            activity,
+            DriveInput(self._request.tenant_id, self._request.run_id, self._attempt),
+            result_type=answer,
+            start_to_close_timeout=policies.RECORD,
+            retry_policy=policies.RECORD_RETRY,
+            summary=summary,
+        )
 
     async def _attempts(self) -> DriveOutcome:
         while True:
@@ -96,6 +138,8 @@ class RunWorkflow:
             words.DRIVE,
             DriveInput(self._request.tenant_id, self._request.run_id, self._attempt),
             result_type=DriveOutcome,
+            task_queue=self._queue,
+            schedule_to_start_timeout=policies.DESKTOP_WAIT if self._queue else None,
             start_to_close_timeout=policies.DRIVE,
             heartbeat_timeout=policies.DRIVE_HEARTBEAT,
             retry_policy=policies.DRIVE_RETRY,
@@ -128,6 +172,8 @@ class RunWorkflow:
             await workflow.execute_activity(
                 words.STOP,
                 DriveInput(self._request.tenant_id, self._request.run_id, self._attempt),
+                task_queue=self._queue,
+                schedule_to_close_timeout=policies.STOP_GRACE if self._queue else None,
                 start_to_close_timeout=policies.STOP,
                 retry_policy=policies.STOP_RETRY,
                 summary="stop the agent",

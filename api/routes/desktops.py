@@ -10,12 +10,14 @@ from pydantic import BaseModel, Field
 
 from api.bodies import Body
 from api.dependencies import AuthenticationDep, EngineDep, RequestUuid, requires
-from api.routes.runs import EventsPage, EventsQuery, EventView
+from api.routes.runs import EventsPage, EventsQuery, EventView, RunReader, RunStarter, RunView, view_run
 from api.sse import After, stream_response
+from windlass.contracts.agents import DESKTOP
 from windlass.contracts.desktops import STANDARD, DesktopStatus
 from windlass.core.callers import Caller
 from windlass.core.desktops import Desktop, NewDesktop
 from windlass.core.permissions import Permission
+from windlass.core.runs import RunFilter, StartRun
 
 router = APIRouter(prefix="/v1/desktops", tags=["desktops"])
 
@@ -28,6 +30,14 @@ class NewDesktopBody(Body):
 
     name: str | None = Field(None, min_length=1, max_length=63, pattern=r"^[\w][\w .-]*$", examples=["research"])
     template: str = Field(STANDARD, max_length=63)
+
+
+class TaskBody(Body):
+    """A script for a desktop: any text that bash can read."""
+
+    script: str = Field(min_length=1, max_length=1_000_000, examples=["echo hello"])
+    title: str | None = Field(None, min_length=1, max_length=200)
+    timeout_s: int | None = Field(None, ge=1, le=31_536_000, description="Of work; queueing does not count.")
 
 
 class DesktopView(BaseModel):
@@ -53,6 +63,13 @@ class DesktopList(BaseModel):
     """The desktops one may see."""
 
     items: Sequence[DesktopView]
+    next: None = None
+
+
+class TaskList(BaseModel):
+    """The tasks of a desktop, the newest first."""
+
+    items: Sequence[RunView]
     next: None = None
 
 
@@ -125,6 +142,23 @@ async def resume(desktop_id: UUID, caller: DesktopWriter, engine: EngineDep) -> 
 async def remove(desktop_id: UUID, caller: DesktopWriter, engine: EngineDep) -> None:
     """Delete a desktop with its home; its place is free at once."""
     await engine.desktops.remove(caller, desktop_id)
+
+
+@router.post("/{desktop_id}/tasks", status_code=status.HTTP_202_ACCEPTED)
+async def give(desktop_id: UUID, body: TaskBody, caller: RunStarter, engine: EngineDep, new: RequestUuid) -> RunView:
+    """Queue a script for a desktop, as a run; a desktop does one at a time, and one that is off is started."""
+    await engine.desktops.wake(caller, desktop_id)
+    inputs = {"desktop": str(desktop_id), "script": body.script}
+    wish = StartRun(DESKTOP, inputs, body.title, timeout_s=body.timeout_s, id=new)
+    return view_run(await engine.runs.start(caller, wish), caller, engine)
+
+
+@router.get("/{desktop_id}/tasks")
+async def tasks(desktop_id: UUID, caller: RunReader, engine: EngineDep) -> TaskList:
+    """The newest hundred tasks of a desktop that one may see."""
+    await engine.desktops.get(caller, desktop_id)
+    found = await engine.runs.newest(caller, RunFilter(desktop=desktop_id), limit=100)
+    return TaskList(items=[view_run(run, caller, engine) for run in found])
 
 
 def view(desktop: Desktop) -> DesktopView:

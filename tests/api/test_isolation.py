@@ -25,6 +25,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/tenants/{tenant_id}/transfer": {"person_id": str(new_id())},
     "PATCH /v1/members/{person_id}": {"role": "viewer"},
     "PATCH /v1/api-keys/{key_id}": {"name": "Mine now"},
+    "POST /v1/desktops/{desktop_id}/tasks": {"script": "id"},
     "POST /v1/runs/{run_id}/cancel": {},
     "POST /v1/runs/{run_id}/retry": {},
     "PATCH /v1/services/{name}": {"enabled": False},

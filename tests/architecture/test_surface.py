@@ -69,6 +69,7 @@ def test_the_activities_of_desktops():
 
     assert names == {
         *("look_at_desktop", "place_desktop", "record_desktop"),
+        *("claim_desktop", "release_desktop"),
         *("bring_up_desktop", "shut_down_desktop", "freeze_desktop", "remove_desktop"),
     }
 
@@ -112,7 +113,11 @@ def _has_default(each: Field[Any]) -> bool:
         (desktops.DesktopRef, "tenant_id desktop_id"),
         (desktops.PlaceInput, "tenant_id desktop_id template?"),
         (desktops.Placed, "queue? generation? reason?"),
-        (desktops.Orders, "wish revision heard status generation queue? template? left_s?"),
+        (
+            desktops.Orders,
+            "wish revision heard status generation queue? template? left_s? is_left? next_task? steady_s?",
+        ),
+        (desktops.Claim, "queue? reason? is_gone?"),
         (desktops.BringUpInput, "tenant_id desktop_id generation template owner?"),
         (desktops.BroughtUp, "container? address? image? reason?"),
         (desktops.Ended, "generation? reason?"),

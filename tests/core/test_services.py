@@ -22,7 +22,7 @@ async def test_a_service_is_written_down_and_waits_for_its_host(records: Records
     assert await records.services.catalogue(records.caller) == [service]
 
 
-@pytest.mark.parametrize("name", ["", "-x", "with space", "ümlaut", "a/b", "x" * 64, "claude", "boot"])
+@pytest.mark.parametrize("name", ["", "-x", "with space", "ümlaut", "a/b", "x" * 64, "claude", "desktop", "boot"])
 async def test_a_name_that_cannot_be_is_refused(records: Records, name: str):
     with pytest.raises(Invalid) as refused:
         await records.services.add(records.caller, NewService(name, "/srv", "app:app"))

@@ -12,6 +12,9 @@ from tests.desktops.machine import Apart, Desk, desk_settings, running_desk
 from tests.parts import short_folder
 from tests.workflows.engines import until
 from windlass.contracts.desktops import DesktopStatus
+from windlass.contracts.events import EventKind
+from windlass.contracts.runs import RunStatus
+from windlass.core.runs import StartRun
 from windlass.core.settings import Settings
 
 DELAYS = (0.0, 0.1, 0.2, 0.35, 0.6) if os.environ.get("WINDLASS_FAULTS") == "full" else (0.05, 0.3)
@@ -115,3 +118,26 @@ async def test_what_another_installation_owns_is_left_alone(killed: Desk):
 
     assert "windlass-test-another" not in [each.name for each in found]
     await killed.docker.ask("DELETE", "/volumes/windlass-test-another")
+
+
+async def test_a_script_outlives_its_worker_and_is_run_once(killed: Desk, worker: Apart):
+    caller = killed.somebody()
+    desktop = await killed.made(caller)
+    script = "echo begun >> ~/begun; for n in $(seq 20); do echo line $n; sleep 0.1; done"
+    wish = StartRun("desktop", {"desktop": str(desktop.id), "script": script})
+    run = await killed.gateway.runs.start(caller, wish)
+
+    for _ in range(2):
+        await asyncio.sleep(0.7)
+        await worker.kill()
+        await worker.start()
+
+    async def is_over() -> bool:
+        return not (await killed.gateway.runs.get(caller, run.id)).is_live
+
+    await until(is_over, 60)
+    found = await killed.gateway.events.read(caller.tenant_id, run.id, kinds=[EventKind.STDOUT])
+    assert (await killed.gateway.runs.get(caller, run.id)).status is RunStatus.FINISHED
+    assert [event.payload["text"] for event in found] == [f"line {n}" for n in range(1, 21)]
+    assert (await killed.shell(desktop.id, "cat ~/begun")).out == b"begun\n"
+    await killed.gateway.desktops.remove(caller, desktop.id)

@@ -5,12 +5,15 @@ from uuid import UUID
 
 import typer
 
+from windlass.cli.runs import hand_over
 from windlass.cli.screen import AsJson, console, errors, print_json, print_table
 from windlass.cli.session import connect
 from windlass.client import Client, Desktop
+from windlass.client.calls import RunOptions
 
 app = typer.Typer(no_args_is_help=True, help="Containers with a screen.")
 
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Watch it; the exit code follows its outcome.")]
 Which = Annotated[str, typer.Argument(metavar="DESKTOP", help="Its name or its id.")]
 
 
@@ -81,6 +84,22 @@ def resume(context: typer.Context, desktop: Which, as_json: AsJson = False) -> N
     """Let a paused desktop go on."""
     with connect(context) as client:
         said(client.desktops.resume(the(client, desktop).id), as_json)
+
+
+@app.command()
+def task(  # noqa: PLR0913, PLR0917 - one parameter is one option
+    context: typer.Context,
+    desktop: Which,
+    script: Annotated[typer.FileText, typer.Argument(help="A file with a script for bash; - reads it from stdin.")],
+    title: Annotated[str | None, typer.Option(help="What it is called.")] = None,
+    timeout: Annotated[int | None, typer.Option(help="Seconds it may work.")] = None,
+    watch_it: Watch = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give a desktop a script; it does one task at a time."""
+    with connect(context) as client:
+        run = client.desktops.give(the(client, desktop).id, script.read(), RunOptions(title=title, timeout_s=timeout))
+        hand_over(client, run, watch_it=watch_it, as_json=as_json)
 
 
 @app.command()

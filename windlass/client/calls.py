@@ -294,6 +294,18 @@ def change_desktop(desktop_id: str, deed: str) -> Call[Desktop]:
     return Call("POST", f"/v1/desktops/{segment(desktop_id)}/{deed}", Desktop.model_validate, key=fresh_key())
 
 
+def give_task(desktop_id: str, script: str, options: RunOptions) -> Call[Run]:
+    """Queue a script for a desktop."""
+    body = given(script=script, title=options.title, timeout_s=options.timeout_s)
+    key = options.idempotency_key or fresh_key()
+    return Call("POST", f"/v1/desktops/{segment(desktop_id)}/tasks", Run.model_validate, body, key=key)
+
+
+def list_tasks(desktop_id: str) -> Call[Page[Run]]:
+    """The newest tasks of a desktop."""
+    return Call("GET", f"/v1/desktops/{segment(desktop_id)}/tasks", Page[Run].model_validate)
+
+
 def delete_desktop(desktop_id: str) -> Call[None]:
     """Delete a desktop with its home."""
     return Call("DELETE", f"/v1/desktops/{segment(desktop_id)}", nothing)

@@ -3,8 +3,8 @@
 from typing import Protocol, TypeVar
 
 from windlass.client import calls
-from windlass.client.calls import Call
-from windlass.client.records import Desktop, Page
+from windlass.client.calls import Call, RunOptions
+from windlass.client.records import Desktop, Page, Run
 
 T = TypeVar("T")
 
@@ -59,6 +59,14 @@ class Desktops:
         """Let a paused desktop go on."""
         return self._client.send(calls.change_desktop(desktop_id, "resume"))
 
+    def give(self, desktop_id: str, script: str, options: RunOptions | None = None) -> Run:
+        """Queue a script; it is a run like any other."""
+        return self._client.send(calls.give_task(desktop_id, script, options or RunOptions()))
+
+    def tasks(self, desktop_id: str) -> Page[Run]:
+        """The newest tasks."""
+        return self._client.send(calls.list_tasks(desktop_id))
+
     def delete(self, desktop_id: str) -> None:
         """Delete a desktop with its home."""
         self._client.send(calls.delete_desktop(desktop_id))
@@ -97,6 +105,14 @@ class AsyncDesktops:
     async def resume(self, desktop_id: str) -> Desktop:
         """Let a paused desktop go on."""
         return await self._client.send(calls.change_desktop(desktop_id, "resume"))
+
+    async def give(self, desktop_id: str, script: str, options: RunOptions | None = None) -> Run:
+        """Queue a script; it is a run like any other."""
+        return await self._client.send(calls.give_task(desktop_id, script, options or RunOptions()))
+
+    async def tasks(self, desktop_id: str) -> Page[Run]:
+        """The newest tasks."""
+        return await self._client.send(calls.list_tasks(desktop_id))
 
     async def delete(self, desktop_id: str) -> None:
         """Delete a desktop with its home."""

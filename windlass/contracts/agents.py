@@ -56,3 +56,24 @@ CLAUDE_ELEMENTS: Elements = [
     {"type": "submit", "text": "Start run"},
     {"type": "cancel", "text": "Cancel"},
 ]
+
+DESKTOP = "desktop"
+DESKTOP_SUMMARY = "Desktop task"
+DESKTOP_DESCRIPTION = "Run a script in a desktop. What it prints is kept; a desktop does one task at a time."
+UUID_PATTERN = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+DESKTOP_ELEMENTS: Elements = [
+    {
+        "type": "text",
+        "name": "desktop",
+        "label": "Desktop",
+        "value": None,
+        "required": True,
+        "placeholder": "The id of one of your desktops",
+        "size": None,
+        "pattern": UUID_PATTERN,
+    },
+    _area("script", "Script", required=True, placeholder="echo hello", rows=12),
+    {"type": "submit", "text": "Start"},
+    {"type": "cancel", "text": "Cancel"},
+]

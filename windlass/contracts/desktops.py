@@ -42,6 +42,8 @@ BRING_UP = "bring_up_desktop"
 SHUT_DOWN = "shut_down_desktop"
 FREEZE = "freeze_desktop"
 REMOVE = "remove_desktop"
+CLAIM = "claim_desktop"
+RELEASE = "release_desktop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,8 @@ class Orders:
     template: str = STANDARD
     left_s: float | None = None
     is_left: bool = True
+    next_task: str = ""
+    steady_s: float = 0.0
 
 
 NOTHING_LEFT = Orders(Wish.GONE, 0, 0, DesktopStatus.OFFLINE, 0, is_left=False)
@@ -126,6 +130,15 @@ class Placed:
     queue: str = ""
     generation: int = 0
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Whether a run has its desktop: then `queue` is where it is driven; else `reason` says what it waits for."""
+
+    queue: str = ""
+    reason: str = ""
+    is_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

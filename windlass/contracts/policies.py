@@ -41,5 +41,12 @@ ENGINE_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5), maximum_attempts=10
 )
 
+# A run whose desktop's machine does not take it has failed; one that queues is called, and asks by itself.
+DESKTOP_WAIT = timedelta(seconds=60)
+CLAIM_AGAIN_S = 120.0
+
+# A busy desktop is looked at from time to time: its task may have ended behind its workflow's back.
+BUSY_LOOK = timedelta(minutes=5)
+
 # While every machine is full or away a desktop asks again.
 PLACE_AGAIN = timedelta(seconds=5)

@@ -5,7 +5,14 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from windlass.contracts.agents import CLAUDE, CLAUDE_ELEMENTS
+from windlass.contracts.agents import (
+    CLAUDE,
+    CLAUDE_ELEMENTS,
+    DESKTOP,
+    DESKTOP_DESCRIPTION,
+    DESKTOP_ELEMENTS,
+    DESKTOP_SUMMARY,
+)
 from windlass.contracts.events import Payload
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
@@ -57,6 +64,20 @@ def claude() -> Agent:
     )
 
 
+def desktop() -> Agent:
+    """The built-in agent that works in a desktop; it is started from there, so no catalogue shows it."""
+    return Agent(
+        name=DESKTOP,
+        kind=DESKTOP,
+        summary=DESKTOP_SUMMARY,
+        description=DESKTOP_DESCRIPTION,
+        tags=("built-in",),
+        elements=tuple(DESKTOP_ELEMENTS),
+        schema=json_schema(list(DESKTOP_ELEMENTS)),
+    )
+
+
+BUILT_IN = {CLAUDE: claude, DESKTOP: desktop}
 QUERY = """
 select f.*, s.name as service, s.state from flow f join service s on s.id = f.service_id
 where s.enabled and ($1::text is null or f.name = $1) order by f.summary, f.name
@@ -77,8 +98,8 @@ class Agents:
 
     async def get(self, caller: Caller, name: str) -> Agent:
         """The agent of that name. Raises NotFound."""
-        if name == CLAUDE:
-            return claude()
+        if name in BUILT_IN:
+            return BUILT_IN[name]()
         async with self._database.tenant(caller.tenant_id) as connection:
             return await find_agent(connection, name)
 

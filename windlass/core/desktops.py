@@ -120,6 +120,16 @@ class Desktops:
         self._tell(caller, desktop)
         return desktop
 
+    async def wake(self, caller: Caller, desktop_id: UUID) -> None:
+        """Have a desktop on that is off or lost: there is a task for it. Raises NotFound, Unavailable."""
+        desktop = await self._own(caller, desktop_id)
+        if not desktop.status.has_container:
+            await self.start(caller, desktop_id)
+
+    async def _own(self, caller: Caller, desktop_id: UUID) -> Desktop:
+        async with self._database.tenant(caller.tenant_id) as connection:
+            return await _get(connection, caller.person_id, desktop_id)
+
     async def stop(self, caller: Caller, desktop_id: UUID) -> Desktop:
         """Have a desktop off: its container goes, its home stays. The second time nothing changes. Raises NotFound."""
         async with self._database.tenant(caller.tenant_id) as connection:

@@ -79,7 +79,8 @@ class Executions:
 
     async def peek(self, tenant_id: TenantId, run_id: RunId, attempt: int) -> Attached | None:
         """The run as it stands, without taking it over: no epoch, and only what finds its executor."""
-        query = """select jsonb_build_object('agent', agent, 'status', status, 'service',
+        query = """select jsonb_build_object('agent', agent, 'status', status,
+                     'inputs', jsonb_build_object('desktop', desktop_id), 'service',
                      (select jsonb_build_object('id', service_id) from flow where flow.name = run.agent))
                    from run where id = $1"""
         async with self._database.tenant(tenant_id) as connection:

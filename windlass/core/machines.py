@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from windlass.contracts import queues
-from windlass.contracts.desktops import TEMPLATES, DesktopStatus, Orders, Placed, Recorded, Wish
+from windlass.contracts.desktops import TEMPLATES, Claim, DesktopStatus, Orders, Placed, Recorded, Wish
 from windlass.contracts.ids import DesktopId, TenantId
 from windlass.core.database import Database, Row
 from windlass.core.wakeup import DESKTOPS, Wakeup
@@ -98,6 +98,8 @@ class Machines:
             queue=queues.desktops(found["node"], found["boot"]) if found["node"] else "",
             template=found["template"],
             left_s=found["left_s"],
+            next_task=found["next_task"] or "",
+            steady_s=found["steady_s"],
         )
 
     async def place(self, tenant_id: TenantId, desktop_id: UUID, template: str) -> Placed:
@@ -117,6 +119,22 @@ class Machines:
         if seq is not None:
             self._wakeup.poke(tenant_id, desktop_id, seq)
             self._wakeup.touch(DESKTOPS, tenant_id)
+
+    async def claim(self, tenant_id: TenantId, run_id: UUID) -> Claim:
+        """Take its desktop for a run whose turn it is. The second time the answer is the same."""
+        async with self._database.open() as connection:
+            found = await connection.fetchval("select claim_desktop($1, $2)", tenant_id, run_id)
+        self._wakeup.touch(DESKTOPS, tenant_id)
+        if "node" in found:
+            return Claim(queues.desktops(found["node"], found["boot"]))
+        return Claim(reason=found["reason"], is_gone=found.get("gone", False))
+
+    async def release(self, tenant_id: TenantId, run_id: UUID) -> str:
+        """Give the desktop of a run back; answers the run whose turn it is now, if there is one."""
+        async with self._database.open() as connection:
+            following = await connection.fetchval("select release_desktop($1, $2)", tenant_id, run_id)
+        self._wakeup.touch(DESKTOPS, tenant_id)
+        return str(following or "")
 
     async def meet(self, machine: Machine) -> None:
         """Write down what this machine can do."""

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from windlass.contracts.agents import DESKTOP
 from windlass.contracts.events import Payload
 from windlass.contracts.hosts import ENTER
 from windlass.contracts.ids import RunId, TenantId, new_id
@@ -49,6 +50,7 @@ class RunFilter:
     since: datetime | None = None
     until: datetime | None = None
     task: UUID | None = None
+    desktop: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ select {RUN_COLUMNS} from run where {VISIBLE}
   and ($6::timestamptz is null or created_at >= $6) and ($7::timestamptz is null or created_at < $7)
   and ($8::timestamptz is null or (created_at, id) < ($8, $9))
   and ($11::uuid is null or root_id in (select root_id from task_run where task_id = $11))
+  and ($12::uuid is null or desktop_id = $12)
 order by created_at desc, id desc limit $10
 """  # noqa: S608 - column names are constants
 
@@ -173,6 +176,7 @@ class Runs:
             rows = await connection.fetch(
                 LIST, owner(caller), [str(status) for status in wanted.status], wanted.agent, wanted.tag,
                 wanted.text or None, wanted.since, wanted.until, *(after or (None, None)), limit, wanted.task,
+                wanted.desktop,
             )  # fmt: skip
         return [run_of(row) for row in rows]
 
@@ -323,6 +327,7 @@ def run_row(caller: Caller, agent: Agent, wish: StartRun) -> dict[str, Any]:
 
 async def record_run(connection: Connection, caller: Caller, row: dict[str, Any], beginning: Beginning) -> Run:
     """Record a run, with its first event, its outbox line and where it comes from, in the caller's transaction."""
+    await _require_own_desktop(connection, caller, row)
     created = await connection.fetchrow("select * from create_run($1, $2, $3)", caller.tenant_id, row, beginning.kept)
     await beginning.record(connection, caller.tenant_id, UUID(row["id"]))
     return run_of(_known(created))
@@ -350,6 +355,16 @@ def _ended(step: Step) -> datetime:
 def owner(caller: Caller) -> UUID | None:
     """Whose runs the caller may see: None means everybody's."""
     return None if Permission.RUNS_READ_ALL in caller.permissions else caller.person_id
+
+
+async def _require_own_desktop(connection: Connection, caller: Caller, row: dict[str, Any]) -> None:
+    """Raises NotFound when the run would work in a desktop that is not the caller's."""
+    if row["agent"] != DESKTOP:
+        return
+    desktop_id = row["inputs"]["desktop"]
+    query = "select id from desktop where id = $1 and owner = $2 and deleted_at is null"
+    if await connection.fetchval(query, UUID(desktop_id), caller.person_id) is None:
+        raise NotFound("desktop", desktop_id)
 
 
 async def _get(connection: Connection, caller: Caller, run_id: UUID) -> Run:

@@ -17,7 +17,7 @@ from windlass.core.errors import Conflict, FieldError, Invalid, NotFound, Stale
 from windlass.core.wakeup import Wakeup
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-RESERVED = frozenset({"boot", "export", "import", "health", "defaults", "claude"})
+RESERVED = frozenset({"boot", "export", "import", "health", "defaults", "claude", "desktop"})
 CHANGED_CHANNEL = "services"  # tells the services workers to look
 
 

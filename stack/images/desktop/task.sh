@@ -3,17 +3,31 @@
 # and its exit code, so that a worker that comes later reads on where the last one stopped.
 #
 #   task.sh start ID SHA256      the script on stdin; runs it once, however often it is asked to
-#   task.sh follow ID OUT ERR    what it writes from these offsets on, until it ends
+#   task.sh follow ID            all it has written and writes, until it ends
 #   task.sh state ID             none | running | ended CODE | lost
-#   task.sh stop ID SIGNAL       a signal for its process group
+#   task.sh stop ID              ends its process group, after a second by force
 #   task.sh forget ID
 set -eu
 verb=$1
 tasks=$HOME/.windlass/tasks
 dir=$tasks/$2
 
+is_here() {
+  [ "$(cat "$dir/life" 2>/dev/null)" = "$(cat /tmp/.life)" ]
+}
+
 is_alive() {
-  [ "$(cat "$dir/life")" = "$(cat /tmp/.life)" ] && kill -0 "$(cat "$dir/group")" 2>/dev/null
+  is_here && kill -0 "$(cat "$dir/group")" 2>/dev/null
+}
+
+# Whether a signal ends the group within a second.
+ends() {
+  kill -s "$1" -- "-$group" 2>/dev/null || return 0
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    kill -s 0 -- "-$group" 2>/dev/null || return 0
+    sleep 0.1
+  done
+  return 1
 }
 
 case $verb in
@@ -39,8 +53,8 @@ start)
 follow)
   group=$(cat "$dir/group")
   is_alive || group=2147483647
-  tail -c "+$(($3 + 1))" -f -s 0.1 --pid="$group" "$dir/out" &
-  tail -c "+$(($4 + 1))" -f -s 0.1 --pid="$group" "$dir/err" >&2 &
+  tail -c +1 -f -s 0.1 --pid="$group" "$dir/out" &
+  tail -c +1 -f -s 0.1 --pid="$group" "$dir/err" >&2 &
   wait
   ;;
 state)
@@ -51,6 +65,10 @@ state)
   else echo lost
   fi
   ;;
-stop) kill -s "$3" -- "-$(cat "$dir/group")" 2>/dev/null || true ;;
+stop)
+  is_here || exit 0  # a group of another life: its number may be somebody else's by now
+  group=$(cat "$dir/group" 2>/dev/null) || exit 0
+  ends TERM || ends KILL
+  ;;
 forget) rm -rf "$dir" ;;
 esac

@@ -1,0 +1,52 @@
+"""The activities of runs as every role that drives some is wired with them, and their ears."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from activities.executors import Executor
+from activities.runs import STOP_CHANNEL, Outside, RunActivities
+from windlass.contracts import questions
+from windlass.contracts.ids import RunId
+from windlass.core.artifacts import Artifacts
+from windlass.core.events import Events
+from windlass.core.executions import Executions
+from workers.parts import Parts
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+def run_activities(parts: Parts, executors: Mapping[str, Executor]) -> RunActivities:
+    """The activities of runs that these executors carry out, and their ear for runs that must stop."""
+    activities = RunActivities(
+        Outside(
+            executions=Executions(parts.database, parts.notifier),
+            artifacts=Artifacts(parts.objects),
+            events=Events(parts.database, parts.notifier),
+            wakeup=parts.notifier,
+            executors=executors,
+        )
+    )
+    parts.listener.on(STOP_CHANNEL, _heard(activities.stop_here))
+    parts.listener.on(questions.CHANNEL, _heard(activities.answer_here))
+    return activities
+
+
+def _heard(act: Callable[[RunId], Coroutine[Any, Any, object]]) -> Callable[[str], None]:
+    """Do something to the run whose id is heard; what fails is found out again by the next poll."""
+    acting: set[asyncio.Task[object]] = set()
+
+    def hear(run_id: str) -> None:
+        task = asyncio.ensure_future(act(RunId(UUID(run_id))))
+        acting.add(task)
+        task.add_done_callback(_forget)
+
+    def _forget(task: asyncio.Task[object]) -> None:
+        acting.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.warning("a message about a run had no effect", reason=repr(task.exception()))
+
+    return hear
