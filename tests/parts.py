@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+import secrets
 import signal
 import socket
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,12 +100,13 @@ def lifeline() -> Generator[int]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on at this moment, all different."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Different ports that nobody listens on now, and that no outgoing connection is given by chance."""
+    ports: set[int] = set()
+    while len(ports) < count:
+        port = 20_000 + secrets.randbelow(10_000)
+        with suppress(OSError), socket.create_server(("", port)):
+            ports.add(port)
+    return list(ports)
 
 
 async def eventually(claim: Callable[[], bool], timeout_s: float = 20) -> None:

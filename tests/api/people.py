@@ -2,9 +2,8 @@
 
 import asyncio
 import secrets
-import socket
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -16,6 +15,7 @@ from api.dependencies import State
 from api.lifespan import open_state
 from api.server import server
 from tests.core.streams import until
+from tests.parts import free_ports
 from windlass.core.permissions import Role
 from windlass.core.settings import Settings
 
@@ -150,17 +150,9 @@ class Gateway:
         return Person(http, email, password, signed_in)
 
 
-def quiet_port() -> int:
-    """A free port that no outgoing connection is given by chance."""
-    while True:
-        port = 20_000 + secrets.randbelow(10_000)
-        with suppress(OSError), socket.create_server(("", port)):
-            return port
-
-
 def settings_for(database_url: str, **more: Any) -> Settings:
     """The settings of a test's gateway; Temporal is not there."""
-    port = quiet_port()
+    (port,) = free_ports(1)
     values: dict[str, Any] = {
         "WINDLASS_DATABASE_URL": database_url,
         "WINDLASS_SECRET_KEY": SECRET,

@@ -154,7 +154,7 @@ async def open_console(
     watch(context, page, gateway, complaints)
     yield Console(page, person, gateway, notifier, complaints)
     await context.close()
-    assert complaints == []
+    assert not complaints, complaints
 
 
 async def sign_up(gateway: Gateway) -> tuple[Person, SetCookieParam]:
