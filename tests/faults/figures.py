@@ -85,4 +85,5 @@ class Report:
 
     def table(self) -> str:
         """Everything measured so far, as Markdown."""
-        return "\n".join([HEAD, *(each.line for each in self._silences)])
+        load = {f"{each.runs} runs of {each.steps} steps at {each.step_s:g} s each" for each in self._silences}
+        return "\n".join([", ".join(sorted(load)) + ":", "", HEAD, *(each.line for each in self._silences)])
