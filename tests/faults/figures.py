@@ -12,7 +12,7 @@ from tests.faults.load import Load, Outcome
 
 FOLDER = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "what-it-survives.md"
-BEGIN, END = "<!-- figures of the last full run -->", "<!-- end of figures -->"
+BEGIN, END = "<!-- figures of the last published run -->", "<!-- end of figures -->"
 
 
 @dataclass(frozen=True, slots=True)
