@@ -71,7 +71,7 @@ async def test_a_silent_host_is_ended_when_its_service_goes_and_holds_up_no_othe
 
         assert is_alive(pid)
         await until(lambda: gone(pid))
-    assert await site.ends() == ["stopped"]
+        await until(lambda: stopped(site))
 
 
 async def test_a_host_without_a_sign_of_life_is_replaced(site: Site, monkeypatch: pytest.MonkeyPatch):
@@ -122,3 +122,7 @@ async def gone(pid: int) -> bool:
 
 async def serves(site: Site, name: str) -> bool:
     return (await site.records.services.get(site.records.caller, name)).state == "running"
+
+
+async def stopped(site: Site) -> bool:
+    return await site.ends() == ["stopped"]
