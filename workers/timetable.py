@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -31,17 +32,19 @@ from windlass.contracts import firings as words
 from windlass.contracts import policies, queues
 from windlass.contracts.firings import FiringInput
 from windlass.contracts.ids import TenantId, workflow_id
-from windlass.core.agenda import Agenda, AskedFiring, Plan
+from windlass.core.agenda import Agenda, AskedFiring, Plan, Unheard
 from windlass.core.calendars import Calendar, missing
 from windlass.core.calendars.corrections import AHEAD
 from windlass.core.decisions import Decisions
 from windlass.core.schedules import CHANGED_CHANNEL
 from workers.parts import Parts
 
-LOOK_S, RECONCILE_S = 1.0, 60.0
+LOOK_S, HEAR_S, RECONCILE_S = 1.0, 5.0, 60.0
 CALL = timedelta(seconds=5)
 CATCH_UP, MARGIN = timedelta(hours=24), timedelta(hours=1)
 SETTLED = timedelta(minutes=5)  # by then whatever waited for a worker is decided
+OVERDUE = timedelta(seconds=10)  # without a firing after that, Temporal may not know of the due time
+OVERLAP = timedelta(minutes=2)
 AT_ONCE = 20
 RENEW = AHEAD / 5  # a year: what was added for the clocks reaches four more
 
@@ -56,6 +59,7 @@ class Timetable:
         self._agenda = agenda
         self._decisions = decisions
         self._begun_at = datetime.now(UTC)
+        self._heard_until = self._begun_at - CATCH_UP
         self._bell = asyncio.Event()
         self._gate = asyncio.Semaphore(AT_ONCE)
 
@@ -65,7 +69,11 @@ class Timetable:
 
     async def run(self) -> None:
         """Follow the rows until cancelled."""
-        await asyncio.gather(_forever(self._look, self._rest), _forever(self.reconcile, self._wait))
+        await asyncio.gather(
+            _forever(self._look, self._rest),
+            _forever(self.hear, partial(asyncio.sleep, HEAR_S)),
+            _forever(self.reconcile, partial(asyncio.sleep, RECONCILE_S)),
+        )
 
     async def reconcile(self) -> None:
         """Repair what differs between rows and Temporal, in both directions."""
@@ -87,6 +95,17 @@ class Timetable:
             await self.note_lost(now)
         self.look()
 
+    async def hear(self) -> None:
+        """Start the firings of due times that Temporal has passed over, by the very ids it would have used.
+
+        It counts from when it first looks at a schedule, not from when it was given it: what was due in between, or
+        while its own data was gone, it never starts.
+        """
+        before = datetime.now(UTC) - OVERDUE
+        unheard = await self._agenda.unheard(self._heard_until - OVERLAP, before)
+        await asyncio.gather(*(self._bounded(self._fire_at(each)) for each in unheard))
+        self._heard_until = before
+
     async def note_lost(self, now: datetime) -> None:
         """Say which due times an outage of more than a day has taken; what Temporal still holds is decided first."""
         for lost in await self._agenda.lost(now - CATCH_UP - MARGIN):
@@ -107,9 +126,6 @@ class Timetable:
             async with asyncio.timeout(LOOK_S):
                 await self._bell.wait()
         self._bell.clear()
-
-    async def _wait(self) -> None:
-        await asyncio.sleep(RECONCILE_S)
 
     async def _apply(self, plan: Plan) -> None:
         """Make Temporal's schedule what the row says; then look whether the row said something else meanwhile."""
@@ -142,17 +158,31 @@ class Timetable:
     async def _fire(self, asked: AskedFiring) -> None:
         """Start the workflow of a trigger; its id is the row's, so that there is one."""
         request = FiringInput(str(asked.tenant_id), str(asked.schedule_id), str(asked.id))
-        with suppress(WorkflowAlreadyStartedError):
+        name = workflow_id(asked.tenant_id, "firings", asked.id)
+        await self._start(asked.tenant_id, name, request, "a firing that was asked for")
+
+    async def _fire_at(self, due: Unheard) -> None:
+        """Start the workflow of a due time, unless Temporal has."""
+        request = FiringInput(str(due.tenant_id), str(due.schedule_id))
+        name = f"{workflow_id(due.tenant_id, 'firings', due.schedule_id)}-{due.at:%Y-%m-%dT%H:%M:%SZ}"
+        if await self._start(due.tenant_id, name, request, "a firing that was passed over"):
+            log.warning("a due time was passed over and is made good", schedule_id=str(due.schedule_id), at=str(due.at))
+
+    async def _start(self, tenant_id: TenantId, name: str, request: FiringInput, summary: str) -> bool:
+        try:
             await self._client.start_workflow(
                 words.WORKFLOW,
                 request,
-                id=workflow_id(asked.tenant_id, "firings", asked.id),
+                id=name,
                 task_queue=queues.RUNS,
                 id_reuse_policy=OnReuse.REJECT_DUPLICATE,
-                search_attributes=attributes(asked.tenant_id),
-                static_summary="a firing that was asked for",
+                search_attributes=attributes(tenant_id),
+                static_summary=summary,
                 rpc_timeout=CALL,
             )
+        except WorkflowAlreadyStartedError:
+            return False
+        return True
 
     async def _found(self) -> dict[UUID, tuple[int | None, bool]]:
         """What Temporal has of ours: the revision in its note, and whether it is running."""

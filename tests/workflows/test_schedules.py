@@ -196,6 +196,27 @@ async def test_what_drifts_is_repaired_in_both_directions(engine: Engine, timeta
 
 
 @pytest.mark.usefixtures("owner")
+async def test_a_due_time_that_temporal_passed_over_is_fired_by_its_id_and_once(engine: Engine, timetable: Timetable):
+    schedule = await scheduled(engine, {"interval_s": 3600})
+    async with engine.database.tenant(engine.caller.tenant_id) as connection:  # it was made when nobody told Temporal
+        await connection.execute(
+            "update schedule set updated_at = now() - interval '100 minutes' where id = $1", schedule.id
+        )
+
+    for _ in range(2):
+        await timetable.hear()
+
+    async def is_decided() -> bool:
+        return bool(await engine.gateway.firings.newest(engine.caller, schedule.id))
+
+    await until(is_decided)
+    due = [each.scheduled_at for each in await engine.gateway.firings.newest(engine.caller, schedule.id)]
+    assert len(due) == len(set(due)) in (1, 2)
+    name = f"{workflow_id(engine.caller.tenant_id, 'firings', schedule.id)}-{due[0]:%Y-%m-%dT%H:%M:%SZ}"
+    assert (await engine.client.get_workflow_handle(name).describe()).status is not None
+
+
+@pytest.mark.usefixtures("owner")
 async def test_due_times_that_an_outage_of_days_took_are_one_line(engine: Engine, timetable: Timetable):
     schedule = await scheduled(engine, {"cron": "0 7 * * *"})
     async with engine.database.tenant(engine.caller.tenant_id) as connection:  # nobody was there since
@@ -248,7 +269,7 @@ async def test_the_preview_is_what_the_server_finds(engine: Engine, cron: str, z
 
     extra = missing(timing, NOW, NOW + timedelta(days=1830))
     ours: list[datetime] = []
-    at = timing.next_after(begin - timedelta(seconds=1), extra)
+    at = timing.next_after(begin, extra)  # as the server: without the beginning, with the end
     while at is not None and at <= end and len(ours) < len(served) + 5:
         ours.append(at)
         at = timing.next_after(at, extra)

@@ -1,6 +1,6 @@
 """The agenda: what Temporal must know of the schedules of all tenants, and what it was found to know."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from windlass.core.calendars import Timing
 from windlass.core.calendars.timing import known_timing
 from windlass.core.database import Connection, Database, Row
 
-MOST_COUNTED = 10_000
+MOST_COUNTED, MOST_UNHEARD = 10_000, 1_000
 PLAN = (
     "id, tenant_id, name, timing, time_zone, start_at, end_at, jitter_s, revision, "
     "coalesce(deleted_at, ended_at) as over_at"
@@ -37,6 +37,11 @@ select {PLAN}, greatest(updated_at, last.at) as quiet_since from schedule s
 left join lateral (select max(coalesce(f.until, f.scheduled_at)) as at from firing f
                    where f.schedule_id = s.id and f.kind in ('due', 'lost')) last on true
 where deleted_at is null and ended_at is null and greatest(updated_at, last.at) < $1 order by s.id
+"""  # noqa: S608 - column names are constants
+UNHEARD = f"""
+select {PLAN}, greatest(updated_at, $1) as since, array(
+  select f.scheduled_at from firing f where f.schedule_id = s.id and f.kind = 'due' and f.scheduled_at > $1) as decided
+from schedule s where deleted_at is null and ended_at is null and updated_at < $2 order by s.id
 """  # noqa: S608 - column names are constants
 STUCK = """
 select distinct o.tenant_id, o.schedule_id from task_run o join run w on w.id = o.root_id where w.held
@@ -67,6 +72,15 @@ class Lost:
     first: datetime
     last: datetime
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """A due time that has left no firing yet."""
+
+    tenant_id: TenantId
+    schedule_id: ScheduleId
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +156,12 @@ class Agenda:
         found = (_lost(_plan(row), row["quiet_since"], before) for row in rows)
         return [each for each in found if each is not None]
 
+    async def unheard(self, since: datetime, before: datetime) -> list[Unheard]:
+        """What was due in between and has left no firing; of one schedule at most 1,000, the oldest first."""
+        async with self._jobs.open() as connection:
+            rows = await connection.fetch(UNHEARD, since, before)
+        return [each for row in rows for each in _unheard(_plan(row), row["since"], before, set(row["decided"]))]
+
     async def release_stuck(self) -> int:
         """Let held runs go that nobody is left to let go; answers how many."""
         async with self._jobs.open() as connection:
@@ -164,6 +184,16 @@ def _lost(plan: Plan, since: datetime, before: datetime) -> Lost | None:
     if first is None or last is None or not count:
         return None
     return Lost(plan.tenant_id, plan.id, first, last, count)
+
+
+def _unheard(plan: Plan, since: datetime, before: datetime, decided: Set[datetime]) -> list[Unheard]:
+    found: list[Unheard] = []
+    at = plan.timing.next_after(since)
+    while at is not None and at < before and len(found) < MOST_UNHEARD:
+        if at not in decided:
+            found.append(Unheard(plan.tenant_id, plan.id, at))
+        at = plan.timing.next_after(at)
+    return found
 
 
 def _plan(row: Row) -> Plan:
