@@ -4,15 +4,12 @@ import asyncio
 import signal
 from uuid import UUID
 
-import asyncpg
-
 from stack import postgres as embedded
 from stack.processes import spawn
 from tests.core.streams import Live, follow, live_streams, results, seqs, status, until
 from tests.parts import running_postgres, short_folder, stop
 from windlass.contracts.events import NewEvent
-
-OUTAGES = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+from windlass.core.database import OUTAGES
 
 
 async def append_surely(live: Live, stream: UUID, *events: NewEvent) -> None:

@@ -15,12 +15,16 @@ from windlass.core.errors import Unavailable
 APP_ROLE = "windlass_app"
 JOBS_ROLE = "windlass_jobs"
 
-# What a query raises when the server went away: it may work in a moment.
-OUTAGES = (
-    *(ConnectionError, TimeoutError),
-    *(asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError),
+# What connecting and beginning raise when the server went away; the last one: it went while a connection was lent.
+NO_ANSWER = (
+    *(OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError),
+    asyncpg.InternalClientError,
 )
-NO_ANSWER = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)  # what connecting raises then
+# What a query raises then: it may work in a moment.
+OUTAGES = (
+    *(ConnectionError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError),
+    *(asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError),
+)
 PATIENCE_S, KNOCK_S = 10.0, 0.05
 CLOSE_S = 5.0
 
