@@ -56,7 +56,7 @@ BLOWS = (
     Blow(0.50, ("worker-runs",), "the worker that drives the run"),
     Blow(
         0.75,
-        ("postgres", "temporal", "gateway", "worker-runs", "worker-services", "host"),
+        ("postgres", "temporal", "gateway", "worker-runs", "worker-machine", "host"),
         "PostgreSQL, Temporal, the gateway, both workers and the host, all at once",
     ),
 )

@@ -99,8 +99,8 @@ class Plan:
         parts.append(Child("gateway", self._python("api"), gateway, needs, address=self.settings.url))
         parts.append(Child("worker-runs", self._python("workers", "runs"), _lives, needs))
         services = (*needs, "base environment")
-        parts.append(Child("worker-desktops", self._python("workers", "desktops"), _lives, needs))
-        parts.append(Child("worker-services", self._python("workers", "services"), _lives, services))
+        # Hosts and containers in one process: what both are wired with costs 30 MiB.
+        parts.append(Child("worker-machine", self._python("workers", "services", "desktops"), _lives, services))
         return parts
 
     def child_environment(self) -> dict[str, str]:

@@ -26,7 +26,7 @@ SOCKET_PATH_BYTES = 107  # sockaddr_un holds 108 with the closing zero
 SETTINGS = {
     "listen_addresses": "",
     "max_connections": "60",
-    "shared_buffers": "32MB",
+    "shared_buffers": "16MB",
     "max_wal_size": "256MB",
     "jit": "off",
     "io_method": "sync",  # saves three processes; reads come from the page cache here

@@ -1,28 +1,32 @@
-"""Start a worker process: `python -m workers ROLE`, where ROLE is `runs`, `services`, `desktops` or `all`."""
+"""Start a worker process: `python -m workers ROLE…`, where each ROLE is `runs`, `services`, `desktops` or `all`."""
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 
 import uvloop
 
 from windlass.core.settings import Settings
+from workers.parts import opened
 
 ALL = ("runs", "services", "desktops")
-ROLES = {**{role: (role,) for role in ALL}, "all": ALL}
 
 
 def main() -> None:
     """Serve the roles named on the command line until told to stop."""
-    roles = sys.argv[1:]
-    if len(roles) != 1 or roles[0] not in ROLES:
-        sys.exit(f"usage: python -m workers {{{'|'.join(ROLES)}}}")
-    uvloop.run(_serve(roles[0], Settings.load()))
+    named = sys.argv[1:]
+    if not named or not {*named} <= {*ALL, "all"}:
+        sys.exit(f"usage: python -m workers {{{'|'.join((*ALL, 'all'))}}}…")
+    uvloop.run(_serve(ALL if "all" in named else tuple(dict.fromkeys(named)), Settings.load()))
 
 
-async def _serve(role: str, settings: Settings) -> None:
-    modules = [import_module(f"workers.{name}") for name in ROLES[role]]  # no role waits for what another imports
-    await asyncio.gather(*(module.serve(settings) for module in modules))
+async def _serve(roles: Sequence[str], settings: Settings) -> None:
+    """Serve them together: one that loses its place stops all, one that fails ends the process, to be started again."""
+    modules = [import_module(f"workers.{name}") for name in roles]  # no role waits for what another imports
+    async with opened(settings, " ".join(roles)) as parts, asyncio.TaskGroup() as serving:
+        for module in modules:
+            serving.create_task(module.serve(parts))
 
 
 if __name__ == "__main__":

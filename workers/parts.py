@@ -1,4 +1,4 @@
-"""What every worker process is wired with: database, files, wake-ups, and an orderly end. No Temporal here."""
+"""What a worker process is wired with, whatever its roles: database, files, wake-ups, one end. No Temporal here."""
 
 import asyncio
 import signal
@@ -17,7 +17,7 @@ from windlass.core.wakeup import Notifier
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a role is built from."""
+    """What roles are built from; those of one process share it."""
 
     settings: Settings
     database: Database
@@ -29,9 +29,9 @@ class Parts:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, role: str) -> AsyncGenerator[Parts]:
-    """Open the database pools, wake-ups and object store of a worker; they are closed in reverse order."""
-    url, name = settings.require_database_url(), f"worker {role}"
+async def opened(settings: Settings, roles: str) -> AsyncGenerator[Parts]:
+    """Open the database pools, wake-ups and object store of a process; they are closed in reverse order."""
+    url, name = settings.require_database_url(), f"worker {roles}"
     async with AsyncExitStack() as stack:
         database = await Database.connect(url, max_size=8, name=name)
         stack.push_async_callback(database.close)

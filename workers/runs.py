@@ -22,7 +22,7 @@ from windlass.core.executions import Executions
 from windlass.core.machines import Machines
 from windlass.core.settings import BadSettings, Settings
 from workers.driving import run_activities
-from workers.parts import Parts, opened, sockets
+from workers.parts import Parts, sockets
 from workers.reaper import reap
 from workers.runtime import GRACE, connect, sandbox, work
 from workers.slots import Slot
@@ -35,23 +35,22 @@ DRIVEN_AT_ONCE = 2000
 CACHED_WORKFLOWS = 500
 
 
-async def serve(settings: Settings) -> None:
+async def serve(parts: Parts) -> None:
     """Serve the role until told to stop."""
-    async with opened(settings, "runs") as parts:
-        slot = Slot(settings.require_database_url(), settings.node, "runs")
-        identity = await slot.take()
-        client = await connect(settings, identity)
-        keeping = asyncio.create_task(slot.keep(parts.stopping.set))
-        try:
-            await slot.wait_for_twins()
-            await reap(client, parts.jobs)
-            async with following(client, parts):
-                await work(build(client, parts), parts.stopping)
-        finally:
-            keeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await keeping
-            await slot.release()
+    slot = Slot(parts.settings.require_database_url(), parts.settings.node, "runs")
+    identity = await slot.take()
+    client = await connect(parts.settings, identity)
+    keeping = asyncio.create_task(slot.keep(parts.stopping.set))
+    try:
+        await slot.wait_for_twins()
+        await reap(client, parts.jobs)
+        async with following(client, parts):
+            await work(build(client, parts), parts.stopping)
+    finally:
+        keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
+        await slot.release()
 
 
 def build(client: Client, parts: Parts) -> Worker:

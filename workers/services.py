@@ -9,34 +9,34 @@ from activities.services import Resume, ServiceKeeper
 from windlass.core.services import CHANGED_CHANNEL
 from windlass.core.settings import Settings
 from windlass.core.wanted import Wanted
-from workers.parts import opened, sockets
+from workers.parts import Parts, sockets
 from workers.slots import Slot
 
 
-async def serve(settings: Settings) -> None:
+async def serve(parts: Parts) -> None:
     """Serve the role until told to stop; the hosts stay up for the next worker to adopt."""
-    async with opened(settings, "services") as parts:
-        slot = Slot(settings.require_database_url(), settings.node, "services")
-        await slot.take()
-        folders = HostFolders(
-            sockets=sockets(settings),
-            logs=settings.home / "logs",
-            python=str(settings.host_python or sys.executable),
-            lifeline=settings.lifeline_fd,
-        )
-        wanted = Wanted(parts.database, parts.jobs, parts.notifier)
-        keeper = ServiceKeeper(wanted, LocalHosts(folders), resumer(settings), settings.node)
-        parts.listener.on(CHANGED_CHANNEL, lambda _name: keeper.look())
-        tasks = [asyncio.create_task(keeper.run()), asyncio.create_task(slot.keep(parts.stopping.set))]
-        try:
-            await parts.stopping.wait()
-        finally:
-            for task in tasks:
-                task.cancel()
-            for task in tasks:
-                with suppress(asyncio.CancelledError):
-                    await task
-            await slot.release()
+    settings = parts.settings
+    slot = Slot(settings.require_database_url(), settings.node, "services")
+    await slot.take()
+    folders = HostFolders(
+        sockets=sockets(settings),
+        logs=settings.home / "logs",
+        python=str(settings.host_python or sys.executable),
+        lifeline=settings.lifeline_fd,
+    )
+    wanted = Wanted(parts.database, parts.jobs, parts.notifier)
+    keeper = ServiceKeeper(wanted, LocalHosts(folders), resumer(settings), settings.node)
+    parts.listener.on(CHANGED_CHANNEL, lambda _name: keeper.look())
+    tasks = [asyncio.create_task(keeper.run()), asyncio.create_task(slot.keep(parts.stopping.set))]
+    try:
+        await parts.stopping.wait()
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        await slot.release()
 
 
 def resumer(settings: Settings) -> Resume:

@@ -8,10 +8,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-import asyncpg
 import structlog
 
-from windlass.core.database import dial
+from windlass.core.database import BROKEN, dial
 
 BEAT_S = 2.0
 RETAKE_S = 5.0
@@ -59,7 +58,7 @@ class Slot:
             await asyncio.sleep(BEAT_S)
             try:
                 await self._renew()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except BROKEN:
                 try:
                     await self._retake()
                 except SlotLost:
@@ -68,7 +67,7 @@ class Slot:
 
     async def release(self) -> None:
         """Give the slot back."""
-        with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with suppress(*BROKEN):
             await self._connection.execute("delete from worker where slot = $1", self.name)
             await self._connection.close(timeout=1)
 
@@ -83,7 +82,7 @@ class Slot:
         held = 0
         while True:
             self._connection.terminate()  # a database that was only slow still holds the lock for it
-            with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with suppress(*BROKEN):
                 self._connection = await dial(self._url, name=f"slot {self._role}", timeout_s=RETAKE_S)
                 if await self._lock(self.name):
                     log.info("slot taken again", slot=self.name)

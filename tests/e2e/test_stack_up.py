@@ -19,7 +19,7 @@ from tests.stacks import ROOT, Stack, database_url, password, signs_in, stack_in
 from windlass.core.database import dial
 from windlass.core.supervision import ChildState, identify
 
-NAMES = ["postgres", "temporal", "standin", "gateway", "worker-runs", "worker-desktops", "worker-services"]
+NAMES = ["postgres", "temporal", "standin", "gateway", "worker-runs", "worker-machine"]
 
 pytestmark = pytest.mark.timeout(180)
 

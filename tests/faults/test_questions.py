@@ -87,7 +87,7 @@ async def test_an_answer_is_taken_while_the_service_and_its_worker_are_down(
     question = await asked(client, run.id)
 
     hosts = await stack.hosts()
-    await stack.kill("worker-services", "host")
+    await stack.kill("worker-machine", "host")
     taken = await answered(client, question)
 
     assert taken.state == "answered"

@@ -12,7 +12,7 @@ import pytest
 from stack.temporal import Server
 from tests.architecture.sources import ROOT
 from tests.parts import short_folder, stop
-from tests.workflows.engines import Engine, Meeting, running_engine, settings_of
+from tests.workflows.engines import Engine, Meeting, running_engine, settings_of, until
 from windlass.contracts.runs import RunStatus
 from windlass.core.runs import Run
 from windlass.core.settings import Settings
@@ -29,10 +29,10 @@ async def engine(database_url: str, temporal: Server) -> AsyncGenerator[Engine]:
 
 
 @asynccontextmanager
-async def worker(settings: Settings) -> AsyncGenerator[Process]:
-    """A runs worker, ended afterwards."""
+async def worker(settings: Settings, *roles: str) -> AsyncGenerator[Process]:
+    """A worker of these roles, of runs alone without any; ended afterwards."""
     named = {name: str(value) for name, value, is_default in given(settings) if not is_default}
-    command = (sys.executable, "-m", "workers", "runs")
+    command = (sys.executable, "-m", "workers", *(roles or ["runs"]))
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env={**os.environ, **named})
     try:
         yield process
@@ -76,3 +76,20 @@ async def test_a_run_goes_on_when_its_worker_is_replaced(engine: Engine, meeting
 
     assert over.status is RunStatus.FINISHED
     assert [meeting.count(f"step-{n}") for n in range(4)] == [1, 1, 1, 1]
+
+
+async def test_a_process_of_several_roles_ends_all_of_them_when_it_is_told_to(engine: Engine):
+    async def roles() -> set[str]:
+        query = "select role from worker where node = $1 and role <> 'services'"
+        async with engine.database.open() as connection:
+            return {row["role"] for row in await connection.fetch(query, engine.settings.node)}
+
+    async def are_there() -> bool:
+        return await roles() == {"runs", "desktops"}
+
+    async with worker(engine.settings, "runs", "desktops") as process:
+        await until(are_there)
+        process.terminate()
+
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+    assert await roles() == set()

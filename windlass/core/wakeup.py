@@ -6,11 +6,10 @@ from contextlib import suppress
 from typing import Any, Protocol
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from windlass.contracts.ids import TenantId
-from windlass.core.database import APP_ROLE, dial
+from windlass.core.database import APP_ROLE, OUTAGES, dial
 
 CHANNEL = "event"  # items `{stream}:{seq}`, `{stream}~` (text on its way) and `{tenant or *}@{state topic}`, by commas
 RUNS, DESKTOPS = "runs", "desktops"  # state topics
@@ -19,7 +18,6 @@ _IDLE_S, _LOADED_S = 0.002, 0.010  # the window after a sending: how long the ne
 _LOADED_ITEMS = 4  # more than this in one window is load
 _MAX_ITEMS, _MAX_BYTES = 150, 7_900  # PostgreSQL refuses 8,000 bytes
 _MAX_PENDING = 20_000  # while the database is away: the poll finds the rest
-_GONE = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -91,7 +89,7 @@ class Notifier:
             with suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
-        with suppress(*_GONE):
+        with suppress(*OUTAGES):
             async with asyncio.timeout(1):
                 while self._connection is not None and (self._pending or self._messages):
                     await self._send()
@@ -157,7 +155,7 @@ class Notifier:
                 await self._notify(CHANNEL, ",".join(f"{key}:{seq}" if seq else key for key, seq in batch.items()))
             for channel, text in messages:
                 await self._notify(channel, text)
-        except _GONE:
+        except OUTAGES:
             self._pending = batch | self._pending
             self._messages = messages + self._messages
             self._some.set()
