@@ -1,7 +1,8 @@
 """`make bench`: what a run costs beside raw Temporal on the same server, in the same minutes.
 
 Each figure is min / median / max over the repetitions. Ratios bind; absolute times depend on the machine.
-`python -m tests.bench [--quick] [NAME …]` measures all, or only the named figures.
+`python -m tests.bench [--quick] [NAME …]` measures all, or only the named figures, whose place in the kept results is
+renewed; each says the commit it was measured on.
 """
 
 import argparse
@@ -38,14 +39,15 @@ FIGURES: dict[str, Callable[[Bench], Awaitable[dict[str, Any]]]] = {
 
 
 async def main(names: list[str], *, is_quick: bool) -> list[str]:
-    """Measure and print, and keep a whole run; answers the promises that do not hold."""
-    results: dict[str, Any] = {"machine": platform.platform(), "quick": is_quick}
-    is_whole = not (names or is_quick)
+    """Measure, print and keep; answers the promises that do not hold."""
+    results: dict[str, Any] = json.loads(RESULTS.read_text()) if names and RESULTS.exists() else {}
+    results["machine"] = platform.platform()
+    commit = await _commit()
 
     def keep(name: str, result: dict[str, Any]) -> None:
-        """Show a figure at once, and keep what a whole run has so far: it is long, and may end early."""
-        results[name] = _say(name, result)
-        if is_whole:
+        """Show a figure and keep it at once: the whole is long, and may end early."""
+        results[name] = _say(name, result | {"commit": commit})
+        if not is_quick:
             RESULTS.parent.mkdir(exist_ok=True)
             RESULTS.write_text(json.dumps(results, indent=1) + "\n")
             PAGE.write_text(report.page(results))
@@ -68,6 +70,14 @@ async def main(names: list[str], *, is_quick: bool) -> list[str]:
         with short_folder() as home:
             keep("stream", _stream(await bench_stream.bench(home, Size())))
     return report.broken(results)
+
+
+async def _commit() -> str:
+    """What is measured, with a `+` when files differ from it."""
+    git = ("git", "describe", "--always", "--exclude=*", "--dirty=+")
+    process = await asyncio.create_subprocess_exec(*git, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+    said, _ = await process.communicate()
+    return said.decode().strip()
 
 
 def _stream(figures: bench_stream.Figures) -> dict[str, Any]:
