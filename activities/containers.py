@@ -133,6 +133,31 @@ class Scripts(Protocol):
         ...
 
 
+class ScreenAway(Exception):
+    """The screen does not answer as it should; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A screen at one moment: four bytes a pixel, blue, green, red and one that says nothing; row by row."""
+
+    width: int
+    height: int
+    pixels: bytes
+
+
+class Screens(Protocol):
+    """The screens of desktops, seen from outside: nothing in the desktop takes part."""
+
+    async def look(self, desktop_id: str, generation: int, password: str) -> Frame:
+        """The screen as it is now, with its pointer. Raises ScreenAway, EngineAway."""
+        ...
+
+    async def picture(self, frame: Frame) -> bytes:
+        """The frame as WebP."""
+        ...
+
+
 class Locks:
     """One lock a desktop: in one process nobody makes what another one removes."""
 

@@ -32,6 +32,7 @@ from api.routes import (
     questions,
     runs,
     schedules,
+    screens,
     services,
     stream,
     tasks,
@@ -57,6 +58,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     tasks.router,
     schedules.router,
     desktops.router,
+    screens.router,
     stream.router,
 )
 

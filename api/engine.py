@@ -8,6 +8,7 @@ from temporalio.client import Client
 
 from api.desktops import Heralds
 from api.orchestrator import Links, Orchestrator
+from api.screens import Cameras
 from windlass.core.agents import Agents
 from windlass.core.artifacts import Artifacts
 from windlass.core.database import Database
@@ -23,6 +24,7 @@ from windlass.core.outbox import Outbox
 from windlass.core.questions import Questions
 from windlass.core.runs import Runs
 from windlass.core.schedules import Schedules
+from windlass.core.screenshots import Screenshots
 from windlass.core.services import Services
 from windlass.core.settings import Settings
 from windlass.core.states import States
@@ -41,6 +43,7 @@ class Engine:
     statistics: Statistics
     agents: Agents
     artifacts: Artifacts
+    cameras: Cameras
     desktops: Desktops
     events: Events
     hub: Hub
@@ -54,6 +57,7 @@ class Engine:
     tasks: Tasks
     history: History
     schedules: Schedules
+    screenshots: Screenshots
     firings: Firings
 
 
@@ -83,11 +87,14 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         runs = Runs(database, notifier, agents, orchestrator, hosts)
         tasks, history = Tasks(database, agents, runs), History(database)
         schedules = Schedules(database, notifier, tasks)
+        desktops = Desktops(database, notifier, heralds, settings.desktops_per_person)
+        screenshots = Screenshots(database, notifier)
         yield Engine(
             statistics=Statistics(database),
             agents=agents,
             artifacts=artifacts,
-            desktops=Desktops(database, notifier, heralds, settings.desktops_per_person),
+            cameras=Cameras(temporal, desktops, screenshots),
+            desktops=desktops,
             events=Events(database, notifier),
             hub=hub,
             links=links,
@@ -100,6 +107,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             tasks=tasks,
             history=history,
             schedules=schedules,
+            screenshots=screenshots,
             firings=Firings(database, notifier, schedules, history),
         )
 

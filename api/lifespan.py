@@ -14,6 +14,7 @@ from windlass.core.allowances import Allowances
 from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.events import keep_partitions
 from windlass.core.health import database_part
+from windlass.core.housekeeping import Housekeeping
 from windlass.core.idempotency import Idempotency
 from windlass.core.identity import Authentication, Keys, Lifetimes, Members, Passwords, Sessions, SignIn, Tokens
 from windlass.core.identity.expiry import sweep_for_ever
@@ -53,6 +54,8 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
         engine = await stack.enter_async_context(open_engine(settings, database, jobs))
         await stack.enter_async_context(background(sweep_for_ever(database)))
         await stack.enter_async_context(background(sweep_store_for_ever(engine.objects)))
+        housekeeping = Housekeeping(jobs, engine.objects, settings.screenshot_days)
+        await stack.enter_async_context(background(housekeeping.run(lambda: datetime.now(UTC))))
         await stack.enter_async_context(background(keep_partitions(jobs, lambda: datetime.now(UTC).date())))
         authentication = Authentication(database, tokens, secret)
         health = [

@@ -4,20 +4,25 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
-from activities.containers import Containers, Locks, Scripts
-from activities.desktops import DesktopActivities
+from activities.adapters.engine import DockerEngine
+from activities.adapters.screens import DockerScreens
+from activities.containers import Containers, Locks, Screens, Scripts
+from activities.desktops import DesktopActivities, password
 from activities.machines import MachineKeeper, Tell
+from activities.screens import ScreenActivities
 from activities.scripts import DesktopTasks
 from windlass.contracts import queues
 from windlass.contracts.agents import DESKTOP
 from windlass.contracts.desktops import Ended
 from windlass.contracts.ids import workflow_id
 from windlass.core.machines import Known, Machine, Machines
+from windlass.core.screenshots import Screenshots
 from workers.driving import run_activities
 from workers.parts import Parts
 from workers.reaper import DESKTOPS_AT_WORK, reap
@@ -44,26 +49,30 @@ async def serve(parts: Parts, identity: str, bench: Bench) -> None:
     await reap(client, parts.jobs, DESKTOPS_AT_WORK)
     keeper = MachineKeeper(bench.machine, bench.machines, bench.containers, bench.locks, teller(client))
     keeping = asyncio.create_task(keeper.run())
+    engine = DockerEngine(parts.settings.docker_socket)
     try:
-        async with build(client, parts, bench):
+        async with build(client, parts, bench, DockerScreens(engine)):
             await keeping
     finally:
+        await engine.close()
         keeping.cancel()
         with suppress(asyncio.CancelledError):
             await keeping
 
 
-def build(client: Client, parts: Parts, bench: Bench) -> Worker:
+def build(client: Client, parts: Parts, bench: Bench, eyes: Screens) -> Worker:
     """The Temporal worker of one machine's engine."""
     secret = parts.settings.require_secret_key()
     activities = DesktopActivities(bench.machines, bench.containers, bench.locks, secret)
+    screenshots = Screenshots(parts.database, parts.notifier)
+    screens = ScreenActivities(eyes, screenshots, parts.objects, partial(password, secret))
     tasks = run_activities(parts, {DESKTOP: DesktopTasks(bench.scripts)})
     return Worker(
         client,
         task_queue=queues.desktops(bench.machine.node, bench.machine.boot),
         activities=[
             *(activities.bring_up, activities.shut_down, activities.freeze, activities.remove),
-            *(tasks.drive, tasks.stop),
+            *(tasks.drive, tasks.stop, screens.take),
         ],
         max_concurrent_activities=AT_ONCE + 2 * bench.machine.places,
         max_heartbeat_throttle_interval=timedelta(seconds=1),

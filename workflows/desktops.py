@@ -1,6 +1,8 @@
 """The life of one desktop: as its owner wishes it, whatever crashes in between."""
 
+import asyncio
 import contextlib
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio import workflow
@@ -25,8 +27,10 @@ with workflow.unsafe.imports_passed_through():
         Wish,
     )
     from windlass.contracts.ids import workflow_id
+    from windlass.contracts.screens import COOLDOWN_S, SCREENSHOT_UPDATE, TAKE, ScreenshotWish, TakeInput, Taken
 
 ROUNDS = 200
+ON = (DesktopStatus.IDLE, DesktopStatus.BUSY)
 STEADY = (DesktopStatus.IDLE, DesktopStatus.BUSY, DesktopStatus.PAUSED)
 
 
@@ -44,6 +48,9 @@ class DesktopWorkflow:
         self._woken = True
         self._ended = Ended()
         self._is_found = False
+        self._camera = asyncio.Lock()
+        self._taken = request.taken
+        self._cool_at = workflow.now() + timedelta(seconds=COOLDOWN_S - request.taken_s)
 
     @workflow.run
     async def run(self, request: DesktopInput) -> None:
@@ -51,16 +58,17 @@ class DesktopWorkflow:
         for _ in range(ROUNDS):
             self._woken = False
             orders = await self._look()
-            if not orders.is_left:
-                return
-            await self._answer(orders)
+            if orders.is_left:
+                await self._answer(orders)
             if orders.wish is Wish.GONE:
+                await workflow.wait_condition(workflow.all_handlers_finished)
                 return
             await self._rest(await self._look())
             if workflow.info().is_continue_as_new_suggested():
                 break
         await workflow.wait_condition(workflow.all_handlers_finished)
-        workflow.continue_as_new(request)
+        taken_s = (workflow.now() - self._cool_at).total_seconds() + COOLDOWN_S
+        workflow.continue_as_new(replace(request, taken=self._taken, taken_s=taken_s))
 
     @workflow.signal(name=words.CHANGED_SIGNAL)
     def changed(self) -> None:
@@ -78,6 +86,36 @@ class DesktopWorkflow:
         """It runs after all: its machine was silent and is back."""
         self._is_found = True
         self._woken = True
+
+    @workflow.update(name=SCREENSHOT_UPDATE)
+    async def screenshot(self, wish: ScreenshotWish) -> Taken:
+        """Have the screen kept, unless that was done a moment ago; answers which picture shows it."""
+        async with self._camera:
+            if self._taken is None or wish.is_fresh or workflow.now() >= self._cool_at:
+                taken = await self._take()
+                if not taken.id:
+                    return taken
+                self._taken, self._cool_at = taken, workflow.now() + timedelta(seconds=COOLDOWN_S)
+            self._woken = self._woken or workflow.info().is_continue_as_new_suggested()
+            return self._taken
+
+    async def _take(self) -> Taken:
+        orders = await self._look()
+        if orders.status not in ON or not orders.queue:
+            return Taken(reason=f"it is {orders.status}")
+        try:
+            return await workflow.execute_activity(
+                TAKE,
+                TakeInput(self._desktop.tenant_id, self._desktop.desktop_id, orders.generation),
+                result_type=Taken,
+                task_queue=orders.queue,
+                summary="look at the screen",
+                start_to_close_timeout=policies.SCREEN,
+                schedule_to_start_timeout=policies.SCREEN_WAIT,
+                retry_policy=policies.SCREEN_RETRY,
+            )
+        except ActivityError as error:
+            return Taken(reason=f"its screen could not be looked at: {error.cause or error}"[:500])
 
     async def _answer(self, orders: Orders) -> None:
         """Bring about a new wish; without one, follow what became of the container."""

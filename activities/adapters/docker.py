@@ -142,7 +142,7 @@ class DockerDesktops:
                     container = await self._require(name)
                     if not container["State"]["Running"]:
                         raise NotMade(f"its screen did not come up: {await self._last_words(name)}")
-                    address = _address(container)
+                    address = address_of(container)
                     if address and await rfb.answers(address, SCREEN_PORT):
                         break
                     await asyncio.sleep(0.03)
@@ -284,11 +284,20 @@ def container(image: str, blueprint: Blueprint) -> dict[str, Any]:
 
 def _is_usable(container: dict[str, Any], generation: int) -> bool:
     """Whether this is the wanted container and can still run: one that ended is made anew."""
-    is_wanted = container["Config"]["Labels"].get(f"{LABEL}.generation") == str(generation)
-    return is_wanted and container["State"]["Status"] in ("created", "running", "paused")
+    return _is_of(container, generation) and container["State"]["Status"] in ("created", "running", "paused")
 
 
-def _address(container: dict[str, Any]) -> str:
+def _is_of(container: dict[str, Any], generation: int) -> bool:
+    return container["Config"]["Labels"].get(f"{LABEL}.generation") == str(generation)
+
+
+def is_running(container: dict[str, Any], generation: int) -> bool:
+    """Whether this is the wanted container, and it runs and is not paused."""
+    return _is_of(container, generation) and container["State"]["Status"] == "running"
+
+
+def address_of(container: dict[str, Any]) -> str:
+    """Its address in the desktop's own network; empty while it has none."""
     networks = container["NetworkSettings"]["Networks"].values()
     return next((each["IPAddress"] for each in networks if each["IPAddress"]), "")
 

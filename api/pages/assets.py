@@ -7,7 +7,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "static"
 STYLES = ("tokens.css", "frame.css", "components.css", "waterfall.css", "log.css", "schedules.css", "pages.css")
-MODULES = ("live.js", "swap.js", "log.js", "keys.js", "clocks.js", "forms.js", "preview.js")
+MODULES = ("live.js", "swap.js", "log.js", "keys.js", "clocks.js", "forms.js", "preview.js", "screens.js")
 SCRIPTS = ("app.js", *MODULES)
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 

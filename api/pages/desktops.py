@@ -14,10 +14,12 @@ from api.pages.rendering import field, go, page, read_form, viewer
 from api.pages.shell import Place
 from api.routes.desktops import DesktopReader, DesktopWriter
 from windlass.contracts.desktops import STANDARD, TEMPLATES, DesktopStatus
+from windlass.contracts.events import EventKind
 from windlass.core.callers import Caller
 from windlass.core.desktops import Desktop, NewDesktop
 from windlass.core.errors import Conflict, Invalid, NotFound, Unavailable
 from windlass.core.permissions import Permission
+from windlass.core.screenshots import Screenshot
 from windlass.core.wakeup import DESKTOPS
 
 router = APIRouter(include_in_schema=False)
@@ -45,6 +47,8 @@ class Tile:
     detail: str
     deeds: tuple[tuple[str, str, str], ...]
     is_mine: bool
+    shot: Screenshot | None
+    shot_age: str
 
 
 @router.get("/desktops")
@@ -74,9 +78,10 @@ async def show(
 
 async def tiles(request: Request, caller: Caller, engine: Engine) -> dict[str, Any]:
     """The values of the part of the page that changes by itself."""
-    seen = viewer(request)
+    seen, found = viewer(request), await engine.desktops.catalogue(caller)
+    shots = await engine.screenshots.newest(caller.tenant_id, [desktop.id for desktop in found])
     return {
-        "tiles": [tile(desktop, caller, seen) for desktop in await engine.desktops.catalogue(caller)],
+        "tiles": [tile(desktop, caller, seen, shots.get(desktop.id)) for desktop in found],
         "may_write": caller.may(Permission.DESKTOPS_WRITE),
     }
 
@@ -112,9 +117,10 @@ async def show_one(
 async def parts(request: Request, caller: Caller, engine: Engine, found: Desktop) -> dict[str, Any]:
     """The values of the part of the page that changes by itself."""
     seen = viewer(request)
-    events = await engine.events.read(caller.tenant_id, found.id, limit=500)
+    events = await engine.events.read(caller.tenant_id, found.id, limit=500, kinds=[EventKind.STATUS])
+    shot = await engine.screenshots.latest(caller.tenant_id, found.id)
     return {
-        "tile": tile(found, caller, seen),
+        "tile": tile(found, caller, seen, shot),
         "desktop": found,
         "events": list(reversed(events))[:SHOWN_EVENTS],
         "seen": seen,
@@ -160,7 +166,7 @@ def shape_of(status: str) -> str:
     return SHAPES.get(DesktopStatus(status), status) if status in set(DesktopStatus) else "finished"
 
 
-def tile(found: Desktop, caller: Caller, seen: Viewer) -> Tile:
+def tile(found: Desktop, caller: Caller, seen: Viewer, shot: Screenshot | None) -> Tile:
     """What a desktop's tile says."""
     mine = found.owner == caller.person_id and caller.may(Permission.DESKTOPS_WRITE)
     until = f"Shut down at {seen.when(found.expires_at)}, files are kept" if found.expires_at else ""
@@ -175,4 +181,5 @@ def tile(found: Desktop, caller: Caller, seen: Viewer) -> Tile:
     sentence, detail = sentences[found.status]
     said = found.reason[:1].upper() + found.reason[1:]
     deeds = DEEDS[found.status] if mine else ()
-    return Tile(found, shape_of(found.status), said or sentence, detail, deeds, mine)
+    age = seen.age(shot.last_at) if shot else ""
+    return Tile(found, shape_of(found.status), said or sentence, detail, deeds, mine, shot, age)

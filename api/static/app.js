@@ -5,6 +5,7 @@ import { start as keys } from "./keys.js";
 import { start as live } from "./live.js";
 import { start as log } from "./log.js";
 import { start as preview } from "./preview.js";
+import { start as screens } from "./screens.js";
 import { start as swap, prepare } from "./swap.js";
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -16,4 +17,5 @@ forms();
 log();
 live();
 preview();
+screens();
 keys();

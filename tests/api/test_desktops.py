@@ -1,12 +1,14 @@
 """Desktops over HTTP: what is asked, what is answered, and what may not be."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from tests.api.machines import on_paper
 from tests.api.people import Gateway, Organisation, Person
-from windlass.contracts.ids import new_id
+from windlass.contracts.ids import TenantId, new_id
+from windlass.core.screenshots import Look
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +46,14 @@ async def test_the_fourth_is_refused_with_the_limit_named(ada: Person):
     answer = await ada.http.post("/v1/desktops")
 
     assert (answer.status_code, "3 is the limit" in answer.json()["detail"]) == (409, True)
+
+
+async def test_the_pages_show_it_before_anybody_has_looked(ada: Person):
+    desktop = await made(ada, name="research")
+
+    for page in ("/desktops", f"/desktops/{desktop['id']}"):
+        answer = await ada.http.get(page)
+        assert (answer.status_code, "1280" in answer.text) == (200, True)
 
 
 async def test_the_same_key_makes_one(ada: Person):
@@ -96,3 +106,38 @@ async def test_readiness_says_that_no_machine_has_a_hole_in_its_wall(gateway: Ga
     assert well == ("pass", "Docker 1")
     assert open_wall == ("warn", "paper: Docker 1, no firewall (not root)")
     assert missing == ("warn", "paper: no container engine: …")
+
+
+async def test_a_desktop_nobody_has_looked_at_has_no_screenshot(ada: Person):
+    desktop = await made(ada)
+
+    plain = await ada.http.get(f"/v1/desktops/{desktop['id']}/screenshot")
+    fresh = await ada.http.get(f"/v1/desktops/{desktop['id']}/screenshot?fresh=true")
+
+    assert (plain.status_code, "Start it" in plain.json()["detail"]) == (409, True)
+    assert (fresh.status_code, "a task of your own" in fresh.json()["detail"]) == (409, True)
+
+
+async def test_the_last_screenshot_is_answered_with_its_age_and_served_to_whoever_may_see_the_desktop(
+    gateway: Gateway, acme: Organisation
+):
+    desktop = await made(acme.builder)
+    engine, tenant_id, desktop_id = gateway.state["engine"], TenantId(acme.id), UUID(desktop["id"])
+    begun = await engine.screenshots.begin(tenant_id, desktop_id, Look("a" * 64, 1280, 800))
+    assert begun is not None
+    await engine.objects.put(begun.key, b"RIFF")
+    await engine.screenshots.finish(tenant_id, desktop_id, begun.id, 4)
+
+    answer = (await acme.builder.http.get(f"/v1/desktops/{desktop['id']}/screenshot")).json()
+    path = answer["url"].removeprefix(gateway.state["settings"].url)
+    found, denied = await acme.builder.http.get(path), await acme.operator.http.get(path)
+
+    pages = [(await acme.builder.http.get(page)).text for page in ("/desktops", f"/desktops/{desktop['id']}")]
+
+    assert all(f'src="{path}"' in page and "ago</span>" in page for page in pages)
+    assert answer.keys() == {"url", "taken_at", "age_s", "width", "height"}
+    assert answer["age_s"] < 60
+    assert (found.content, found.headers["content-type"]) == (b"RIFF", "image/webp")
+    assert denied.status_code == 404
+    await acme.builder.http.delete(f"/v1/desktops/{desktop['id']}")
+    assert (await acme.builder.http.get(path)).status_code == 404

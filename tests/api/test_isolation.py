@@ -79,6 +79,7 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
         "session_id": sessions[0]["id"],
         "tenant_id": str(umbrella.id),
         "desktop_id": (await created(umbrella.owner, "/v1/desktops", {}))["id"],
+        "screenshot_id": str(new_id()),
         "deed": "start",
         "seq": "1",
     }
@@ -122,7 +123,7 @@ async def test_a_thing_of_another_tenant_answers_like_one_that_does_not_exist(
 async def test_another_members_run_is_not_found_without_read_all(acme: Organisation, route: Declared):
     """A2."""
     run = await created(acme.builder, "/v1/runs", {"agent": "claude", "inputs": {"prompt": "hi"}})
-    mine = {"run_id": run["id"], "question_id": str(new_id()), "seq": "1"}
+    mine = {"run_id": run["id"], "desktop_id": str(new_id()), "question_id": str(new_id()), "seq": "1"}
     unknown = {**mine, "run_id": str(new_id())}
 
     theirs, nothing = await ask(acme.operator, route, mine), await ask(acme.operator, route, unknown)

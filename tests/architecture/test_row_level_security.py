@@ -17,6 +17,7 @@ OPEN = {
     "installation",
     "worker",
     "desktop_machine",
+    "housekeeping",
 }  # the installation's own, without people or tenants
 ROLE = "windlass_app"
 

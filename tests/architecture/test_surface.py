@@ -12,7 +12,8 @@ import windlass.client
 import windlass.forms
 from activities.desktops import DesktopActivities, DesktopRecords
 from activities.runs import STOP_CHANNEL, RunActivities
-from windlass.contracts import desktops, events, firings, questions, queues, runs
+from activities.screens import ScreenActivities
+from windlass.contracts import desktops, events, firings, questions, queues, runs, screens
 from windlass.contracts.ids import workflow_id
 from windlass.core.permissions import Permission, Role
 from windlass.tracer import Tracer
@@ -57,12 +58,12 @@ def test_the_workflow_of_desktops_and_its_messages():
 
     assert defined.name == "DesktopWorkflow"
     assert set(defined.signals) == {"changed", "ended", "found"}
-    assert set(defined.queries) | set(defined.updates) == set()
+    assert (set(defined.queries), set(defined.updates)) == (set(), {"screenshot"})
 
 
 def test_the_activities_of_desktops():
     definitions: Any = activity._Definition  # pyright: ignore[reportPrivateUsage]
-    kinds = (DesktopRecords, DesktopActivities)
+    kinds = (DesktopRecords, DesktopActivities, ScreenActivities)
     methods = [method for kind in kinds for _, method in inspect.getmembers(kind, inspect.isfunction)]
 
     names = {found.name for method in methods if (found := definitions.from_callable(method))}
@@ -71,6 +72,7 @@ def test_the_activities_of_desktops():
         *("look_at_desktop", "place_desktop", "record_desktop"),
         *("claim_desktop", "release_desktop"),
         *("bring_up_desktop", "shut_down_desktop", "freeze_desktop", "remove_desktop"),
+        "take_screenshot",
     }
 
 
@@ -109,7 +111,7 @@ def _has_default(each: Field[Any]) -> bool:
         (firings.FiringInput, "tenant_id schedule_id firing_id?"),
         (firings.DecideInput, "tenant_id schedule_id scheduled_at? firing_id?"),
         (firings.FiringOutcome, "decision reason? run? stop?"),
-        (desktops.DesktopInput, "tenant_id desktop_id name?"),
+        (desktops.DesktopInput, "tenant_id desktop_id name? taken? taken_s?"),
         (desktops.DesktopRef, "tenant_id desktop_id"),
         (desktops.PlaceInput, "tenant_id desktop_id template?"),
         (desktops.Placed, "queue? generation? reason?"),
@@ -121,6 +123,9 @@ def _has_default(each: Field[Any]) -> bool:
         (desktops.BringUpInput, "tenant_id desktop_id generation template owner?"),
         (desktops.BroughtUp, "container? address? image? reason?"),
         (desktops.Ended, "generation? reason?"),
+        (screens.ScreenshotWish, "is_fresh?"),
+        (screens.TakeInput, "tenant_id desktop_id generation"),
+        (screens.Taken, "id? reason?"),
         (desktops.Recorded, "tenant_id desktop_id status reason? heard? container? address? image? gone?"),
     ],
 )
@@ -182,7 +187,7 @@ def test_forms():
 
 def test_the_client():
     pinned = """Agent ApiError AsyncClient Client CredentialStore Credentials Desktop Event FieldProblem Firing Grant
-        Key Me Member Page Person Plan Preview Question Result Run Schedule Service Task TaskRuns Tenant
+        Key Me Member Page Person Plan Preview Question Result Run Schedule Screenshot Service Task TaskRuns Tenant
         Unreachable"""
 
     assert set(windlass.client.__all__) == set(pinned.split())

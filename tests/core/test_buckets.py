@@ -200,3 +200,14 @@ async def test_an_upload_whose_process_died_is_swept(store: Store):
 async def test_an_object_that_is_not_there_is_not_found_and_no_outage(shelf: Shelf):
     with pytest.raises(NotFound, match="tenant/key"):
         await shelf.objects.get("tenant/key")
+
+
+async def test_a_link_to_a_picture_shows_it(store: Store):
+    async with objects_at(store.bucket()) as objects:
+        await objects.put("linked/picture", b"RIFF")
+        url = await objects.link("linked/picture", HOUR, "now.webp", shown_as="image/webp")
+
+    assert url is not None
+    answer = await answer_to(url)
+    shown = (answer.headers["content-type"], answer.headers["content-disposition"])
+    assert shown == ("image/webp", "inline; filename*=UTF-8''now.webp")

@@ -205,3 +205,15 @@ async def test_an_s3_url_means_a_bucket():
     assert described(known) == "s3://bucket/some/prefix at http://127.0.0.1:9"
     assert not isinstance(objects, LocalObjects)
     await objects.close()
+
+
+async def test_what_is_deleted_is_gone_and_what_is_not_there_is_passed_over(shelf: Shelf):
+    await shelf.objects.put("tenant/one", b"1")
+    await shelf.objects.put("tenant/two", b"2")
+
+    await shelf.objects.delete([])
+    await shelf.objects.delete(["tenant/one", "tenant/never"])
+    with pytest.raises(NotFound):
+        await shelf.objects.delete(["../outside"])
+
+    assert shelf.names() == ["tenant/two"]

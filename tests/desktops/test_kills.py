@@ -14,6 +14,7 @@ from tests.workflows.engines import until
 from windlass.contracts.desktops import DesktopStatus
 from windlass.contracts.events import EventKind
 from windlass.contracts.runs import RunStatus
+from windlass.core.errors import Unavailable
 from windlass.core.runs import StartRun
 from windlass.core.settings import Settings
 
@@ -140,4 +141,28 @@ async def test_a_script_outlives_its_worker_and_is_run_once(killed: Desk, worker
     assert (await killed.gateway.runs.get(caller, run.id)).status is RunStatus.FINISHED
     assert [event.payload["text"] for event in found] == [f"line {n}" for n in range(1, 21)]
     assert (await killed.shell(desktop.id, "cat ~/begun")).out == b"begun\n"
+    await killed.gateway.desktops.remove(caller, desktop.id)
+
+
+async def test_a_worker_killed_while_it_looks_at_a_screen_leaves_no_half_picture(killed: Desk, worker: Apart):
+    caller = killed.somebody()
+    desktop = await killed.made(caller)
+
+    for delay_s in (0.0, 0.03, 0.06):
+        looking = asyncio.create_task(killed.gateway.cameras.picture(caller, desktop.id))
+        await asyncio.sleep(delay_s)
+        await worker.kill()
+        await worker.start()
+        await asyncio.gather(looking, return_exceptions=True)
+
+    async def is_seen() -> bool:
+        try:
+            await killed.gateway.cameras.picture(caller, desktop.id)
+        except Unavailable:
+            return False
+        return True
+
+    await until(is_seen, 60)
+    found = await killed.gateway.cameras.picture(caller, desktop.id)
+    assert (await killed.gateway.objects.get(found.key)).startswith(b"RIFF")
     await killed.gateway.desktops.remove(caller, desktop.id)

@@ -1,5 +1,6 @@
 """`windlass desktop`: containers with a screen."""
 
+from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
@@ -100,6 +101,25 @@ def task(  # noqa: PLR0913, PLR0917 - one parameter is one option
     with connect(context) as client:
         run = client.desktops.give(the(client, desktop).id, script.read(), RunOptions(title=title, timeout_s=timeout))
         hand_over(client, run, watch_it=watch_it, as_json=as_json)
+
+
+@app.command()
+def screenshot(
+    context: typer.Context,
+    desktop: Which,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Save the picture there, as WebP.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """A desktop's screen, looked at once in 30 seconds."""
+    with connect(context) as client:
+        found = client.desktops.screenshot(the(client, desktop).id)
+        if output is not None:
+            output.write_bytes(client.desktops.picture(found))
+    if as_json:
+        print_json(found.to_json())
+        return
+    console.print(f"{found.width}x{found.height}, seen {found.age_s:.0f} s ago", highlight=False)
+    console.print(str(output or found.url), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -23,6 +23,7 @@ from windlass.client.records import (
     Question,
     Result,
     Run,
+    Screenshot,
     Service,
 )
 
@@ -45,6 +46,8 @@ class Call(Generic[T]):
     """The Idempotency-Key: the same call may be sent again and happens once."""
     if_match: str | None = None
     """The etag of what is to be changed."""
+    is_bytes: bool = False
+    """Whether the answer is a file, not JSON."""
 
     @property
     def is_repeatable(self) -> bool:
@@ -67,6 +70,8 @@ class Call(Generic[T]):
         """Read the answer. Raises ApiError."""
         if not response.is_success:
             raise ApiError.from_response(response)
+        if self.is_bytes:
+            return self.read(response.content)
         return self.read(response.json() if response.content else None)
 
 
@@ -304,6 +309,23 @@ def give_task(desktop_id: str, script: str, options: RunOptions) -> Call[Run]:
 def list_tasks(desktop_id: str) -> Call[Page[Run]]:
     """The newest tasks of a desktop."""
     return Call("GET", f"/v1/desktops/{segment(desktop_id)}/tasks", Page[Run].model_validate)
+
+
+def desktop_screenshot(desktop_id: str) -> Call[Screenshot]:
+    """The screen of a desktop."""
+    return Call("GET", f"/v1/desktops/{segment(desktop_id)}/screenshot", Screenshot.model_validate)
+
+
+def task_screenshots(desktop_id: str, run_id: str) -> Call[Page[Screenshot]]:
+    """The screen of a desktop in the course of a task."""
+    path = f"/v1/desktops/{segment(desktop_id)}/tasks/{segment(run_id)}/screenshots"
+    return Call("GET", path, Page[Screenshot].model_validate)
+
+
+def picture(url: str) -> Call[bytes] | None:
+    """A picture that the gateway hands out itself. None: its address is signed, and nobody's token is sent there."""
+    path = urlsplit(url).path
+    return Call("GET", path, bytes, is_bytes=True) if path.startswith("/v1/desktops/") else None
 
 
 def delete_desktop(desktop_id: str) -> Call[None]:

@@ -2,9 +2,11 @@
 
 from typing import Protocol, TypeVar
 
+import httpx
+
 from windlass.client import calls
 from windlass.client.calls import Call, RunOptions
-from windlass.client.records import Desktop, Page, Run
+from windlass.client.records import Desktop, Page, Run, Screenshot
 
 T = TypeVar("T")
 
@@ -67,6 +69,21 @@ class Desktops:
         """The newest tasks."""
         return self._client.send(calls.list_tasks(desktop_id))
 
+    def screenshot(self, desktop_id: str) -> Screenshot:
+        """The screen as it is, looked at once in 30 seconds. Raises ApiError (409) while nobody has seen it."""
+        return self._client.send(calls.desktop_screenshot(desktop_id))
+
+    def picture(self, screenshot: Screenshot) -> bytes:
+        """The picture itself, as WebP."""
+        call = calls.picture(screenshot.url)
+        if call is not None:
+            return self._client.send(call)
+        return httpx.get(screenshot.url).raise_for_status().content
+
+    def screenshots(self, desktop_id: str, run_id: str) -> Page[Screenshot]:
+        """The screen in the course of a task, the oldest first."""
+        return self._client.send(calls.task_screenshots(desktop_id, run_id))
+
     def delete(self, desktop_id: str) -> None:
         """Delete a desktop with its home."""
         self._client.send(calls.delete_desktop(desktop_id))
@@ -113,6 +130,22 @@ class AsyncDesktops:
     async def tasks(self, desktop_id: str) -> Page[Run]:
         """The newest tasks."""
         return await self._client.send(calls.list_tasks(desktop_id))
+
+    async def screenshot(self, desktop_id: str) -> Screenshot:
+        """The screen as it is, looked at once in 30 seconds. Raises ApiError (409) while nobody has seen it."""
+        return await self._client.send(calls.desktop_screenshot(desktop_id))
+
+    async def picture(self, screenshot: Screenshot) -> bytes:
+        """The picture itself, as WebP."""
+        call = calls.picture(screenshot.url)
+        if call is not None:
+            return await self._client.send(call)
+        async with httpx.AsyncClient() as elsewhere:
+            return (await elsewhere.get(screenshot.url)).raise_for_status().content
+
+    async def screenshots(self, desktop_id: str, run_id: str) -> Page[Screenshot]:
+        """The screen in the course of a task, the oldest first."""
+        return await self._client.send(calls.task_screenshots(desktop_id, run_id))
 
     async def delete(self, desktop_id: str) -> None:
         """Delete a desktop with its home."""

@@ -221,6 +221,16 @@ class Desktop(Record):
     expires_at: datetime | None = None
 
 
+class Screenshot(Record):
+    """A picture of a desktop's screen: where it is for a while, and how old it is."""
+
+    url: str
+    taken_at: datetime | None = None
+    age_s: float = 0.0
+    width: int = 0
+    height: int = 0
+
+
 class Key(Record):
     """An API key; `key`, the secret itself, is only in the answer that made it."""
 

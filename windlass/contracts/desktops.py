@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from windlass.contracts.screens import Taken
+
 
 class DesktopStatus(StrEnum):
     """Where a desktop is in its life."""
@@ -71,11 +73,16 @@ TEMPLATES = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class DesktopInput:
-    """What a desktop's workflow starts with; all else it reads from the record."""
+    """What a desktop's workflow starts with; all else it reads from the record.
+
+    One that goes on from an earlier one also gets the last screenshot, and how long ago that was.
+    """
 
     tenant_id: str
     desktop_id: str
     name: str = ""
+    taken: Taken | None = None
+    taken_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

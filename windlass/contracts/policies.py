@@ -41,6 +41,11 @@ ENGINE_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5), maximum_attempts=10
 )
 
+# Looking at a screen: whoever asked is waiting.
+SCREEN = timedelta(seconds=10)
+SCREEN_WAIT = timedelta(seconds=3)
+SCREEN_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_attempts=3)
+
 # A run whose desktop's machine does not take it has failed; one that queues is called, and asks by itself.
 DESKTOP_WAIT = timedelta(seconds=60)
 CLAIM_AGAIN_S = 120.0

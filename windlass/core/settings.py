@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     desktops_per_person: int = Field(3, alias="WINDLASS_DESKTOPS_PER_PERSON", ge=0, le=100)
     desktop_places: int = Field(20, alias="WINDLASS_DESKTOP_PLACES", ge=1, le=1000)
 
+    screenshot_link_minutes: int = Field(600, alias="WINDLASS_SCREENSHOT_LINK_MINUTES", ge=1, le=10_080)
+    screenshot_days: int = Field(30, alias="WINDLASS_SCREENSHOT_DAYS", ge=1, le=3650)
+
     standin_url: str | None = Field(None, alias="WINDLASS_STANDIN_URL")
     lifeline_fd: int | None = Field(None, alias="WINDLASS_LIFELINE_FD")
     host_python: Path | None = Field(None, alias="WINDLASS_HOST_PYTHON")

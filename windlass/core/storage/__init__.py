@@ -1,7 +1,7 @@
 """Bytes by key, in a folder or a bucket: the port, and what its twins share."""
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -61,11 +61,16 @@ class Objects(Protocol):
         """The bytes under `key` from `start` up to `stop`, piece by piece; raises NotFound before the first one."""
         ...
 
-    async def link(self, key: str, lifetime: timedelta, filename: str) -> str | None:
+    async def link(self, key: str, lifetime: timedelta, filename: str, shown_as: str | None = None) -> str | None:
         """A signed address from which anybody may download the object for a while, as a file of this name.
 
-        Made when it is asked for and never stored. None: the gateway must hand the bytes out itself.
+        `shown_as`: the media type of one that a browser shows instead. Made when it is asked for and never stored.
+        None: the gateway must hand the bytes out itself.
         """
+        ...
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects; those that are not there are passed over."""
         ...
 
     async def room(self) -> Room:

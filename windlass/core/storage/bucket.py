@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -108,6 +108,16 @@ class Bucket:
             return await self.run(lambda: getattr(self.client(), operation)(Bucket=self.name, Key=key, **arguments))
         except Missing:
             raise NotFound("object", key.removeprefix(self._place.prefix)) from None
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects at once; those that are not there are passed over. Raises StoreAway."""
+        wish = {"Objects": [{"Key": self.key(key)} for key in keys], "Quiet": True}
+        answer: dict[str, Any] = await self.run(
+            lambda: self.client().delete_objects(Bucket=self.name, Delete=wish) if keys else {}
+        )
+        for refused in answer.get("Errors", ()):
+            if refused.get("Code") not in MISSING:
+                raise StoreAway(SENTENCES.get(refused["Code"]) or f"The object store kept an object. {WAITING}")
 
     async def ensure(self) -> bool:
         """Create the bucket where it is missing; says whether it was. Raises StoreAway."""

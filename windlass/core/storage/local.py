@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from datetime import timedelta
 from errno import EDQUOT, ENOSPC
 from functools import partial
@@ -71,9 +71,14 @@ class LocalObjects:
                 left -= len(piece)
                 yield piece
 
-    async def link(self, key: str, lifetime: timedelta, filename: str) -> str | None:
+    async def link(self, key: str, lifetime: timedelta, filename: str, shown_as: str | None = None) -> str | None:
         """None: files of this machine are handed out by the gateway."""
         return None
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects; those that are not there are passed over."""
+        paths = [self._path(key) for key in keys]
+        await _aside(lambda: [path.unlink(missing_ok=True) for path in paths])
 
     async def room(self) -> Room:
         """Make sure that the folder is there and can be written to."""

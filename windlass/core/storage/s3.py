@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -16,6 +16,7 @@ from windlass.core.storage.bucket import Bucket, Clients, Exists, Patience
 from windlass.core.storage.places import Place
 from windlass.core.storage.uploads import Upload
 
+DELETED_AT_ONCE = 1000  # what S3 takes
 PART_BYTES = 8 << 20
 LONGEST_LINK = timedelta(days=7)  # what a signature may last
 PROBE = ".probe"
@@ -82,18 +83,24 @@ class S3Objects:
                 if at == begun:  # not even one piece came this time
                     raise
 
-    async def link(self, key: str, lifetime: timedelta, filename: str) -> str | None:
+    async def link(self, key: str, lifetime: timedelta, filename: str, shown_as: str | None = None) -> str | None:
         """An address signed for the public endpoint; it lasts a week at most."""
+        way = "inline" if shown_as else "attachment"
         wish = {
             "Bucket": self._signer.name,
             "Key": self._signer.key(key),
-            "ResponseContentDisposition": f"attachment; filename*=UTF-8''{quote(filename, safe='')}",
-            "ResponseContentType": "application/octet-stream",
+            "ResponseContentDisposition": f"{way}; filename*=UTF-8''{quote(filename, safe='')}",
+            "ResponseContentType": shown_as or "application/octet-stream",
         }
         seconds = int(min(lifetime, LONGEST_LINK).total_seconds())
         return await self._signer.run(
             lambda: self._signer.client().generate_presigned_url("get_object", Params=wish, ExpiresIn=seconds)
         )
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects; those that are not there are passed over."""
+        for first in range(0, len(keys), DELETED_AT_ONCE):
+            await self._bucket.delete(keys[first : first + DELETED_AT_ONCE])
 
     async def room(self) -> Room:
         """Write a small object, unless that went well a moment ago; whoever asks meanwhile waits for the same."""

@@ -1,0 +1,52 @@
+"""Screens of Docker's desktops: found by the engine, looked at over the desktop's own network."""
+
+import asyncio
+from io import BytesIO
+
+from PIL import Image
+
+from activities.adapters import rfb
+from activities.adapters.docker import SCREEN_PORT, address_of, container_name, is_running
+from activities.adapters.engine import DockerEngine, EngineRefused
+from activities.containers import Frame, ScreenAway
+
+PATIENCE_S = 5.0
+QUALITY, EFFORT = 60, 2  # 44 kB and 25 ms for 1280 by 800
+
+
+class DockerScreens:
+    """The screens of every desktop of one engine."""
+
+    def __init__(self, engine: DockerEngine) -> None:
+        self._engine = engine
+
+    async def look(self, desktop_id: str, generation: int, password: str) -> Frame:
+        """The screen as it is now, with its pointer. Raises ScreenAway, EngineAway."""
+        address = await self._address(desktop_id, generation)
+        try:
+            async with asyncio.timeout(PATIENCE_S), rfb.signed_in(address, SCREEN_PORT, password) as session:
+                return await session.frame()
+        except TimeoutError:
+            raise ScreenAway(f"the screen did not answer within {PATIENCE_S:g} s") from None
+
+    async def picture(self, frame: Frame) -> bytes:
+        """The frame as WebP."""
+        return await asyncio.to_thread(webp, frame)
+
+    async def _address(self, desktop_id: str, generation: int) -> str:
+        try:
+            container = await self._engine.ask("GET", f"/containers/{container_name(desktop_id)}/json")
+        except EngineRefused as refusal:
+            raise ScreenAway("its container is gone") from refusal
+        address = address_of(container)
+        if not is_running(container, generation) or not address:
+            raise ScreenAway(f"its container is {container['State']['Status']}")
+        return address
+
+
+def webp(frame: Frame) -> bytes:
+    """The frame as WebP; for a thread."""
+    picture = Image.frombuffer("RGB", (frame.width, frame.height), frame.pixels, "raw", "BGRX", 0, 1)
+    written = BytesIO()
+    picture.save(written, "WEBP", quality=QUALITY, method=EFFORT)
+    return written.getvalue()

@@ -1,0 +1,87 @@
+"""Screens of desktops: how one looks now, how it looked during a task, and the pictures themselves."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from api.dependencies import EngineDep, SettingsDep
+from api.engine import Engine
+from api.routes.desktops import DesktopReader
+from windlass.core.screenshots import Screenshot
+from windlass.core.settings import Settings
+
+router = APIRouter(prefix="/v1/desktops", tags=["desktops"])
+
+WEBP = "image/webp"
+KEPT = {"cache-control": "private, max-age=86400, immutable"}  # a picture never changes
+
+Fresh = Annotated[bool, Query(description="Not one that was taken a moment ago; for a task of one's own at work.")]
+
+
+class ScreenshotView(BaseModel):
+    """A picture of a screen: where it is for a while, and how old it is."""
+
+    url: str = Field(description="Signed and open to anybody for a while, or at the gateway for whoever may see it.")
+    taken_at: datetime = Field(description="When the screen was last seen to look like this.")
+    age_s: float
+    width: int
+    height: int
+
+
+class Moment(ScreenshotView):
+    """A picture in the course of a task; `since`: from when on the screen looked like this."""
+
+    since: datetime
+
+
+class Timeline(BaseModel):
+    """The pictures of a task, the oldest first; a screen that did not change is there once."""
+
+    items: Sequence[Moment]
+    next: None = None
+
+
+@router.get("/{desktop_id}/screenshot")
+async def screenshot(
+    desktop_id: UUID, caller: DesktopReader, engine: EngineDep, settings: SettingsDep, fresh: Fresh = False
+) -> ScreenshotView:
+    """The screen as it is, looked at once in 30 seconds; of a desktop that is off or frozen, as it was last seen."""
+    found = await engine.cameras.picture(caller, desktop_id, fresh=fresh)
+    return ScreenshotView(url=await address(engine, settings, found), **shown(found))
+
+
+@router.get("/{desktop_id}/tasks/{run_id}/screenshots")
+async def timeline(
+    desktop_id: UUID, run_id: UUID, caller: DesktopReader, engine: EngineDep, settings: SettingsDep
+) -> Timeline:
+    """How the screen looked in the course of a task: its first five hundred pictures."""
+    await engine.desktops.get(caller, desktop_id)
+    await engine.runs.get(caller, run_id)
+    found = await engine.screenshots.of_task(caller.tenant_id, desktop_id, run_id)
+    urls = [await address(engine, settings, each) for each in found]
+    moments = [Moment(url=url, since=each.first_at, **shown(each)) for url, each in zip(urls, found, strict=True)]
+    return Timeline(items=moments)
+
+
+@router.get("/{desktop_id}/screenshots/{screenshot_id}", responses={200: {"content": {WEBP: {}}}})
+async def picture(desktop_id: UUID, screenshot_id: UUID, caller: DesktopReader, engine: EngineDep) -> Response:
+    """The picture itself, as WebP."""
+    await engine.desktops.get(caller, desktop_id)
+    found = await engine.screenshots.get(caller.tenant_id, desktop_id, screenshot_id)
+    return Response(await engine.objects.get(found.key), media_type=WEBP, headers=KEPT)
+
+
+async def address(engine: Engine, settings: Settings, found: Screenshot) -> str:
+    """Where the picture is: signed now by a store that can do that, else at the gateway."""
+    lifetime = timedelta(minutes=settings.screenshot_link_minutes)
+    signed = await engine.objects.link(found.key, lifetime, f"{found.id}.webp", shown_as=WEBP)
+    return signed or f"{settings.url}/v1/desktops/{found.desktop_id}/screenshots/{found.id}"
+
+
+def shown(found: Screenshot) -> dict[str, Any]:
+    """What every view of a picture says."""
+    return {"taken_at": found.last_at, "age_s": round(found.age_s, 1), "width": found.width, "height": found.height}
