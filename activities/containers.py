@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -146,8 +147,35 @@ class Frame:
     pixels: bytes
 
 
+class DesktopEnded(ScreenAway):
+    """The container that was meant is not there any more, or has ended; it does not come back."""
+
+
+class Hands(Protocol):
+    """One sitting at a screen: its pointer, its keys, and what it shows."""
+
+    width: int
+    height: int
+
+    async def point(self, x: int | None, y: int | None, buttons: int = 0) -> None:
+        """Move the pointer, or leave it where it is, with these buttons down. Raises ScreenAway."""
+        ...
+
+    async def press(self, keysym: int, *, is_down: bool) -> None:
+        """Press a key or let it go. Raises ScreenAway."""
+        ...
+
+    async def settled(self, pause_s: float) -> Frame:
+        """The screen once everything so far has been taken in, and a moment has passed. Raises ScreenAway."""
+        ...
+
+
 class Screens(Protocol):
     """The screens of desktops, seen from outside: nothing in the desktop takes part."""
+
+    def sitting(self, desktop_id: str, generation: int, password: str) -> AbstractAsyncContextManager[Hands]:
+        """Sit down at the screen. Raises DesktopEnded, ScreenAway, EngineAway."""
+        ...
 
     async def look(self, desktop_id: str, generation: int, password: str) -> Frame:
         """The screen as it is now, with its pointer. Raises ScreenAway, EngineAway."""

@@ -37,6 +37,10 @@ class ModelRequest:
     system: str | None = None
     model: str = DEFAULT_MODEL
     max_tokens: int = DEFAULT_MAX_TOKENS
+    messages: tuple[Payload, ...] = ()
+    """A whole conversation in the provider's form, in place of the prompt."""
+    tools: tuple[Payload, ...] = ()
+    beta: str | None = None
 
     @classmethod
     def from_inputs(cls, inputs: Mapping[str, Any]) -> "ModelRequest":
@@ -79,6 +83,8 @@ class Reply:
     stop_reason: str
     tokens: Tokens
     standin: bool
+    content: tuple[Payload, ...] = ()
+    """The blocks of an answer that may use tools, in the provider's form."""
 
 
 Piece = Started | Text | Pulse | Reply
@@ -171,7 +177,7 @@ class ClaudeExecutor:
         """Add the message and what it used; nothing when the model never began."""
         if not reply.model:
             return
-        message = {
+        message: Payload = {
             "role": "assistant",
             "text": reply.text,
             "model": reply.model,
@@ -180,6 +186,8 @@ class ClaudeExecutor:
             "attempt": call.attempt,
             "standin": reply.standin,
         }
+        if call.request.tools:
+            message["content"] = list(reply.content)
         await log.emit(EventKind.MESSAGE, message)
         await self._record_usage(reply, log)
 

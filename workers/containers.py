@@ -12,7 +12,9 @@ from temporalio.worker import Worker
 
 from activities.adapters.engine import DockerEngine
 from activities.adapters.screens import DockerScreens
+from activities.cameras import Camera
 from activities.containers import Containers, Locks, Screens, Scripts
+from activities.deeds import Body, DeedActivities
 from activities.desktops import DesktopActivities, password
 from activities.machines import MachineKeeper, Tell
 from activities.screens import ScreenActivities
@@ -21,6 +23,9 @@ from windlass.contracts import queues
 from windlass.contracts.agents import DESKTOP
 from windlass.contracts.desktops import Ended
 from windlass.contracts.ids import workflow_id
+from windlass.core.artifacts import Artifacts
+from windlass.core.events import Events
+from windlass.core.executions import Executions
 from windlass.core.machines import Known, Machine, Machines
 from windlass.core.screenshots import Screenshots
 from workers.driving import run_activities
@@ -65,14 +70,26 @@ def build(client: Client, parts: Parts, bench: Bench, eyes: Screens) -> Worker:
     secret = parts.settings.require_secret_key()
     activities = DesktopActivities(bench.machines, bench.containers, bench.locks, secret)
     screenshots = Screenshots(parts.database, parts.notifier)
-    screens = ScreenActivities(eyes, screenshots, parts.objects, partial(password, secret))
+    camera, key = Camera(eyes, screenshots, parts.objects), partial(password, secret)
+    screens = ScreenActivities(eyes, camera, key)
+    deeds = DeedActivities(
+        Body(
+            executions=Executions(parts.database, parts.notifier),
+            events=Events(parts.database, parts.notifier),
+            artifacts=Artifacts(parts.objects),
+            screens=eyes,
+            scripts=bench.scripts,
+            camera=camera,
+            password=key,
+        )
+    )
     tasks = run_activities(parts, {DESKTOP: DesktopTasks(bench.scripts)})
     return Worker(
         client,
         task_queue=queues.desktops(bench.machine.node, bench.machine.boot),
         activities=[
             *(activities.bring_up, activities.shut_down, activities.freeze, activities.remove),
-            *(tasks.drive, tasks.stop, screens.take),
+            *(tasks.drive, tasks.stop, screens.take, deeds.prepare, deeds.act),
         ],
         max_concurrent_activities=AT_ONCE + 2 * bench.machine.places,
         max_heartbeat_throttle_interval=timedelta(seconds=1),

@@ -22,10 +22,13 @@ from windlass.contracts.ids import workflow_id
 from windlass.core.database import Database
 
 AT_ONCE = 20
-RUNS_AT_WORK = "select tenant_id, 'runs' as noun, id from run where status in ('starting', 'running', 'awaiting')"
+RUNS_AT_WORK = """
+select tenant_id, 'runs' as noun, id from run where status in ('starting', 'running', 'awaiting')
+union all select tenant_id, 'prompts', task_id from desktop where task_id is not null
+"""
 DESKTOPS_AT_WORK = """
 select tenant_id, 'desktops' as noun, id from desktop where removed_at is null
-union all select tenant_id, 'runs', task_id from desktop where task_id is not null
+union all select tenant_id, noun, task_id from desktop, unnest(array['runs', 'prompts']) noun where task_id is not null
 """
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)

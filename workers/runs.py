@@ -21,6 +21,7 @@ from windlass.core.events import Events
 from windlass.core.executions import Executions
 from windlass.core.machines import Machines
 from windlass.core.settings import BadSettings, Settings
+from workers import prompts
 from workers.driving import run_activities
 from workers.parts import Parts, sockets
 from workers.reaper import reap
@@ -29,6 +30,7 @@ from workers.slots import Slot
 from workers.timetable import following
 from workflows.desktops import DesktopWorkflow
 from workflows.firings import FiringWorkflow
+from workflows.prompts import PromptWorkflow
 from workflows.runs import RunWorkflow
 
 DRIVEN_AT_ONCE = 2000
@@ -60,10 +62,11 @@ def build(client: Client, parts: Parts) -> Worker:
     return Worker(
         client,
         task_queue=queues.RUNS,
-        workflows=[RunWorkflow, FiringWorkflow, DesktopWorkflow],
+        workflows=[RunWorkflow, FiringWorkflow, DesktopWorkflow, PromptWorkflow],
         activities=[
             *(activities.drive, activities.stop, activities.end, firing_activities(parts).decide),
             *(records.look, records.place, records.record, records.claim, records.release),
+            prompts.thinking(parts, model(parts.settings)).think,
         ],
         workflow_runner=sandbox(),
         max_concurrent_activities=DRIVEN_AT_ONCE,

@@ -8,15 +8,16 @@ from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError
 
 with workflow.unsafe.imports_passed_through():
     from windlass.contracts import desktops as desks
-    from windlass.contracts import policies
+    from windlass.contracts import policies, prompts
     from windlass.contracts import runs as words
     from windlass.contracts.agents import DESKTOP
-    from windlass.contracts.desktops import Claim
+    from windlass.contracts.desktops import Claim, Prompted
     from windlass.contracts.ids import workflow_id
+    from windlass.contracts.prompts import PromptInput
     from windlass.contracts.runs import DriveEnd, DriveInput, DriveOutcome, EndInput, RunInput, RunStatus
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ class RunWorkflow:
         self._resumed = False
         self._waited = timedelta()  # for people: it counts for no time limit
         self._driving: workflow.ActivityHandle[DriveOutcome] | None = None
+        self._prompted: Prompted | None = None  # a model works there
         self._queue: str | None = None  # where the desktop's machine listens
 
     @workflow.run
@@ -64,7 +66,7 @@ class RunWorkflow:
     async def _live(self) -> str:
         waits_for_desktop = self._request.agent == DESKTOP
         refused = await self._admitted() if waits_for_desktop else None
-        status = await self._settle(refused or await self._attempts())
+        status = await self._settle(refused or await self._worked())
         if waits_for_desktop:
             await self._give_back()
         workflow.upsert_search_attributes([STATUS.value_set(status)])  # pyright: ignore[reportUnknownMemberType] - SDK
@@ -77,7 +79,7 @@ class RunWorkflow:
             if claim.is_gone:
                 return DriveOutcome(DriveEnd.FAILED, "DesktopGone", claim.reason, retryable=False)
             if claim.queue:
-                self._queue = claim.queue
+                self._queue, self._prompted = claim.queue, claim.prompted
                 self._waited = workflow.now() - workflow.info().start_time
                 return None
             await self._wait(claim.reason, policies.CLAIM_AGAIN_S, limited=False)
@@ -100,6 +102,47 @@ class RunWorkflow:
             retry_policy=policies.RECORD_RETRY,
             summary=summary,
         )
+
+    async def _worked(self) -> DriveOutcome:
+        return await self._attempts() if self._prompted is None else await self._asked(self._prompted)
+
+    async def _asked(self, prompted: Prompted) -> DriveOutcome:
+        """Have a model work in the desktop, in a workflow of its own; it is tried once."""
+        request, is_late = self._request, False
+        child = await workflow.start_child_workflow(
+            prompts.WORKFLOW,
+            PromptInput(
+                request.tenant_id,
+                request.run_id,
+                prompted.desktop_id,
+                prompted.generation,
+                self._queue or "",
+                prompted.template,
+                prompted.max_actions,
+            ),
+            id=workflow_id(request.tenant_id, "prompts", request.run_id),
+            result_type=DriveOutcome,
+            static_summary=policies.summary(f"{request.title}: a model in a desktop"),
+        )
+        try:
+            await workflow.wait_condition(
+                lambda: child.done() or self._cancel_reason is not None,
+                timeout=self._time_left(),
+                timeout_summary="time limit of the run",
+            )
+        except TimeoutError:
+            is_late = True
+        if not child.done():
+            child.cancel()
+        try:
+            return await child
+        except ChildWorkflowError as error:
+            if is_late:
+                limit = f"The run took longer than its limit of {request.timeout_s:g} s. What it did is kept."
+                return DriveOutcome(DriveEnd.FAILED, "TimedOut", limit)
+            if self._cancel_reason is not None:
+                return DriveOutcome(DriveEnd.CANCELLED)
+            return DriveOutcome(DriveEnd.FAILED, type(error).__name__, str(error.cause or error))
 
     async def _attempts(self) -> DriveOutcome:
         while True:

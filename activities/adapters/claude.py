@@ -14,7 +14,7 @@ from windlass.core.prices import Tokens
 
 if TYPE_CHECKING:
     from anthropic import APIStatusError, AsyncAnthropic, AsyncStream
-    from anthropic.types import RawMessageStreamEvent
+    from anthropic.types import MessageParam, RawMessageStreamEvent, ToolUnionParam
 
 STANDIN_HEADER = "x-windlass-standin"
 CONNECT_S = 10.0
@@ -85,7 +85,9 @@ async def open_stream(client: "AsyncAnthropic", request: ModelRequest) -> "Async
             model=request.model,
             max_tokens=request.max_tokens,
             system=request.system or omit,
-            messages=[{"role": "user", "content": request.prompt}],
+            messages=cast("list[MessageParam]", request.messages) or [{"role": "user", "content": request.prompt}],
+            tools=cast("list[ToolUnionParam]", request.tools) or omit,
+            extra_headers={"anthropic-beta": request.beta} if request.beta else None,
             stream=True,
         )
     except APIStatusError as error:
@@ -117,6 +119,7 @@ class Answer:
     stop_reason: str = ""
     tokens: Tokens = field(default_factory=Tokens)
     texts: list[str] = field(default_factory=list[str])
+    blocks: "list[Block]" = field(default_factory=list["Block"])
     is_complete: bool = False
 
     def take(self, event: dict[str, Any]) -> Piece:
@@ -125,9 +128,14 @@ class Answer:
             case {"type": "message_start", "message": {"model": model, "usage": usage}}:
                 self.model, self.tokens = model, read_tokens(self.tokens, usage)
                 return Started(self.model, self.tokens, self.standin)
+            case {"type": "content_block_start", "content_block": block}:
+                self.blocks.append(Block(block))
             case {"type": "content_block_delta", "delta": {"type": "text_delta", "text": text}}:
                 self.texts.append(text)
+                self.blocks[-1].parts.append(text)
                 return Text(text)
+            case {"type": "content_block_delta", "delta": {"type": "input_json_delta", "partial_json": part}}:
+                self.blocks[-1].parts.append(part)
             case {"type": "message_delta", "delta": delta, "usage": usage}:
                 self.stop_reason = delta.get("stop_reason") or self.stop_reason
                 self.tokens = read_tokens(self.tokens, usage)
@@ -143,7 +151,31 @@ class Answer:
         """The whole answer; an answer without its end is a cut one."""
         if not self.is_complete:
             raise ModelError("CutStream", "The answer ended without its last event.", retryable=True)
-        return Reply("".join(self.texts), self.model, self.stop_reason, self.tokens, self.standin)
+        content = tuple(block.whole() for block in self.blocks if block.is_kept)
+        return Reply("".join(self.texts), self.model, self.stop_reason, self.tokens, self.standin, content)
+
+
+@dataclass(slots=True)
+class Block:
+    """A block of the answer: how it was opened, and what has come since."""
+
+    opening: dict[str, Any]
+    parts: list[str] = field(default_factory=list[str])
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it belongs into the next request: what was thought does not, and an empty text is refused."""
+        return self.opening["type"] == "tool_use" or (self.opening["type"] == "text" and any(self.parts))
+
+    def whole(self) -> dict[str, Any]:
+        """The block as the next request repeats it. An input that breaks off, as at the end of tokens, is empty."""
+        if self.opening["type"] == "text":
+            return {"type": "text", "text": "".join(self.parts)}
+        try:
+            given = json.loads("".join(self.parts) or "{}")
+        except ValueError:
+            given = {}
+        return {"type": "tool_use", "id": self.opening["id"], "name": self.opening["name"], "input": given}
 
 
 def read_tokens(known: Tokens, usage: Mapping[str, Any]) -> Tokens:

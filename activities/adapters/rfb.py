@@ -17,6 +17,8 @@ FILE_KEY = bytes([23, 82, 107, 6, 35, 78, 88, 7])  # every VNC server's: the fil
 VNC_AUTHENTICATION, RAW = 2, 0
 PIXEL_BYTES = 4
 PIXELS = struct.pack(">BBBBHHHBBB3x", 32, 24, 0, 1, 255, 255, 255, 16, 8, 0)  # blue, green, red, nothing
+KEY, POINTER = 4, 5  # what a screen is told
+PACE_S = 0.004  # between two of them
 UPDATE, COLOURS, BELL, CUT_TEXT = 0, 1, 2, 3  # what a screen says
 LARGEST_PIXELS = 8192 * 8192
 LONGEST_TEXT = 1 << 20
@@ -44,6 +46,7 @@ class Session:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
         self.width = self.height = 0
+        self.pointer = (0, 0)
 
     async def sign_in(self, password: str) -> None:
         """Say hello, show the password, and agree on pixels. Raises ScreenAway."""
@@ -63,6 +66,29 @@ class Session:
         if self.width * self.height > LARGEST_PIXELS:
             raise ScreenAway(f"the screen claims {self.width} by {self.height} pixels")
         self._writer.write(b"\0\0\0\0" + PIXELS + struct.pack(">BxHi", 2, 1, RAW))
+
+    async def point(self, x: int | None, y: int | None, buttons: int = 0) -> None:
+        """Move the pointer, or leave it where it is, with these buttons down."""
+        if x is not None and y is not None:
+            self.pointer = (x, y)
+        self._writer.write(struct.pack(">BBHH", POINTER, buttons, *self.pointer))
+        await self._said()
+
+    async def press(self, keysym: int, *, is_down: bool) -> None:
+        """Press a key or let it go."""
+        self._writer.write(struct.pack(">BBxxI", KEY, is_down, keysym))
+        await self._said()
+
+    async def settled(self, pause_s: float) -> Frame:
+        """The screen once everything so far has been taken in, and a moment has passed. Raises ScreenAway."""
+        if pause_s:
+            await asyncio.sleep(pause_s)
+        return await self.frame()
+
+    async def _said(self) -> None:
+        """Leave programs the time that a fast person would."""
+        await self._writer.drain()
+        await asyncio.sleep(PACE_S)
 
     async def frame(self) -> Frame:
         """The whole screen as it is now. Raises ScreenAway."""

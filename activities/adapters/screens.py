@@ -1,6 +1,8 @@
 """Screens of Docker's desktops: found by the engine, looked at over the desktop's own network."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from io import BytesIO
 
 from PIL import Image
@@ -8,7 +10,7 @@ from PIL import Image
 from activities.adapters import rfb
 from activities.adapters.docker import SCREEN_PORT, address_of, container_name, is_running
 from activities.adapters.engine import DockerEngine, EngineRefused
-from activities.containers import Frame, ScreenAway
+from activities.containers import DesktopEnded, Frame, Hands, ScreenAway
 
 PATIENCE_S = 5.0
 QUALITY, EFFORT = 60, 2  # 44 kB and 25 ms for 1280 by 800
@@ -19,6 +21,18 @@ class DockerScreens:
 
     def __init__(self, engine: DockerEngine) -> None:
         self._engine = engine
+        self._pointers: dict[str, tuple[int, int]] = {}
+
+    @asynccontextmanager
+    async def sitting(self, desktop_id: str, generation: int, password: str) -> AsyncGenerator[Hands]:
+        """Sit down at the screen. Raises DesktopEnded, ScreenAway, EngineAway."""
+        address = await self._address(desktop_id, generation)
+        async with rfb.signed_in(address, SCREEN_PORT, password) as session:
+            session.pointer = self._pointers.get(desktop_id, (session.width // 2, session.height // 2))
+            try:
+                yield session
+            finally:
+                self._pointers[desktop_id] = session.pointer
 
     async def look(self, desktop_id: str, generation: int, password: str) -> Frame:
         """The screen as it is now, with its pointer. Raises ScreenAway, EngineAway."""
@@ -37,10 +51,12 @@ class DockerScreens:
         try:
             container = await self._engine.ask("GET", f"/containers/{container_name(desktop_id)}/json")
         except EngineRefused as refusal:
-            raise ScreenAway("its container is gone") from refusal
+            raise DesktopEnded("its container is gone") from refusal
         address = address_of(container)
         if not is_running(container, generation) or not address:
-            raise ScreenAway(f"its container is {container['State']['Status']}")
+            state = container["State"]["Status"]
+            kind = ScreenAway if state in ("paused", "restarting") else DesktopEnded
+            raise kind(f"its container is {state}")
         return address
 
 

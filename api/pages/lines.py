@@ -77,6 +77,8 @@ def read_text(event: Event, viewer: Viewer) -> tuple[str, str]:
         return f"{payload.get('type', 'Error')}: {payload.get('message', '')}".rstrip(": "), tone
     if event.kind is EventKind.USAGE:
         return usage_text(payload), tone
+    if event.kind in (EventKind.TOOL_CALL, EventKind.TOOL_RESULT):
+        return tool_text(payload)
     return value_text(payload), tone
 
 
@@ -131,6 +133,15 @@ def usage_text(payload: dict[str, Any]) -> str:
         text += f" ({tokens(cached)} from cache)"
     cost = decimal(payload.get("cost_usd"))
     return f"{text}, {tokens(payload.get('output_tokens') or 0)} out" + (f", {money(cost)}" if cost is not None else "")
+
+
+def tool_text(payload: dict[str, Any]) -> tuple[str, str]:
+    """What a model wants done, or what came of it."""
+    name, outcome = str(payload.get("name", "")).removesuffix("_based_edit_tool"), payload.get("outcome")
+    if outcome is None:
+        return f"{name} {to_json(payload.get('input') or {})}", ""
+    tone = {"done": "kept", "failed": "err"}.get(str(outcome), "ask")
+    return f"{name}: {outcome}" + (f"\n{payload['text']}" if payload.get("text") else ""), tone
 
 
 def value_text(payload: dict[str, Any]) -> str:

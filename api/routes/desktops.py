@@ -12,7 +12,7 @@ from api.bodies import Body
 from api.dependencies import AuthenticationDep, EngineDep, RequestUuid, requires
 from api.routes.runs import EventsPage, EventsQuery, EventView, RunReader, RunStarter, RunView, view_run
 from api.sse import After, stream_response
-from windlass.contracts.agents import DESKTOP
+from windlass.contracts.agents import DESKTOP, MOST_ACTIONS, MOST_COST_USD
 from windlass.contracts.desktops import STANDARD, DesktopStatus
 from windlass.core.callers import Caller
 from windlass.core.desktops import Desktop, NewDesktop
@@ -33,9 +33,13 @@ class NewDesktopBody(Body):
 
 
 class TaskBody(Body):
-    """A script for a desktop: any text that bash can read."""
+    """Work for a desktop: a script, any text that bash can read, or a prompt that a model works on in it."""
 
-    script: str = Field(min_length=1, max_length=1_000_000, examples=["echo hello"])
+    script: str | None = Field(None, min_length=1, max_length=1_000_000, examples=["echo hello"])
+    prompt: str | None = Field(None, min_length=1, max_length=50_000)
+    model: str | None = Field(None, min_length=1, max_length=200, description="Of a prompt.")
+    max_actions: int | None = Field(None, ge=1, le=MOST_ACTIONS, description="Of a prompt: how much it may do.")
+    max_cost_usd: float | None = Field(None, ge=0, le=MOST_COST_USD, description="Of a prompt: what it may cost.")
     title: str | None = Field(None, min_length=1, max_length=200)
     timeout_s: int | None = Field(None, ge=1, le=31_536_000, description="Of work; queueing does not count.")
 
@@ -146,9 +150,9 @@ async def remove(desktop_id: UUID, caller: DesktopWriter, engine: EngineDep) -> 
 
 @router.post("/{desktop_id}/tasks", status_code=status.HTTP_202_ACCEPTED)
 async def give(desktop_id: UUID, body: TaskBody, caller: RunStarter, engine: EngineDep, new: RequestUuid) -> RunView:
-    """Queue a script for a desktop, as a run; a desktop does one at a time, and one that is off is started."""
+    """Queue a script or a prompt, as a run; a desktop does one at a time, and one that is off is started."""
     await engine.desktops.wake(caller, desktop_id)
-    inputs = {"desktop": str(desktop_id), "script": body.script}
+    inputs = {"desktop": str(desktop_id), **body.model_dump(exclude={"title", "timeout_s"}, exclude_none=True)}
     wish = StartRun(DESKTOP, inputs, body.title, timeout_s=body.timeout_s, id=new)
     return view_run(await engine.runs.start(caller, wish), caller, engine)
 

@@ -3,7 +3,7 @@
 import asyncio
 import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from io import BytesIO
 
 import pytest
@@ -32,13 +32,16 @@ async def screen(show: Show, *, size: tuple[int, int] = (4, 2), accepts: bool = 
         if known and accepts:
             await reader.readexactly(1)
             writer.write(struct.pack(">HH16xI", *size, 4) + b"desk")
-            await reader.readexactly(20 + 8)
-            await show(reader, writer)
+            with suppress(asyncio.IncompleteReadError, ConnectionError):  # the other side hangs up
+                await reader.readexactly(20 + 8)
+                await show(reader, writer)
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    yield server.sockets[0].getsockname()[1]
-    server.close()
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
 
 
 def painted(x: int, y: int, width: int, height: int, pixel: bytes, encoding: int = 0) -> bytes:

@@ -13,12 +13,13 @@ import windlass.forms
 from activities.desktops import DesktopActivities, DesktopRecords
 from activities.runs import STOP_CHANNEL, RunActivities
 from activities.screens import ScreenActivities
-from windlass.contracts import desktops, events, firings, questions, queues, runs, screens
+from windlass.contracts import desktops, events, firings, prompts, questions, queues, runs, screens
 from windlass.contracts.ids import workflow_id
 from windlass.core.permissions import Permission, Role
 from windlass.tracer import Tracer
 from workflows.desktops import DesktopWorkflow
 from workflows.firings import FiringWorkflow
+from workflows.prompts import PromptWorkflow
 from workflows.runs import RunWorkflow
 
 
@@ -76,6 +77,18 @@ def test_the_activities_of_desktops():
     }
 
 
+def test_the_workflow_of_prompts_and_its_activities():
+    defined: Any = workflow._Definition.must_from_class(PromptWorkflow)  # pyright: ignore[reportPrivateUsage]
+
+    assert (defined.name, prompts.PREPARE, prompts.THINK, prompts.ACT) == (
+        "PromptWorkflow",
+        "read_skills",
+        "think",
+        "act",
+    )
+    assert set(defined.signals) | set(defined.queries) | set(defined.updates) == set()
+
+
 def test_workflow_ids_begin_with_the_tenant():
     assert workflow_id("tenant", "runs", "run") == "tenant/runs/run"
 
@@ -119,7 +132,13 @@ def _has_default(each: Field[Any]) -> bool:
             desktops.Orders,
             "wish revision heard status generation queue? template? left_s? is_left? next_task? steady_s?",
         ),
-        (desktops.Claim, "queue? reason? is_gone?"),
+        (desktops.Claim, "queue? reason? is_gone? prompted?"),
+        (desktops.Prompted, "desktop_id generation template? max_actions?"),
+        (prompts.PromptInput, "tenant_id run_id desktop_id generation queue template? max_actions?"),
+        (prompts.PrepareInput, "tenant_id run_id desktop_id"),
+        (prompts.ThinkInput, "tenant_id run_id turn template?"),
+        (prompts.Thought, "seq? moves? outcome?"),
+        (prompts.ActInput, "tenant_id run_id desktop_id generation turn place seq"),
         (desktops.BringUpInput, "tenant_id desktop_id generation template owner?"),
         (desktops.BroughtUp, "container? address? image? reason?"),
         (desktops.Ended, "generation? reason?"),

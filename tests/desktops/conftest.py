@@ -11,6 +11,7 @@ import pytest
 from activities.adapters.docker import DockerDesktops
 from activities.adapters.engine import DockerEngine
 from activities.containers import EngineAway
+from stack.standin.server import listen
 from stack.temporal import Server
 from tests.desktops.machine import Desk, desk_settings, running_desk
 from tests.parts import Postgres, another_database, short_folder
@@ -68,6 +69,14 @@ async def desk(database_url: str, temporal: Server, docker: DockerEngine, image:
         async with running_desk(desk_settings(folder, database_url, temporal, image)) as running:
             yield running
             await running.delete_all()
+
+
+@pytest.fixture(scope="session")
+async def model_url() -> AsyncGenerator[str]:
+    """The address of a model that does as its prompt says."""
+    server = await listen(0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()
 
 
 @pytest.fixture(scope="session")

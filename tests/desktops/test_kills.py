@@ -1,6 +1,7 @@
 """kill -9 of the worker beside the engine at any moment: nothing is orphaned, doubled or started anew."""
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -22,9 +23,9 @@ DELAYS = (0.0, 0.1, 0.2, 0.35, 0.6) if os.environ.get("WINDLASS_FAULTS") == "ful
 
 
 @pytest.fixture(scope="module")
-async def settings(database_url: str, temporal: Server, image: str) -> AsyncGenerator[Settings]:
+async def settings(database_url: str, temporal: Server, image: str, model_url: str) -> AsyncGenerator[Settings]:
     with short_folder() as folder:
-        yield desk_settings(folder, database_url, temporal, image)
+        yield desk_settings(folder, database_url, temporal, image).model_copy(update={"standin_url": model_url})
 
 
 @pytest.fixture(scope="module")
@@ -165,4 +166,36 @@ async def test_a_worker_killed_while_it_looks_at_a_screen_leaves_no_half_picture
     await until(is_seen, 60)
     found = await killed.gateway.cameras.picture(caller, desktop.id)
     assert (await killed.gateway.objects.get(found.key)).startswith(b"RIFF")
+    await killed.gateway.desktops.remove(caller, desktop.id)
+
+
+async def test_a_prompt_goes_on_from_its_last_finished_act_and_does_nothing_twice(killed: Desk, worker: Apart):
+    caller = killed.somebody()
+    desktop = await killed.made(caller)
+    acts = [
+        {
+            "tools": [
+                {"name": "bash", "input": {"command": f"echo {n} >> ~/done; sleep 0.2"}},
+                {"name": "computer", "input": {"action": "left_click", "coordinate": [10 * n, 10]}},
+            ]
+        }
+        for n in range(1, 7)
+    ]
+    prompt = f"<standin>{json.dumps([*acts, {'text': 'All six.'}])}</standin>"
+    run = await killed.gateway.runs.start(caller, StartRun("desktop", {"desktop": str(desktop.id), "prompt": prompt}))
+
+    for _ in range(2):
+        await asyncio.sleep(0.9)
+        await worker.kill()
+        await worker.start()
+
+    async def is_over() -> bool:
+        return not (await killed.gateway.runs.get(caller, run.id)).is_live
+
+    await until(is_over, 90)
+    kinds = (EventKind.TOOL_CALL, EventKind.TOOL_RESULT)
+    called, came = [await killed.gateway.events.read(caller.tenant_id, run.id, kinds=[kind]) for kind in kinds]
+    assert (await killed.gateway.runs.get(caller, run.id)).result == {"Markdown": {"body": "All six."}}
+    assert [each.payload["id"] for each in called] == [each.payload["id"] for each in came]
+    assert (await killed.shell(desktop.id, "cat ~/done")).out == b"1\n2\n3\n4\n5\n6\n"
     await killed.gateway.desktops.remove(caller, desktop.id)

@@ -91,15 +91,25 @@ def resume(context: typer.Context, desktop: Which, as_json: AsJson = False) -> N
 def task(  # noqa: PLR0913, PLR0917 - one parameter is one option
     context: typer.Context,
     desktop: Which,
-    script: Annotated[typer.FileText, typer.Argument(help="A file with a script for bash; - reads it from stdin.")],
+    script: Annotated[
+        typer.FileText | None, typer.Argument(help="A file with a script for bash; - reads it from stdin.")
+    ] = None,
+    prompt: Annotated[str | None, typer.Option(help="What a model is to do there, in place of a script.")] = None,
     title: Annotated[str | None, typer.Option(help="What it is called.")] = None,
     timeout: Annotated[int | None, typer.Option(help="Seconds it may work.")] = None,
     watch_it: Watch = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give a desktop a script; it does one task at a time."""
+    """Give a desktop a script, or a model a task in it; it does one at a time."""
+    if (script is None) is (prompt is None):
+        raise typer.BadParameter("Give a script or --prompt, one of the two.")
+    options = RunOptions(title=title, timeout_s=timeout)
     with connect(context) as client:
-        run = client.desktops.give(the(client, desktop).id, script.read(), RunOptions(title=title, timeout_s=timeout))
+        found = the(client, desktop)
+        if script is not None:
+            run = client.desktops.give(found.id, script.read(), options)
+        else:
+            run = client.desktops.ask(found.id, prompt or "", options)
         hand_over(client, run, watch_it=watch_it, as_json=as_json)
 
 

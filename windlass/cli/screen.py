@@ -149,6 +149,10 @@ def summary(event: Event) -> str | None:
 
 def other(event: Event) -> str | None:
     """The same of the kinds without a line of their own."""
+    if event.kind == "tool.result":
+        return ": ".join(str(event.payload[name]) for name in ("name", "outcome", "text") if event.payload.get(name))
+    if event.kind == "tool.call":
+        return f"{event.payload.get('name')} {json.dumps(event.payload.get('input'), ensure_ascii=False)}"
     hidden = event.kind in ("message.delta", "meta", "inputs")
     return None if hidden else json.dumps(event.payload, ensure_ascii=False)
 

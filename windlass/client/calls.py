@@ -306,6 +306,13 @@ def give_task(desktop_id: str, script: str, options: RunOptions) -> Call[Run]:
     return Call("POST", f"/v1/desktops/{segment(desktop_id)}/tasks", Run.model_validate, body, key=key)
 
 
+def ask_desktop(desktop_id: str, prompt: str, options: RunOptions, limits: Json) -> Call[Run]:
+    """Queue a prompt for a desktop."""
+    body = given(prompt=prompt, title=options.title, timeout_s=options.timeout_s, **limits)
+    key = options.idempotency_key or fresh_key()
+    return Call("POST", f"/v1/desktops/{segment(desktop_id)}/tasks", Run.model_validate, body, key=key)
+
+
 def list_tasks(desktop_id: str) -> Call[Page[Run]]:
     """The newest tasks of a desktop."""
     return Call("GET", f"/v1/desktops/{segment(desktop_id)}/tasks", Page[Run].model_validate)

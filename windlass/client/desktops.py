@@ -1,6 +1,6 @@
 """Desktops as both clients offer them."""
 
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpx
 
@@ -65,6 +65,10 @@ class Desktops:
         """Queue a script; it is a run like any other."""
         return self._client.send(calls.give_task(desktop_id, script, options or RunOptions()))
 
+    def ask(self, desktop_id: str, prompt: str, options: RunOptions | None = None, **limits: Any) -> Run:
+        """Queue a prompt that a model works on: `model`, `max_actions`, `max_cost_usd` limit it."""
+        return self._client.send(calls.ask_desktop(desktop_id, prompt, options or RunOptions(), limits))
+
     def tasks(self, desktop_id: str) -> Page[Run]:
         """The newest tasks."""
         return self._client.send(calls.list_tasks(desktop_id))
@@ -126,6 +130,10 @@ class AsyncDesktops:
     async def give(self, desktop_id: str, script: str, options: RunOptions | None = None) -> Run:
         """Queue a script; it is a run like any other."""
         return await self._client.send(calls.give_task(desktop_id, script, options or RunOptions()))
+
+    async def ask(self, desktop_id: str, prompt: str, options: RunOptions | None = None, **limits: Any) -> Run:
+        """Queue a prompt that a model works on: `model`, `max_actions`, `max_cost_usd` limit it."""
+        return await self._client.send(calls.ask_desktop(desktop_id, prompt, options or RunOptions(), limits))
 
     async def tasks(self, desktop_id: str) -> Page[Run]:
         """The newest tasks."""

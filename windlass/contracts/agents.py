@@ -27,6 +27,37 @@ def _area(name: str, label: str, *, required: bool, placeholder: str, rows: int)
     }
 
 
+def _text(name: str, label: str, placeholder: str) -> dict[str, Any]:
+    """A line of text as a form writes it; left empty it is the placeholder."""
+    return {
+        "type": "text",
+        "name": name,
+        "label": label,
+        "value": None,
+        "required": False,
+        "placeholder": placeholder,
+        "size": None,
+        "pattern": None,
+    }
+
+
+def _number(name: str, label: str, otherwise: float, least: float, most: float) -> dict[str, Any]:
+    """A number as a form writes it; left empty it is the placeholder."""
+    return {
+        "type": "number",
+        "name": name,
+        "label": label,
+        "value": None,
+        "required": False,
+        "placeholder": str(otherwise),
+        "size": None,
+        "pattern": None,
+        "min_value": least,
+        "max_value": most,
+        "step": 1 if isinstance(otherwise, int) else 0.01,
+    }
+
+
 CLAUDE_ELEMENTS: Elements = [
     _area("prompt", "Prompt", required=True, placeholder="What should Claude do?", rows=8),
     _area("system", "System prompt", required=False, placeholder="Who Claude should be, in a few words", rows=3),
@@ -58,8 +89,10 @@ CLAUDE_ELEMENTS: Elements = [
 ]
 
 DESKTOP = "desktop"
+MAX_ACTIONS, MOST_ACTIONS = 100, 300
+MAX_COST_USD, MOST_COST_USD = 5.0, 1_000
 DESKTOP_SUMMARY = "Desktop task"
-DESKTOP_DESCRIPTION = "Run a script in a desktop. What it prints is kept; a desktop does one task at a time."
+DESKTOP_DESCRIPTION = "Run a script in a desktop, or have a model work in it. A desktop does one task at a time."
 UUID_PATTERN = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 DESKTOP_ELEMENTS: Elements = [
@@ -73,7 +106,11 @@ DESKTOP_ELEMENTS: Elements = [
         "size": None,
         "pattern": UUID_PATTERN,
     },
-    _area("script", "Script", required=True, placeholder="echo hello", rows=12),
+    _area("script", "Script", required=False, placeholder="echo hello", rows=12),
+    _area("prompt", "Prompt", required=False, placeholder="What should be done in the desktop?", rows=6),
+    _text("model", "Model", DEFAULT_MODEL),
+    _number("max_actions", "Most actions", MAX_ACTIONS, 1, MOST_ACTIONS),
+    _number("max_cost_usd", "Most it may cost, in dollars", MAX_COST_USD, 0, MOST_COST_USD),
     {"type": "submit", "text": "Start"},
     {"type": "cancel", "text": "Cancel"},
 ]

@@ -140,12 +140,23 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
+class Prompted:
+    """A run that is a prompt: which container its model works in, and how far it may go."""
+
+    desktop_id: str
+    generation: int
+    template: str = STANDARD
+    max_actions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """Whether a run has its desktop: then `queue` is where it is driven; else `reason` says what it waits for."""
 
     queue: str = ""
     reason: str = ""
     is_gone: bool = False
+    prompted: Prompted | None = None
 
 
 @dataclass(frozen=True, slots=True)

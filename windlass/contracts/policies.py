@@ -50,6 +50,14 @@ SCREEN_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum
 DESKTOP_WAIT = timedelta(seconds=60)
 CLAIM_AGAIN_S = 120.0
 
+# A prompt task: a thought may take long and is silent never; an act is a click, or a command of two minutes at most.
+THINK = timedelta(minutes=30)
+THINK_HEARTBEAT = timedelta(seconds=10)
+THINK_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5))
+ACT = timedelta(minutes=5)
+ACT_HEARTBEAT = timedelta(seconds=6)
+ACT_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=3))
+
 # A busy desktop is looked at from time to time: its task may have ended behind its workflow's back.
 BUSY_LOOK = timedelta(minutes=5)
 

@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from windlass.contracts import queues
-from windlass.contracts.desktops import TEMPLATES, Claim, DesktopStatus, Orders, Placed, Recorded, Wish
+from windlass.contracts.agents import MAX_ACTIONS
+from windlass.contracts.desktops import TEMPLATES, Claim, DesktopStatus, Orders, Placed, Prompted, Recorded, Wish
 from windlass.contracts.ids import DesktopId, TenantId
 from windlass.core.database import Database, Row
 from windlass.core.wakeup import DESKTOPS, Wakeup
@@ -20,6 +21,10 @@ KNOWN = """
 select id, tenant_id, generation, status, deleted_at is not null as is_deleted,
   coalesce(deleted_at < clock_timestamp() - interval '30 seconds', false) as is_overdue
 from desktop where node = $1 and (removed_at is null or removed_at > clock_timestamp() - interval '1 hour')
+"""
+PROMPTED = """
+select d.id::text as desktop_id, d.generation, d.template, coalesce((r.inputs->>'max_actions')::int, $2) as max_actions
+from run r join desktop d on d.id = r.desktop_id where r.id = $1 and r.inputs->>'prompt' <> ''
 """
 UNHEARD = """
 select id, tenant_id, name, generation from desktop
@@ -126,8 +131,14 @@ class Machines:
             found = await connection.fetchval("select claim_desktop($1, $2)", tenant_id, run_id)
         self._wakeup.touch(DESKTOPS, tenant_id)
         if "node" in found:
-            return Claim(queues.desktops(found["node"], found["boot"]))
+            queue = queues.desktops(found["node"], found["boot"])
+            return Claim(queue, prompted=await self._prompted(tenant_id, run_id))
         return Claim(reason=found["reason"], is_gone=found.get("gone", False))
+
+    async def _prompted(self, tenant_id: TenantId, run_id: UUID) -> Prompted | None:
+        async with self._database.tenant(tenant_id) as connection:
+            row = await connection.fetchrow(PROMPTED, run_id, MAX_ACTIONS)
+        return None if row is None else Prompted(**row)
 
     async def release(self, tenant_id: TenantId, run_id: UUID) -> str:
         """Give the desktop of a run back; answers the run whose turn it is now, if there is one."""

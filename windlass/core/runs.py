@@ -358,9 +358,11 @@ def owner(caller: Caller) -> UUID | None:
 
 
 async def _require_own_desktop(connection: Connection, caller: Caller, row: dict[str, Any]) -> None:
-    """Raises NotFound when the run would work in a desktop that is not the caller's."""
+    """Raises NotFound when the run would work in a desktop that is not the caller's, Invalid without work."""
     if row["agent"] != DESKTOP:
         return
+    if bool(row["inputs"].get("script")) is bool(row["inputs"].get("prompt")):
+        raise Invalid("A task is a script or a prompt. Give one of the two; nothing was queued.")
     desktop_id = row["inputs"]["desktop"]
     query = "select id from desktop where id = $1 and owner = $2 and deleted_at is null"
     if await connection.fetchval(query, UUID(desktop_id), caller.person_id) is None:
