@@ -14,7 +14,7 @@ FOLDERS := sdk core activities workflows desktops api replay architecture stack 
 PYTEST := $(RUN) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help up desktop-image down status backup restore doctor demo test check coverage bench faults migrate db-reset lock clean $(FOLDERS:%=test-%)
+.PHONY: help up demo-desktop desktop-image down status backup restore doctor demo test check coverage bench faults migrate db-reset lock clean $(FOLDERS:%=test-%)
 
 help:           ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ restore: $(READY) ## bring a backup back into a stopped home: make restore FILE=
 
 demo: $(READY)  ## watch an example run survive a kill -9
 	@$(RUN) -m stack.demo
+
+demo-desktop: $(READY) ## watch a model work in a browser in a desktop, through two kill -9
+	@$(RUN) -m stack.demo_desktop
 
 desktop-image: ## build the image of desktops; BROWSER= leaves the browser out
 	@stack/images/desktop/build.sh

@@ -1,0 +1,184 @@
+"""`make demo-desktop`: a model works in a browser in a desktop, while its worker and Temporal are killed."""
+
+import json
+import os
+import secrets
+import signal
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from stack.demo import ROOT, DemoFailed, Stage, console, standing, stay
+from stack.errors import StackError
+from stack.ports import free_port
+from windlass.client import ApiError, Client, Desktop, Event, Run, Unreachable
+from windlass.core.settings import Settings
+
+PAGE = ROOT / "examples" / "desk" / "order.html"
+EMAIL = "demo@localhost"
+IDLE_S, BROWSER_S = 60.0, 60
+WANTED = "Ordered: three anvils for Ada"
+PORT = 9222  # of the browser's own tools, inside the desktop
+BROWSER = f"""
+setsid chromium --no-sandbox --no-first-run --password-store=basic --kiosk --remote-debugging-port={PORT} \
+  "file://$HOME/order.html" >/dev/null 2>&1 &
+for _ in $(seq {BROWSER_S}); do (exec 3<>/dev/tcp/127.0.0.1/{PORT}) 2>/dev/null && break; sleep 1; done
+"""
+TITLE = f"""
+exec 3<>/dev/tcp/127.0.0.1/{PORT}
+printf 'GET /json HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3
+timeout 5 grep -m 1 -o '"title": "[^"]*"' <&3
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Blow:
+    """A `kill -9`, after so many things were done."""
+
+    after: int
+    parts: tuple[str, ...]  # the first of them that there is
+    words: str
+
+
+BLOWS = (
+    Blow(4, ("worker-desktops", "worker-machine"), "the worker that has its hands on the desktop"),
+    Blow(7, ("temporal",), "Temporal, which knows what comes next"),
+)
+
+
+def steps() -> list[dict[str, Any]]:
+    """What the stand-in for a model says, turn by turn."""
+    return [
+        tool(
+            "str_replace_based_edit_tool", command="create", path="/home/worker/order.html", file_text=PAGE.read_text()
+        ),
+        tool("bash", command=BROWSER),
+        tool("computer", action="wait", duration=4),
+        tool("computer", action="left_click", coordinate=[400, 130]),
+        tool("computer", action="type", text="three anvils"),
+        tool("computer", action="left_click", coordinate=[400, 230]),
+        tool("computer", action="type", text="Ada"),
+        tool("computer", action="left_click", coordinate=[400, 330]),
+        tool("bash", command=TITLE),
+        {"text": "It is ordered."},
+    ]
+
+
+def tool(name: str, **given: Any) -> dict[str, Any]:
+    """One use of a tool."""
+    return {"tool": {"name": name, "input": given}}
+
+
+def main() -> int:
+    """Hold the demonstration; the exit code is 0 when the browser shows what was to be ordered."""
+    settings = Settings.load()
+    stage = Stage(settings.home.with_name(f"{settings.home.name}-demo"), free_port(), secrets.token_urlsafe(9))
+    try:
+        refuse_other_peoples_servers(settings)
+        with standing(stage), Client(stage.url) as client:
+            client.login(EMAIL, stage.password)
+            desktop = appear(client)
+            try:
+                run = watch(client, stage, desktop)
+                is_well = tell(client, desktop, run)
+                if sys.stdin.isatty():
+                    stay(stage, run)
+            finally:
+                leave(client, desktop)
+    except (StackError, ApiError, Unreachable, KeyboardInterrupt) as error:
+        console.print(f"\n[red]{error or 'Interrupted.'}[/]")
+        return 1
+    return 0 if is_well else 1
+
+
+def refuse_other_peoples_servers(settings: Settings) -> None:
+    """Only its own Temporal is killed; a bucket may be anybody's. Raises DemoFailed."""
+    given = {"WINDLASS_DATABASE_URL": settings.database_url, "TEMPORAL_ADDRESS": settings.external_temporal}
+    named = ", ".join(name for name, value in given.items() if value)
+    if named:
+        raise DemoFailed(f"{named} is set. The demo kills its own servers only: run it without.")
+
+
+def appear(client: Client) -> Desktop:
+    """Have a desktop made. Raises DemoFailed in the words of whatever is missing."""
+    deadline, problem = time.monotonic() + IDLE_S, ""
+    while time.monotonic() < deadline:
+        try:
+            desktop = client.desktops.create("demo")
+            break
+        except ApiError as refusal:  # its worker has only just been started
+            problem = str(refusal)
+            time.sleep(0.5)
+    else:
+        raise DemoFailed(problem)
+    began = time.monotonic()
+    while (desktop := client.desktops.get(desktop.id)).status != "idle":
+        if time.monotonic() > deadline or desktop.status == "lost":
+            raise DemoFailed(f"The desktop is {desktop.status}: {desktop.reason}")
+        time.sleep(0.05)
+    console.print(f"[bold]2[/]  A desktop appears in {time.monotonic() - began:.1f} s: a container, and a screen.\n")
+    return desktop
+
+
+def watch(client: Client, stage: Stage, desktop: Desktop) -> Run:
+    """Give the model its task, follow it, and strike on the way."""
+    prompt = f"Order three anvils for Ada. <standin>{json.dumps(steps())}</standin>"
+    run = client.desktops.ask(desktop.id, prompt)
+    console.print("[bold]3[/]  A model is to order something on a page in a browser. (A script stands in for it.)")
+    console.print(f"   Both consoles tell it, action by action: {stage.url}/runs/{run.id}\n")
+    waiting, done = list(BLOWS), 0
+    for event in client.runs.stream(run.id):
+        say(event)
+        done += event.kind == "tool.result"
+        if waiting and done == waiting[0].after:
+            strike(stage, client, waiting.pop(0))
+    return client.runs.get(run.id)
+
+
+def say(event: Event) -> None:
+    """Print what is done."""
+    payload = event.payload
+    if event.kind == "tool.call":
+        given = payload["input"]
+        what = given.get("action") or given.get("path") or "a command"
+        console.print(f"   {payload['name']}: {what}", markup=False)
+    elif event.kind == "tool.result" and payload["outcome"] != "done":
+        console.print(f"      {payload['outcome']}: {payload['text']}", markup=False)
+
+
+def strike(stage: Stage, client: Client, blow: Blow) -> None:
+    """Kill a part as the kernel would."""
+    found = (stage.process(part, client) for part in blow.parts)
+    pid = next((each for each in found if each is not None), None)
+    console.print(f"   [bold red]kill -9 {pid}[/]  {blow.words}")
+    if pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def tell(client: Client, desktop: Desktop, run: Run) -> bool:
+    """Put together what came of it: what the browser says, and what was kept."""
+    events = client.runs.events(run.id, kinds=["tool.call", "tool.result"]).items
+    called = [event.payload["id"] for event in events if event.kind == "tool.call"]
+    ended = [event.payload["id"] for event in events if event.kind == "tool.result"]
+    said = " ".join(str(event.payload.get("text")) for event in events if event.kind == "tool.result")
+    shots = client.desktops.screenshots(desktop.id, run.id).items
+    is_well = run.status == "finished" and WANTED in said and len(called) == len(set(ended)) == len(steps()) - 1
+    console.print(f"\n[bold]4[/]  The run has {run.status}: {len(called)} actions, {len(shots)} pictures kept.")
+    for shot in shots[-1:]:
+        console.print(f"   The last one: {shot.url[:110]}", markup=False, soft_wrap=True)
+    console.print(f"   [green]The page says: {WANTED}.[/]" if is_well else f"   [red]It does NOT say: {WANTED}.[/]")
+    return is_well
+
+
+def leave(client: Client, desktop: Desktop) -> None:
+    """Delete the desktop, and wait until its container is gone: the stack is about to end."""
+    with suppress(ApiError, Unreachable):
+        client.desktops.delete(desktop.id)
+        time.sleep(3)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
