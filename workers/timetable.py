@@ -39,7 +39,7 @@ from windlass.core.decisions import Decisions
 from windlass.core.schedules import CHANGED_CHANNEL
 from workers.parts import Parts
 
-LOOK_S, HEAR_S, RECONCILE_S = 1.0, 5.0, 60.0
+LOOK_S, HEAR_S, RECONCILE_S = 1.0, 15.0, 60.0
 CALL = timedelta(seconds=5)
 CATCH_UP, MARGIN = timedelta(hours=24), timedelta(hours=1)
 SETTLED = timedelta(minutes=5)  # by then whatever waited for a worker is decided

@@ -8,16 +8,16 @@ import orjson
 
 
 class Wire:
-    """One connection to the gateway."""
+    """One connection to the gateway; when the gateway has closed it in a pause, the next request opens another."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str) -> None:
-        self._reader, self._writer = reader, writer
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, token: str) -> None:
+        self._reader, self._writer, self._port = reader, writer, port
         self._head = f"host: localhost\r\nauthorization: Bearer {token}\r\n"
 
     @classmethod
     async def open(cls, port: int, token: str = "") -> Self:
         """Connect to a gateway on this machine."""
-        return cls(*await asyncio.open_connection("127.0.0.1", port, limit=2**22), token)
+        return cls(*await _connect(port), port, token)
 
     async def ask(self, method: str, path: str, body: object = None) -> Any:
         """Send a request and answer its JSON. Raises RuntimeError with what a refusal says."""
@@ -27,7 +27,7 @@ class Wire:
     async def read(self, path: str, method: str = "GET", body: object = None) -> bytes:
         """Send a request and answer what comes. Raises RuntimeError with what a refusal says."""
         content = b"" if body is None else orjson.dumps(body)
-        self._send(method, path, content)
+        await self._send(method, path, content)
         status, headers = await self._begin()
         if "content-length" in headers:
             answer = await self._reader.readexactly(int(headers["content-length"]))
@@ -39,7 +39,7 @@ class Wire:
 
     async def follow(self, path: str) -> list[int]:
         """Read a stream of events to its end; answers the seqs in order."""
-        self._send("GET", path, b"")
+        await self._send("GET", path, b"")
         await self._begin()
         text = b"".join([chunk async for chunk in self._chunks()])
         return [int(line[4:]) for line in text.split(b"\n") if line.startswith(b"id: ")]
@@ -49,7 +49,10 @@ class Wire:
         self._writer.close()
         await self._writer.wait_closed()
 
-    def _send(self, method: str, path: str, content: bytes) -> None:
+    async def _send(self, method: str, path: str, content: bytes) -> None:
+        if self._reader.at_eof():
+            await self.close()
+            self._reader, self._writer = await _connect(self._port)
         head = f"{method} {path} HTTP/1.1\r\n{self._head}content-type: application/json\r\n"
         self._writer.write(f"{head}content-length: {len(content)}\r\n\r\n".encode() + content)
 
@@ -63,3 +66,7 @@ class Wire:
             yield await self._reader.readexactly(size)
             await self._reader.readexactly(2)
         await self._reader.readexactly(2)
+
+
+async def _connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", port, limit=2**22)
