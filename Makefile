@@ -14,7 +14,7 @@ FOLDERS := sdk core activities workflows desktops api replay architecture stack 
 PYTEST := $(RUN) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo-desktop desktop-image down status backup restore doctor demo test check coverage bench faults migrate db-reset lock clean $(FOLDERS:%=test-%)
+.PHONY: help up demo-desktop desktop-image down status backup restore doctor demo test check coverage bench faults migrate db-reset lock clean tests-inside tests-outside $(FOLDERS:%=test-%)
 
 help:           ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -46,8 +46,16 @@ demo-desktop: $(READY) ## watch a model work in a browser in a desktop, through 
 desktop-image: ## build the image of desktops; BROWSER= leaves the browser out
 	@stack/images/desktop/build.sh
 
+# What measures how long work stands still is alone; the others wait for states, not for times, and share the machine.
 test: check     ## the gates and every test; the faults in their short form
-	$(PYTEST) tests --ignore=tests/bench --ignore=tests/architecture
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line tests-inside tests-outside
+	$(PYTEST) tests/faults
+
+tests-inside:
+	$(PYTEST) tests/activities tests/api tests/core tests/replay tests/sdk tests/workflows
+
+tests-outside:
+	$(PYTEST) tests/e2e tests/desktops tests/stack
 
 check: $(READY_DEV) ## the gates: format, lint, types, layers, architecture
 	$(RUN) -m ruff format --check .
