@@ -8,6 +8,7 @@ renewed; each says the commit it was measured on.
 import argparse
 import asyncio
 import json
+import os
 import platform
 import sys
 from collections.abc import Awaitable, Callable
@@ -41,7 +42,7 @@ FIGURES: dict[str, Callable[[Bench], Awaitable[dict[str, Any]]]] = {
 async def main(names: list[str], *, is_quick: bool) -> list[str]:
     """Measure, print and keep; answers the promises that do not hold."""
     results: dict[str, Any] = json.loads(RESULTS.read_text()) if names and RESULTS.exists() else {}
-    results["machine"] = platform.platform()
+    results["machine"] = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
     commit = await _commit()
 
     def keep(name: str, result: dict[str, Any]) -> None:
