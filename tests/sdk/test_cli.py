@@ -288,3 +288,41 @@ def test_nothing_waits(gateway: Gateway, home: Path):
 
     assert "Nothing waits for an answer." in windlass(gateway, home, "question", "list").out
     assert windlass(gateway, home, "question", "answer", "next").code == 2
+
+
+def test_a_sign_in_and_its_end_can_be_read_by_programs(gateway: Gateway, home: Path):
+    gateway.answers = {"POST /v1/auth/login": GRANT, "GET /v1/me": ME, "POST /v1/auth/logout": (204, b"")}
+
+    given = windlass(gateway, home, "login", "--email", "a@example.org", "--password-stdin", "--json", say="secret\n")
+    ended = windlass(gateway, home, "logout", "--json")
+
+    assert json.loads(given.out)["person"]["name"] == "Ada"
+    assert json.loads(ended.out) == {"url": gateway.url, "signed_out": True}
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "answer"),
+    [
+        (("run", "delete", "7"), "DELETE /v1/runs/7", {"id": "7", "removed": True}),
+        (("keys", "remove", "k1"), "DELETE /v1/api-keys/k1", {"id": "k1", "removed": True}),
+        (("service", "remove", "hello"), "DELETE /v1/services/hello", {"name": "hello", "removed": True}),
+    ],
+)
+def test_what_was_removed_is_said_to_people_and_to_programs(
+    gateway: Gateway, home: Path, words: tuple[str, ...], path: str, answer: dict[str, Any]
+):
+    gateway.answers = {"GET /v1/runs/7": RUN, path: (204, b"")}
+
+    said = windlass(gateway, home, *words)
+    read = windlass(gateway, home, *words, "--json")
+
+    assert (said.code, len(said.out.splitlines())) == (0, 1)
+    assert json.loads(read.out) == answer
+
+
+def test_the_process_of_a_service_that_is_down_is_null_and_the_command_fails(gateway: Gateway, home: Path):
+    gateway.answers = {"GET /v1/services/hello": {"name": "hello", "state": "down", "pid": None}}
+
+    ran = windlass(gateway, home, "service", "pid", "hello", "--json")
+
+    assert (ran.code, json.loads(ran.out)) == (1, {"pid": None})

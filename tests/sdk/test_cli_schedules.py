@@ -1,5 +1,6 @@
 """`windlass task` and `windlass schedule`, run as processes against a small gateway on loopback."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +95,35 @@ def test_a_backfill_is_a_plan_until_it_is_confirmed(gateway: Gateway, home: Path
 
     assert "2 runs would start; say --yes. Cost: unknown." in planned.out
     assert [body.get("confirm") for path, body in gateway.asked if path.endswith("/backfill")] == [None, None, 2]
+
+
+def test_what_is_done_to_tasks_and_schedules_can_be_read_by_programs(gateway: Gateway, home: Path):
+    gateway.answers = {
+        "GET /v1/tasks": TASKS,
+        "GET /v1/schedules": SCHEDULES,
+        "POST /v1/tasks/t1/clone": (201, TASK),
+        "DELETE /v1/tasks/t1": (204, b""),
+        "POST /v1/schedules/s1/pause": {**SCHEDULE, "state": "paused"},
+        "POST /v1/schedules/s1/resume": SCHEDULE,
+        "POST /v1/schedules/s1/trigger": (202, {"firing_id": "f1"}),
+        "DELETE /v1/schedules/s1": (204, b""),
+    }
+
+    def answer(*words: str) -> dict[str, Any]:
+        return json.loads(windlass(gateway, home, *words, "--json").out)
+
+    assert answer("task", "clone", "news")["id"] == "t1"
+    assert answer("task", "remove", "news") == {"id": "t1", "removed": True}
+    assert answer("schedule", "pause", "mornings")["state"] == "paused"
+    assert answer("schedule", "resume", "mornings")["state"] == "on"
+    assert answer("schedule", "trigger", "mornings") == {"firing_id": "f1"}
+    assert answer("schedule", "remove", "mornings") == {"id": "s1", "removed": True}
+
+
+def test_two_things_of_one_name_need_the_id(gateway: Gateway, home: Path):
+    gateway.answers = {"GET /v1/tasks": {"items": [TASK, {**TASK, "id": "t2"}], "next": None}}
+
+    ran = windlass(gateway, home, "task", "remove", "news")
+
+    assert (ran.code, ran.err) == (3, "2 tasks are called news: use the id. See: windlass task list\n")
+    assert [path for path, _ in gateway.asked if path.startswith("DELETE")] == []

@@ -6,12 +6,11 @@ from typing import Annotated
 import typer
 
 from windlass.cli import agents, desktops, doctor, keys, login, new, questions, runs, schedules, services, tasks
+from windlass.cli.codes import REFUSED, UNREACHABLE
 from windlass.cli.screen import errors
 from windlass.cli.session import Options
 from windlass.client.errors import ApiError, Unreachable
 from windlass.version import __version__
-
-REFUSED, UNREACHABLE, INTERRUPTED = 3, 4, 130
 
 app = typer.Typer(
     name="windlass",

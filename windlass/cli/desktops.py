@@ -2,12 +2,12 @@
 
 from pathlib import Path
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
+from windlass.cli.named import is_id, only_one
 from windlass.cli.runs import hand_over
-from windlass.cli.screen import AsJson, console, errors, print_json, print_table
+from windlass.cli.screen import AsJson, console, print_json, print_outcome, print_table
 from windlass.cli.session import connect
 from windlass.client import Client, Desktop
 from windlass.client.calls import RunOptions
@@ -27,7 +27,7 @@ def create(
 ) -> None:
     """Have a desktop made; in about a second it is idle."""
     with connect(context) as client:
-        said(client.desktops.create(name, template), as_json)
+        print_state(client.desktops.create(name, template), as_json=as_json)
 
 
 @app.command("list")
@@ -63,28 +63,28 @@ def show(context: typer.Context, desktop: Which, as_json: AsJson = False) -> Non
 def start(context: typer.Context, desktop: Which, as_json: AsJson = False) -> None:
     """Have a desktop on again, with the home it had."""
     with connect(context) as client:
-        said(client.desktops.start(the(client, desktop).id), as_json)
+        print_state(client.desktops.start(the(client, desktop).id), as_json=as_json)
 
 
 @app.command()
 def stop(context: typer.Context, desktop: Which, as_json: AsJson = False) -> None:
     """Shut a desktop down; its home stays."""
     with connect(context) as client:
-        said(client.desktops.stop(the(client, desktop).id), as_json)
+        print_state(client.desktops.stop(the(client, desktop).id), as_json=as_json)
 
 
 @app.command()
 def pause(context: typer.Context, desktop: Which, as_json: AsJson = False) -> None:
     """Freeze a desktop as it is."""
     with connect(context) as client:
-        said(client.desktops.pause(the(client, desktop).id), as_json)
+        print_state(client.desktops.pause(the(client, desktop).id), as_json=as_json)
 
 
 @app.command()
 def resume(context: typer.Context, desktop: Which, as_json: AsJson = False) -> None:
     """Let a paused desktop go on."""
     with connect(context) as client:
-        said(client.desktops.resume(the(client, desktop).id), as_json)
+        print_state(client.desktops.resume(the(client, desktop).id), as_json=as_json)
 
 
 @app.command()
@@ -133,39 +133,23 @@ def screenshot(
 
 
 @app.command()
-def delete(context: typer.Context, desktop: Which) -> None:
+def delete(context: typer.Context, desktop: Which, as_json: AsJson = False) -> None:
     """Delete a desktop with its home."""
     with connect(context) as client:
         found = the(client, desktop)
         client.desktops.delete(found.id)
-    console.print(f"{found.name} was deleted, with its home.", highlight=False)
+    said = f"{found.name} was deleted, with its home."
+    print_outcome({"id": found.id, "removed": True}, said, as_json=as_json)
 
 
 def the(client: Client, name: str) -> Desktop:
     """The desktop of that name or id; the command ends when there is none, or more than one."""
-    if _is_id(name):
+    if is_id(name):
         return client.desktops.get(name)
-    found = [desktop for desktop in client.desktops.list().items if desktop.name == name]
-    if len(found) == 1:
-        return found[0]
-    problem = f"There is no desktop {name}." if not found else f"{len(found)} desktops are called {name}: use the id."
-    errors.print(problem, markup=False, highlight=False)
-    raise typer.Exit(1)
+    return only_one("desktop", name, client.desktops.list().items)
 
 
-def said(desktop: Desktop, as_json: bool) -> None:
+def print_state(desktop: Desktop, *, as_json: bool) -> None:
     """Print what became of it."""
-    if as_json:
-        print_json(desktop.to_json())
-    else:
-        console.print(
-            f"{desktop.name} is {desktop.status}. Look: windlass desktop show {desktop.name}", highlight=False
-        )
-
-
-def _is_id(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
+    said = f"{desktop.name} is {desktop.status}. Look: windlass desktop show {desktop.name}"
+    print_outcome(desktop.to_json(), said, as_json=as_json)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from windlass.cli.screen import AsJson, clock, console, errors, print_json, print_table
+from windlass.cli.screen import AsJson, clock, console, errors, print_json, print_outcome, print_table
 from windlass.cli.session import connect
 
 app = typer.Typer(no_args_is_help=True, help="API keys for programs.")
@@ -45,8 +45,10 @@ def add(
 
 
 @app.command()
-def remove(context: typer.Context, key_id: Annotated[str, typer.Argument(metavar="KEY")]) -> None:
+def remove(
+    context: typer.Context, key_id: Annotated[str, typer.Argument(metavar="KEY")], as_json: AsJson = False
+) -> None:
     """Revoke a key."""
     with connect(context) as client:
         client.keys.remove(key_id)
-    console.print("The key is revoked.")
+    print_outcome({"id": key_id, "removed": True}, "The key is revoked.", as_json=as_json)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from windlass.cli.screen import console
+from windlass.cli.screen import AsJson, print_outcome
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -97,6 +97,7 @@ FILES = {"app.py": APP, "test_app.py": TEST, "README.md": README}
 def new(
     name: Annotated[str, typer.Argument(help="Short and lower case; it becomes the folder and the service.")],
     folder: Annotated[Path, typer.Option("--in", help="Where to make it.")] = Path(),
+    as_json: AsJson = False,
 ) -> None:
     """Make a folder with a working service and its test."""
     if not NAME.fullmatch(name):
@@ -109,6 +110,9 @@ def new(
     title = name.replace("-", " ").replace("_", " ").capitalize()
     for file, text in FILES.items():
         (home / file).write_text(text.format(name=name, title=title))
-    console.print(f"Made {home}. Next:", highlight=False, soft_wrap=True)
-    console.print(f"  windlass service add {name} --project {home} --app app:app", highlight=False, soft_wrap=True)
-    console.print(f'  windlass run start {name}/work topic="white whales" --watch', highlight=False, soft_wrap=True)
+    following = (
+        f"windlass service add {name} --project {home} --app app:app",
+        f'windlass run start {name}/work topic="white whales" --watch',
+    )
+    said = "\n  ".join((f"Made {home}. Next:", *following))
+    print_outcome({"folder": str(home), "files": sorted(FILES), "next": following}, said, as_json=as_json)

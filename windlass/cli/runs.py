@@ -17,6 +17,7 @@ from windlass.cli.screen import (
     one_line,
     print_json,
     print_json_line,
+    print_outcome,
     print_table,
     state,
     value,
@@ -157,12 +158,7 @@ def cancel(
     """Ask a run to stop; its finished steps are kept."""
     with connect(context) as client:
         run = client.runs.cancel(find(client, run_id).id, reason)
-    if as_json:
-        print_json(run.to_json())
-    else:
-        console.print(
-            f"Asked to stop: {run.id}. Watch it: windlass run watch {run.id}", highlight=False, soft_wrap=True
-        )
+    print_outcome(run.to_json(), f"Asked to stop: {run.id}. Watch it: windlass run watch {run.id}", as_json=as_json)
 
 
 @app.command()
@@ -185,10 +181,13 @@ def retry(  # noqa: PLR0913 - one parameter is one option
 
 
 @app.command()
-def delete(context: typer.Context, run_id: RunId) -> None:
+def delete(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> None:
     """Take a run that has ended out of the lists."""
     with connect(context) as client:
-        client.runs.archive(find(client, run_id).id)
+        run = find(client, run_id)
+        client.runs.archive(run.id)
+    said = f"{run.id} is out of the lists. Its events stay."
+    print_outcome({"id": run.id, "removed": True}, said, as_json=as_json)
 
 
 def hand_over(client: Client, run: Run, *, watch_it: bool, as_json: bool) -> None:

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from windlass.cli.inputs import parse_inputs
-from windlass.cli.screen import AsJson, clock, console, duration, errors, print_json, print_table
+from windlass.cli.named import is_id, only_one
+from windlass.cli.screen import AsJson, clock, console, duration, print_json, print_outcome, print_table
 from windlass.cli.session import connect
 from windlass.cli.tasks import find as find_task
 from windlass.client import Client, Plan, Preview, Schedule
@@ -103,29 +104,34 @@ def preview(  # noqa: PLR0913 - one parameter is one option
 
 @app.command()
 def pause(
-    context: typer.Context, name: Which, reason: Annotated[str, typer.Option(help="Why; each firing says so.")] = ""
+    context: typer.Context,
+    name: Which,
+    reason: Annotated[str, typer.Option(help="Why; each firing says so.")] = "",
+    as_json: AsJson = False,
 ) -> None:
     """Let its due times pass without a run; each leaves its line."""
     with connect(context) as client:
         paused = client.schedules.pause(find(client, name).id, reason)
-    console.print(f"{paused.name} is paused.", markup=False, highlight=False)
+    print_outcome(paused.to_json(), f"{paused.name} is paused.", as_json=as_json)
 
 
 @app.command()
-def resume(context: typer.Context, name: Which) -> None:
+def resume(context: typer.Context, name: Which, as_json: AsJson = False) -> None:
     """Go on with the next due time."""
     with connect(context) as client:
         resumed = client.schedules.resume(find(client, name).id)
-    console.print(f"{resumed.name} goes on: next {clock(resumed.next_at)}.", markup=False, highlight=False)
+    said = f"{resumed.name} goes on: next {clock(resumed.next_at)}."
+    print_outcome(resumed.to_json(), said, as_json=as_json)
 
 
 @app.command()
-def trigger(context: typer.Context, name: Which) -> None:
+def trigger(context: typer.Context, name: Which, as_json: AsJson = False) -> None:
     """Have it fire now, also while it is paused."""
     with connect(context) as client:
         schedule = find(client, name)
-        client.schedules.trigger(schedule.id)
-    console.print(f"Asked for. Look: windlass schedule firings '{schedule.name}'", markup=False, highlight=False)
+        firing_id = client.schedules.trigger(schedule.id)
+    said = f"Asked for. Look: windlass schedule firings '{schedule.name}'"
+    print_outcome({"firing_id": firing_id}, said, as_json=as_json)
 
 
 @app.command()
@@ -171,24 +177,20 @@ def firings(
 
 
 @app.command()
-def remove(context: typer.Context, name: Which) -> None:
+def remove(context: typer.Context, name: Which, as_json: AsJson = False) -> None:
     """Delete a schedule; its firings and runs stay on record."""
     with connect(context) as client:
         schedule = find(client, name)
         client.schedules.remove(schedule.id)
-    console.print(f"{schedule.name} is deleted. Its firings and runs stay on record.", markup=False, highlight=False)
+    said = f"{schedule.name} is deleted. Its firings and runs stay on record."
+    print_outcome({"id": schedule.id, "removed": True}, said, as_json=as_json)
 
 
 def find(client: Client, name: str) -> Schedule:
     """The schedule of that name or id; ends the command when there is none."""
-    found = client.schedules.list(q=name, limit=200).items
-    exact = next((each for each in found if each.name.casefold() == name.casefold()), None)
-    if exact is not None:
-        return exact
-    if len(name) == 36:  # an id; what is none leads to the server's own words
+    if is_id(name):
         return client.schedules.get(name)
-    errors.print(f"There is no schedule {name}. See: windlass schedule list", markup=False, highlight=False)
-    raise typer.Exit(3)
+    return only_one("schedule", name, client.schedules.list(q=name, limit=200).items)
 
 
 def print_facts(schedule: Schedule) -> None:

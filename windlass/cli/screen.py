@@ -42,6 +42,14 @@ def print_json(answer: object) -> None:
     console.print(json.dumps(answer, indent=2, ensure_ascii=False), markup=False, highlight=False, soft_wrap=True)
 
 
+def print_outcome(answer: object, sentence: str, *, as_json: bool) -> None:
+    """Print what a command did: a sentence for people, JSON for programs."""
+    if as_json:
+        print_json(answer)
+    else:
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
 def print_json_line(record: Record) -> None:
     """Print one record on one line."""
     line = json.dumps(record.to_json(), ensure_ascii=False)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from windlass.cli.screen import AsJson, console, errors, print_json, print_table
+from windlass.cli.screen import AsJson, console, errors, print_json, print_outcome, print_table
 from windlass.cli.session import connect
 
 app = typer.Typer(no_args_is_help=True, help="The programs that offer agents.")
@@ -24,10 +24,8 @@ def add(
     variables = dict(split_variable(pair) for pair in env or ())
     with connect(context) as client:
         service = client.services.add(name, str(project.resolve()), import_path, variables)
-    if as_json:
-        print_json(service.to_json())
-    else:
-        console.print(f"{service.name} is being started. Look: windlass service show {service.name}", highlight=False)
+    said = f"{service.name} is being started. Look: windlass service show {service.name}"
+    print_outcome(service.to_json(), said, as_json=as_json)
 
 
 @app.command()
@@ -49,18 +47,17 @@ def change(  # noqa: PLR0913 - one parameter is one option
         changes["env"] = variables
     with connect(context) as client:
         service = client.services.change(name, **changes)
-    if as_json:
-        print_json(service.to_json())
-    else:
-        console.print(f"{service.name} is changed. Look: windlass service show {service.name}", highlight=False)
+    said = f"{service.name} is changed. Look: windlass service show {service.name}"
+    print_outcome(service.to_json(), said, as_json=as_json)
 
 
 @app.command()
-def refresh(context: typer.Context, name: str) -> None:
+def refresh(context: typer.Context, name: str, as_json: AsJson = False) -> None:
     """Start its program anew, as its files are now; its runs go on."""
     with connect(context) as client:
         service = client.services.refresh(name)
-    console.print(f"{service.name} starts anew. Look: windlass service show {service.name}", highlight=False)
+    said = f"{service.name} starts anew. Look: windlass service show {service.name}"
+    print_outcome(service.to_json(), said, as_json=as_json)
 
 
 @app.command("list")
@@ -94,22 +91,26 @@ def show(context: typer.Context, name: str, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def pid(context: typer.Context, name: str) -> None:
+def pid(context: typer.Context, name: str, as_json: AsJson = False) -> None:
     """The process that serves it: end it to load changed code, kill it to see that nothing is lost."""
     with connect(context) as client:
         service = client.services.get(name)
-    if service.pid is None:
+    if as_json:
+        print_json({"pid": service.pid})
+    elif service.pid is not None:
+        typer.echo(service.pid)
+    else:
         errors.print(f"{name} has no process: it is {service.state}.", highlight=False)
-        raise typer.Exit(1)
-    typer.echo(service.pid)
+    raise typer.Exit(int(service.pid is None))
 
 
 @app.command()
-def remove(context: typer.Context, name: str) -> None:
+def remove(context: typer.Context, name: str, as_json: AsJson = False) -> None:
     """Stop a service and forget it; its runs stay on record."""
     with connect(context) as client:
         client.services.remove(name)
-    console.print(f"{name} was removed. Its runs stay on record.", highlight=False)
+    said = f"{name} was removed. Its runs stay on record."
+    print_outcome({"name": name, "removed": True}, said, as_json=as_json)
 
 
 def split_variable(pair: str) -> tuple[str, str]:

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from windlass.cli.inputs import parse_inputs
+from windlass.cli.named import is_id, only_one
 from windlass.cli.runs import Inputs, Pairs, Watch, hand_over
-from windlass.cli.screen import AsJson, clock, console, duration, elapsed, errors, print_json, print_table, state
+from windlass.cli.screen import AsJson, clock, console, duration, elapsed, print_json, print_outcome, print_table, state
 from windlass.cli.session import connect
 from windlass.client import Client, Task
 
@@ -38,10 +39,8 @@ def create(  # noqa: PLR0913 - one parameter is one option
     more = {"description": description, "tags": tag, "timeout_s": timeout, "max_attempts": max_attempts}
     with connect(context) as client:
         task = client.tasks.add(name, agent, parse_inputs(pairs or (), inputs), parameters=parameters, **more)
-    if as_json:
-        print_json(task.to_json())
-    else:
-        console.print(f"{task.name} is saved. Start it: windlass task run '{task.name}'", markup=False, highlight=False)
+    said = f"{task.name} is saved. Start it: windlass task run '{task.name}'"
+    print_outcome(task.to_json(), said, as_json=as_json)
 
 
 @app.command("list")
@@ -112,32 +111,29 @@ def clone(
     context: typer.Context,
     name: Which,
     copy: Annotated[str | None, typer.Argument(metavar="COPY", help="What the copy is called.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Copy a task; the copy is yours."""
     with connect(context) as client:
         made = client.tasks.clone(find(client, name).id, copy)
-    console.print(f"{made.name} is saved.", markup=False, highlight=False)
+    print_outcome(made.to_json(), f"{made.name} is saved.", as_json=as_json)
 
 
 @app.command()
-def remove(context: typer.Context, name: Which) -> None:
+def remove(context: typer.Context, name: Which, as_json: AsJson = False) -> None:
     """Delete a task; its runs stay on record."""
     with connect(context) as client:
         task = find(client, name)
         client.tasks.remove(task.id)
-    console.print(f"{task.name} is deleted. Its runs stay on record.", markup=False, highlight=False)
+    said = f"{task.name} is deleted. Its runs stay on record."
+    print_outcome({"id": task.id, "removed": True}, said, as_json=as_json)
 
 
 def find(client: Client, name: str) -> Task:
     """The task of that name or id; ends the command when there is none."""
-    found = client.tasks.list(q=name, limit=200).items
-    exact = next((each for each in found if each.name.casefold() == name.casefold()), None)
-    if exact is not None:
-        return exact
-    if len(name) == 36:  # an id; what is none leads to the server's own words
+    if is_id(name):
         return client.tasks.get(name)
-    errors.print(f"There is no task {name}. See: windlass task list", markup=False, highlight=False)
-    raise typer.Exit(3)
+    return only_one("task", name, client.tasks.list(q=name, limit=200).items)
 
 
 def described(text: str) -> tuple[str, dict[str, Any]]:

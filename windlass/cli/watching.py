@@ -10,13 +10,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from windlass.cli.codes import INTERRUPTED
 from windlass.cli.progress import Progress, StepLine
 from windlass.cli.screen import UNKNOWN, console, duration, errors, one_line, print_json_line, state, value
 from windlass.client import Client, Event, Run
 from windlass.contracts.events import EventKind
 
-OUTCOMES = {"finished": 0, "failed": 1, "cancelled": 130}
-INTERRUPTED = 130
+OUTCOMES = {"finished": 0, "failed": 1, "cancelled": INTERRUPTED}
 WRITING_LINES = 12
 OTHER_LINES = 16  # header, log and text around the steps
 STEP_SHAPES = {
