@@ -17,7 +17,7 @@ from api.app import ROUTERS
 from api.dependencies import Requires
 from api.errors import slug
 from windlass import ServeAPI, TracerMock
-from windlass.cli.app import INTERRUPTED, REFUSED, UNREACHABLE
+from windlass.cli.codes import INTERRUPTED, REFUSED, UNREACHABLE
 from windlass.cli.watching import OUTCOMES
 from windlass.contracts.events import EventKind
 from windlass.contracts.hosts import LINE_BYTES
