@@ -1,14 +1,16 @@
 """The home page: the part of the work that is yours."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.dependencies import EngineDep
 from api.engine import Engine
+from api.pages.coming import Coming, next_to_start
 from api.pages.day import Day
-from api.pages.formats import Viewer
+from api.pages.formats import Clock, Viewer, took
 from api.pages.questions import Card, needs
 from api.pages.rendering import page, viewer
 from api.pages.runs_list import LIVE, RunRow, load_rows, row
@@ -62,6 +64,8 @@ class HomePage:
     agents: tuple[Agent, ...]
     may_start: bool
     day: Day
+    coming: tuple[Coming, ...]
+    silence: Clock | None
 
     @classmethod
     async def load(cls, engine: Engine, caller: Caller, parts: list[Part], seen: Viewer) -> "HomePage":
@@ -75,7 +79,9 @@ class HomePage:
         unseen = sorted(last_tries.values(), key=lambda run: run.created_at, reverse=True)[:SHOWN_FAILED]
         done = await newest(caller, RunFilter(status=(RunStatus.FINISHED,)), limit=SHOWN_FINISHED)
         steps = await engine.runs.steps(caller, [run.id for run in (*running, *unseen)])
-        rows = tuple(row(run, steps[run.id], seen, width=STRIP) for run in running)
+        asking = await engine.questions.asking(caller, [run.id for run in running]) if running else set[UUID]()
+        rows = tuple(row(run, steps[run.id], seen, width=STRIP, asks=run.id in asking) for run in running)
+        silent_since = await engine.statistics.silent_since(caller) if running else None
         services = await engine.services.catalogue(caller) if caller.may(Permission.SERVICES_READ) else []
         report = await examine(parts)
         return cls(
@@ -95,6 +101,8 @@ class HomePage:
             agents=tuple(await engine.agents.catalogue(caller)),
             may_start=caller.may(Permission.RUNS_START),
             day=await Day.load(engine, caller, seen),
+            coming=await next_to_start(engine, caller, seen),
+            silence=None if silent_since is None else took(silent_since, None, seen.now),
         )
 
 

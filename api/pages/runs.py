@@ -39,7 +39,7 @@ async def runs(
 ) -> Response:
     """The list of runs."""
     shown = await ListPage.load(engine, caller, cursors, query, viewer(request))
-    place = Place("Runs", (("Runs", ""),), ("runs",), shown.stream_view, live="live", main_action=True)
+    place = Place("Runs", (("Runs", ""),), ("runs", "needs"), shown.stream_view, live="live", main_action=True)
     return await page(request, caller, "runs.html", place, {"view": shown, "title": "Runs"})
 
 

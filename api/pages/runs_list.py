@@ -1,7 +1,8 @@
 """The list of runs: which ones, as rows, and the way to the others."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,6 +23,8 @@ from windlass.core.runs import Run, RunFilter, Step
 
 MOST_FOLLOWED = 60  # rows a page keeps true by itself: their ids stand in one address
 LIVE = tuple(status for status in RunStatus if status not in TERMINAL)
+ENDED = tuple(TERMINAL)
+WAITING = "waiting"  # runs with an open question, whatever else they do
 GROUPS: Mapping[str, tuple[RunStatus, ...]] = {
     "live": LIVE,
     "failed": (RunStatus.FAILED,),
@@ -29,7 +32,14 @@ GROUPS: Mapping[str, tuple[RunStatus, ...]] = {
     "cancelled": (RunStatus.CANCELLED,),
 }
 PERIODS = {"today": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
-SHAPES = {"live": "running", "failed": "failed", "finished": "finished", "cancelled": "cancelled"}
+PERIOD_NAMES = {"": "Any time", "today": "Today", "week": "This week", "month": "This month"}
+VIEWS: Mapping[str, Mapping[str, str]] = {
+    "Today": {"since": "today"},
+    "Mine": {"owner": "me"},
+    "Failed this week": {"status": "failed", "since": "week"},
+    "Over $5": {"over": "5"},
+}
+SHAPES = {WAITING: "awaiting", "live": "running", "failed": "failed", "finished": "finished", "cancelled": "cancelled"}
 
 
 class RunsQuery(ListQuery):
@@ -41,8 +51,10 @@ class RunsQuery(ListQuery):
     q: str = Field("", max_length=200)
     since: str = Field("", max_length=10)
     task: str = Field("", max_length=36)
+    owner: str = Field("", max_length=2)
+    over: str = Field("", max_length=10)
 
-    def wanted(self, now: datetime) -> RunFilter:
+    def wanted(self, caller: Caller, now: datetime) -> RunFilter:
         """The same as the core asks for it."""
         period = PERIODS.get(self.since)
         return RunFilter(
@@ -52,19 +64,25 @@ class RunsQuery(ListQuery):
             text=self.q or None,
             since=None if period is None else now.replace(second=0, microsecond=0) - period,
             task=as_id(self.task) if self.task else None,
+            created_by=caller.person_id if self.owner == "me" else None,
+            above_usd=self.least_cost,
+            is_asking=self.status == WAITING,
         )
 
-    def url(self, **changes: str) -> str:
+    @property
+    def least_cost(self) -> Decimal | None:
+        """What a run must have cost more than; what is no amount narrows nothing."""
+        return Decimal(self.over) if re.fullmatch(r"\d{1,6}(\.\d{1,2})?", self.over, re.ASCII) else None
+
+    def url(self, path: str = "/runs", **changes: str) -> str:
         """The address of the list with some filters changed; the place in the list is given up."""
-        pairs = {"status": self.status, "agent": self.agent, "tag": self.tag, "q": self.q, "since": self.since}
-        pairs["task"] = self.task  # the id of a task
-        text = urlencode({name: each for name, each in (pairs | changes).items() if each})
-        return f"/runs?{text}" if text else "/runs"
+        text = urlencode({name: each for name, each in (self.filters() | changes).items() if each})
+        return f"{path}?{text}" if text else path
 
     @property
     def is_filtered(self) -> bool:
         """Whether anything narrows the list."""
-        return any((self.status, self.agent, self.tag, self.q, self.since, self.task))
+        return any(self.filters().values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +98,35 @@ class RunRow:
     tries: str
     strip: Strip
     what_now: str
+    asks: bool
     took: Clock
     cost: str
     started_at: datetime
     started: str
     started_by: str
     standin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where in the list a page ends."""
+
+    key: tuple[datetime, UUID]
+    is_live: bool
+
+    @classmethod
+    def read(cls, cursor: Sequence[Any] | None) -> "Spot | None":
+        """The same from a cursor; None without one."""
+        return None if cursor is None else cls((datetime.fromisoformat(cursor[0]), UUID(cursor[1])), cursor[2])
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A choice of filters with a name."""
+
+    name: str
+    url: str
+    current: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +145,7 @@ class ListPage:
     """The values of `runs.html`."""
 
     rows: tuple[RunRow, ...]
+    views: tuple[View, ...]
     segments: tuple[Segment, ...]
     query: RunsQuery
     older: str
@@ -115,14 +157,14 @@ class ListPage:
     ) -> "ListPage":
         """Read one page of the list."""
         cursor = cursors.read(caller, "pages/runs", query)
-        after = None if cursor is None else (datetime.fromisoformat(cursor[0]), UUID(cursor[1]))
-        wanted = query.wanted(viewer.now)
-        found = await engine.runs.newest(caller, wanted, limit=query.limit + 1, after=after)
+        wanted = query.wanted(caller, viewer.now)
+        found = await active_first(engine, caller, wanted, query.limit + 1, Spot.read(cursor))
         items, following = cursors.page(caller, "pages/runs", query, found, place)
         counts = await engine.runs.counts(caller)
         older = f"{query.url()}{'&' if query.is_filtered else '?'}after={following}" if following else ""
         rows = await load_rows(engine, caller, items, viewer)
-        return cls(rows, segments(query, counts), query, older, cursor is None)
+        asking = len(await engine.questions.asking(caller))
+        return cls(rows, views(query), segments(query, counts, asking), query, older, cursor is None)
 
     @property
     def stream_view(self) -> str:
@@ -136,15 +178,52 @@ class ListPage:
         """The address of exactly this view."""
         return self.query.url()
 
+    @property
+    def periods(self) -> tuple[View, ...]:
+        """Since when, to choose from."""
+        return tuple(
+            View(name, self.query.url(since=since), self.query.since == since) for since, name in PERIOD_NAMES.items()
+        )
+
+    @property
+    def period(self) -> str:
+        """Since when, in words."""
+        return PERIOD_NAMES.get(self.query.since, PERIOD_NAMES[""])
+
 
 def place(run: Run) -> tuple[Any, ...]:
     """Where a run stands in the list."""
-    return run.created_at.isoformat(), str(run.id)
+    return run.created_at.isoformat(), str(run.id), run.is_live
 
 
-def segments(query: RunsQuery, counts: Mapping[RunStatus, int]) -> tuple[Segment, ...]:
-    """All, and each group of states."""
-    groups = [("", "All", sum(counts.values()))]
+async def active_first(
+    engine: Engine, caller: Caller, wanted: RunFilter, limit: int, after: Spot | None = None
+) -> list[Run]:
+    """The runs that live, then those that have ended, each the newest first; chosen states keep to the time alone."""
+    newest = engine.runs.newest
+    if wanted.status:
+        return await newest(caller, wanted, limit=limit, after=after and after.key)
+    live: list[Run] = []
+    if after is None or after.is_live:
+        live = await newest(caller, replace(wanted, status=LIVE), limit=limit, after=after and after.key)
+    ended_after = None if after is None or after.is_live else after.key
+    room = limit - len(live)
+    ended = await newest(caller, replace(wanted, status=ENDED), limit=room, after=ended_after) if room else []
+    return live + ended
+
+
+def views(query: RunsQuery) -> tuple[View, ...]:
+    """The usual choices; the one that is shown is left by choosing it again."""
+    shown = {name: text for name, text in query.filters().items() if text}
+    return tuple(
+        View(name, "/runs" if shown == chosen else RunsQuery.model_validate(chosen).url(), shown == chosen)
+        for name, chosen in VIEWS.items()
+    )
+
+
+def segments(query: RunsQuery, counts: Mapping[RunStatus, int], asking: int) -> tuple[Segment, ...]:
+    """All, those that wait for people, and each group of states."""
+    groups = [("", "All", sum(counts.values())), (WAITING, "Waiting", asking)]
     groups += [(name, name.capitalize(), sum(counts.get(each, 0) for each in kinds)) for name, kinds in GROUPS.items()]
     return tuple(
         Segment(title, SHAPES.get(name, ""), f"{number:,}", query.url(status=name), query.status == name)
@@ -154,11 +233,14 @@ def segments(query: RunsQuery, counts: Mapping[RunStatus, int]) -> tuple[Segment
 
 async def load_rows(engine: Engine, caller: Caller, runs: Sequence[Run], viewer: Viewer) -> tuple[RunRow, ...]:
     """The runs as rows, with their steps."""
-    steps = await engine.runs.steps(caller, [run.id for run in runs]) if runs else {}
-    return tuple(row(run, steps.get(run.id, []), viewer) for run in runs)
+    if not runs:
+        return ()
+    ids = [run.id for run in runs]
+    steps, asking = await engine.runs.steps(caller, ids), await engine.questions.asking(caller, ids)
+    return tuple(row(run, steps[run.id], viewer, asks=run.id in asking) for run in runs)
 
 
-def row(run: Run, steps: Sequence[Step], viewer: Viewer, *, width: int = 168) -> RunRow:
+def row(run: Run, steps: Sequence[Step], viewer: Viewer, *, width: int = 168, asks: bool = False) -> RunRow:
     """One run as a row."""
     return RunRow(
         id=run.id,
@@ -170,6 +252,7 @@ def row(run: Run, steps: Sequence[Step], viewer: Viewer, *, width: int = 168) ->
         tries=f"try {run.try_}" if run.try_ > 1 else "",
         strip=draw_strip(steps, str(run.status), model=run.model_calls > 0 or run.agent == CLAUDE, width=width),
         what_now=what_now(run, steps),
+        asks=asks and run.status != RunStatus.AWAITING,
         took=took(run.created_at if run.is_live else run.started_at, run.ended_at, viewer.now),
         cost=money(None if run.cost_usd is None else Decimal(str(run.cost_usd))),
         started_at=run.created_at,

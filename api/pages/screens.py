@@ -84,10 +84,12 @@ class ListScreen(Endless):
         self._rows = {identity for text in rows.split(".")[:200] if (identity := as_id(text)) is not None}
         self._counts_newer = "newest" in request.query_params
         self._newer: set[UUID] = set()
+        self._asking: set[UUID] | None = None
 
     async def draw(self, updates: Sequence[Update]) -> list[Fragment]:
         """The rows that have changed; newer runs are counted, never pushed in."""
         changed = {each for key in changed_keys(updates, "runs") if (each := as_id(key)) is not None}
+        changed |= await self._asked(updates)
         fragments = [await self._row(identity) for identity in changed & self._rows]
         fresh = {each for each in changed - self._rows if self._counts_newer and each > max(self._rows, default=each)}
         if fresh - self._newer:
@@ -97,13 +99,20 @@ class ListScreen(Endless):
             fragments.append(Fragment("newer", html))
         return [fragment for fragment in fragments if fragment is not None]
 
+    async def _asked(self, updates: Sequence[Update]) -> set[UUID]:
+        """The rows that have begun, or ceased, to wait for an answer."""
+        if self._asking is not None and not changed_keys(updates, TOPIC):
+            return set()
+        before, self._asking = self._asking, await self._engine.questions.asking(self._caller, list(self._rows))
+        return set() if before is None else before ^ self._asking
+
     async def _row(self, identity: UUID) -> Fragment | None:
         try:
             run: Run = await self._engine.runs.get(self._caller, identity)
         except NotFound:
             return Fragment(f"run-{identity}", how="drop")
         steps = (await self._engine.runs.steps(self._caller, [identity]))[run.id]
-        drawn = row(run, steps, viewer(self._request))
+        drawn = row(run, steps, viewer(self._request), asks=identity in (self._asking or ()))
         # a bare table row would be dropped by the parser, so it travels inside a template
         return Fragment(f"run-{identity}", templates().macro("run_rows", "table_row", drawn))
 

@@ -126,28 +126,26 @@ class Shell:
         """The rail, without what the caller may not open."""
         may = self.caller.may
         counts = self.counts
-        operate = self._entry("Settings", "/settings", "settings")
         build = [self._entry("Agents", "/agents", "agents")]
         if may(Permission.SERVICES_READ):
             failed = str(counts.failed_services or "")
             build.append(self._entry("Services", "/services", "services", failed, bad=True))
-        work = (self._home, self._runs)
+        work = [self._home, self._runs, self._desktops]
         if may(Permission.SCHEDULES_READ):
-            work = (*work, self._entry("Schedules", "/schedules", "time"))
+            work.append(self._entry("Schedules", "/schedules", "time"))
         understand = (self._entry("Audit", "/audit", "audit"),) if may(Permission.AUDIT_READ) else ()
         return (
-            ("", (*work, self._entry("Desktops", "/desktops", "desktop"))),
+            ("", tuple(work)),
             ("Build", tuple(build)),
             *((("Understand", understand),) if understand else ()),
-            ("Operate", (self._entry("Health", "/system", "health"), operate)),
+            ("Operate", (self._entry("Health", "/system", "health"), self._entry("Settings", "/settings", "settings"))),
         )
 
     @property
     def bottom(self) -> tuple[Entry, ...]:
         """The bottom bar of a phone."""
-        more = Entry("More", "/more", "more", current=self.place.entry not in ("Home", "Runs", "Agents", "Health"))
-        agents = self._entry("Agents", "/agents", "agents")
-        return (self._home, self._runs, agents, self._entry("Health", "/system", "health"), more)
+        more = Entry("More", "/more", "more", current=self.place.entry not in ("Home", "Runs", "Desktops", "Agents"))
+        return (self._home, self._runs, self._desktops, self._entry("Agents", "/agents", "agents"), more)
 
     @property
     def _home(self) -> Entry:
@@ -157,6 +155,10 @@ class Shell:
     @property
     def _runs(self) -> Entry:
         return self._entry("Runs", "/runs", "runs", str(self.counts.live_runs or ""))
+
+    @property
+    def _desktops(self) -> Entry:
+        return self._entry("Desktops", "/desktops", "desktop")
 
     def _entry(self, name: str, url: str, icon: str, count: str = "", *, bad: bool = False) -> Entry:
         return Entry(name, url, icon, count, bad=bad and bool(count), current=self.place.entry == name)

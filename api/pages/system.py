@@ -26,7 +26,7 @@ def sentence(report: HealthReport) -> str:
     failed = [part.name for part in report.parts if part.grade is Grade.FAIL]
     warned = [part.name for part in report.parts if part.grade is Grade.WARN]
     if failed:
-        return f"{listed(failed)} {'is' if len(failed) == 1 else 'are'} down."
+        return f"{listed(failed).capitalize()} {'is' if len(failed) == 1 else 'are'} down."
     if warned:
         return f"Everything works. {listed(warned).capitalize()} {'needs' if len(warned) == 1 else 'need'} a look."
     return "Everything works."

@@ -2,9 +2,11 @@
 
 import asyncio
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
+from tests.core.asked import ask
 from tests.core.records import Records, done, records_of, step
 from windlass.contracts.events import EventKind, NewEvent
 from windlass.contracts.ids import new_id
@@ -241,3 +243,30 @@ async def test_what_people_do_to_runs_is_audited(database: Database, records: Re
     entries = await Audit(database).newest(records.caller, AuditFilter())
 
     assert [entry.action for entry in entries] == ["run.delete", "run.retry", "run.cancel", "run.start", "run.start"]
+
+
+async def test_runs_are_found_by_what_they_cost_who_started_them_and_whether_they_ask(records: Records):
+    theirs = records.colleague(Role.OPERATOR)
+    dear, asking = await records.start(title="dear"), await records.start(title="asking")
+    await records.start(title="theirs", caller=theirs)
+    usage = NewEvent(EventKind.USAGE, {"input_tokens": 1, "output_tokens": 1, "cost_usd": "6.50"}, "claude:1", 1)
+    await records.say(await records.attach(dear), usage)
+    await ask(records.executions, records.tenant_id, asking.id)
+
+    assert await titles(records, above_usd=Decimal("5")) == ["dear"]
+    assert await titles(records, created_by=theirs.person_id) == ["theirs"]
+    assert await titles(records, is_asking=True) == ["asking"]
+
+
+async def test_a_question_whose_time_is_up_makes_no_run_wait(records: Records):
+    run = await records.start()
+    await ask(records.executions, records.tenant_id, run.id, seconds=-1)
+
+    assert await titles(records, is_asking=True) == []
+
+
+async def test_words_are_looked_for_in_ids_and_tags_too(records: Records):
+    tagged, other = await records.start(title="one", tags=("finance",)), await records.start(title="two")
+
+    assert await titles(records, text="FINANCE") == [tagged.title]
+    assert await titles(records, text=str(other.id)[-8:]) == [other.title]

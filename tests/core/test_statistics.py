@@ -130,3 +130,21 @@ async def test_only_the_runs_of_the_time_are_read(alone: str):
     assert row is not None
     assert row["seq_scan"] == 0
     assert row["idx_tup_fetch"] < 500
+
+
+async def test_the_longest_silence_is_that_of_a_run_at_work(database: Database, records: Records):
+    statistics = Statistics(database)
+    ended, asleep, quiet, lively = [await records.start() for _ in range(4)]
+    await records.end(ended, RunStatus.FINISHED)
+    before = await statistics.silent_since(records.caller)
+    now = datetime.now(UTC)
+    sleep = {"key": "s", "name": "sleep", "state": "started", "until": (now + HOUR).isoformat()}
+    await records.say(await records.attach(asleep), NewEvent(EventKind.STEP, sleep, "agent:0", 1))
+    for run in (quiet, lively):
+        await records.say(await records.attach(run), NewEvent(EventKind.DEBUG, {"text": "here"}, "out:0", 1))
+
+    events = await records.events.read(records.tenant_id, quiet.id)
+
+    assert before is None
+    assert await statistics.silent_since(records.caller) == events[-1].at
+    assert await statistics.silent_since(records.colleague(Role.OPERATOR)) is None

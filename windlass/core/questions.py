@@ -1,5 +1,6 @@
 """Questions: what runs ask people, found by those who may answer, and answered once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -128,6 +129,17 @@ class Questions:
         )
         async with self._database.tenant(caller.tenant_id) as connection:
             return await connection.fetchval(query, _owner(caller))
+
+    async def asking(self, caller: Caller, run_ids: Sequence[UUID] | None = None) -> set[UUID]:
+        """Which of these runs, or of all, have an open question."""
+        query = (
+            "select distinct q.run_id from question q join run r on r.id = q.run_id where q.state = 'open' "
+            "and q.expires_at > clock_timestamp() and r.archived_at is null "
+            "and ($1::uuid is null or r.created_by = $1) and ($2::uuid[] is null or q.run_id = any ($2))"
+        )
+        async with self._database.tenant(caller.tenant_id) as connection:
+            rows = await connection.fetch(query, _owner(caller), None if run_ids is None else list(run_ids))
+        return {row["run_id"] for row in rows}
 
     async def get(self, caller: Caller, question_id: UUID) -> Question:
         """The question, unless its run is not yours to see. Raises NotFound."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -51,6 +52,9 @@ class RunFilter:
     until: datetime | None = None
     task: UUID | None = None
     desktop: UUID | None = None
+    created_by: UUID | None = None
+    above_usd: Decimal | None = None
+    is_asking: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +132,19 @@ RUN_COLUMNS = ", ".join("try as try_" if column.name == "try_" else column.name 
 RUN_FIELDS = tuple(column.name for column in fields(Run))
 STEP_COLUMNS = ", ".join(column.name for column in fields(Step))
 VISIBLE = "archived_at is null and ($1::uuid is null or created_by = $1)"
+ASKING = "select run_id from question where state = 'open' and expires_at > clock_timestamp()"
 INPUTS = "(select string_agg(value, ' ') from jsonb_each_text(inputs))"  # what was filled in, without the field names
+WORDS = f"concat_ws(' ', title, agent, id, array_to_string(tags, ' '), {INPUTS})"
 LIST = f"""
 select {RUN_COLUMNS} from run where {VISIBLE}
   and (cardinality($2::text[]) = 0 or status = any ($2)) and ($3::text is null or agent = $3)
   and ($4::text is null or $4 = any (tags))
-  and ($5::text is null or strpos(lower(concat_ws(' ', title, agent, {INPUTS})), lower($5)) > 0)
+  and ($5::text is null or strpos(lower({WORDS}), lower($5)) > 0)
   and ($6::timestamptz is null or created_at >= $6) and ($7::timestamptz is null or created_at < $7)
   and ($8::timestamptz is null or (created_at, id) < ($8, $9))
   and ($11::uuid is null or root_id in (select root_id from task_run where task_id = $11))
-  and ($12::uuid is null or desktop_id = $12)
+  and ($12::uuid is null or desktop_id = $12) and ($13::uuid is null or created_by = $13)
+  and ($14::numeric is null or cost_usd > $14) and (not $15 or id in ({ASKING}))
 order by created_at desc, id desc limit $10
 """  # noqa: S608 - column names are constants
 
@@ -176,7 +183,7 @@ class Runs:
             rows = await connection.fetch(
                 LIST, owner(caller), [str(status) for status in wanted.status], wanted.agent, wanted.tag,
                 wanted.text or None, wanted.since, wanted.until, *(after or (None, None)), limit, wanted.task,
-                wanted.desktop,
+                wanted.desktop, wanted.created_by, wanted.above_usd, wanted.is_asking,
             )  # fmt: skip
         return [run_of(row) for row in rows]
 

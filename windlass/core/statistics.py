@@ -11,6 +11,12 @@ from windlass.core.errors import FieldError, Invalid
 from windlass.core.permissions import Permission
 
 LONGEST = timedelta(days=31)
+SILENT = """
+select min(last.at) from run r
+cross join lateral (select e.at from event e where e.stream_id = r.id order by e.seq desc limit 1) last
+where r.status in ('starting', 'running') and r.archived_at is null and ($1::uuid is null or r.created_by = $1)
+  and not exists (select from step s where s.run_id = r.id and s.state = 'started' and s.until > clock_timestamp())
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,15 @@ class Statistics:
         hours = [HourTally(row["hour"], _tally(row)) for row in rows if row["agent"] is None]
         agents = [AgentTally(row["agent"], _tally(row)) for row in rows if row["agent"] is not None]
         return RunStatistics(since, until, _sum([hour.tally for hour in hours]), hours, agents)
+
+    async def silent_since(self, caller: Caller) -> datetime | None:
+        """When the run that is silent for longest has last written; None when none is at work.
+
+        What sleeps is not silent, nor is what waits for people.
+        """
+        owner = None if Permission.RUNS_READ_ALL in caller.permissions else caller.person_id
+        async with self._database.tenant(caller.tenant_id) as connection:
+            return await connection.fetchval(SILENT, owner)
 
 
 def _tally(row: Row) -> Tally:

@@ -1,0 +1,91 @@
+"""The list of runs: what is at work comes first, and every choice stands in the address."""
+
+import csv
+import io
+
+from playwright.async_api import expect
+
+from tests.core.asked import ask
+from tests.e2e.consoles import Console
+from windlass.contracts.events import EventKind
+
+
+async def titles(console: Console, path: str) -> list[str]:
+    """The runs of a view, in the order of the page."""
+    page = await console.open(path)
+    return await page.locator("#rows .name a").all_inner_texts()
+
+
+async def test_live_runs_come_before_those_that_have_ended_over_every_page(reader: Console):
+    for title in ("first", "second"):
+        await reader.run(title=title)
+    for title in ("done", "late"):
+        run = await reader.run(title=title)
+        await run.begin()
+        await run.end()
+
+    first = await titles(reader, "/runs?limit=3")
+    await reader.page.get_by_role("link", name="Older").click()
+
+    assert first == ["second", "first", "late"]
+    assert await reader.page.locator("#rows .name a").all_inner_texts() == ["done"]
+
+
+async def test_the_usual_choices_are_one_click_away(reader: Console):
+    dear, broken = await reader.run(title="dear"), await reader.run(title="broken")
+    await dear.tell(EventKind.USAGE, model="claude-x", input_tokens=1, output_tokens=1, cost_usd=6.5)
+    await broken.begin()
+    await broken.fail("fetch", "no access")
+    page = await reader.open("/runs")
+    views = page.get_by_role("group", name="Views")
+
+    for view, shown in (("Over $5", ["dear"]), ("Failed this week", ["broken"]), ("Mine", ["dear", "broken"])):
+        await views.get_by_role("link", name=view).click()
+        assert await page.locator("#rows .name a").all_inner_texts() == shown
+        await expect(views.get_by_role("link", name=view)).to_have_attribute("aria-current", "true")
+
+
+async def test_a_run_that_asks_is_marked_while_it_works_on_and_found_under_waiting(console: Console):
+    run, other = await console.run(title="asks"), await console.run(title="works")
+    page = await console.open("/runs")
+    await expect(page.locator("#stream")).to_contain_text("Live")
+
+    await ask(run.executions, run.attached.tenant_id, run.id)
+    again = await console.play(run.id)
+    await again.begin()
+
+    await expect(page.locator(f"#run-{run.id} .asks")).to_be_visible()
+    await expect(page.locator(f"#run-{other.id} .asks")).to_have_count(0)
+    assert await titles(console, "/runs?status=waiting") == ["asks"]
+
+
+async def test_a_view_is_exported_whole_and_calculates_nothing(reader: Console):
+    await reader.run(title="=1+1", tags=["a", "b"])
+    await reader.run(title="other")
+
+    answer = await reader.page.request.get(f"{reader.gateway.url}/runs.csv?q=%3D1")
+
+    rows = list(csv.DictReader(io.StringIO(await answer.text())))
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert [(row["title"], row["tags"], row["started_by"]) for row in rows] == [("'=1+1", "a b", "Ada")]
+
+
+async def test_home_says_how_long_the_quietest_run_has_been_silent(reader: Console):
+    run = await reader.run(title="quiet")
+    await run.begin()
+
+    page = await reader.open("/")
+
+    await expect(page.locator("#home-running footer")).to_contain_text("Longest silence")
+
+
+async def test_home_says_what_starts_by_itself_next(reader: Console):
+    http = reader.person.http
+    task = (await http.post("/v1/tasks", json={"name": "news", "agent": "claude", "inputs": {"prompt": "News"}})).json()
+    for name, timing in (("yearly", {"cron": "0 0 1 1 *"}), ("often", {"interval_s": 60})):
+        made = await http.post("/v1/schedules", json={"name": name, "task_id": task["id"], **timing})
+        assert made.status_code == 201, made.text
+
+    page = await reader.open("/")
+
+    assert await page.locator("#home-next .cover").all_inner_texts() == ["often", "yearly"]
