@@ -1,11 +1,13 @@
 """The pages of agents: the catalogue, and one agent."""
 
+from dataclasses import dataclass
 from itertools import groupby
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.dependencies import EngineDep
+from api.pages.formats import MISSING, counted, duration, money
 from api.pages.forms import fields
 from api.pages.markdown import markdown
 from api.pages.rendering import page, viewer
@@ -14,11 +16,26 @@ from api.pages.shell import Place
 from api.pages.start import LOOKED_AT, usual
 from api.routes.agents import AgentReader
 from windlass.core.agents import Agent
+from windlass.core.permissions import Permission
 from windlass.core.runs import RunFilter
+from windlass.core.statistics import Record
 
 router = APIRouter(include_in_schema=False)
 
 SHOWN_RUNS = 10
+HIGH = 16.0  # pixels of the highest bar
+BAR = 3.0  # pixels from one day to the next
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How an agent did in the last 30 days; a bar is a day: from the left, from above, how high (pixels)."""
+
+    runs: str
+    success: str
+    took: str
+    cost: str
+    bars: tuple[tuple[float, float, float], ...]
 
 
 @router.get("/agents")
@@ -28,7 +45,10 @@ async def catalogue(request: Request, caller: AgentReader, engine: EngineDep) ->
     found = await engine.agents.catalogue(caller, text or None)
     ordered = sorted(found, key=lambda agent: (agent.service or "", agent.name))
     groups = [(name, list(members)) for name, members in groupby(ordered, key=group_name)]
-    values = {"groups": groups, "query": text, "title": "Agents"}
+    now = viewer(request).now
+    records = await engine.statistics.of_agents(caller, now) if caller.may(Permission.RUNS_READ) else {}
+    figures = {agent.name: figures_of(records.get(agent.name, Record())) for agent in found}
+    values = {"groups": groups, "figures": figures, "query": text, "title": "Agents"}
     return await page(request, caller, "agents.html", Place("Agents", (("Agents", ""),)), values)
 
 
@@ -47,6 +67,23 @@ async def agent(name: str, request: Request, caller: AgentReader, engine: Engine
     }
     place = Place("Agents", (("Agents", "/agents"), (found.name, "")), main_action=False)
     return await page(request, caller, "agent.html", place, values)
+
+
+def figures_of(record: Record) -> Figures:
+    """How an agent has done, as the catalogue shows it."""
+    highest = max(record.days, default=0)
+    bars = [
+        (round(place * BAR, 1), round(HIGH - HIGH * count / highest, 1), round(HIGH * count / highest, 1))
+        for place, count in enumerate(record.days)
+        if count
+    ]
+    return Figures(
+        runs=counted(record.ended, "run"),
+        success=f"{record.finished / record.ended:.0%}" if record.ended else MISSING,
+        took=duration(record.took_s),
+        cost=money(record.cost_usd),
+        bars=tuple(bars),
+    )
 
 
 def group_name(agent: Agent) -> str:

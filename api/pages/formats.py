@@ -108,13 +108,14 @@ def age(seconds: float) -> str:
 
 
 def tick(seconds: float) -> str:
-    """The label of a tick on a time axis: `0`, `20ms`, `0.5s`, `30s`, `1m 30s`, `13m`, `2h`, `1d`."""
+    """The label of a tick on a time axis: `0`, `20ms`, `0.5s`, `3.05s`, `30s`, `1m 30s`, `13m`, `2h`, `1d`."""
     if seconds < 0.0005:
         return "0"
-    if seconds < 0.0995:
-        return f"{round(seconds * 1000)}ms"
+    thousandths = round(seconds * 1000)
+    if thousandths < 1000 and thousandths % 100:
+        return f"{thousandths}ms"
     if seconds < 59.5:
-        return f"{seconds:.1f}".removesuffix(".0") + "s"
+        return f"{thousandths / 1000:g}s"
     whole = round(seconds)
     units = ((whole // 86400, "d"), (whole % 86400 // 3600, "h"), (whole % 3600 // 60, "m"), (whole % 60, "s"))
     return " ".join([f"{count}{unit}" for count, unit in units if count][:2])

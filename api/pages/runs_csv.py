@@ -48,11 +48,11 @@ async def lines(engine: Engine, caller: Caller, wanted: RunFilter) -> AsyncGener
 
 def cells(run: Run) -> Sequence[object]:
     """One run; what is unknown is empty."""
-    ended = run.started_at and run.ended_at and (run.ended_at - run.started_at).total_seconds()
+    took_s = run.ended_at and (run.ended_at - run.created_at).total_seconds()
     times = [each and each.isoformat() for each in (run.created_at, run.started_at, run.ended_at)]
     used = (run.cost_usd, run.model_calls, run.input_tokens, run.output_tokens)
     facts = (run.id, run.status, run.agent, run.title, " ".join(run.tags), run.try_)
-    return *facts, *times, ended, *used, run.steps_kept, run.created_by_name
+    return *facts, *times, took_s, *used, run.steps_kept, run.created_by_name
 
 
 def line(values: Sequence[object]) -> str:

@@ -253,7 +253,7 @@ def row(run: Run, steps: Sequence[Step], viewer: Viewer, *, width: int = 168, as
         strip=draw_strip(steps, str(run.status), model=run.model_calls > 0 or run.agent == CLAUDE, width=width),
         what_now=what_now(run, steps),
         asks=asks and run.status != RunStatus.AWAITING,
-        took=took(run.created_at if run.is_live else run.started_at, run.ended_at, viewer.now),
+        took=took(run.created_at, run.ended_at, viewer.now),
         cost=money(None if run.cost_usd is None else Decimal(str(run.cost_usd))),
         started_at=run.created_at,
         started=viewer.when(run.created_at),

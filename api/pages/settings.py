@@ -1,6 +1,9 @@
 """Settings: the person, the places where they are signed in, members, roles and keys."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,12 +21,20 @@ from api.routes.members import MemberReader, MembersDep, MemberWriter
 from windlass.core.callers import Caller
 from windlass.core.errors import Conflict, FieldError, Invalid, WindlassError
 from windlass.core.identity import MemberChange, Members, NewKey, NewMember
-from windlass.core.permissions import ROLES, Permission, Role
+from windlass.core.permissions import PERSONAL, ROLES, Permission, Role
 
 router = APIRouter(include_in_schema=False)
 
 NAME, EMAIL = TypeAdapter[str](Name), TypeAdapter[str](Email)
 MOST_ROWS = 200
+AT_RUNS = (
+    Permission.ME_READ, Permission.AGENTS_READ, Permission.RUNS_READ, Permission.RUNS_START, Permission.RUNS_CANCEL,
+    Permission.QUESTIONS_READ, Permission.QUESTIONS_ANSWER,
+)  # fmt: skip
+SCOPES: Mapping[str, frozenset[Permission]] = {
+    "runs": frozenset(AT_RUNS),
+    "read": frozenset(each for each in Permission if each.endswith(":read")),
+}
 Problem = tuple[str, str]
 
 
@@ -167,11 +178,18 @@ async def keys_page(
 async def create_key(request: Request, caller: KeyWriter, keys: KeysDep) -> Response:
     """Make a key; its text is on this page and nowhere else."""
     try:
-        name = NAME.validate_python(field(read_form(request), "name", 100))
-        _, text = await keys.create(caller, NewKey(name))
+        _, text = await keys.create(caller, wished_key(caller, read_form(request), viewer(request).now))
     except ValidationError:
         return await keys_page(request, caller, keys, problems=(("A key needs a name.", "name"),))
     return await keys_page(request, caller, keys, text)
+
+
+def wished_key(caller: Caller, form: Form, now: datetime) -> NewKey:
+    """The key a form asks for: the narrower scopes are cut from what the caller may give away."""
+    name, days = NAME.validate_python(field(form, "name", 100)), field(form, "days", 3)
+    expires_at = now + timedelta(days=int(days)) if re.fullmatch("[1-9][0-9]*", days, re.ASCII) else None
+    wanted = SCOPES.get(field(form, "scope", 10))
+    return NewKey(name, None if wanted is None else wanted & (caller.permissions - PERSONAL), expires_at)
 
 
 @router.post("/settings/keys/{key_id}/revoke")

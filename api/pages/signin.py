@@ -17,6 +17,7 @@ from api.pages.shell import Place
 from windlass.contracts.ids import TenantId
 from windlass.core.errors import Forbidden, Invalid, NotFound, TooMany, Unauthenticated
 from windlass.core.health import Grade, examine
+from windlass.version import __version__
 
 router = APIRouter(include_in_schema=False)
 
@@ -63,6 +64,7 @@ async def sign_in_page(
         "next": local_path(wanted),
         "email": email,
         "problems": problems,
+        "version": __version__,
         "is_well": report.grade is not Grade.FAIL,
     }
     return bare_page(request, "signin.html", values, status)

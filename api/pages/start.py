@@ -160,7 +160,7 @@ def curl(request: Request, agent: Agent, filled: Filled) -> str:
     body = to_json({"agent": agent.name, "inputs": example(agent, filled)})
     lines = (
         f"curl {request.url.scheme}://{request.url.netloc}/v1/runs",
-        '-H "Authorization: Bearer $WINDLASS_KEY"',
+        '-H "Authorization: Bearer $WINDLASS_API_KEY"',
         '-H "Content-Type: application/json"',
         f"-d {shlex.quote(body)}",
     )

@@ -47,7 +47,18 @@ def test_tokens_are_rounded(count: int, text: str):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0"), (0.02, "20ms"), (0.5, "0.5s"), (30, "30s"), (90, "1m 30s"), (780, "13m"), (7200, "2h"), (86400, "1d")],
+    [
+        (0, "0"),
+        (0.02, "20ms"),
+        (0.15, "150ms"),
+        (0.5, "0.5s"),
+        (3.05, "3.05s"),
+        (30, "30s"),
+        (90, "1m 30s"),
+        (780, "13m"),
+        (7200, "2h"),
+        (86400, "1d"),
+    ],
 )
 def test_ticks_are_round_times(seconds: float, text: str):
     assert tick(seconds) == text

@@ -148,3 +148,24 @@ async def test_the_longest_silence_is_that_of_a_run_at_work(database: Database, 
     assert before is None
     assert await statistics.silent_since(records.caller) == events[-1].at
     assert await statistics.silent_since(records.colleague(Role.OPERATOR)) is None
+
+
+async def test_an_agent_is_known_by_its_last_30_days(database: Database, database_url: str, records: Records):
+    now = datetime.now(UTC)
+    statistics = Statistics(database)
+    for days_ago, status, cost in (
+        (0, RunStatus.FINISHED, "0.40"),
+        (2, RunStatus.FAILED, None),
+        (31, RunStatus.FINISHED, "9"),
+    ):
+        run = await records.start()
+        await pay(records, run, cost)
+        await records.end(run, status)
+        await move(database_url, run, now - days_ago * DAY)
+
+    record = (await statistics.of_agents(records.caller, now))["claude"]
+
+    assert (record.ended, record.finished, record.cost_usd) == (2, 1, Decimal("0.40"))
+    assert record.took_s is not None
+    assert [place for place, count in enumerate(reversed(record.days)) if count] == [0, 2]
+    assert await statistics.of_agents(records.colleague(Role.OPERATOR), now) == {}

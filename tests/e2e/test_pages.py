@@ -8,6 +8,7 @@ from playwright.async_api import Browser, Route, expect
 
 from tests.api.people import FIRST_PASSWORD, PASSWORD, Gateway
 from tests.e2e.consoles import Console, sign_in
+from windlass.contracts.events import EventKind
 from windlass.core.permissions import Role
 
 PAGES = (
@@ -140,6 +141,38 @@ async def test_a_key_is_shown_once_and_can_be_revoked(console: Console):
     assert secret not in await page.content()
     await page.get_by_role("button", name="Revoke").click()
     await expect(page.get_by_text("No keys yet")).to_be_visible()
+
+
+async def test_a_key_may_be_narrower_than_its_maker_and_end_by_itself(console: Console):
+    page = await console.open("/settings/keys")
+    await page.get_by_label("Name").fill("reader")
+    await page.get_by_label("Ends after").select_option("30 days")
+    await page.get_by_label("May", exact=True).select_option("Read, and change nothing")
+    await page.get_by_role("button", name="Make key").click()
+    secret = await page.locator("#secret").inner_text()
+
+    async with httpx.AsyncClient(base_url=console.gateway.url, headers={"authorization": f"Bearer {secret}"}) as http:
+        listed = await http.get("/v1/runs")
+        refused = await http.post("/v1/runs", json={"agent": "claude", "inputs": {"prompt": "hi"}})
+        (key,) = (await console.person.http.get("/v1/api-keys")).json()["items"]
+
+    assert (listed.status_code, refused.status_code) == (200, 403)
+    assert {permission.partition(":")[2] for permission in key["permissions"]} == {"read"}
+    assert key["expires_at"] is not None
+
+
+async def test_the_catalogue_says_how_agents_have_done(reader: Console):
+    for fails in (False, True):
+        run = await reader.run()
+        await run.begin()
+        await run.tell(EventKind.USAGE, model="claude-x", input_tokens=1, output_tokens=1, cost_usd=0.42)
+        await (run.fail("fetch", "no access") if fails else run.end())
+
+    page = await reader.open("/agents")
+
+    await expect(page.locator(".agent", has_text="claude")).to_contain_text("50%")
+    await expect(page.locator(".agent", has_text="claude")).to_contain_text("$0.42")
+    await expect(page.get_by_label("2 runs in 30 days")).to_be_visible()
 
 
 async def test_a_member_is_added_and_given_another_role(console: Console):

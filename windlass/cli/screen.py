@@ -89,10 +89,10 @@ def duration(milliseconds: float | None) -> str:
 
 
 def elapsed(run: Run) -> str:
-    """How long a run took, or has taken so far."""
-    if run.started_at is None:
+    """How long a run took, or has taken so far, from the wish to the end."""
+    if run.created_at is None:
         return ""
-    return duration(((run.ended_at or datetime.now(UTC)) - run.started_at).total_seconds() * 1_000)
+    return duration(((run.ended_at or datetime.now(UTC)) - run.created_at).total_seconds() * 1_000)
 
 
 def clock(at: datetime | None) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from windlass.core.callers import Caller
@@ -11,6 +11,16 @@ from windlass.core.errors import FieldError, Invalid
 from windlass.core.permissions import Permission
 
 LONGEST = timedelta(days=31)
+DAYS = 30
+OF_AGENTS = """
+select agent, date_trunc('day', ended_at, 'UTC') as day, count(*) as ended,
+  count(*) filter (where status = 'finished') as finished,
+  percentile_cont(0.5) within group (order by extract(epoch from ended_at - started_at)::double precision)
+    filter (where status = 'finished') as took_s,
+  percentile_disc(0.5) within group (order by cost_usd) filter (where status = 'finished') as cost_usd
+from run where ended_at >= $2 and ($1::uuid is null or created_by = $1)
+group by grouping sets ((agent), (agent, date_trunc('day', ended_at, 'UTC')))
+"""
 SILENT = """
 select min(last.at) from run r
 cross join lateral (select e.at from event e where e.stream_id = r.id order by e.seq desc limit 1) last
@@ -55,6 +65,17 @@ class AgentTally:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """How an agent has done: runs that ended, the middle of what a finished one took and cost, and how many a day."""
+
+    ended: int = 0
+    finished: int = 0
+    took_s: float | None = None
+    cost_usd: Decimal | None = None
+    days: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RunStatistics:
     """The runs of a time: all, by hour (those with runs), and by agent (the dearest first, at most 200)."""
 
@@ -82,6 +103,25 @@ class Statistics:
         hours = [HourTally(row["hour"], _tally(row)) for row in rows if row["agent"] is None]
         agents = [AgentTally(row["agent"], _tally(row)) for row in rows if row["agent"] is not None]
         return RunStatistics(since, until, _sum([hour.tally for hour in hours]), hours, agents)
+
+    async def of_agents(self, caller: Caller, now: datetime) -> dict[str, Record]:
+        """How every agent did in the last 30 days, today the last of them; an agent without runs is left out."""
+        owner = None if Permission.RUNS_READ_ALL in caller.permissions else caller.person_id
+        midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        first = midnight - timedelta(days=DAYS - 1)
+        async with self._database.tenant(caller.tenant_id) as connection:
+            rows = await connection.fetch(OF_AGENTS, owner, first)
+        days: dict[str, list[int]] = {}
+        for row in rows:
+            if row["day"] is not None:
+                days.setdefault(row["agent"], [0] * DAYS)[min((row["day"] - first).days, DAYS - 1)] = row["ended"]
+        return {
+            row["agent"]: Record(
+                row["ended"], row["finished"], row["took_s"], row["cost_usd"], tuple(days[row["agent"]])
+            )
+            for row in rows
+            if row["day"] is None
+        }
 
     async def silent_since(self, caller: Caller) -> datetime | None:
         """When the run that is silent for longest has last written; None when none is at work.
