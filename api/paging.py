@@ -4,7 +4,9 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,6 +17,20 @@ from windlass.core.identity.tokens import derive
 
 T = TypeVar("T")
 TAG_BYTES = 16
+
+
+class Dated(Protocol):
+    """What a list has by time."""
+
+    @property
+    def id(self) -> UUID:
+        """What it is called."""
+        ...
+
+    @property
+    def created_at(self) -> datetime:
+        """Since when there is such a thing."""
+        ...
 
 
 class ListQuery(BaseModel):
@@ -74,3 +90,13 @@ class Cursors:
         filters = orjson.dumps(query.filters(), option=orjson.OPT_SORT_KEYS)
         bound = b"\0".join([str(caller.tenant_id).encode(), name.encode(), hashlib.sha256(filters).digest(), body])
         return hmac.digest(self._key, bound, "sha256")[:TAG_BYTES]
+
+
+def place_in_time(item: Dated) -> tuple[str, str]:
+    """Where something stands in a list by time."""
+    return item.created_at.isoformat(), str(item.id)
+
+
+def place_of(cursor: list[Any] | None) -> tuple[datetime, UUID] | None:
+    """The place a cursor of a list by time stands for."""
+    return None if cursor is None else (datetime.fromisoformat(cursor[0]), UUID(cursor[1]))

@@ -2,7 +2,6 @@
 
 import gzip
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Literal
@@ -152,8 +151,3 @@ def local_path(url: str, otherwise: str = "/") -> str:
     parts = urlsplit(url)
     is_ours = url.startswith("/") and not url.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
     return url if is_ours and url.isprintable() and len(url) < 2000 else otherwise
-
-
-def with_counts(frame: Shell, counts: Counts) -> Shell:
-    """The same frame with other numbers."""
-    return replace(frame, counts=counts)

@@ -29,10 +29,10 @@ from api.pages.schedule_forms import (
     timing_in,
 )
 from api.pages.schedule_views import SHAPES, STATES, firing_row, schedule_row, takes
+from api.pages.searched import search
 from api.pages.shell import Place
-from api.pages.task_forms import parameter_fields, read_values
-from api.paging import ListQuery
-from api.routes.runs import place_of
+from api.pages.task_forms import checked_name, errors_of, parameter_fields, read_values
+from api.paging import ListQuery, place_of
 from api.routes.schedules import ScheduleReader, ScheduleWriter
 from windlass.contracts.firings import Decision, Overlap
 from windlass.core.calendars.clock import zone_names
@@ -45,26 +45,17 @@ from windlass.core.tasks import Task
 router = APIRouter(include_in_schema=False)
 
 SHOWN_FIRINGS = 12
-LIST = "pages/schedules"
 
 
 @router.get("/schedules")
 async def schedules(request: Request, caller: ScheduleReader, engine: EngineDep, cursors: CursorsDep) -> Response:
     """All schedules, with what they did last and when they are due next."""
-    text = request.query_params.get("q", "")[:100]
-    query = ListQuery(limit=50, after=request.query_params.get("after"))
-    after = place_of(cursors.read(caller, LIST + text, query))
-    found = await engine.schedules.newest(caller, text or None, limit=query.limit + 1, after=after)
-    items, following = cursors.page(
-        caller, LIST + text, query, found, lambda it: (it.created_at.isoformat(), str(it.id))
-    )
-    last = await engine.firings.last(caller, [each.id for each in items])
+    found = await search(request, caller, cursors, "pages/schedules", engine.schedules.newest)
+    last = await engine.firings.last(caller, [each.id for each in found.items])
     seen = viewer(request)
     values = {
-        "rows": [schedule_row(each, last.get(each.id, []), seen) for each in items],
-        "query": text,
-        "older": following,
-        "is_first": after is None,
+        "rows": [schedule_row(each, last.get(each.id, []), seen) for each in found.items],
+        **found.place,
         "may_write": caller.may(Permission.SCHEDULES_WRITE),
         "title": "Schedules",
     }
@@ -98,7 +89,8 @@ async def create(request: Request, caller: ScheduleWriter, engine: EngineDep, cu
         task = await engine.tasks.get(caller, task_id(form))
         form = replace(form, parameters=read_values(task, posted))
         policy = policy_in(form, form.parameters)
-        wish = NewSchedule(_named(form), task.id, timing_in(form), policy, id=once_id(cursors, caller, posted))
+        name, once = checked_name(form.name), once_id(cursors, caller, posted)
+        wish = NewSchedule(name, task.id, timing_in(form), policy, id=once)
         made = await engine.schedules.create(caller, wish)
     except (Invalid, Conflict, NotFound) as problem:
         return await show_new(request, caller, engine, replace(form, errors=errors_of(problem)), 422)
@@ -122,7 +114,7 @@ async def change(schedule_id: UUID, request: Request, caller: ScheduleWriter, en
         policy = policy_in(form, form.parameters)
         rules = {name: getattr(policy, name) for name in policy.__slots__}
         bounds = {"start_at": None, "end_at": None, **timing_in(form)}
-        changes = {"name": _named(form), "task_id": task.id, **bounds, **rules}
+        changes = {"name": checked_name(form.name), "task_id": task.id, **bounds, **rules}
         await engine.schedules.change(caller, schedule_id, changes)
     except (Invalid, Conflict, NotFound) as problem:
         return await show(request, caller, engine, found, replace(form, errors=errors_of(problem)), 422)
@@ -169,7 +161,7 @@ async def firings(
     chosen = request.query_params.get("decision", "")
     wanted = [Decision(chosen)] if chosen in set(Decision) else []
     query = ListQuery(limit=50, after=request.query_params.get("after"))
-    name = f"{LIST}/{schedule_id}/{chosen}"
+    name = f"pages/schedules/{schedule_id}/{chosen}"
     after = place_of(cursors.read(caller, name, query))
     listed = await engine.firings.newest(caller, schedule_id, wanted, limit=query.limit + 1, after=after)
     items, following = cursors.page(caller, name, query, listed, lambda it: (it.scheduled_at.isoformat(), str(it.id)))
@@ -296,16 +288,3 @@ def form_values(form: ScheduleForm, tasks: list[Task], chosen: Task | None) -> d
         "zones": zone_names(),
         "problems": form.problems,
     }
-
-
-def errors_of(problem: Invalid | Conflict | NotFound) -> tuple[FieldError, ...]:
-    """What is wrong, by field."""
-    if isinstance(problem, Invalid) and problem.errors:
-        return problem.errors
-    return (FieldError("name" if isinstance(problem, Conflict) else "task", problem.detail),)
-
-
-def _named(form: ScheduleForm) -> str:
-    if not form.name or len(form.name) > 100 or not form.name.isprintable():
-        raise Invalid("The schedule was not saved.", (FieldError("name", "must be one line of 1 to 100 characters"),))
-    return form.name

@@ -7,7 +7,7 @@ from typing import Any
 from api.pages.forms import Field, Option, errors_by_field, fields, read_inputs
 from api.pages.rendering import Form, field
 from windlass.core.agents import Agent
-from windlass.core.errors import FieldError, Invalid
+from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
 from windlass.core.parameters import Kind, Parameter, read_parameters
 from windlass.core.tasks import Recipe, Task
 from windlass.core.templates import is_template
@@ -127,6 +127,20 @@ def read_values(task: Task, form: Form) -> dict[str, Any]:
         elif sent:
             values[each.name] = sent
     return values
+
+
+def checked_name(name: str) -> str:
+    """The name of a task or a schedule. Raises Invalid."""
+    if not name or len(name) > 100 or not name.isprintable():
+        raise Invalid("Nothing was saved.", (FieldError("name", "must be one line of 1 to 100 characters"),))
+    return name
+
+
+def errors_of(problem: Invalid | Conflict | NotFound) -> tuple[FieldError, ...]:
+    """What is wrong with the form of a task or a schedule, by field."""
+    if isinstance(problem, Invalid) and problem.errors:
+        return problem.errors
+    return (FieldError("name" if isinstance(problem, Conflict) else "task", problem.detail),)
 
 
 def _as_text(drawn: Field, inputs: Mapping[str, Any]) -> Field:

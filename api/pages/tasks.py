@@ -1,7 +1,6 @@
 """The pages of tasks: the list, one task with its form, and starting it."""
 
 from dataclasses import replace
-from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -13,10 +12,13 @@ from api.pages.formats import MISSING, duration, money
 from api.pages.once import once_field, once_id
 from api.pages.rendering import field, go, page, read_form, viewer
 from api.pages.runs_list import load_rows
+from api.pages.searched import search
 from api.pages.shell import Place
 from api.pages.spans import decimal
 from api.pages.task_forms import (
     TaskForm,
+    checked_name,
+    errors_of,
     form_of,
     parameter_fields,
     read_form_of_task,
@@ -24,8 +26,7 @@ from api.pages.task_forms import (
     recipe_of,
     task_fields,
 )
-from api.paging import ListQuery
-from api.routes.runs import RunStarter, place_of
+from api.routes.runs import RunStarter
 from api.routes.tasks import TaskReader, TaskWriter
 from windlass.core.agents import Agent
 from windlass.core.callers import Caller
@@ -39,22 +40,15 @@ from windlass.core.tasks import Task, may_change
 router = APIRouter(include_in_schema=False)
 
 SHOWN_RUNS = 10
-LIST = "pages/tasks"
 
 
 @router.get("/tasks")
 async def tasks(request: Request, caller: TaskReader, engine: EngineDep, cursors: CursorsDep) -> Response:
     """All tasks, the newest first."""
-    text = request.query_params.get("q", "")[:100]
-    query = ListQuery(limit=50, after=request.query_params.get("after"))
-    after = place_of(cursors.read(caller, LIST + text, query))
-    found = await engine.tasks.newest(caller, text or None, limit=query.limit + 1, after=after)
-    items, following = cursors.page(caller, LIST + text, query, found, lambda it: (_iso(it.created_at), str(it.id)))
+    found = await search(request, caller, cursors, "pages/tasks", engine.tasks.newest)
     values = {
-        "tasks": items,
-        "query": text,
-        "older": following,
-        "is_first": after is None,
+        "tasks": found.items,
+        **found.place,
         "seen": viewer(request),
         "may_write": caller.may(Permission.TASKS_WRITE),
         "title": "Tasks",
@@ -83,7 +77,7 @@ async def create(request: Request, caller: TaskWriter, engine: EngineDep, cursor
     agent = await engine.agents.get(caller, field(posted, "agent", 200))
     form = read_form_of_task(agent, posted)
     try:
-        _named(form)
+        checked_name(form.name)
         task = await engine.tasks.create(caller, form.name, recipe_of(agent, form), once_id(cursors, caller, posted))
     except (Invalid, Conflict) as problem:
         return await show_form(request, caller, agent, replace(form, errors=errors_of(problem)), 422)
@@ -103,7 +97,7 @@ async def change(task_id: UUID, request: Request, caller: TaskWriter, engine: En
     agent = await engine.agents.get(caller, found.recipe.agent)
     form = read_form_of_task(agent, posted)
     try:
-        _named(form)
+        checked_name(form.name)
         recipe = recipe_of(agent, form)
         changes = {name: getattr(recipe, name) for name in recipe.__slots__} | {"name": form.name}
         version = int(form.version) if form.version.isdecimal() else None
@@ -239,19 +233,3 @@ def facts_of(numbers: Statistics) -> tuple[tuple[str, str], ...]:
         ("Usually costs", money(decimal(numbers.usual_cost_usd))),
         ("In all", money(decimal(numbers.cost_usd))),
     )
-
-
-def errors_of(problem: Invalid | Conflict | NotFound) -> tuple[FieldError, ...]:
-    """What is wrong, by field."""
-    if isinstance(problem, Invalid) and problem.errors:
-        return problem.errors
-    return (FieldError("name" if isinstance(problem, Conflict) else "task", problem.detail),)
-
-
-def _named(form: TaskForm) -> None:
-    if not form.name or len(form.name) > 100 or not form.name.isprintable():
-        raise Invalid("The task was not saved.", (FieldError("name", "must be one line of 1 to 100 characters"),))
-
-
-def _iso(at: datetime) -> str:
-    return at.isoformat()

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from api.bodies import Body
 from api.dependencies import AuthenticationDep, CursorsDep, EngineDep, RequestUuid, requires
 from api.engine import Engine
-from api.paging import ListQuery, PageOf
+from api.paging import ListQuery, PageOf, place_in_time, place_of
 from api.sse import After, stream_response
 from windlass.contracts.events import EventKind
 from windlass.contracts.runs import RunStatus
@@ -247,7 +247,7 @@ async def newest(
     found = await engine.runs.newest(
         caller, query.wanted(), limit=query.limit + 1, after=place_of(cursors.read(caller, "runs", query))
     )
-    items, following = cursors.page(caller, "runs", query, found, lambda run: (run.created_at.isoformat(), str(run.id)))
+    items, following = cursors.page(caller, "runs", query, found, place_in_time)
     return PageOf(items=[view_run(run, caller, engine) for run in items], next=following)
 
 
@@ -334,8 +334,3 @@ def view_run(run: Run, caller: Caller, engine: Engine) -> RunView:
     shown = {name: getattr(run, name) for name in RunView.model_fields if hasattr(run, name)}
     links: dict[str, Any] = {"temporal_url": engine.links.workflow(caller.tenant_id, run.id)}
     return RunView.model_validate({**shown, **links, "attempts": run.attempt, "usage": usage}, by_name=True)
-
-
-def place_of(cursor: list[Any] | None) -> tuple[datetime, UUID] | None:
-    """The place a cursor of a list by time stands for."""
-    return None if cursor is None else (datetime.fromisoformat(cursor[0]), UUID(cursor[1]))

@@ -12,8 +12,7 @@ from pydantic import BaseModel, Field
 
 from api.bodies import Body, Name
 from api.dependencies import CursorsDep, EngineDep, RequestUuid, requires
-from api.paging import ListQuery, PageOf
-from api.routes.runs import place_of
+from api.paging import ListQuery, PageOf, place_in_time, place_of
 from windlass.contracts.firings import Decision, Overlap
 from windlass.contracts.runs import RunStatus
 from windlass.core.calendars import Due, due_times, in_words, read_timing
@@ -220,9 +219,7 @@ async def newest(
     """The newest schedules first."""
     after = place_of(cursors.read(caller, "schedules", query))
     found = await engine.schedules.newest(caller, query.q, query.task_id, limit=query.limit + 1, after=after)
-    items, following = cursors.page(
-        caller, "schedules", query, found, lambda it: (it.created_at.isoformat(), str(it.id))
-    )
+    items, following = cursors.page(caller, "schedules", query, found, place_in_time)
     return PageOf(items=[view(each) for each in items], next=following)
 
 

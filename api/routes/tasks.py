@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 
 from api.bodies import Body, Name
 from api.dependencies import CursorsDep, EngineDep, RequestUuid, requires
-from api.paging import ListQuery, PageOf
-from api.routes.runs import RunReader, RunStarter, RunView, Tag, place_of, view_run
+from api.paging import ListQuery, PageOf, place_in_time, place_of
+from api.routes.runs import RunReader, RunStarter, RunView, Tag, view_run
 from windlass.core.callers import Caller
 from windlass.core.errors import Invalid
 from windlass.core.parameters import read_parameters, written
@@ -151,7 +151,7 @@ async def newest(
     """The newest tasks first."""
     after = place_of(cursors.read(caller, "tasks", query))
     found = await engine.tasks.newest(caller, query.q, limit=query.limit + 1, after=after)
-    items, following = cursors.page(caller, "tasks", query, found, lambda it: (it.created_at.isoformat(), str(it.id)))
+    items, following = cursors.page(caller, "tasks", query, found, place_in_time)
     return PageOf(items=[view(task) for task in items], next=following)
 
 
@@ -213,7 +213,7 @@ async def runs(
     name = f"tasks/{task_id}/runs"
     after = place_of(cursors.read(caller, name, query))
     found = await engine.runs.newest(caller, RunFilter(task=task_id), limit=query.limit + 1, after=after)
-    items, following = cursors.page(caller, name, query, found, lambda it: (it.created_at.isoformat(), str(it.id)))
+    items, following = cursors.page(caller, name, query, found, place_in_time)
     numbers = await engine.history.of_task(caller, task_id)
     statistics = StatisticsView(**asdict(numbers), success_rate=numbers.success_rate)
     return TaskRuns(items=[view_run(each, caller, engine) for each in items], next=following, statistics=statistics)
