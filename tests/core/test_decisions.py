@@ -13,9 +13,11 @@ from windlass.contracts.events import EventKind
 from windlass.contracts.firings import Decision, Overlap
 from windlass.contracts.runs import RunStatus
 from windlass.core.database import Database
+from windlass.core.decisions import Asked, Decided, Decisions
 from windlass.core.runs import RunFilter
 from windlass.core.schedules import Policy
 from windlass.core.tasks import Recipe
+from windlass.core.wakeup import PollOnly
 
 DUE = datetime(2026, 11, 27, 6, 30, tzinfo=UTC)  # Friday 07:30 in Berlin
 
@@ -148,6 +150,35 @@ async def test_a_cancelled_run_makes_room_for_the_one_it_was_cancelled_for(plann
 
     (newest, _) = await planned.firings.newest(planned.caller, schedule.id)
     assert newest.run_id in await planned.waiting_to_start()
+
+
+async def test_a_decision_that_is_repeated_late_ends_nobody_who_came_after_it(planned: Planned):
+    schedule = await planned.schedule(overlap=Overlap.TERMINATE_OTHER)
+    first = await planned.decide(schedule, DUE)
+    await planned.decide(schedule, DUE + timedelta(days=3))
+
+    again = await planned.decide(schedule, DUE)
+
+    assert (again.firing_id, again.stopped) == (first.firing_id, ())
+    assert await live(planned) == ["cancelled", "queued"]
+
+
+async def test_a_backfill_whose_worker_died_ends_the_others_as_it_was_told_to(planned: Planned, database: Database):
+    class Dying(Decisions):
+        async def _stop_others(self, asked: Asked, decided: Decided, overlap: Overlap) -> Decided:
+            raise ConnectionResetError
+
+    schedule_id = await fired(planned, [1])
+    since, until = DUE - timedelta(days=2, hours=1), DUE - timedelta(days=1, hours=1)
+    await planned.firings.backfill(planned.caller, schedule_id, since, until, 1, Overlap.TERMINATE_OTHER)
+    (line,) = [each for each in await planned.agenda.asked() if each.schedule_id == schedule_id]
+    asked = Asked(planned.caller.tenant_id, schedule_id, DUE, line.id)
+    with pytest.raises(ConnectionResetError):
+        await Dying(database, PollOnly()).decide(asked, DUE)
+
+    await planned.decisions.decide(asked, DUE)
+
+    assert sorted(await live(planned)) == ["cancelled", "queued"]
 
 
 async def test_a_held_run_that_is_cancelled_is_let_go_to_end(planned: Planned):

@@ -29,7 +29,8 @@ LOST = "everything was down for more than a day; backfill what is still wanted"
 
 OTHERS = """
 select r.id, r.title, r.status, r.held, r.created_at from task_run o join run r on r.root_id = o.root_id
-where o.schedule_id = $1 and not is_terminal(r.status) and ($2::uuid is null or r.id <> $2) order by r.created_at
+where o.schedule_id = $1 and not is_terminal(r.status)
+  and ($2::uuid is null or r.created_at < (select own.created_at from run own where own.id = $2)) order by r.created_at
 """
 FAILED_SINCE = """
 select r.id, r.ended_at from task_run o join run r on r.root_id = o.root_id
@@ -68,12 +69,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is decided. `waits`: its run is held until another one has ended; `stop`: how the others are ended."""
+    """What is decided. `waits`: its run is held until another one has ended."""
 
     decision: Decision
     reason: str
     waits: bool = False
-    stop: Overlap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +102,10 @@ class Decisions:
             if row is None:
                 return Decided(new_id(), Decision.REFUSED, "the schedule is gone")
             known = await _known(connection, asked)
+            asked = _completed(asked, known)
             if known is not None and known["decision"] is not None:
                 decided = await _again(connection, known)
             else:
-                asked = _completed(asked, known)
                 decided = await self._judge_and_record(connection, asked, schedule_of(row), now)
         self._wakeup.poke(asked.tenant_id, asked.tenant_id, decided.seq)
         if decided.run is not None:
@@ -187,7 +187,7 @@ class Decisions:
         return run
 
     async def _stop_others(self, asked: Asked, decided: Decided, overlap: Overlap) -> Decided:
-        """End the other runs, each in a transaction of its own. The second time they have ended."""
+        """End the runs before its own, each in a transaction of its own. The second time they have ended."""
         started = decided.decision in (Decision.STARTED, Decision.LATE)
         if overlap not in (Overlap.CANCEL_OTHER, Overlap.TERMINATE_OTHER) or not started:
             return decided
@@ -303,9 +303,9 @@ def _overlapping(overlap: Overlap, started: Verdict, others: Any) -> Verdict:
             return Verdict(Decision.SKIPPED, f"{going}, and one waits already")
         case Overlap.CANCEL_OTHER:
             reason = f"{started.reason}; {going} and was cancelled for it"
-            return replace(started, reason=reason, waits=True, stop=overlap)
+            return replace(started, reason=reason, waits=True)
         case Overlap.TERMINATE_OTHER:
-            return replace(started, reason=f"{started.reason}; {going} and was ended for it", stop=overlap)
+            return replace(started, reason=f"{started.reason}; {going} and was ended for it")
         case _:
             return Verdict(Decision.SKIPPED, going)
 
