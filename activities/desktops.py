@@ -1,8 +1,6 @@
 """Everything a desktop does to the outside world: its record, and its container."""
 
 import asyncio
-import hashlib
-import hmac
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -27,9 +25,9 @@ from windlass.contracts.desktops import (
 from windlass.contracts.ids import TenantId
 from windlass.contracts.runs import DriveInput
 from windlass.core.machines import Machines
+from windlass.core.rfb import password
 
 HEARTBEAT_S = 1.0
-PASSWORD_CHARACTERS = 8  # VNC reads no more
 
 
 class DesktopRecords:
@@ -124,12 +122,6 @@ class DesktopActivities:
                 yield
         finally:
             beating.cancel()
-
-
-def password(secret: bytes, desktop_id: str, generation: int) -> str:
-    """The password of a desktop's screen: made from the installation's secret, kept nowhere."""
-    digest = hmac.digest(secret, f"screen {desktop_id} {generation}".encode(), hashlib.sha256)
-    return digest.hex()[:PASSWORD_CHARACTERS]
 
 
 async def _beat() -> None:

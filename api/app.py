@@ -37,6 +37,7 @@ from api.routes import (
     stream,
     tasks,
     tenants,
+    viewers,
 )
 from windlass.core.settings import Settings
 
@@ -59,6 +60,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     schedules.router,
     desktops.router,
     screens.router,
+    viewers.router,
     stream.router,
 )
 

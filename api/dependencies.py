@@ -7,6 +7,7 @@ from typing import Annotated, TypedDict
 from uuid import UUID
 
 from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
 
 from api.authentication import authenticate
 from api.engine import Engine
@@ -62,7 +63,7 @@ class Requires:
         self.permission = permission
         self.any_password = any_password
 
-    async def __call__(self, request: Request) -> Caller:
+    async def __call__(self, request: HTTPConnection) -> Caller:
         """The caller. Raises Unauthenticated, Forbidden, PasswordChangeRequired."""
         caller = await authenticate(request)
         if not caller.may(self.permission):

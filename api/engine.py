@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from temporalio.client import Client
 
@@ -33,6 +34,7 @@ from windlass.core.storage import Objects
 from windlass.core.storage.urls import open_objects
 from windlass.core.stream import Hub
 from windlass.core.tasks import Tasks
+from windlass.core.viewers import Viewers
 from windlass.core.wakeup import Notifier
 
 
@@ -59,6 +61,7 @@ class Engine:
     schedules: Schedules
     screenshots: Screenshots
     firings: Firings
+    viewers: Viewers
 
 
 @asynccontextmanager
@@ -109,6 +112,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             schedules=schedules,
             screenshots=screenshots,
             firings=Firings(database, notifier, schedules, history),
+            viewers=Viewers(database, notifier, heralds, settings.require_secret_key(), lambda: datetime.now(UTC)),
         )
 
 

@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.websockets import WebSocket
 
 from windlass.core.database import OUTAGES
 from windlass.core.errors import FieldError, Invalid, NotFound, TooMany, Unavailable, WindlassError
@@ -149,11 +150,15 @@ def translated(error: Exception) -> WindlassError:
 def install_problems(app: FastAPI, render: Renderer | None = None) -> None:
     """Answer every error with a problem; `render` may answer some requests differently."""
 
-    async def answer(request: Request, error: Exception) -> Response:
+    async def answer(request: Request | WebSocket, error: Exception) -> Response:
         known = translated(error)
         if known.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("request failed", path=request.url.path, exc_info=error)
         problem = problem_of(known, request.url.path, request.state.request_id)
+        if isinstance(request, WebSocket):
+            denial = problem.response()
+            await request.send_denial_response(denial)  # before it opens: not a byte of it
+            return denial
         response = render(request, problem) if render else problem.response()
         if isinstance(error, HTTPException) and error.headers:
             response.headers.update(error.headers)

@@ -12,6 +12,7 @@ from windlass.core.settings import Settings
 
 GRACE_S = 5  # how long open requests may take to end
 HEADERS_PATIENCE_S = 30.0
+WEBSOCKET_BYTES = 1024 * 1024  # of one message
 IDLE_S = 30  # how long a connection is kept for the next request
 
 
@@ -71,6 +72,9 @@ def server(app: FastAPI, settings: Settings, drain: Callable[[], None]) -> Serve
         access_log=False,
         log_config=None,
         server_header=False,
+        ws_max_size=WEBSOCKET_BYTES,
+        ws_max_queue=16,
+        ws_per_message_deflate=False,  # screens come compressed
         proxy_headers=bool(settings.proxies),
         forwarded_allow_ips=settings.proxies or None,
         timeout_graceful_shutdown=GRACE_S,

@@ -6,10 +6,12 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
 
 from api.dependencies import Requires, public
 from windlass.core.permissions import Permission
+
+WEBSOCKET = "WS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +31,17 @@ class Declared:
 
 
 def declared(app: FastAPI) -> list[Declared]:
-    """Every route but mounts and the schema."""
+    """Every route but mounts and the schema; the method of a WebSocket is `WS`."""
     found: list[Declared] = []
     for context in iter_route_contexts(app.routes):
         route: Any = context.original_route
-        if not isinstance(route, APIRoute):
+        if not isinstance(route, APIRoute | APIWebSocketRoute):
             assert context.path in ("/openapi.json", "/static/vendor"), f"{context.path} is not a declared route"
             continue
         calls = list(_calls(getattr(context, "dependant")))  # noqa: B009 - the framework's stubs do not know it
         asked = [call for call in calls if isinstance(call, Requires)]
         assert len(asked) <= 1, f"{context.path} asks for more than one permission"
-        for method in sorted(context.methods or ()):
+        for method in sorted(context.methods or ()) if isinstance(route, APIRoute) else [WEBSOCKET]:
             permission = asked[0].permission if asked else None
             any_password = bool(asked and asked[0].any_password)
             found.append(Declared(method, str(context.path), permission, public in calls, any_password))

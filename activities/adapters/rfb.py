@@ -5,12 +5,9 @@ import struct
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
-from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-from cryptography.hazmat.primitives.ciphers import Cipher, modes
-
 from activities.containers import Frame, ScreenAway
+from windlass.core.rfb import GREETING, encrypt
 
-GREETING = b"RFB 003.008\n"
 PATIENCE_S = 1.0
 FILE_KEY = bytes([23, 82, 107, 6, 35, 78, 88, 7])  # every VNC server's: the file is obfuscated, not encrypted
 
@@ -155,10 +152,3 @@ async def signed_in(host: str, port: int, password: str) -> AsyncGenerator[Sessi
 def password_file(password: str) -> bytes:
     """The content of the file a VNC server reads its password from."""
     return encrypt(FILE_KEY, password.encode()[:8].ljust(8, b"\0"))
-
-
-def encrypt(key: bytes, blocks: bytes) -> bytes:
-    """DES as VNC uses it: the bits of every byte of the key in reverse."""
-    turned = bytes(int(f"{byte:08b}"[::-1], 2) for byte in key[:8].ljust(8, b"\0"))
-    encryptor = Cipher(TripleDES(turned * 3), modes.ECB()).encryptor()  # noqa: S305 - the protocol's choice
-    return encryptor.update(blocks) + encryptor.finalize()

@@ -9,6 +9,7 @@ FOLDER = Path(__file__).parent.parent / "static"
 STYLES = ("tokens.css", "frame.css", "components.css", "waterfall.css", "log.css", "schedules.css", "pages.css")
 MODULES = ("live.js", "swap.js", "log.js", "keys.js", "clocks.js", "forms.js", "preview.js", "screens.js")
 SCRIPTS = ("app.js", *MODULES)
+ISLANDS = {"viewer.js": FOLDER / "viewer.js", "novnc.js": FOLDER / "vendor" / "novnc.js"}  # each on its page only
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -28,6 +29,7 @@ class Assets:
         styles = b"\n".join((folder / name).read_bytes() for name in STYLES)
         files = {"windlass.css": styles}
         files |= {name: (folder / name).read_bytes() for name in (*SCRIPTS, "icons.svg", "mark.svg")}
+        files |= {name: path.read_bytes() for name, path in ISLANDS.items()}
         digest = hashlib.sha256()
         for name in sorted(files):
             digest.update(name.encode() + files[name])

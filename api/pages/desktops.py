@@ -16,7 +16,7 @@ from api.routes.desktops import DesktopReader, DesktopWriter
 from windlass.contracts.desktops import STANDARD, TEMPLATES, DesktopStatus
 from windlass.contracts.events import EventKind
 from windlass.core.callers import Caller
-from windlass.core.desktops import Desktop, NewDesktop
+from windlass.core.desktops import FREEZABLE, Desktop, NewDesktop
 from windlass.core.errors import Conflict, Invalid, NotFound, Unavailable
 from windlass.core.permissions import Permission
 from windlass.core.screenshots import Screenshot
@@ -34,7 +34,15 @@ DEEDS = {  # what may be asked of a desktop in a state: address, word, icon
     DesktopStatus.BUSY: (("pause", "Pause", "pause"), ("stop", "Stop", "stop")),
     DesktopStatus.PAUSED: (("resume", "Resume", "play"), ("stop", "Stop", "stop")),
 }
-DONE = {"start": "starts", "stop": "is being stopped", "pause": "is being paused", "resume": "goes on"}
+HAND = {"": ("takeover", "Take over", "hand"), "mine": ("giveback", "Give back", "hand")}
+DONE = {
+    "start": "starts",
+    "stop": "is being stopped",
+    "pause": "is being paused",
+    "resume": "goes on",
+    "takeover": "is in your hand",
+    "giveback": "is given back",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +51,19 @@ class Tile:
 
     desktop: Desktop
     shape: str
+    word: str
     sentence: str
     detail: str
     deeds: tuple[tuple[str, str, str], ...]
     is_mine: bool
     shot: Screenshot | None
     shot_age: str
+    hand: str = ""  # who has its screen: nobody, "mine", "theirs"
+
+    @property
+    def has_screen(self) -> bool:
+        """Whether there is something to look at."""
+        return self.desktop.status in (DesktopStatus.IDLE, DesktopStatus.BUSY, DesktopStatus.PAUSED)
 
 
 @router.get("/desktops")
@@ -111,7 +126,10 @@ async def show_one(
     values = {**await parts(request, caller, engine, found), "problems": problems, "title": found.name}
     crumbs = (("Desktops", "/desktops"), (found.name, ""))
     place = Place("Desktops", crumbs, ("runs", DESKTOPS), f"page=desktop&id={found.id}", live="live")
-    return await page(request, caller, "desktop.html", place, values, 409 if problems else 200)
+    answer = await page(request, caller, "desktop.html", place, values, 409 if problems else 200)
+    policy = answer.headers["content-security-policy"]
+    answer.headers["content-security-policy"] = policy.replace("img-src 'self'", "img-src 'self' data:")  # the screen's
+    return answer
 
 
 async def parts(request: Request, caller: Caller, engine: Engine, found: Desktop) -> dict[str, Any]:
@@ -148,9 +166,10 @@ async def remove(desktop_id: UUID, caller: DesktopWriter, engine: EngineDep) -> 
 
 @router.post("/desktops/{desktop_id}/{deed}")
 async def change(desktop_id: UUID, deed: str, request: Request, caller: DesktopWriter, engine: EngineDep) -> Response:
-    """Start, stop, pause or resume a desktop."""
-    desktops = engine.desktops
+    """Start, stop, pause or resume a desktop; take its screen in hand or give it back."""
+    desktops, viewers = engine.desktops, engine.viewers
     asks = {"start": desktops.start, "stop": desktops.stop, "pause": desktops.pause, "resume": desktops.resume}
+    asks |= {"takeover": viewers.take, "giveback": viewers.give_back}
     if deed not in asks:
         raise NotFound("page", deed)
     try:
@@ -182,4 +201,12 @@ def tile(found: Desktop, caller: Caller, seen: Viewer, shot: Screenshot | None) 
     said = found.reason[:1].upper() + found.reason[1:]
     deeds = DEEDS[found.status] if mine else ()
     age = seen.age(shot.last_at) if shot else ""
-    return Tile(found, shape_of(found.status), said or sentence, detail, deeds, mine, shot, age)
+    hand = "" if found.holder is None else "mine" if found.holder == caller.person_id else "theirs"
+    if found.status in FREEZABLE and caller.may(Permission.DESKTOPS_WRITE) and hand in HAND:
+        deeds = (HAND[hand], *deeds)
+    word = str(found.status).capitalize()
+    if found.holder is not None:
+        who = "You have" if hand == "mine" else f"{found.holder_name} has"
+        said, detail = f"{who} the screen", f"Since {seen.when(found.held_at)}, tasks wait"
+        return Tile(found, "paused", f"{word}, in hand", said, detail, deeds, mine, shot, age, hand)
+    return Tile(found, shape_of(found.status), word, said or sentence, detail, deeds, mine, shot, age)

@@ -61,6 +61,9 @@ class DesktopView(BaseModel):
     created_at: datetime
     status_at: datetime
     expires_at: datetime | None = Field(description="When it is shut down whatever it does; its home stays.")
+    holder: UUID | None = Field(description="Who has its screen in hand: until it is given back no task begins.")
+    holder_name: str
+    held_at: datetime | None
 
 
 class DesktopList(BaseModel):

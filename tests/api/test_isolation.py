@@ -13,7 +13,7 @@ from api.dependencies import State
 from tests.api.machines import on_paper
 from tests.api.people import Gateway, Organisation, Person
 from tests.core.asked import ask as ask_question
-from tests.declarations import Declared, declared
+from tests.declarations import WEBSOCKET, Declared, declared
 from windlass.contracts.ids import RunId, TenantId, new_id
 from windlass.core.executions import Executions
 from windlass.core.settings import Settings
@@ -43,7 +43,11 @@ def routes() -> Iterator[Declared]:
     """Every route whose address names one thing."""
     settings: Any = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
     app = create_app(cast("State", {"settings": settings}))
-    yield from (route for route in declared(app) if "{" in route.path and route.path not in TEXTUAL)
+    yield from (
+        route
+        for route in declared(app)
+        if "{" in route.path and route.method != WEBSOCKET and route.path not in TEXTUAL
+    )
 
 
 async def created(person: Person, path: str, body: dict[str, Any]) -> dict[str, Any]:

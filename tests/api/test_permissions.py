@@ -9,7 +9,7 @@ import pytest
 from api.app import create_app
 from api.dependencies import State
 from tests.api.people import Gateway, Organisation
-from tests.declarations import Declared, declared
+from tests.declarations import WEBSOCKET, Declared, declared
 from windlass.contracts.ids import new_id
 from windlass.core.permissions import PERSONAL, ROLES, Permission, Role
 from windlass.core.settings import Settings
@@ -21,7 +21,7 @@ def routes() -> Iterator[Declared]:
     """Every route that asks for a permission."""
     settings: Any = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
     app = create_app(cast("State", {"settings": settings}))
-    yield from (route for route in declared(app) if route.permission is not None)
+    yield from (route for route in declared(app) if route.permission is not None and route.method != WEBSOCKET)
 
 
 def address(route: Declared) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
 
 import windlass
 from api.app import ROUTERS
@@ -92,8 +92,8 @@ def test_every_route_is_listed_with_its_permission():
         f"`{method} {route.path.replace(':path', '')}`": needed(route.dependant)
         for router in ROUTERS
         for route in router.routes
-        if isinstance(route, APIRoute)
-        for method in route.methods or ()
+        if isinstance(route, APIRoute | APIWebSocketRoute)
+        for method in ((route.methods or ()) if isinstance(route, APIRoute) else ("WS",))
     }
 
     found = {route: needs for route, needs, *_ in rows(section(page("http-api.md"), "\n## Routes", "\x00"))}

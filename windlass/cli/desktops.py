@@ -133,6 +133,25 @@ def screenshot(
 
 
 @app.command()
+def view(
+    context: typer.Context,
+    desktop: Which,
+    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Where a desktop's screen is shown, live."""
+    with connect(context) as client:
+        found = the(client, desktop)
+        url = f"{client.url}/desktops/{found.id}"
+    if as_json:
+        print_json({"url": url})
+    else:
+        console.print(url, highlight=False, soft_wrap=True)
+    if open_it:
+        typer.launch(url)
+
+
+@app.command()
 def delete(context: typer.Context, desktop: Which, as_json: AsJson = False) -> None:
     """Delete a desktop with its home."""
     with connect(context) as client:

@@ -295,7 +295,7 @@ def create_desktop(name: str | None, template: str | None) -> Call[Desktop]:
 
 
 def change_desktop(desktop_id: str, deed: str) -> Call[Desktop]:
-    """Start, stop, pause or resume a desktop."""
+    """Start, stop, pause or resume a desktop, take its screen over or give it back."""
     return Call("POST", f"/v1/desktops/{segment(desktop_id)}/{deed}", Desktop.model_validate, key=fresh_key())
 
 

@@ -61,6 +61,14 @@ class Desktops:
         """Let a paused desktop go on."""
         return self._client.send(calls.change_desktop(desktop_id, "resume"))
 
+    def take_over(self, desktop_id: str) -> Desktop:
+        """Take the screen in hand; no task begins until it is given back."""
+        return self._client.send(calls.change_desktop(desktop_id, "takeover"))
+
+    def give_back(self, desktop_id: str) -> Desktop:
+        """Give the screen back."""
+        return self._client.send(calls.change_desktop(desktop_id, "giveback"))
+
     def give(self, desktop_id: str, script: str, options: RunOptions | None = None) -> Run:
         """Queue a script; it is a run like any other."""
         return self._client.send(calls.give_task(desktop_id, script, options or RunOptions()))
@@ -126,6 +134,14 @@ class AsyncDesktops:
     async def resume(self, desktop_id: str) -> Desktop:
         """Let a paused desktop go on."""
         return await self._client.send(calls.change_desktop(desktop_id, "resume"))
+
+    async def take_over(self, desktop_id: str) -> Desktop:
+        """Take the screen in hand; no task begins until it is given back."""
+        return await self._client.send(calls.change_desktop(desktop_id, "takeover"))
+
+    async def give_back(self, desktop_id: str) -> Desktop:
+        """Give the screen back."""
+        return await self._client.send(calls.change_desktop(desktop_id, "giveback"))
 
     async def give(self, desktop_id: str, script: str, options: RunOptions | None = None) -> Run:
         """Queue a script; it is a run like any other."""

@@ -214,6 +214,7 @@ class Desktop(Record):
     template: str = ""
     reason: str = ""
     owner_name: str = ""
+    holder_name: str = ""
     node: str | None = None
     width: int = 0
     height: int = 0

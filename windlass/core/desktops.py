@@ -46,6 +46,9 @@ class Desktop:
     created_at: datetime
     status_at: datetime
     expires_at: datetime | None
+    holder: UUID | None = None  # who has the screen in hand
+    holder_name: str = ""
+    held_at: datetime | None = None
 
     @property
     def made_of(self) -> Template:
@@ -61,7 +64,8 @@ class Herald(Protocol):
         ...
 
 
-COLUMNS = ", ".join(column.name for column in fields(Desktop))
+HELD = "case when held_until > clock_timestamp() and desktop_has_container(status) then holder end as holder"
+COLUMNS = ", ".join(HELD if column.name == "holder" else column.name for column in fields(Desktop))
 NAMES = tuple(column.name for column in fields(Desktop))
 VISIBLE = "deleted_at is null and ($1::uuid is null or owner = $1)"
 LIST = f"select {COLUMNS} from desktop where {VISIBLE} order by created_at desc, id desc limit 500"  # noqa: S608
@@ -102,7 +106,7 @@ class Desktops:
     async def catalogue(self, caller: Caller) -> list[Desktop]:
         """The desktops one may see, the newest first."""
         async with self._database.tenant(caller.tenant_id) as connection:
-            return [_desktop(row) for row in await connection.fetch(LIST, _owner(caller))]
+            return [whole_desktop(row) for row in await connection.fetch(LIST, _owner(caller))]
 
     async def get(self, caller: Caller, desktop_id: UUID) -> Desktop:
         """The desktop, unless it is not yours to see. Raises NotFound."""
@@ -177,7 +181,7 @@ class Desktops:
             raise Conflict(f"You have {limit} desktops, and {limit} is the limit. Delete one first; nothing was made.")
         after = {"name": created["name"], "template": created["template"]}
         await record(connection, caller, "desktop.create", f"desktop:{created['id']}", after=after)
-        return _desktop(created)
+        return whole_desktop(created)
 
     def _tell(self, caller: Caller, desktop: Desktop) -> None:
         self._herald.wished(caller.tenant_id, desktop)
@@ -200,7 +204,7 @@ async def _wish(connection: Connection, caller: Caller, desktop: Desktop, wish: 
     if row is None:
         raise NotFound("desktop", desktop.id)
     await record(connection, caller, action, f"desktop:{desktop.id}", before={"name": desktop.name})
-    return _desktop(row)
+    return whole_desktop(row)
 
 
 def _owner(caller: Caller) -> UUID | None:
@@ -208,15 +212,23 @@ def _owner(caller: Caller) -> UUID | None:
     return None if Permission.DESKTOPS_READ_ALL in caller.permissions else caller.person_id
 
 
+async def find_desktop(connection: Connection, caller: Caller, desktop_id: UUID) -> Desktop:
+    """The desktop, unless it is not the caller's to see, in a transaction of their tenant. Raises NotFound."""
+    return await _get(connection, _owner(caller), desktop_id)
+
+
 async def _get(connection: Connection, owner: UUID | None, desktop_id: UUID) -> Desktop:
     query = f"select {COLUMNS} from desktop where {VISIBLE} and id = $2"  # noqa: S608 - constants
     row = await connection.fetchrow(query, owner, desktop_id)
     if row is None:
         raise NotFound("desktop", desktop_id)
-    return _desktop(row)
+    return whole_desktop(row)
 
 
-def _desktop(row: Row) -> Desktop:
+def whole_desktop(row: Row) -> Desktop:
+    """The desktop of a row with all its columns."""
     values: dict[str, Any] = {name: row[name] for name in NAMES}
+    if values["holder"] is None:  # a lease that lapsed is nobody's
+        values["holder_name"], values["held_at"] = "", None
     values["wish"], values["status"] = Wish(values["wish"]), DesktopStatus(values["status"])
     return Desktop(**values)
