@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.actions import HARMLESS, Action, BadAction, do
 from activities.beats import beating
@@ -22,11 +23,14 @@ from windlass.contracts.prompts import ActInput, PrepareInput
 from windlass.core.artifacts import Artifacts
 from windlass.core.events import PAGE, Events
 from windlass.core.executions import Executions
+from windlass.core.machines import Hand, Machines
 
 PARTS = ("run", "list", "read", "write")  # of a use of the shell or the editor
 SETTLE_S = 0.5  # until the screen shows what an action did
 PLACES = 1000  # of one turn
 AGAIN = "This action may have happened before an interruption. It was not repeated: look at the screen."
+TAKEN = "A person had the screen since you last looked. This was not done: look at the screen."
+IN_HAND_AGAIN = timedelta(seconds=1)
 GONE = "The desktop ended. What was done in it by then is done; the task does not go on."
 
 HEADING = "## skills/"
@@ -49,6 +53,7 @@ class Body:
     scripts: Scripts
     camera: Camera
     password: Password
+    machines: Machines
 
 
 class DeedActivities:
@@ -77,7 +82,7 @@ class DeedActivities:
 
     @activity.defn(name=words.ACT)
     async def act(self, request: ActInput) -> None:
-        """Do one thing and record what came of it.
+        """Do one thing and record what came of it. While a person has the screen it waits.
 
         The second time what may have happened is not done again: the answer is the screen as it is then. A command
         goes on where it is, and is begun once.
@@ -97,13 +102,15 @@ class Deed:
         self._tenant_id, self._run_id = TenantId(UUID(request.tenant_id)), RunId(UUID(request.run_id))
         self._place = PLACES * request.turn + 2 * request.place
         self._id = f"{request.run_id}-{request.turn}-{request.place}"
+        self._thought_at = datetime.min.replace(tzinfo=UTC)
 
     async def carry_out(self) -> None:
         """Do it, unless its outcome is on record. Raises DesktopEnded, ShellLost, EngineAway, ScreenAway."""
+        hand = await self._free_hand()
         call = await self._call()
         given: dict[str, Any] = call.get("input") or {}
         if call["name"] == COMPUTER:
-            await self._use_screen(call, Action(given))
+            await self._use_screen(call, Action(given), hand)
             return
         shell = Shell(self._body.scripts, self._request.desktop_id, self._id)
         if not await self._claim(call) and await self._is_recorded():
@@ -118,7 +125,17 @@ class Deed:
         await self._record(call, outcome, text)
         await shell.forget()
 
-    async def _use_screen(self, call: Payload, action: Action) -> None:
+    async def _free_hand(self) -> Hand:
+        """When a person last had the screen; while one has it nothing begins, and the action is tried again."""
+        hand = await self._body.machines.hand(self._tenant_id, UUID(self._request.desktop_id))
+        if hand.holder is None:
+            return hand
+        said = f"{hand.holder} has the screen."
+        raise ApplicationError(
+            said, type="InHand", next_retry_delay=IN_HAND_AGAIN, category=ApplicationErrorCategory.BENIGN
+        )
+
+    async def _use_screen(self, call: Payload, action: Action, hand: Hand) -> None:
         """Claim only once the screen answers: then nothing is claimed that cannot be done."""
         request, body = self._request, self._body
         password = body.password(request.desktop_id, request.generation)
@@ -127,7 +144,10 @@ class Deed:
             if not is_first and await self._is_recorded():
                 return
             outcome, text = "done", ""
-            if is_first or action.name in HARMLESS:
+            is_stale = hand.handed_at is not None and self._thought_at < hand.handed_at
+            if is_first and is_stale and action.name not in HARMLESS:
+                outcome, text = "failed", TAKEN
+            elif is_first or action.name in HARMLESS:
                 outcome, text = await _done(action, hands)
             else:
                 outcome, text = "unknown", AGAIN
@@ -137,6 +157,7 @@ class Deed:
 
     async def _call(self) -> Payload:
         found = await self._body.events.read(self._tenant_id, self._run_id, self._request.seq - 1, 1)
+        self._thought_at = found[0].at
         message = await self._body.artifacts.whole(self._tenant_id, found[0].payload)
         return calls(message)[self._request.place]
 

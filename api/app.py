@@ -39,6 +39,7 @@ from api.routes import (
     tenants,
     viewers,
 )
+from api.routes.compat import desktops as compat_desktops
 from windlass.core.settings import Settings
 
 VENDOR = Path(__file__).parent / "static" / "vendor"
@@ -61,6 +62,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     desktops.router,
     screens.router,
     viewers.router,
+    compat_desktops.router,
     stream.router,
 )
 

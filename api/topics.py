@@ -59,7 +59,7 @@ def open_topics(engine: Engine, health: list[Part]) -> Multiplexer:
 
     async def desktops(caller: Caller) -> Mapping[str, Any]:
         found = await engine.desktops.catalogue(caller)
-        return {str(each.id): [each.name, each.status, each.reason, each.status_at] for each in found}
+        return {str(each.id): [each.name, each.status, each.reason, each.status_at, each.holder_name] for each in found}
 
     engine.hub.states.add(StateTopic(DESKTOPS, Permission.DESKTOPS_READ, desktops))
     engine.hub.states.add(StateTopic(RUNS, Permission.RUNS_READ, runs))

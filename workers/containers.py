@@ -81,6 +81,7 @@ def build(client: Client, parts: Parts, bench: Bench, eyes: Screens) -> Worker:
             scripts=bench.scripts,
             camera=camera,
             password=key,
+            machines=bench.machines,
         )
     )
     tasks = run_activities(parts, {DESKTOP: DesktopTasks(bench.scripts)})

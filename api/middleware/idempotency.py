@@ -16,6 +16,7 @@ from windlass.core.callers import Caller
 from windlass.core.errors import Invalid, TooMany
 from windlass.core.idempotency import Claim, ClaimState, Idempotency
 
+SIGNING_IN = ("/v1/auth/", "/compat/desktops/v1/user/")  # tokens are never kept
 HEADER = "idempotency-key"
 REPLAYED = "idempotency-replayed"
 GOOD_KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -112,7 +113,7 @@ class IdempotentPosts:
 
 
 def _is_covered(scope: Scope) -> bool:
-    return scope["type"] == "http" and scope["method"] == "POST" and not scope["path"].startswith("/v1/auth/")
+    return scope["type"] == "http" and scope["method"] == "POST" and not scope["path"].startswith(SIGNING_IN)
 
 
 async def _replay(claim: Claim, send: Send) -> None:

@@ -9,16 +9,20 @@ from starlette.responses import Response
 
 from api.dependencies import EngineDep, RequestUuid
 from api.engine import Engine
+from api.pages import desktop_tasks
 from api.pages.formats import Viewer, short_id
 from api.pages.rendering import field, go, page, read_form, viewer
 from api.pages.shell import Place
 from api.routes.desktops import DesktopReader, DesktopWriter
+from api.routes.runs import RunCanceller, RunStarter
+from windlass.contracts.agents import DESKTOP
 from windlass.contracts.desktops import STANDARD, TEMPLATES, DesktopStatus
 from windlass.contracts.events import EventKind
 from windlass.core.callers import Caller
 from windlass.core.desktops import FREEZABLE, Desktop, NewDesktop
 from windlass.core.errors import Conflict, Invalid, NotFound, Unavailable
 from windlass.core.permissions import Permission
+from windlass.core.runs import StartRun
 from windlass.core.screenshots import Screenshot
 from windlass.core.wakeup import DESKTOPS
 
@@ -26,6 +30,7 @@ router = APIRouter(include_in_schema=False)
 
 SHAPES = {DesktopStatus.BUSY: "running"}
 SHOWN_EVENTS = 100
+NOTHING = ("", "", "prompt")  # of a task: title, text, kind
 DEEDS = {  # what may be asked of a desktop in a state: address, word, icon
     DesktopStatus.OFFLINE: (("start", "Start", "play"),),
     DesktopStatus.LOST: (("start", "Start again", "retry"), ("stop", "Put it off", "stop")),
@@ -96,6 +101,7 @@ async def tiles(request: Request, caller: Caller, engine: Engine) -> dict[str, A
     seen, found = viewer(request), await engine.desktops.catalogue(caller)
     shots = await engine.screenshots.newest(caller.tenant_id, [desktop.id for desktop in found])
     return {
+        "tasks": await desktop_tasks.of_all(engine, caller, found, seen),
         "tiles": [tile(desktop, caller, seen, shots.get(desktop.id)) for desktop in found],
         "may_write": caller.may(Permission.DESKTOPS_WRITE),
     }
@@ -120,10 +126,20 @@ async def desktop(desktop_id: UUID, request: Request, caller: DesktopReader, eng
 
 
 async def show_one(
-    request: Request, caller: Caller, engine: Engine, found: Desktop, problems: tuple[tuple[str, str], ...] = ()
+    request: Request,
+    caller: Caller,
+    engine: Engine,
+    found: Desktop,
+    problems: tuple[tuple[str, str], ...] = (),
+    filled: tuple[str, str, str] = NOTHING,
 ) -> Response:
     """What a desktop is made of, how it is, and its log."""
-    values = {**await parts(request, caller, engine, found), "problems": problems, "title": found.name}
+    values = {
+        **await parts(request, caller, engine, found),
+        "problems": problems,
+        "filled": filled,
+        "title": found.name,
+    }
     crumbs = (("Desktops", "/desktops"), (found.name, ""))
     place = Place("Desktops", crumbs, ("runs", DESKTOPS), f"page=desktop&id={found.id}", live="live")
     answer = await page(request, caller, "desktop.html", place, values, 409 if problems else 200)
@@ -139,6 +155,9 @@ async def parts(request: Request, caller: Caller, engine: Engine, found: Desktop
     shot = await engine.screenshots.latest(caller.tenant_id, found.id)
     return {
         "tile": tile(found, caller, seen, shot),
+        "tasks": await desktop_tasks.of_desktop(engine, caller, found, seen),
+        "filled": NOTHING,
+        "may_give": found.owner == caller.person_id and caller.may(Permission.RUNS_START),
         "desktop": found,
         "events": list(reversed(events))[:SHOWN_EVENTS],
         "seen": seen,
@@ -164,6 +183,33 @@ async def remove(desktop_id: UUID, caller: DesktopWriter, engine: EngineDep) -> 
     return go("/desktops", f"{found.name} is deleted")
 
 
+@router.post("/desktops/{desktop_id}/tasks")
+async def give(desktop_id: UUID, request: Request, caller: RunStarter, engine: EngineDep, new: RequestUuid) -> Response:
+    """Queue a prompt or a script."""
+    form = read_form(request)
+    kind = "script" if field(form, "kind", 10) == "script" else "prompt"
+    text, title = form.get("task", [""])[0].replace("\r\n", "\n"), field(form, "title", 200)
+    inputs = {"desktop": str(desktop_id), kind: text if text.strip() else ""}
+    try:
+        await engine.desktops.wake(caller, desktop_id)
+        await engine.runs.start(caller, StartRun(DESKTOP, inputs, title or None, id=new))
+    except (Conflict, Invalid, Unavailable) as problem:
+        found = await engine.desktops.get(caller, desktop_id)
+        return await show_one(request, caller, engine, found, ((_said(problem), "task"),), (title, text, kind))
+    return go(f"/desktops/{desktop_id}", "The task has its place")
+
+
+@router.post("/desktops/{desktop_id}/tasks/{run_id}/cancel")
+async def cancel(desktop_id: UUID, run_id: UUID, request: Request, caller: RunCanceller, engine: EngineDep) -> Response:
+    """Cancel a task: what it started ends within two seconds."""
+    found = await engine.desktops.get(caller, desktop_id)
+    try:
+        await engine.runs.cancel(caller, run_id)
+    except Conflict as conflict:
+        return await show_one(request, caller, engine, found, ((conflict.detail, ""),))
+    return go(f"/desktops/{desktop_id}", "It stops within two seconds")
+
+
 @router.post("/desktops/{desktop_id}/{deed}")
 async def change(desktop_id: UUID, deed: str, request: Request, caller: DesktopWriter, engine: EngineDep) -> Response:
     """Start, stop, pause or resume a desktop; take its screen in hand or give it back."""
@@ -178,6 +224,12 @@ async def change(desktop_id: UUID, deed: str, request: Request, caller: DesktopW
         found = await desktops.get(caller, desktop_id)
         return await show_one(request, caller, engine, found, ((problem.detail, ""),))
     return go(f"/desktops/{desktop_id}", f"{changed.name} {DONE[deed]}")
+
+
+def _said(problem: Conflict | Invalid | Unavailable) -> str:
+    """What was wrong, field by field where it is known."""
+    errors = problem.errors if isinstance(problem, Invalid) else ()
+    return " ".join((problem.detail, *(f"{error.field.rpartition('.')[2]}: {error.message}." for error in errors)))
 
 
 def shape_of(status: str) -> str:

@@ -14,7 +14,16 @@ from api.pages.shell import Frame, Place, Shell
 from windlass.core.callers import Caller
 from windlass.core.errors import NotFound
 from windlass.core.multiplex import Update
-from windlass.core.wakeup import DESKTOPS
+from windlass.core.states import StateChange
+from windlass.core.wakeup import DESKTOPS, RUNS
+
+TASK = b'"agent":"desktop"'  # in a run's line of the state
+
+
+def _has_tasks(updates: Sequence[Update]) -> bool:
+    """Whether a task of some desktop has changed."""
+    changes = (each for each in updates if isinstance(each, StateChange) and each.topic == RUNS)
+    return any(TASK in value for change in changes for value in change.parts.values() if value)
 
 
 class DesktopsScreen(Endless):
@@ -27,7 +36,8 @@ class DesktopsScreen(Endless):
     async def draw(self, updates: Sequence[Update]) -> list[Fragment]:
         """The tiles, or the one desktop, when they have changed."""
         changed = changed_keys(updates, DESKTOPS)
-        if not changed or (self._one and str(self._one) not in changed):
+        is_mine = str(self._one) in changed if self._one else bool(changed)
+        if not is_mine and not _has_tasks(updates):
             return []
         frame = Frame("", False, csrf_token(self._request, self._caller), "/desktops")
         shell = Shell(self._caller, viewer(self._request), frame, Place("Desktops", ()))

@@ -31,6 +31,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /v1/services/{name}": {"enabled": False},
     "POST /v1/questions/{question_id}/answer": {"inputs": {"word": "mine"}},
     "POST /v1/runs/{run_id}/questions/{question_id}/answer": {"inputs": {"word": "mine"}},
+    "POST /compat/desktops/v1/workers/{worker_id}/tasks": {"script": "id"},
     "PATCH /v1/tasks/{task_id}": {"name": "Mine now"},
     "PATCH /v1/schedules/{schedule_id}": {"name": "Mine now"},
     "POST /v1/schedules/{schedule_id}/backfill": {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"},
@@ -71,6 +72,7 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
     made = await created(umbrella.owner, "/v1/tasks", task)
     schedule = {"name": "theirs", "task_id": made["id"], "cron": "0 0 1 1 *"}
     await on_paper(gateway.state["database"])
+    desktop = await created(umbrella.owner, "/v1/desktops", {})
     sessions = (await umbrella.owner.http.get("/v1/auth/sessions")).json()["items"]
     return {
         "run_id": run["id"],
@@ -82,7 +84,8 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
         "person_id": str(umbrella.viewer.id),
         "session_id": sessions[0]["id"],
         "tenant_id": str(umbrella.id),
-        "desktop_id": (await created(umbrella.owner, "/v1/desktops", {}))["id"],
+        "desktop_id": desktop["id"],
+        "worker_id": desktop["id"],
         "screenshot_id": str(new_id()),
         "deed": "start",
         "seq": "1",

@@ -13,12 +13,16 @@ from windlass.core.permissions import OPERATOR_OF_PLATFORM, PERSONAL, ROLES, Per
 from windlass.core.settings import Settings
 
 PUBLIC = {
+    "GET /compat/desktops/v1/health",
     "GET /docs",
     "GET /health",
     "GET /metrics",
     "GET /ready",
     "GET /redoc",
     "GET /signin",
+    "POST /compat/desktops/v1/user/login",
+    "POST /compat/desktops/v1/user/refresh",
+    "POST /compat/desktops/v1/user/register",
     "POST /signin",
     "POST /v1/auth/login",
     "POST /v1/auth/refresh",
@@ -28,6 +32,7 @@ ASSETS = ("/static/", "/assets/", "/favicon")
 ANY_PASSWORD = {
     "DELETE /v1/auth/sessions",
     "DELETE /v1/auth/sessions/{session_id}",
+    "GET /compat/desktops/v1/user/profile",
     "GET /password",
     "GET /v1/auth/sessions",
     "GET /v1/me",

@@ -12,7 +12,7 @@ from tests.core.records import Letters, somebody
 from tests.core.test_desktops import Silent
 from tests.parts import Postgres, another_database
 from windlass.contracts.agents import DESKTOP
-from windlass.contracts.desktops import DesktopStatus, Recorded
+from windlass.contracts.desktops import DesktopStatus, Recorded, Wish
 from windlass.contracts.ids import TenantId, new_id
 from windlass.core.agents import Agents
 from windlass.core.audit import Audit, AuditFilter
@@ -59,7 +59,8 @@ class Room:
     async def becomes(self, status: DesktopStatus) -> None:
         """Write what its workflow would."""
         ids = str(self.owner.tenant_id), str(self.id)
-        await self.machines.record(Recorded(*ids, status, heard=1, container="c", address="10.213.0.2", image="i"))
+        heard = (await self.desktops.get(self.owner, self.id)).revision
+        await self.machines.record(Recorded(*ids, status, heard=heard, container="c", address="10.213.0.2", image="i"))
 
     async def lapse(self) -> None:
         """Let the lease be over."""
@@ -247,6 +248,42 @@ async def test_while_somebody_has_the_screen_no_task_begins(room: Room):
     assert (orders and orders.next_task, called and called.next_task) == ("", str(first))
     assert room.herald.told[-1] == room.id
     assert await room.turn_of(first) == "desktops/m/boot"
+
+
+async def test_a_task_starts_its_desktop_whoever_gave_it(room: Room):
+    await room.desktops.stop(room.owner, room.id)
+    await room.becomes(DesktopStatus.OFFLINE)
+
+    run_id = await room.task()
+    waits = await room.turn_of(run_id)
+
+    seen = await room.desktops.get(room.owner, room.id)
+    assert (waits, seen.status, seen.wish) == (f"{seen.name} is starting", DesktopStatus.STARTING, Wish.ON)
+    assert room.id in [called.id for called in await room.machines.unheard(-1)]
+    await room.becomes(DesktopStatus.IDLE)
+    assert await room.turn_of(run_id) == "desktops/m/boot"
+
+
+async def test_a_task_that_waited_already_does_not_undo_its_owners_wish(room: Room):
+    run_id = await room.task()
+    await room.desktops.stop(room.owner, room.id)
+    await room.becomes(DesktopStatus.OFFLINE)
+
+    waits = await room.turn_of(run_id)
+
+    assert (waits, (await room.desktops.get(room.owner, room.id)).wish) == (f"{room.desktop.name} is offline", Wish.OFF)
+    later = await room.task()
+    assert await room.turn_of(later) == "1 before it"
+
+
+async def test_a_lost_desktop_is_started_for_what_is_given_then(room: Room):
+    before = await room.task()
+    await room.becomes(DesktopStatus.LOST)
+
+    assert await room.turn_of(before) == f"{room.desktop.name} is lost"
+    async with room.database.tenant(room.owner.tenant_id) as connection:
+        await connection.execute("update run set status = 'cancelled' where id = $1", before)
+    assert await room.turn_of(await room.task()) == f"{room.desktop.name} is starting"
 
 
 async def test_a_task_at_work_goes_on_when_somebody_takes_the_screen(room: Room):

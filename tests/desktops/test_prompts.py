@@ -11,6 +11,7 @@ from stack.temporal import Server
 from tests.desktops.machine import desk_settings, running_desk
 from tests.desktops.test_tasks import Worker
 from tests.parts import short_folder
+from tests.workflows.engines import until
 from windlass.contracts.events import EventKind, Payload
 from windlass.contracts.runs import RunStatus
 from windlass.core.errors import Invalid
@@ -136,6 +137,32 @@ async def test_nothing_is_thought_that_may_cost_nothing(prompter: Prompter):
 
     assert ended.error is not None
     assert (ended.error["type"], ended.model_calls) == ("CostLimit", 0)
+
+
+async def test_a_person_at_the_screen_pauses_the_model_which_then_looks_again(prompter: Prompter):
+    viewers = prompter.desk.gateway.viewers
+    run = await prompter.ask(
+        bash("touch ~/started; until [ -e ~/go-on ]; do sleep 0.05; done"),
+        computer("left_click", coordinate=[10, 10]),
+        computer("screenshot"),
+        {"text": "I looked."},
+    )
+    await prompter.appears("started")
+    await viewers.take(prompter.caller, prompter.desktop.id)
+    await prompter.desk.shell(prompter.desktop.id, "touch ~/go-on")
+
+    async def has_thought() -> bool:
+        return len(await prompter.said(run, EventKind.MESSAGE)) == 2
+
+    await until(has_thought)
+    begun = await prompter.said(run, EventKind.TOOL_CALL)
+    await viewers.give_back(prompter.caller, prompter.desktop.id)
+
+    assert (await prompter.ended(run.id)).status is RunStatus.FINISHED
+    results = await prompter.said(run, EventKind.TOOL_RESULT)
+    assert [each["name"] for each in begun] == ["bash"]
+    assert [each["outcome"] for each in results] == ["done", "failed", "done"]
+    assert "look at the screen" in results[1]["text"]
 
 
 async def test_a_cancelled_prompt_stops_its_command_and_frees_the_desktop(prompter: Prompter):

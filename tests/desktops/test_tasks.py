@@ -156,6 +156,15 @@ async def test_a_desktop_that_dies_under_a_script_fails_it_and_says_so(ada: Work
     assert (await ada.done("echo again")).status is RunStatus.FINISHED
 
 
+async def test_a_task_starts_a_desktop_that_is_off(ada: Worker):
+    await ada.desk.gateway.desktops.stop(ada.caller, ada.desktop.id)
+    await ada.desk.becomes(ada.caller, ada.desktop.id, DesktopStatus.OFFLINE)
+
+    run = await ada.done("echo back")
+
+    assert (run.status, await ada.printed(run)) == (RunStatus.FINISHED, ["back"])
+
+
 async def test_the_desktop_of_somebody_else_takes_no_task(ada: Worker):
     with pytest.raises(NotFound):
         await Worker(ada.desk, ada.desk.somebody(), ada.desktop).give("id")

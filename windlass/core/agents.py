@@ -106,8 +106,8 @@ class Agents:
 
 async def find_agent(connection: Connection, name: str) -> Agent:
     """The agent of that name, in a transaction that sees its tenant. Raises NotFound."""
-    if name == CLAUDE:
-        return claude()
+    if name in BUILT_IN:
+        return BUILT_IN[name]()
     row = await connection.fetchrow(QUERY, name)
     if row is None:
         raise NotFound("agent", name)

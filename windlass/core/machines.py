@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -73,6 +74,14 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Hand:
+    """A person at the screen of a desktop: their name while they have it, and when they last had."""
+
+    holder: str | None = None
+    handed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Called:
     """A desktop whose workflow must hear something."""
 
@@ -139,6 +148,12 @@ class Machines:
         async with self._database.tenant(tenant_id) as connection:
             row = await connection.fetchrow(PROMPTED, run_id, MAX_ACTIONS)
         return None if row is None else Prompted(**row)
+
+    async def hand(self, tenant_id: TenantId, desktop_id: UUID) -> Hand:
+        """Who has the screen of a desktop in hand, and until when somebody had it."""
+        async with self._database.open() as connection:
+            row = await connection.fetchrow("select holder, handed_at from desktop_hand($1, $2)", tenant_id, desktop_id)
+        return Hand() if row is None else Hand(**row)
 
     async def release(self, tenant_id: TenantId, run_id: UUID) -> str:
         """Give the desktop of a run back; answers the run whose turn it is now, if there is one."""

@@ -1,0 +1,1 @@
+"""Other systems' paths, for clients that were written for them: thin translations of the same core calls."""
