@@ -79,7 +79,7 @@ def figures_of(record: Record) -> Figures:
     ]
     return Figures(
         runs=counted(record.ended, "run"),
-        success=f"{record.finished / record.ended:.0%}" if record.ended else MISSING,
+        success=f"{record.finished / record.ended:.0%} finished" if record.ended else MISSING,
         took=duration(record.took_s),
         cost=money(record.cost_usd),
         bars=tuple(bars),
