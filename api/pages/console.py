@@ -13,6 +13,7 @@ from api.pages import (
     questions,
     runs,
     runs_csv,
+    runs_saved,
     schedules,
     services,
     settings,
@@ -28,6 +29,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     signin.router,
     home.router,
     runs_csv.router,
+    runs_saved.router,  # before the runs, whose address would take its name for an id
     runs.router,
     questions.router,
     start.router,

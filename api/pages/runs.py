@@ -17,6 +17,7 @@ from api.pages.run_loading import Loading
 from api.pages.run_page import Choice, Problem, run_page
 from api.pages.run_views import Facts
 from api.pages.runs_list import ListPage, RunsQuery
+from api.pages.runs_saved import ViewsDep, saved_views
 from api.pages.shell import Place
 from api.pages.values import value
 from api.routes.runs import RunCanceller, RunDeleter, RunReader, RunStarter
@@ -35,12 +36,18 @@ SANDBOX = (
 
 @router.get("/runs")
 async def runs(
-    request: Request, caller: RunReader, engine: EngineDep, cursors: CursorsDep, query: Annotated[RunsQuery, Query()]
+    request: Request,
+    caller: RunReader,
+    engine: EngineDep,
+    cursors: CursorsDep,
+    views: ViewsDep,
+    query: Annotated[RunsQuery, Query()],
 ) -> Response:
     """The list of runs."""
     shown = await ListPage.load(engine, caller, cursors, query, viewer(request))
     place = Place("Runs", (("Runs", ""),), ("runs", "needs"), shown.stream_view, live="live", main_action=True)
-    return await page(request, caller, "runs.html", place, {"view": shown, "title": "Runs"})
+    saved = await saved_views(views, caller, query)
+    return await page(request, caller, "runs.html", place, {"view": shown, "saved": saved, "title": "Runs"})
 
 
 @router.get("/runs/{run_id}")

@@ -89,3 +89,20 @@ async def test_home_says_what_starts_by_itself_next(reader: Console):
     page = await reader.open("/")
 
     assert await page.locator("#home-next .cover").all_inner_texts() == ["often", "yearly"]
+
+
+async def test_a_view_is_saved_under_a_name_and_forgotten_again(console: Console):
+    await console.run(title="invoices", tags=["finance"])
+    page = await console.open("/runs?tag=finance&since=week")
+    views = page.get_by_role("group", name="Views")
+    await page.locator("summary", has_text="Save view").click()
+    await page.get_by_label("Name", exact=True).fill("Finance")
+    await page.get_by_role("button", name="Save view").click()
+    await expect(views.get_by_role("link", name="Finance")).to_have_attribute("aria-current", "true")
+
+    await console.open("/runs")
+    await views.get_by_role("link", name="Finance").click()
+    await expect(page).to_have_url(f"{console.gateway.url}/runs?tag=finance&since=week")
+    await page.get_by_role("button", name="Forget view").click()
+
+    await expect(views.get_by_role("link", name="Finance")).to_have_count(0)
