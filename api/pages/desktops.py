@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api.dependencies import EngineDep, RequestUuid
 from api.engine import Engine
 from api.pages import desktop_tasks
+from api.pages.desktop_task import newest_task
 from api.pages.formats import Viewer, short_id
 from api.pages.rendering import field, go, page, read_form, viewer
 from api.pages.shell import Place
@@ -159,6 +160,7 @@ async def parts(request: Request, caller: Caller, engine: Engine, found: Desktop
         "filled": NOTHING,
         "may_give": found.owner == caller.person_id and caller.may(Permission.RUNS_START),
         "desktop": found,
+        "task": await newest_task(engine, caller, found.id),
         "events": list(reversed(events))[:SHOWN_EVENTS],
         "seen": seen,
         "shape_of": shape_of,

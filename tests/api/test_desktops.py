@@ -7,6 +7,7 @@ import pytest
 
 from tests.api.machines import on_paper
 from tests.api.people import Gateway, Organisation, Person
+from windlass.contracts.events import EventKind, NewEvent
 from windlass.contracts.ids import TenantId, new_id
 from windlass.core.screenshots import Look
 
@@ -141,3 +142,29 @@ async def test_the_last_screenshot_is_answered_with_its_age_and_served_to_whoeve
     assert denied.status_code == 404
     await acme.builder.http.delete(f"/v1/desktops/{desktop['id']}")
     assert (await acme.builder.http.get(path)).status_code == 404
+
+
+async def test_the_page_shows_what_a_model_did_and_how_the_screen_looked_after_it(gateway: Gateway, ada: Person):
+    desktop = await made(ada)
+    work = {"prompt": "Look.", "title": "Looking"}
+    run = (await ada.http.post(f"/v1/desktops/{desktop['id']}/tasks", json=work)).json()
+    call = {"id": "a", "name": "computer", "input": {"action": "left_click", "coordinate": [3, 4]}, "turn": 1}
+    came = {"id": "a", "name": "computer", "outcome": "unknown", "text": "", "screenshot": "s"}
+    also = {"id": "b", "name": "bash", "input": {"command": "make\nall"}, "turn": 1}
+    events = [(EventKind.TOOL_CALL, call), (EventKind.TOOL_RESULT, came), (EventKind.TOOL_CALL, also)]
+    said = [NewEvent(kind, payload, "hands", place) for place, (kind, payload) in enumerate(events, 1)]
+    await gateway.state["engine"].events.append(TenantId(ada.tenant_id), UUID(run["id"]), said)
+
+    page = (await ada.http.get(f"/desktops/{desktop['id']}")).text
+
+    assert all(text in page for text in ("Looking", "left click at 3, 4", "unknown", "bash: make", "at work"))
+    assert f"/v1/desktops/{desktop['id']}/screenshots/s" in page
+
+
+@pytest.mark.parametrize(
+    "work", [{}, {"script": "id", "prompt": "id"}, {"prompt": ""}, {"prompt": "x", "max_actions": 0}]
+)
+async def test_a_task_is_a_script_or_a_prompt_within_limits(ada: Person, work: dict[str, Any]):
+    desktop = await made(ada)
+
+    assert (await ada.http.post(f"/v1/desktops/{desktop['id']}/tasks", json=work)).status_code == 422
