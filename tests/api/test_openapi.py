@@ -12,6 +12,7 @@ from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import booleans
 from schemathesis import GenerationMode
 
+from tests.api.machines import on_paper
 from tests.api.people import Gateway, Person
 
 EXAMPLES = 12
@@ -41,6 +42,7 @@ async def test_nothing_the_schema_allows_or_forbids_breaks_the_gateway(gateway: 
     """M1: no 5xx, every error is a problem, no traceback."""
     schema = await asyncio.to_thread(schemathesis.openapi.from_url, f"{gateway.url}/openapi.json")
 
+    await on_paper(gateway.state["database"])
     real = await things(tester)
 
     asked = await asyncio.to_thread(ask_everything, schema, Target(gateway.url, tester.token, real))
@@ -62,7 +64,10 @@ async def things(person: Person) -> dict[str, str]:
     """Things that exist, by the name that addresses give them."""
     run = await person.http.post("/v1/runs", json={"agent": "claude", "inputs": {"prompt": "hi"}})
     key = await person.http.post("/v1/api-keys", json={"name": "real"})
+    desktop = await person.http.post("/v1/desktops", json={})
     return {
+        "desktop_id": desktop.json()["id"],
+        "worker_id": desktop.json()["id"],
         "run_id": run.json()["id"],
         "key_id": key.json()["id"],
         "tenant_id": str(person.tenant_id),

@@ -1,7 +1,6 @@
 """`/compat/desktops/v1`: desktops for clients of the worker factory that they replace. A worker is a desktop."""
 
 import base64
-import binascii
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -256,7 +255,7 @@ def _script(body: NewTask) -> str:
         return body.script
     try:
         return base64.b64decode(body.script, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:  # no base64, no ASCII, or no text in it
         raise Invalid("Nothing was queued.", (FieldError("script", "must be UTF-8 text in base64"),)) from error
 
 
