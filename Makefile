@@ -48,14 +48,14 @@ desktop-image: ## build the image of desktops; BROWSER= leaves the browser out
 
 # What measures how long work stands still is alone; the others wait for states, not for times, and share the machine.
 test: check     ## the gates and every test; the faults in their short form
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line tests-inside tests-outside
+	@$(MAKE) --no-print-directory --jobs=2 tests-inside tests-outside
 	$(PYTEST) tests/faults
 
 tests-inside:
-	$(PYTEST) tests/activities tests/api tests/core tests/replay tests/sdk tests/workflows
+	$(PYTEST) tests/activities tests/api tests/core tests/replay tests/sdk
 
 tests-outside:
-	$(PYTEST) tests/e2e tests/desktops tests/stack
+	$(PYTEST) tests/e2e tests/desktops tests/stack tests/workflows
 
 check: $(READY_DEV) ## the gates: format, lint, types, layers, architecture
 	$(RUN) -m ruff format --check .

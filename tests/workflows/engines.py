@@ -140,6 +140,7 @@ def settings_of(folder: Path, database_url: str, temporal: Server) -> Settings:
             "WINDLASS_DATABASE_URL": database_url,
             "TEMPORAL_ADDRESS": temporal.address,
             "WINDLASS_STANDIN_URL": "http://127.0.0.1:9",
+            "WINDLASS_SECRET_KEY": "q8Zr2vX1nB7mK4tW9yL0pD6sF3hJ5gA1",
             "WINDLASS_HOST_PYTHON": environment.python(environment.place()),
         }
     )

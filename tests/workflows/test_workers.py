@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
+from pydantic import SecretStr
 
 from stack.temporal import Server
 from tests.architecture.sources import ROOT
@@ -31,13 +32,17 @@ async def engine(database_url: str, temporal: Server) -> AsyncGenerator[Engine]:
 @asynccontextmanager
 async def worker(settings: Settings, *roles: str) -> AsyncGenerator[Process]:
     """A worker of these roles, of runs alone without any; ended afterwards."""
-    named = {name: str(value) for name, value, is_default in given(settings) if not is_default}
+    named = {name: plain(value) for name, value, is_default in given(settings) if not is_default}
     command = (sys.executable, "-m", "workers", *(roles or ["runs"]))
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env={**os.environ, **named})
     try:
         yield process
     finally:
         await stop(process)
+
+
+def plain(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def given(settings: Settings) -> list[tuple[str, object, bool]]:
