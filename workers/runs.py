@@ -35,7 +35,7 @@ from workflows.runs import RunWorkflow
 
 DRIVEN_AT_ONCE = 2000
 CACHED_WORKFLOWS = 500
-HEARTBEAT = timedelta(seconds=4)  # every 3 s, 200 attached runs cost half a core, most of it in Temporal
+HEARTBEAT = timedelta(seconds=6)  # every 3 s, 200 attached runs cost half a core, most of it in Temporal
 
 
 async def serve(parts: Parts) -> None:

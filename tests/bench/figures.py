@@ -10,7 +10,7 @@ from typing import Any
 from temporalio.client import Client
 
 from stack.readiness import wait_until
-from tests.bench.machine import cpu_s, family, pss_mib
+from tests.bench.machine import Thread, family, pss_mib, threads_s, used_s
 from tests.bench.raw import QUEUE, RawWorkflow
 from tests.bench.stack import Stack, running
 from tests.bench.wire import Wire
@@ -61,13 +61,12 @@ async def sequential(bench: Bench) -> Row:
     parts: list[dict[str, float]] = []
     server: list[float] = []
     for _ in range(REPETITIONS):
-        idle = _cpu_by_part(bench)
+        before = threads_s(family(bench.stack.pid))
         raw = [await bench.raw() for _ in range(bench.scaled(BLOCK))]
-        before = _cpu_by_part(bench)
-        server.append((before[SERVER] - idle[SERVER]) / len(raw) * 1000)
+        server.append(_by_part(bench, before)[SERVER] / len(raw) * 1000)
+        before = threads_s(family(bench.stack.pid))
         runs = [await bench.run(wire) for _ in range(bench.scaled(BLOCK))]
-        after = _cpu_by_part(bench)
-        parts.append({name: (after[name] - before[name]) / len(runs) * 1000 for name in before})
+        parts.append({name: used / len(runs) * 1000 for name, used in _by_part(bench, before).items()})
         accepted += [first for first, _last in runs]
         ended.append(median(last for _first, last in runs) * 1000)
         raws.append(median(raw) * 1000)
@@ -161,13 +160,13 @@ async def idle(bench: Bench) -> Row:
     await asyncio.sleep(bench.scaled(60))
     processes = family(bench.stack.pid)
     seconds = bench.scaled(30)
-    before = {pid: cpu_s([pid]) for pid in processes}
+    before = threads_s(processes)
     await asyncio.sleep(seconds)
-    used = {pid: (cpu_s([pid]) - before[pid]) / seconds for pid in processes}
-    row: Row = {"PSS MiB": round(pss_mib(processes), 1), "cores": round(sum(used.values()), 3)}
+    used = used_s(before, threads_s(processes))
+    row: Row = {"PSS MiB": round(pss_mib(processes), 1), "cores": round(sum(used.values()) / seconds, 3)}
     for name in sorted(set(processes.values())):
         pids = [pid for pid, known in processes.items() if known == name]
-        row[f"  {name}"] = f"{pss_mib(pids):.1f} MiB, {sum(used[pid] for pid in pids):.4f} cores"
+        row[f"  {name}"] = f"{pss_mib(pids):.1f} MiB, {sum(used.get(pid, 0) for pid in pids) / seconds:.4f} cores"
     return row
 
 
@@ -224,12 +223,9 @@ async def _held(bench: Bench, body: Row, count: int, seconds: int) -> Row:
     await _none(wire, "status=queued&status=starting")
     await asyncio.sleep(10)
     pids = family(bench.stack.pid)
-    used = {pid: cpu_s([pid]) for pid in pids}
+    earlier = threads_s(pids)
     await asyncio.sleep(seconds)
-    cores = {pid: (cpu_s([pid]) - used[pid]) / seconds for pid in pids}
-    by_name: dict[str, float] = {}
-    for pid, name in pids.items():
-        by_name[name] = by_name.get(name, 0.0) + cores[pid]
+    by_name = {name: used / seconds for name, used in _by_part(bench, earlier).items()}
     growth = (pss_mib(family(bench.stack.pid)) - before) / count
     for each in ids:
         await wire.ask("POST", f"/v1/runs/{each}/cancel")
@@ -238,7 +234,7 @@ async def _held(bench: Bench, body: Row, count: int, seconds: int) -> Row:
     return {
         "runs": count,
         "growth per run, MiB": round(growth, 3),
-        "cores": round(sum(cores.values()), 3),
+        "cores": round(sum(by_name.values()), 3),
         "server and worker, cores": round(by_name[SERVER] + by_name[WORKER], 3),
         "cores by part": {name: round(value, 3) for name, value in by_name.items()},
     }
@@ -268,11 +264,12 @@ async def _rate(
     return count / (time.perf_counter() - began)
 
 
-def _cpu_by_part(bench: Bench) -> dict[str, float]:
-    """Seconds used until now, by the names of the parts."""
-    used: dict[str, float] = {}
-    for pid, name in family(bench.stack.pid).items():
-        used[name] = used.get(name, 0.0) + cpu_s([pid])
+def _by_part(bench: Bench, earlier: dict[Thread, float]) -> dict[str, float]:
+    """Seconds used since then, by the names of the parts."""
+    names = family(bench.stack.pid)
+    used = dict.fromkeys(names.values(), 0.0)
+    for pid, seconds in used_s(earlier, threads_s(names)).items():
+        used[names[pid]] += seconds
     return used
 
 

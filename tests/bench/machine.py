@@ -1,9 +1,11 @@
 """What processes use: processor time by the scheduler's own count, and memory by its proportional share."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import psutil
+
+Thread = tuple[int, int]  # (process, thread)
 
 
 def family(pid: int) -> dict[int, str]:
@@ -12,9 +14,17 @@ def family(pid: int) -> dict[int, str]:
     return {each.pid: _name(each) for each in (root, *root.children(recursive=True))}
 
 
-def cpu_s(pids: Iterable[int]) -> float:
-    """Processor seconds used until now by these processes and all their threads (schedstat; ended threads are lost)."""
-    return sum(_cpu_s(pid) for pid in pids)
+def threads_s(pids: Iterable[int]) -> dict[Thread, float]:
+    """Processor seconds that each living thread of these processes has used (schedstat)."""
+    return {thread: seconds for pid in pids for thread, seconds in _threads_s(pid)}
+
+
+def used_s(before: Mapping[Thread, float], after: Mapping[Thread, float]) -> dict[int, float]:
+    """Processor seconds by process in between. What ended meanwhile is lost, what began counts whole."""
+    used: dict[int, float] = {}
+    for thread, seconds in after.items():
+        used[thread[0]] = used.get(thread[0], 0.0) + seconds - before.get(thread, 0.0)
+    return used
 
 
 def pss_mib(pids: Iterable[int]) -> float:
@@ -31,14 +41,12 @@ def _name(process: psutil.Process) -> str:
     return "gateway" if "-m api" in text else "supervisor" if "stack" in text else text[:40]
 
 
-def _cpu_s(pid: int) -> float:
-    total = 0
+def _threads_s(pid: int) -> Iterator[tuple[Thread, float]]:
     for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
         try:
-            total += int(task.read_text().split()[0])
+            yield (pid, int(task.parent.name)), int(task.read_text().split()[0]) / 1e9
         except (OSError, IndexError):
             continue
-    return total / 1e9
 
 
 def _pss_kib(pid: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from stack.readiness import wait_until
 from tests.bench.figures import Bench, Row
-from tests.bench.machine import cpu_s, family
+from tests.bench.machine import family, threads_s, used_s
 from tests.bench.wire import Wire
 from windlass.contracts.ids import new_id
 
@@ -64,9 +64,9 @@ async def _idle(bench: Bench) -> float:
     """Cores that the whole system uses while nothing is due."""
     await asyncio.sleep(5)
     pids = family(bench.stack.pid)
-    before, began = cpu_s(pids), time.perf_counter()
+    before, began = threads_s(pids), time.perf_counter()
     await asyncio.sleep(IDLE_S)
-    return (cpu_s(pids) - before) / (time.perf_counter() - began)
+    return sum(used_s(before, threads_s(pids)).values()) / (time.perf_counter() - began)
 
 
 async def _together(bench: Bench, wire: Wire, task_id: str) -> Row:

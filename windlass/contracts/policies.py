@@ -15,7 +15,7 @@ def summary(text: str) -> str:
 
 # Driving a run: attached to its host for as long as it works.
 DRIVE = timedelta(days=365)
-DRIVE_HEARTBEAT = timedelta(seconds=12)
+DRIVE_HEARTBEAT = timedelta(seconds=20)
 DRIVE_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), backoff_coefficient=1.5, maximum_interval=timedelta(seconds=5)
 )
