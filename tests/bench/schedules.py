@@ -54,8 +54,14 @@ async def _look(wire: Wire, path: str) -> float:
 
 async def _until_applied(wire: Wire, count: int) -> None:
     async def are_applied() -> bool:
-        found: list[Any] = (await wire.ask("GET", "/v1/schedules?limit=200"))["items"]
-        return all(each["is_applied"] for each in found[:count])
+        seen, after = 0, ""
+        while seen < count:
+            page = await wire.ask("GET", f"/v1/schedules?limit=200{after}")
+            if not all(each["is_applied"] for each in page["items"]):
+                return False
+            seen += len(page["items"])
+            after = f"&after={page['next']}"
+        return True
 
     await wait_until(are_applied, "Temporal has every schedule", timeout_s=120)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from windlass.core.calendars import Timing
 from windlass.core.calendars.timing import known_timing
 from windlass.core.database import Connection, Database, Row
 
+NEVER = datetime.max.replace(tzinfo=UTC)
 MOST_COUNTED, MOST_UNHEARD = 10_000, 1_000
 PLAN = (
     "id, tenant_id, name, timing, time_zone, start_at, end_at, jitter_s, revision, "
@@ -106,6 +107,7 @@ class Agenda:
 
     def __init__(self, jobs: Database) -> None:
         self._jobs = jobs
+        self._next_due: dict[tuple[UUID, int], datetime] = {}  # by id and revision: to read a timing takes 0.5 ms
 
     async def waiting(self, limit: int = 100) -> list[Plan]:
         """Schedules whose newest revision Temporal does not have."""
@@ -160,7 +162,17 @@ class Agenda:
         """What was due in between and has left no firing; of one schedule at most 1,000, the oldest first."""
         async with self._jobs.open() as connection:
             rows = await connection.fetch(UNHEARD, since, before)
-        return [each for row in rows for each in _unheard(_plan(row), row["since"], before, set(row["decided"]))]
+        known, self._next_due = self._next_due, {}
+        found: list[Unheard] = []
+        for row in rows:
+            key = row["id"], row["revision"]
+            at, more = known.get(key), list[Unheard]()
+            if at is None or at < before:
+                more, at = _unheard(_plan(row), row["since"], before, set(row["decided"]))
+                found += more
+            if not more:  # else it is looked at again, until they are decided
+                self._next_due[key] = at
+        return found
 
     async def release_stuck(self) -> int:
         """Let held runs go that nobody is left to let go; answers how many."""
@@ -186,14 +198,15 @@ def _lost(plan: Plan, since: datetime, before: datetime) -> Lost | None:
     return Lost(plan.tenant_id, plan.id, first, last, count)
 
 
-def _unheard(plan: Plan, since: datetime, before: datetime, decided: Set[datetime]) -> list[Unheard]:
+def _unheard(plan: Plan, since: datetime, before: datetime, decided: Set[datetime]) -> tuple[list[Unheard], datetime]:
+    """What is unheard of, and the first due time that was not looked at."""
     found: list[Unheard] = []
     at = plan.timing.next_after(since)
     while at is not None and at < before and len(found) < MOST_UNHEARD:
         if at not in decided:
             found.append(Unheard(plan.tenant_id, plan.id, at))
         at = plan.timing.next_after(at)
-    return found
+    return found, at or NEVER
 
 
 def _plan(row: Row) -> Plan:
