@@ -15,11 +15,10 @@ import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from windlass.core.errors import Unavailable
-from windlass.core.rfb import GREETING, NO_PASSWORD, ClientWords, Malformed, Refused, sign_in
+from windlass.core.rfb import GREETING, NO_PASSWORD, PORT, ClientWords, Malformed, Refused, sign_in
 from windlass.core.stream import Subscription
 from windlass.core.viewers import LEASE_S, Mode, Screen
 
-PORT = 5901
 PATIENCE_S = 3.0
 CHUNK = 64 * 1024
 RECHECK_S = 1.5  # as for streams: a revoked session's view ends within 5 s

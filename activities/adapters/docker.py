@@ -15,7 +15,6 @@ from activities.adapters.engine import DockerEngine, EngineRefused, Program
 from activities.containers import Blueprint, EngineAway, Found, NotMade, Standing
 
 LABEL = "windlass"
-SCREEN_PORT = 5901
 PATIENCE_S = 20.0
 SUBNETS = ipaddress.ip_network("10.213.0.0/16")  # desktops' own networks: eight addresses each
 TRIES = 20
@@ -143,7 +142,7 @@ class DockerDesktops:
                     if not container["State"]["Running"]:
                         raise NotMade(f"its screen did not come up: {await self._last_words(name)}")
                     address = address_of(container)
-                    if address and await rfb.answers(address, SCREEN_PORT):
+                    if address and await rfb.answers(address):
                         break
                     await asyncio.sleep(0.03)
         except TimeoutError:

@@ -6,12 +6,12 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
 from activities.containers import Frame, ScreenAway
-from windlass.core.rfb import GREETING, encrypt
+from windlass.core.rfb import GREETING, PORT, Malformed, Refused, encrypt, sign_in
 
 PATIENCE_S = 1.0
 FILE_KEY = bytes([23, 82, 107, 6, 35, 78, 88, 7])  # every VNC server's: the file is obfuscated, not encrypted
 
-VNC_AUTHENTICATION, RAW = 2, 0
+RAW = 0
 PIXEL_BYTES = 4
 PIXELS = struct.pack(">BBBBHHHBBB3x", 32, 24, 0, 1, 255, 255, 255, 16, 8, 0)  # blue, green, red, nothing
 KEY, POINTER = 4, 5  # what a screen is told
@@ -22,7 +22,7 @@ LONGEST_TEXT = 1 << 20
 BUFFER_BYTES = 1 << 20
 
 
-async def answers(host: str, port: int) -> bool:
+async def answers(host: str, port: int = PORT) -> bool:
     """Whether a screen greets there."""
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -47,19 +47,14 @@ class Session:
 
     async def sign_in(self, password: str) -> None:
         """Say hello, show the password, and agree on pixels. Raises ScreenAway."""
-        await self._read(len(GREETING))
-        self._writer.write(GREETING)
-        (offered,) = await self._read(1)
-        if VNC_AUTHENTICATION not in await self._read(offered):
-            raise ScreenAway("the screen wants another way to sign in")
-        self._writer.write(bytes([VNC_AUTHENTICATION]))
-        self._writer.write(encrypt(password.encode(), await self._read(16)))
-        if await self._number() != 0:
-            raise ScreenAway("the screen refused the password")
+        try:
+            await sign_in(self._reader, self._writer, password)
+        except (Refused, Malformed) as refusal:
+            raise ScreenAway(f"the screen does not let us in: {refusal}") from refusal
         self._writer.write(b"\1")  # others stay signed in
         self.width, self.height = struct.unpack(">HH", await self._read(4))
         await self._read(16)
-        await self._read(min(await self._number(), LONGEST_TEXT))
+        await self._pass_text()
         if self.width * self.height > LARGEST_PIXELS:
             raise ScreenAway(f"the screen claims {self.width} by {self.height} pixels")
         self._writer.write(b"\0\0\0\0" + PIXELS + struct.pack(">BxHi", 2, 1, RAW))
@@ -123,19 +118,23 @@ class Session:
             await self._read(6 * count)
         elif kind == CUT_TEXT:
             await self._read(3)
-            await self._read(min(await self._number(), LONGEST_TEXT))
+            await self._pass_text()
         elif kind != BELL:
             raise ScreenAway("the screen speaks another protocol")
 
-    async def _number(self) -> int:
-        return int.from_bytes(await self._read(4), "big")
+    async def _pass_text(self) -> None:
+        """Read a text that is of no concern. Raises ScreenAway."""
+        length = int.from_bytes(await self._read(4), "big")
+        if length > LONGEST_TEXT:  # reading on in its middle would take it for something else
+            raise ScreenAway(f"the screen says a text of {length} bytes")
+        await self._read(length)
 
     async def _read(self, count: int) -> bytes:
         return await self._reader.readexactly(count)
 
 
 @asynccontextmanager
-async def signed_in(host: str, port: int, password: str) -> AsyncGenerator[Session]:
+async def signed_in(host: str, password: str, port: int = PORT) -> AsyncGenerator[Session]:
     """A session at a screen, for as long as the block. Raises ScreenAway."""
     try:
         reader, writer = await asyncio.open_connection(host, port, limit=BUFFER_BYTES)

@@ -8,7 +8,7 @@ from io import BytesIO
 from PIL import Image
 
 from activities.adapters import rfb
-from activities.adapters.docker import SCREEN_PORT, address_of, container_name, is_running
+from activities.adapters.docker import address_of, container_name, is_running
 from activities.adapters.engine import DockerEngine, EngineRefused
 from activities.containers import DesktopEnded, Frame, Hands, ScreenAway
 
@@ -27,7 +27,7 @@ class DockerScreens:
     async def sitting(self, desktop_id: str, generation: int, password: str) -> AsyncGenerator[Hands]:
         """Sit down at the screen. Raises DesktopEnded, ScreenAway, EngineAway."""
         address = await self._address(desktop_id, generation)
-        async with rfb.signed_in(address, SCREEN_PORT, password) as session:
+        async with rfb.signed_in(address, password) as session:
             session.pointer = self._pointers.get(desktop_id, (session.width // 2, session.height // 2))
             try:
                 yield session
@@ -38,7 +38,7 @@ class DockerScreens:
         """The screen as it is now, with its pointer. Raises ScreenAway, EngineAway."""
         address = await self._address(desktop_id, generation)
         try:
-            async with asyncio.timeout(PATIENCE_S), rfb.signed_in(address, SCREEN_PORT, password) as session:
+            async with asyncio.timeout(PATIENCE_S), rfb.signed_in(address, password) as session:
                 return await session.frame()
         except TimeoutError:
             raise ScreenAway(f"the screen did not answer within {PATIENCE_S:g} s") from None

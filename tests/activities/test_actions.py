@@ -30,7 +30,7 @@ def listening(heard: list[tuple[int, ...]]) -> Show:
 async def told(**given: Any) -> list[tuple[int, ...]]:
     """What a screen of 100 by 50 is told by an action; a pointer as (buttons, x, y), a key as (is down, which)."""
     heard: list[tuple[int, ...]] = []
-    async with screen(listening(heard), size=(100, 50)) as port, signed_in("127.0.0.1", port, "password") as hands:
+    async with screen(listening(heard), size=(100, 50)) as port, signed_in("127.0.0.1", "password", port) as hands:
         hands.pointer = (1, 2)
         await do(Action(given), hands)
         await hands.settled(0.0)

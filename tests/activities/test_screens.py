@@ -59,7 +59,7 @@ async def halves(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def test_a_frame_is_put_together_from_what_the_screen_sends():
-    async with screen(halves) as port, rfb.signed_in("127.0.0.1", port, "password") as session:
+    async with screen(halves) as port, rfb.signed_in("127.0.0.1", "password", port) as session:
         frame = await session.frame()
 
     picture = Image.open(BytesIO(webp(frame)))
@@ -91,30 +91,38 @@ async def unknown(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     writer.write(b"\x63")
 
 
+async def talkative(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A text that would never be read to its end, and after it what looks like a frame."""
+    await reader.readexactly(10)
+    writer.write(b"\3" + struct.pack(">3xI", 1 << 21) + b"x" * (1 << 20))
+    writer.write(struct.pack(">BBxH", 2, 0, 1) + painted(0, 0, 4, 2, b"\0\0\0\0"))
+    await writer.drain()
+
+
 async def silent(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
     """It hangs up."""
 
 
-@pytest.mark.parametrize("show", [outside, packed, unknown, silent])
+@pytest.mark.parametrize("show", [outside, packed, unknown, talkative, silent])
 async def test_a_screen_that_misbehaves_gives_no_frame(show: Show):
     async with screen(show) as port:
         with pytest.raises(ScreenAway):
-            async with rfb.signed_in("127.0.0.1", port, "password") as session:
+            async with rfb.signed_in("127.0.0.1", "password", port) as session:
                 await session.frame()
 
 
 async def test_a_screen_that_refuses_the_password_or_claims_too_much_is_away():
     async with screen(silent, accepts=False) as port:
-        with pytest.raises(ScreenAway, match="refused the password"):
-            async with rfb.signed_in("127.0.0.1", port, "password"):
+        with pytest.raises(ScreenAway, match="the password is not the screen's"):
+            async with rfb.signed_in("127.0.0.1", "password", port):
                 pass
     async with screen(silent, size=(65535, 65535)) as port:
         with pytest.raises(ScreenAway, match="claims 65535 by 65535"):
-            async with rfb.signed_in("127.0.0.1", port, "password"):
+            async with rfb.signed_in("127.0.0.1", "password", port):
                 pass
 
 
 async def test_where_nobody_listens_the_screen_is_away():
     with pytest.raises(ScreenAway, match="does not answer"):
-        async with rfb.signed_in("127.0.0.1", 9, "password"):
+        async with rfb.signed_in("127.0.0.1", "password", 9):
             pass

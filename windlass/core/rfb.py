@@ -10,6 +10,7 @@ from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
 GREETING = b"RFB 003.008\n"
+PORT = 5901  # of the screen in every desktop; stack/images/desktop/entrypoint.sh says it too
 NO_PASSWORD, VNC_PASSWORD = 1, 2  # ways to sign in
 CHALLENGE_BYTES = 16
 PASSWORD_CHARACTERS = 8  # VNC reads no more
