@@ -38,11 +38,19 @@ async def _view(shell: Shell, path: str, given: Mapping[str, Any]) -> str:
     if code == 0:
         return cut(listed)
     lines = (await _read(shell, path)).splitlines()
-    first, last = 1, len(lines)
-    wanted = given.get("view_range")
-    if isinstance(wanted, list) and len(wanted) == 2:  # pyright: ignore[reportUnknownArgumentType] - JSON
-        first, last = max(1, int(wanted[0])), len(lines) if int(wanted[1]) < 0 else int(wanted[1])  # pyright: ignore[reportUnknownArgumentType] - JSON
+    first, last = _range(given.get("view_range"), len(lines))
     return cut("\n".join(f"{n:6}\t{line}" for n, line in enumerate(lines[first - 1 : last], first)))
+
+
+def _range(wanted: Any, count: int) -> tuple[int, int]:
+    """The lines from which and to which a view goes; -1 is the last one."""
+    match wanted:
+        case None:
+            return 1, count
+        case [int(first), int(last)]:
+            return max(1, first), count if last < 0 else last
+        case _:
+            raise BadEdit("view_range must be two whole numbers, [first, last].")
 
 
 async def _replace(shell: Shell, path: str, given: Mapping[str, Any]) -> str:

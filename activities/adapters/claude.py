@@ -168,14 +168,15 @@ class Block:
         return self.opening["type"] == "tool_use" or (self.opening["type"] == "text" and any(self.parts))
 
     def whole(self) -> dict[str, Any]:
-        """The block as the next request repeats it. An input that breaks off, as at the end of tokens, is empty."""
+        """The block as the next request repeats it. An input that is no object, as one that breaks off, is empty."""
         if self.opening["type"] == "text":
             return {"type": "text", "text": "".join(self.parts)}
         try:
             given = json.loads("".join(self.parts) or "{}")
         except ValueError:
-            given = {}
-        return {"type": "tool_use", "id": self.opening["id"], "name": self.opening["name"], "input": given}
+            given = None
+        whole = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+        return {"type": "tool_use", "id": self.opening["id"], "name": self.opening["name"], "input": whole}
 
 
 def read_tokens(known: Tokens, usage: Mapping[str, Any]) -> Tokens:

@@ -96,13 +96,14 @@ async def test_what_cannot_be_done_is_said_to_the_model_and_it_goes_on(prompter:
         computer("key", text="hyper+banana"),
         bash("echo before; exit 3"),
         edit("view", "/nowhere"),
+        edit("view", "/etc/passwd", view_range=["first", 2]),
         {"tool": {"name": "telephone", "input": {}}},
         {"text": "I gave up."},
     )
 
     assert (await prompter.ended(run.id)).status is RunStatus.FINISHED
     results = await prompter.said(run, EventKind.TOOL_RESULT)
-    assert [each["outcome"] for each in results] == ["failed"] * 5
+    assert [each["outcome"] for each in results] == ["failed"] * 6
     assert "1280 by 800" in results[0]["text"]
     assert results[2]["text"] == "before\nexit code 3"
 
