@@ -1,25 +1,23 @@
 """Telling Temporal that the work goes on."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from temporalio import activity
 
-HEARTBEAT_S = 1.0
-
 
 @asynccontextmanager
-async def beating() -> AsyncGenerator[None]:
-    """A sign of life every second while the block runs."""
-    task = asyncio.create_task(_beat())
+async def beating(*details: object, every_s: float = 1.0) -> AsyncGenerator[None]:
+    """Signs of life while the block runs, with details as they are then."""
+    task = asyncio.create_task(_beat(details, every_s))
     try:
         yield
     finally:
         task.cancel()
 
 
-async def _beat() -> None:
+async def _beat(details: Sequence[object], every_s: float) -> None:
     while True:
-        activity.heartbeat()
-        await asyncio.sleep(HEARTBEAT_S)
+        activity.heartbeat(*details)
+        await asyncio.sleep(every_s)

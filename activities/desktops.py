@@ -1,12 +1,12 @@
 """Everything a desktop does to the outside world: its record, and its container."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
 from temporalio import activity
 
+from activities.beats import beating
 from activities.containers import Blueprint, Containers, Locks, NotMade
 from windlass.contracts import desktops as words
 from windlass.contracts.desktops import (
@@ -26,8 +26,6 @@ from windlass.contracts.ids import TenantId
 from windlass.contracts.runs import DriveInput
 from windlass.core.machines import Machines
 from windlass.core.rfb import password
-
-HEARTBEAT_S = 1.0
 
 
 class DesktopRecords:
@@ -116,15 +114,5 @@ class DesktopActivities:
 
     @asynccontextmanager
     async def _at_work(self, desktop_id: str) -> AsyncGenerator[None]:
-        beating = asyncio.create_task(_beat())
-        try:
-            async with self._locks.of(desktop_id):
-                yield
-        finally:
-            beating.cancel()
-
-
-async def _beat() -> None:
-    while True:
-        activity.heartbeat()
-        await asyncio.sleep(HEARTBEAT_S)
+        async with beating(), self._locks.of(desktop_id):
+            yield

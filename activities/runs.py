@@ -12,6 +12,7 @@ from uuid import UUID
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.beats import beating
 from activities.driving import Driving, Fenced, patiently
 from activities.executors import Execution, ExecutionLost, Executor, OwnProcessDied, TryAgain
 from windlass.contracts import runs as words
@@ -58,15 +59,13 @@ class RunActivities:
         """
         details = activity.info().heartbeat_details
         progress: dict[str, Any] = dict(details[0]) if details else {}
-        beating = asyncio.create_task(_beat(progress))
-        try:
-            return await self._drive(request, progress)
-        except TryAgain as failure:
-            progress["tries"] = progress.get("tries", 0) + 1
-            activity.heartbeat(progress)
-            raise _again(failure) from failure
-        finally:
-            beating.cancel()
+        async with beating(progress, every_s=HEARTBEAT_S):
+            try:
+                return await self._drive(request, progress)
+            except TryAgain as failure:
+                progress["tries"] = progress.get("tries", 0) + 1
+                activity.heartbeat(progress)
+                raise _again(failure) from failure
 
     @activity.defn(name=words.STOP)
     async def stop(self, request: DriveInput) -> None:
@@ -229,9 +228,3 @@ def _again(failure: TryAgain) -> ApplicationError:
     category = ApplicationErrorCategory.BENIGN if failure.is_expected else ApplicationErrorCategory.UNSPECIFIED
     delay = timedelta(seconds=failure.delay_s)
     return ApplicationError(str(failure), type=failure.type, next_retry_delay=delay, category=category)
-
-
-async def _beat(progress: dict[str, Any]) -> None:
-    while True:
-        activity.heartbeat(progress)
-        await asyncio.sleep(HEARTBEAT_S)
