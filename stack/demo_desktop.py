@@ -38,13 +38,13 @@ class Blow:
     """A `kill -9`, after so many things were done."""
 
     after: int
-    parts: tuple[str, ...]  # the first of them that there is
+    part: str
     words: str
 
 
 BLOWS = (
-    Blow(4, ("worker-desktops", "worker-machine"), "the worker that has its hands on the desktop"),
-    Blow(7, ("temporal",), "Temporal, which knows what comes next"),
+    Blow(4, "worker-machine", "the worker that has its hands on the desktop"),
+    Blow(7, "temporal", "Temporal, which knows what comes next"),
 )
 
 
@@ -150,8 +150,7 @@ def say(event: Event) -> None:
 
 def strike(stage: Stage, client: Client, blow: Blow) -> None:
     """Kill a part as the kernel would."""
-    found = (stage.process(part, client) for part in blow.parts)
-    pid = next((each for each in found if each is not None), None)
+    pid = stage.process(blow.part, client)
     console.print(f"   [bold red]kill -9 {pid}[/]  {blow.words}")
     if pid is not None:
         with suppress(ProcessLookupError):
