@@ -10,7 +10,6 @@ from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateR
 from temporalio.service import RPCError
 
 from api.desktops import NOUN
-from windlass.contracts.desktops import DesktopStatus
 from windlass.contracts.ids import TenantId, workflow_id
 from windlass.contracts.screens import COOLDOWN_S, SCREENSHOT_UPDATE, ScreenshotWish, Taken
 from windlass.core.callers import Caller
@@ -18,7 +17,6 @@ from windlass.core.desktops import Desktop, Desktops
 from windlass.core.errors import Conflict, Unavailable
 from windlass.core.screenshots import Screenshot, Screenshots
 
-ON = (DesktopStatus.IDLE, DesktopStatus.BUSY)
 PATIENCE_S = 10.0
 CALL = timedelta(seconds=PATIENCE_S)
 AWAY = (RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError, RuntimeError, TimeoutError)
@@ -39,7 +37,7 @@ class Cameras:
         if fresh and not await self._screenshots.is_at_work_for(caller, desktop.id):
             raise Conflict("A fresh screenshot is for a task of your own while it has the desktop. Ask without it.")
         last = await self._screenshots.latest(caller.tenant_id, desktop.id)
-        if desktop.status not in ON or (last is not None and last.age_s < COOLDOWN_S and not fresh):
+        if not desktop.status.is_on or (last is not None and last.age_s < COOLDOWN_S and not fresh):
             return _found(last, desktop)
         reason = await self._look(caller.tenant_id, desktop.id, fresh)
         return _found(await self._screenshots.latest(caller.tenant_id, desktop.id), desktop, reason)
@@ -72,6 +70,6 @@ def _found(last: Screenshot | None, desktop: Desktop, reason: str = "") -> Scree
     """The last picture, whatever its age. Raises Conflict, Unavailable when there is none."""
     if last is not None:
         return last
-    if desktop.status not in ON:
+    if not desktop.status.is_on:
         raise Conflict(f"The desktop is {desktop.status} and nobody has looked at it yet. Start it, then ask again.")
     raise Unavailable(f"The screen could not be looked at: {reason or 'it gave no picture'}. Ask again in a moment.")

@@ -30,7 +30,6 @@ with workflow.unsafe.imports_passed_through():
     from windlass.contracts.screens import COOLDOWN_S, SCREENSHOT_UPDATE, TAKE, ScreenshotWish, TakeInput, Taken
 
 ROUNDS = 200
-ON = (DesktopStatus.IDLE, DesktopStatus.BUSY)
 STEADY = (DesktopStatus.IDLE, DesktopStatus.BUSY, DesktopStatus.PAUSED)
 
 
@@ -101,7 +100,7 @@ class DesktopWorkflow:
 
     async def _take(self) -> Taken:
         orders = await self._look()
-        if orders.status not in ON or not orders.queue:
+        if not orders.status.is_on or not orders.queue:
             return Taken(reason=f"it is {orders.status}")
         try:
             return await workflow.execute_activity(

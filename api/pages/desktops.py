@@ -20,7 +20,7 @@ from windlass.contracts.agents import DESKTOP
 from windlass.contracts.desktops import STANDARD, TEMPLATES, DesktopStatus
 from windlass.contracts.events import EventKind
 from windlass.core.callers import Caller
-from windlass.core.desktops import FREEZABLE, Desktop, NewDesktop
+from windlass.core.desktops import Desktop, NewDesktop
 from windlass.core.errors import Conflict, Invalid, NotFound, Unavailable
 from windlass.core.permissions import Permission
 from windlass.core.runs import StartRun
@@ -69,7 +69,7 @@ class Tile:
     @property
     def has_screen(self) -> bool:
         """Whether there is something to look at."""
-        return self.desktop.status in (DesktopStatus.IDLE, DesktopStatus.BUSY, DesktopStatus.PAUSED)
+        return self.desktop.status.is_on or self.desktop.status is DesktopStatus.PAUSED
 
 
 @router.get("/desktops")
@@ -256,7 +256,7 @@ def tile(found: Desktop, caller: Caller, seen: Viewer, shot: Screenshot | None) 
     deeds = DEEDS[found.status] if mine else ()
     age = seen.age(shot.last_at) if shot else ""
     hand = "" if found.holder is None else "mine" if found.holder == caller.person_id else "theirs"
-    if found.status in FREEZABLE and caller.may(Permission.DESKTOPS_WRITE) and hand in HAND:
+    if found.status.is_on and caller.may(Permission.DESKTOPS_WRITE) and hand in HAND:
         deeds = (HAND[hand], *deeds)
     word = str(found.status).capitalize()
     if found.holder is not None:

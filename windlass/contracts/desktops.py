@@ -22,6 +22,11 @@ class DesktopStatus(StrEnum):
         """Whether a container stands behind it, or will in a moment."""
         return self in (DesktopStatus.STARTING, DesktopStatus.IDLE, DesktopStatus.BUSY, DesktopStatus.PAUSED)
 
+    @property
+    def is_on(self) -> bool:
+        """Whether it runs, so that its screen can be seen and used."""
+        return self in (DesktopStatus.IDLE, DesktopStatus.BUSY)
+
 
 class Wish(StrEnum):
     """How its owner wants a desktop to be."""

@@ -16,8 +16,6 @@ from windlass.core.errors import Conflict, FieldError, Invalid, NotFound, Unavai
 from windlass.core.permissions import Permission
 from windlass.core.wakeup import DESKTOPS, Wakeup
 
-FREEZABLE = (DesktopStatus.IDLE, DesktopStatus.BUSY)
-
 
 @dataclass(frozen=True, slots=True)
 class NewDesktop:
@@ -150,7 +148,7 @@ class Desktops:
             desktop = await _get(connection, caller.person_id, desktop_id)
             if desktop.wish is Wish.PAUSED:
                 return desktop
-            if desktop.status not in FREEZABLE:
+            if not desktop.status.is_on:
                 raise Conflict(f"The desktop is {desktop.status}; only one that is idle or busy can be paused.")
             desktop = await _wish(connection, caller, desktop, Wish.PAUSED, "desktop.pause")
         self._tell(caller, desktop)

@@ -13,7 +13,7 @@ from windlass.contracts.ids import TenantId
 from windlass.core.audit import record
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database
-from windlass.core.desktops import COLUMNS, FREEZABLE, Desktop, Herald, find_desktop, whole_desktop
+from windlass.core.desktops import COLUMNS, Desktop, Herald, find_desktop, whole_desktop
 from windlass.core.errors import Conflict, NotFound, Unauthenticated
 from windlass.core.identity.tokens import derive
 from windlass.core.permissions import Permission
@@ -106,7 +106,7 @@ class Viewers:
         async with self._database.tenant(caller.tenant_id) as connection:
             before = await find_desktop(connection, caller, desktop_id)
             desktop = await self._take(connection, caller, desktop_id)
-            if desktop.status not in FREEZABLE:
+            if not desktop.status.is_on:
                 raise Conflict(f"The desktop is {desktop.status}; only one that is idle or busy can be taken over.")
             if desktop.holder != caller.person_id:
                 raise Conflict(f"{desktop.holder_name} has the screen. One person at a time; nothing was changed.")
