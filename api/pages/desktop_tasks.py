@@ -7,14 +7,13 @@ from uuid import UUID
 from api.engine import Engine
 from api.pages.formats import Clock, Viewer, duration, took
 from windlass.contracts.agents import DESKTOP
-from windlass.contracts.runs import TERMINAL, RunStatus
+from windlass.contracts.runs import LIVE, RunStatus
 from windlass.core.callers import Caller
 from windlass.core.desktops import Desktop
 from windlass.core.permissions import Permission
 from windlass.core.runs import Run, RunFilter
 
 SHOWN = 30
-LIVE = tuple(status for status in RunStatus if status not in TERMINAL)
 
 
 @dataclass(frozen=True, slots=True)

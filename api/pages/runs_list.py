@@ -17,12 +17,11 @@ from api.pages.start import as_id
 from api.pages.strip import Strip, draw_strip
 from api.paging import Cursors, ListQuery
 from windlass.contracts.agents import CLAUDE
-from windlass.contracts.runs import TERMINAL, RunStatus
+from windlass.contracts.runs import LIVE, TERMINAL, RunStatus
 from windlass.core.callers import Caller
 from windlass.core.runs import Run, RunFilter, Step
 
 MOST_FOLLOWED = 60  # rows a page keeps true by itself: their ids stand in one address
-LIVE = tuple(status for status in RunStatus if status not in TERMINAL)
 ENDED = tuple(TERMINAL)
 WAITING = "waiting"  # runs with an open question, whatever else they do
 GROUPS: Mapping[str, tuple[RunStatus, ...]] = {

@@ -23,6 +23,7 @@ class RunStatus(StrEnum):
 
 
 TERMINAL = frozenset({RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED})
+LIVE = tuple(status for status in RunStatus if status not in TERMINAL)
 
 # Durable names: they live in histories, renaming one is a migration.
 WORKFLOW = "RunWorkflow"
