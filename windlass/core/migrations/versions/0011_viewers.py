@@ -1,4 +1,4 @@
-"""Who has the screen of a desktop."""
+"""Who has the screen of a desktop, and tasks that wake it."""
 
 from windlass.core.migrations.sql import run_files
 

@@ -4,7 +4,8 @@ alter table desktop
   add column holder uuid,
   add column holder_name text not null default '',
   add column held_at timestamptz,
-  add column held_until timestamptz;
+  add column held_until timestamptz,
+  add column handed_at timestamptz;            -- when somebody last gave it back: who looked before has seen another screen
 
 create function desktop_is_held(d desktop) returns boolean language sql stable as
 $$ select d.holder is not null and d.held_until > clock_timestamp() and desktop_has_container(d.status) $$;
@@ -45,7 +46,7 @@ begin
   perform set_config('app.tenant', p_tenant::text, true);
   select * into d from desktop where id = p_desktop and deleted_at is null for no key update;
   if d.holder is not null then
-    update desktop set holder = null, holder_name = '', held_at = null, held_until = null where id = p_desktop;
+    update desktop set holder = null, holder_name = '', held_at = null, held_until = null, handed_at = clock_timestamp() where id = p_desktop;
     perform desktop_event(p_tenant, p_desktop, jsonb_build_object('status', d.status, 'reason', d.holder_name || ' gave the screen back'));
   end if;
   return query select * from desktop where id = p_desktop and deleted_at is null;
@@ -57,7 +58,9 @@ create or replace function next_desktop_task(p_desktop uuid) returns uuid langua
   where run.desktop_id = p_desktop and not is_terminal(run.status) and not desktop_is_held(d) order by run.created_at, run.id limit 1
 $$;
 
--- As before; a run whose turn it would be waits for whoever has the screen.
+-- As before; a run whose turn it would be waits for whoever has the screen. A desktop that was off, or lost, when the task
+-- was given is started for it. What had queued before its owner put it off, or before it was lost, does not start it: it
+-- waits until somebody does.
 create or replace function claim_desktop(p_tenant uuid, p_run uuid) returns jsonb language plpgsql as $$
 declare
   d desktop;
@@ -76,7 +79,10 @@ begin
     elsif next_desktop_task(d.id) is distinct from p_run then
       select count(*) into ahead from run r where r.desktop_id = d.id and not is_terminal(r.status) and (r.created_at, r.id) < (mine.created_at, mine.id);
       return jsonb_build_object('reason', format('%s before it', ahead));
-    elsif d.status <> 'idle' then
+    elsif (d.status = 'offline' and mine.created_at > d.changed_at) or (d.status = 'lost' and mine.created_at > d.status_at) then
+      select * into d from wish_desktop(p_tenant, d.id, 'on');
+    end if;
+    if d.status <> 'idle' then
       return jsonb_build_object('reason', format('%s is %s', d.name, d.status));
     end if;
     update desktop set task_id = p_run, status = 'busy', reason = '', status_at = clock_timestamp() where id = d.id;
@@ -100,4 +106,11 @@ begin
                                     'left_s', extract(epoch from d.expires_at - clock_timestamp())::float,
                                     'steady_s', extract(epoch from clock_timestamp() - greatest(d.status_at, d.held_until))::float)
           from desktop d left join desktop_machine m on m.node = d.node where d.id = p_desktop and d.removed_at is null);
+end $$;
+
+-- Who has the screen now, if somebody does, and until when somebody had it.
+create function desktop_hand(p_tenant uuid, p_desktop uuid) returns table (holder text, handed_at timestamptz) language plpgsql as $$
+begin
+  perform set_config('app.tenant', p_tenant::text, true);
+  return query select case when desktop_is_held(d) then d.holder_name end, greatest(d.handed_at, d.held_until) from desktop d where d.id = p_desktop;
 end $$;

@@ -1,4 +1,4 @@
-"""Tasks wake their desktop, whoever gave them."""
+"""Views that people save of a list."""
 
 from windlass.core.migrations.sql import run_files
 
@@ -9,10 +9,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Replace the function that gives a run its desktop."""
-    run_files("0012", ("waking",))
+    """Create the table."""
+    run_files("0012", ("views",))
 
 
 def downgrade() -> None:
-    """Tasks would wait for a desktop that nobody starts."""
+    """What people saved is not thrown away."""
     raise NotImplementedError("Restore a backup instead.")
