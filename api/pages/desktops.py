@@ -14,7 +14,7 @@ from api.pages.desktop_task import newest_task
 from api.pages.formats import Viewer, short_id
 from api.pages.rendering import field, go, page, read_form, viewer
 from api.pages.shell import Place
-from api.routes.desktops import DesktopReader, DesktopWriter
+from api.routes.desktops import DesktopReader, DesktopWriter, queue_work
 from api.routes.runs import RunCanceller, RunStarter
 from windlass.contracts.agents import DESKTOP
 from windlass.contracts.desktops import STANDARD, TEMPLATES, DesktopStatus
@@ -193,8 +193,7 @@ async def give(desktop_id: UUID, request: Request, caller: RunStarter, engine: E
     text, title = form.get("task", [""])[0].replace("\r\n", "\n"), field(form, "title", 200)
     inputs = {"desktop": str(desktop_id), kind: text if text.strip() else ""}
     try:
-        await engine.desktops.wake(caller, desktop_id)
-        await engine.runs.start(caller, StartRun(DESKTOP, inputs, title or None, id=new))
+        await queue_work(engine, caller, StartRun(DESKTOP, inputs, title or None, id=new))
     except (Conflict, Invalid, Unavailable) as problem:
         found = await engine.desktops.get(caller, desktop_id)
         return await show_one(request, caller, engine, found, ((_said(problem), "task"),), (title, text, kind))

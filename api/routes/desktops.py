@@ -10,14 +10,15 @@ from pydantic import BaseModel, Field
 
 from api.bodies import Body
 from api.dependencies import AuthenticationDep, EngineDep, RequestUuid, requires
+from api.engine import Engine
 from api.routes.runs import EventsPage, EventsQuery, EventView, RunReader, RunStarter, RunView, view_run
 from api.sse import After, stream_response
 from windlass.contracts.agents import DESKTOP, MOST_ACTIONS, MOST_COST_USD
 from windlass.contracts.desktops import STANDARD, DesktopStatus
 from windlass.core.callers import Caller
-from windlass.core.desktops import Desktop, NewDesktop
+from windlass.core.desktops import Desktop, NewDesktop, check_work
 from windlass.core.permissions import Permission
-from windlass.core.runs import RunFilter, StartRun
+from windlass.core.runs import Run, RunFilter, StartRun
 
 router = APIRouter(prefix="/v1/desktops", tags=["desktops"])
 
@@ -154,10 +155,9 @@ async def remove(desktop_id: UUID, caller: DesktopWriter, engine: EngineDep) -> 
 @router.post("/{desktop_id}/tasks", status_code=status.HTTP_202_ACCEPTED)
 async def give(desktop_id: UUID, body: TaskBody, caller: RunStarter, engine: EngineDep, new: RequestUuid) -> RunView:
     """Queue a script or a prompt, as a run; a desktop does one at a time, and one that is off is started."""
-    await engine.desktops.wake(caller, desktop_id)
     inputs = {"desktop": str(desktop_id), **body.model_dump(exclude={"title", "timeout_s"}, exclude_none=True)}
     wish = StartRun(DESKTOP, inputs, body.title, timeout_s=body.timeout_s, id=new)
-    return view_run(await engine.runs.start(caller, wish), caller, engine)
+    return view_run(await queue_work(engine, caller, wish), caller, engine)
 
 
 @router.get("/{desktop_id}/tasks")
@@ -173,3 +173,13 @@ def view(desktop: Desktop) -> DesktopView:
     shown = {name: getattr(desktop, name) for name in DesktopView.model_fields if hasattr(desktop, name)}
     made_of = desktop.made_of
     return DesktopView.model_validate({**shown, "width": made_of.width, "height": made_of.height})
+
+
+async def queue_work(engine: Engine, caller: Caller, wish: StartRun) -> Run:
+    """Queue a task; a desktop that is off is started for it, but not for work that is none.
+
+    Raises NotFound, Invalid, Unavailable.
+    """
+    check_work(wish.inputs)
+    await engine.desktops.wake(caller, UUID(wish.inputs["desktop"]))
+    return await engine.runs.start(caller, wish)

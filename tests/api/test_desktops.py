@@ -9,6 +9,7 @@ from tests.api.machines import on_paper
 from tests.api.people import Gateway, Organisation, Person
 from windlass.contracts.events import EventKind, NewEvent
 from windlass.contracts.ids import TenantId, new_id
+from windlass.core.database import Database
 from windlass.core.screenshots import Look
 
 
@@ -168,3 +169,20 @@ async def test_a_task_is_a_script_or_a_prompt_within_limits(ada: Person, work: d
     desktop = await made(ada)
 
     assert (await ada.http.post(f"/v1/desktops/{desktop['id']}/tasks", json=work)).status_code == 422
+
+
+@pytest.mark.parametrize("work", [{}, {"script": "id", "prompt": "id"}])
+async def test_work_that_is_none_starts_no_desktop(gateway: Gateway, ada: Person, work: dict[str, Any]):
+    desktop = await made(ada)
+    database: Database = gateway.state["database"]
+    async with database.tenant(TenantId(ada.tenant_id)) as connection:
+        await connection.execute(
+            "update desktop set status = 'offline', wish = 'off' where id = $1", UUID(desktop["id"])
+        )
+
+    answer = await ada.http.post(f"/v1/desktops/{desktop['id']}/tasks", json=work)
+
+    assert answer.status_code == 422
+    async with database.tenant(TenantId(ada.tenant_id)) as connection:
+        wish = await connection.fetchval("select wish from desktop where id = $1", UUID(desktop["id"]))
+    assert wish == "off"

@@ -1,5 +1,6 @@
 """Desktops as the people of a tenant see them: make one, find it again, wish it otherwise."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Protocol
@@ -208,6 +209,12 @@ async def _wish(connection: Connection, caller: Caller, desktop: Desktop, wish: 
 def _owner(caller: Caller) -> UUID | None:
     """Whose desktops the caller may see: None means everybody's."""
     return None if Permission.DESKTOPS_READ_ALL in caller.permissions else caller.person_id
+
+
+def check_work(inputs: Mapping[str, Any]) -> None:
+    """Raises Invalid for a task without work, or with two kinds of it."""
+    if bool(inputs.get("script")) is bool(inputs.get("prompt")):
+        raise Invalid("A task is a script or a prompt. Give one of the two; nothing was queued.")
 
 
 async def find_desktop(connection: Connection, caller: Caller, desktop_id: UUID) -> Desktop:

@@ -19,6 +19,7 @@ from windlass.core.audit import record
 from windlass.core.beginnings import Beginning, Origin
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
+from windlass.core.desktops import check_work
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
 from windlass.core.hosts import Hosts
 from windlass.core.permissions import Permission
@@ -368,8 +369,7 @@ async def _require_own_desktop(connection: Connection, caller: Caller, row: dict
     """Raises NotFound when the run would work in a desktop that is not the caller's, Invalid without work."""
     if row["agent"] != DESKTOP:
         return
-    if bool(row["inputs"].get("script")) is bool(row["inputs"].get("prompt")):
-        raise Invalid("A task is a script or a prompt. Give one of the two; nothing was queued.")
+    check_work(row["inputs"])
     desktop_id = row["inputs"]["desktop"]
     query = "select id from desktop where id = $1 and owner = $2 and deleted_at is null"
     if await connection.fetchval(query, UUID(desktop_id), caller.person_id) is None:

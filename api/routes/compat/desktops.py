@@ -22,7 +22,7 @@ from api.dependencies import (
     SettingsDep,
     SignInDep,
 )
-from api.routes.desktops import DesktopReader, DesktopWriter
+from api.routes.desktops import DesktopReader, DesktopWriter, queue_work
 from api.routes.runs import RunReader, RunStarter
 from api.routes.screens import address
 from windlass.contracts.agents import DESKTOP
@@ -221,9 +221,8 @@ async def remove(worker_id: UUID, caller: DesktopWriter, engine: EngineDep) -> N
 async def give(worker_id: UUID, body: NewTask, caller: RunStarter, engine: EngineDep, new: RequestUuid) -> TaskView:
     """Queue a script; a worker does one at a time, and one that is OFFLINE is started."""
     script = _script(body)
-    await engine.desktops.wake(caller, worker_id)
     wish = StartRun(DESKTOP, {"desktop": str(worker_id), "script": script}, body.title, id=new)
-    return _task(await engine.runs.start(caller, wish))
+    return _task(await queue_work(engine, caller, wish))
 
 
 @router.get("/workers/{worker_id}/screenshot")
