@@ -1,3 +1,3 @@
 """The gateway: HTTP, streams and pages over the core."""
 
-import windlass.core  # noqa: F401 - first of all: it settles what structlog loads  # pyright: ignore[reportUnusedImport]
+import windlass.core  # noqa: F401  # pyright: ignore[reportUnusedImport] - first: it settles what structlog loads

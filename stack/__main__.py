@@ -31,7 +31,7 @@ async def _run(chosen: argparse.Namespace, settings: Settings) -> int:
 
 async def _look_after(chosen: argparse.Namespace, settings: Settings) -> int:
     """The commands that end by themselves, loaded only when asked for: the supervisor stays small."""
-    from stack import archive, doctor, down, reset  # noqa: PLC0415
+    from stack import archive, doctor, down, reset  # noqa: PLC0415 - see the docstring
 
     match chosen.command:
         case "down":

@@ -143,7 +143,7 @@ async def _load(cluster: Cluster, folder: Path, counts: dict[str, int]) -> None:
 
 
 async def _counts(connection: Any) -> dict[str, int]:
-    return {name: await connection.fetchval(f"select count(*) from {name}") for name in COUNTED}  # noqa: S608
+    return {name: await connection.fetchval(f"select count(*) from {name}") for name in COUNTED}  # noqa: S608 - constants
 
 
 async def _pg(cluster: Cluster, program: str, *arguments: str) -> None:

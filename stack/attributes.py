@@ -81,9 +81,9 @@ async def main() -> int:
     try:
         created = await create(await connect(settings))
     except (RuntimeError, RPCError) as error:
-        print(f"No search attributes on {settings.temporal_address}: {error}", file=sys.stderr)  # noqa: T201
+        print(f"No search attributes on {settings.temporal_address}: {error}", file=sys.stderr)  # noqa: T201 - a command
         return 1
-    print(f"Created: {', '.join(created) or 'nothing, all are there'}.")  # noqa: T201
+    print(f"Created: {', '.join(created) or 'nothing, all are there'}.")  # noqa: T201 - a command
     return 0
 
 

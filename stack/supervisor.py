@@ -180,7 +180,7 @@ class Supervisor:
 
     def _note(self, name: str, state: ChildState, **changes: object) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._status[name] = replace(self._status[name], state=state, since=now, **changes)  # pyright: ignore[reportArgumentType]
+        self._status[name] = replace(self._status[name], state=state, since=now, **changes)  # pyright: ignore[reportArgumentType] - fields by name
         self._changed()
 
     def _tail(self, child: Child) -> str:

@@ -55,4 +55,4 @@ class Asking:
     def taken(self, result: Any) -> Any:
         """What the agent gets: the one value where it asked for one."""
         is_single = self.form is None and (self.options or self.is_free)
-        return result[ANSWER] if is_single and isinstance(result, dict) and set(result) == {ANSWER} else result  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return result[ANSWER] if is_single and isinstance(result, dict) and set(result) == {ANSWER} else result  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - JSON

@@ -78,7 +78,7 @@ def connect(api_key: str, base_url: str | None) -> "AsyncAnthropic":
 
 async def open_stream(client: "AsyncAnthropic", request: ModelRequest) -> "AsyncStream[RawMessageStreamEvent]":
     """Send the question; raise what the answer's status means."""
-    from anthropic import APIConnectionError, APIStatusError, omit  # noqa: PLC0415
+    from anthropic import APIConnectionError, APIStatusError, omit  # noqa: PLC0415  (as above)
 
     try:
         return await client.messages.create(
@@ -99,7 +99,7 @@ async def open_stream(client: "AsyncAnthropic", request: ModelRequest) -> "Async
 
 async def read_events(stream: "AsyncStream[RawMessageStreamEvent]") -> AsyncGenerator[dict[str, Any]]:
     """The raw events, pings included (the SDK drops them, and they are signs of life)."""
-    from httpx2 import HTTPError, StreamError  # noqa: PLC0415
+    from httpx2 import HTTPError, StreamError  # noqa: PLC0415  (as above)
 
     try:
         async for event in stream.raw_events(stream.response):

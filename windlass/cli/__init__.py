@@ -7,6 +7,6 @@ Exit codes: 0 done, and a watched run finished · 1 a watched run failed, or a c
 
 def main() -> None:
     """Run the command; everything heavy is imported here, so that importing the package costs nothing."""
-    from windlass.cli.app import run  # noqa: PLC0415
+    from windlass.cli.app import run  # noqa: PLC0415 - only the command needs typer
 
     run()

@@ -26,7 +26,7 @@ async def main(arguments: list[str]) -> int:
     schema = await _upgraded(url)
     password = await _administrator(settings, url)
     line = {"schema": schema, "administrator": settings.admin_email, "password": password}
-    print(json.dumps(line))  # noqa: T201
+    print(json.dumps(line))  # noqa: T201 - its answer
     return 0
 
 

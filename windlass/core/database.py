@@ -108,7 +108,7 @@ class Database:
         """Open a pool on `url` (the owner's DSN) whose connections act as `role`. Raises Away."""
 
         async def pool() -> Pool:
-            made: Any = asyncpg.create_pool(  # pyright: ignore[reportUnknownMemberType]
+            made: Any = asyncpg.create_pool(  # pyright: ignore[reportUnknownMemberType] - it ships without types
                 url,
                 min_size=1,
                 max_size=max_size,
@@ -196,9 +196,9 @@ def _storable(value: Any) -> Any:
     if isinstance(value, str):
         return UNSTORABLE.sub("\ufffd", value)
     if isinstance(value, dict):
-        return {_storable(str(key)): _storable(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return {_storable(str(key)): _storable(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - JSON
     if isinstance(value, list | tuple):
-        return [_storable(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        return [_storable(item) for item in value]  # pyright: ignore[reportUnknownVariableType] - JSON
     return value
 
 

@@ -67,7 +67,7 @@ HELD = "case when held_until > clock_timestamp() and desktop_has_container(statu
 COLUMNS = ", ".join(HELD if column.name == "holder" else column.name for column in fields(Desktop))
 NAMES = tuple(column.name for column in fields(Desktop))
 VISIBLE = "deleted_at is null and ($1::uuid is null or owner = $1)"
-LIST = f"select {COLUMNS} from desktop where {VISIBLE} order by created_at desc, id desc limit 500"  # noqa: S608
+LIST = f"select {COLUMNS} from desktop where {VISIBLE} order by created_at desc, id desc limit 500"  # noqa: S608 - constants
 MACHINES = "select problem from living_machines() order by problem nulls first limit 1"
 NOBODY = "No worker for desktops is running: nothing was made. Start one with: python -m workers desktops"
 

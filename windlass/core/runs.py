@@ -210,7 +210,7 @@ class Runs:
 
     async def tries(self, caller: Caller, run: Run) -> list[Run]:
         """All tries of one root, the first one first."""
-        query = f"select {RUN_COLUMNS} from run where {VISIBLE} and root_id = $2 order by try, created_at"  # noqa: S608
+        query = f"select {RUN_COLUMNS} from run where {VISIBLE} and root_id = $2 order by try, created_at"  # noqa: S608 - constants
         async with self._database.tenant(caller.tenant_id) as connection:
             return [run_of(row) for row in await connection.fetch(query, owner(caller), run.root_id)]
 
@@ -276,7 +276,7 @@ class Runs:
 
     async def mark_seen(self, caller: Caller) -> None:
         """Put all failures aside that wait to be seen."""
-        query = f"update run set seen_at = now() where {VISIBLE} and status = 'failed' and seen_at is null"  # noqa: S608
+        query = f"update run set seen_at = now() where {VISIBLE} and status = 'failed' and seen_at is null"  # noqa: S608 - constants
         async with self._database.tenant(caller.tenant_id) as connection:
             await connection.execute(query, owner(caller))
 

@@ -56,7 +56,7 @@ NEWEST = f"""
 select distinct on (desktop_id) {COLUMNS} from screenshot where desktop_id = any($1) and stored_at is not null
 order by desktop_id, first_at desc
 """  # noqa: S608 - constants
-ONE = f"select {COLUMNS} from screenshot where desktop_id = $1 and id = $2 and stored_at is not null"  # noqa: S608
+ONE = f"select {COLUMNS} from screenshot where desktop_id = $1 and id = $2 and stored_at is not null"  # noqa: S608 - constants
 OF_RUN = f"""
 select {COLUMNS} from screenshot where desktop_id = $1 and run_id = $2 and stored_at is not null
 order by first_at limit {SHOWN}

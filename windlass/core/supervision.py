@@ -114,5 +114,5 @@ def _boot() -> str:
 
 
 def _started_by_ps(pid: int) -> str:
-    answer = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], check=False, capture_output=True, text=True)  # noqa: S603, S607
+    answer = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], check=False, capture_output=True, text=True)  # noqa: S603, S607 - a number
     return answer.stdout.strip()

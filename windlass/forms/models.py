@@ -60,7 +60,7 @@ def _filled(element: Element, data: Mapping[str, Any]) -> Element:
         return replace(element, value=data.get(element.name) in ("on", "true", True))
     if name not in data or not hasattr(element, "value") or isinstance(element, elements.Action):
         return element
-    return replace(element, value=data[name])  # type: ignore[type-var]
+    return replace(element, value=data[name])  # type: ignore[type-var]  # every element is a dataclass
 
 
 def _check(listed: Sequence[Mapping[str, Any]]) -> None:
@@ -121,4 +121,4 @@ _KINDS: Sequence[Callable[..., Element]] = (
     *(elements.InputWeek, elements.InputColor, elements.InputRange, elements.InputHidden, elements.InputFiles),
     *(elements.Group, choices.Checkbox, choices.InputRadio, choices.Select, InputOption),
 )
-_BUILDERS: Mapping[str, Callable[..., Element]] = {str(getattr(kind, "type")): kind for kind in _KINDS}  # noqa: B009
+_BUILDERS: Mapping[str, Callable[..., Element]] = {str(getattr(kind, "type")): kind for kind in _KINDS}  # noqa: B009 - types do not know it

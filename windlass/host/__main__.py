@@ -35,7 +35,7 @@ def main() -> None:
     """Import the service, then serve it until the lifeline ends or somebody stops it."""
     options = _options()
     if sys.flags.hash_randomization:
-        print("PYTHONHASHSEED is not 0: sets may iterate differently when a run is replayed", file=sys.stderr)  # noqa: T201
+        print("PYTHONHASHSEED is not 0: sets may iterate differently when a run is replayed", file=sys.stderr)  # noqa: T201 - its log
     memory.offer_to_the_kernel()
     route_streams(_route)
     order_as_completed()

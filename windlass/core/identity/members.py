@@ -189,7 +189,7 @@ async def _below(connection: Connection, caller: Caller, person_id: UUID) -> Mem
 
 
 async def _get(connection: Connection, person_id: UUID) -> Member:
-    row = await connection.fetchrow(f"select {COLUMNS} from {FROM} where p.id = $1", person_id)  # noqa: S608
+    row = await connection.fetchrow(f"select {COLUMNS} from {FROM} where p.id = $1", person_id)  # noqa: S608 - constants
     if row is None:
         raise NotFound("member", person_id)
     return _member(row)

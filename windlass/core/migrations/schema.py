@@ -36,7 +36,7 @@ async def current(url: str) -> str | None:
 def script(found: str | None) -> str:
     """The SQL that leads from a revision, or from nothing, to the newest."""
     from alembic import command  # noqa: PLC0415 - 0.4 s to import, and rarely needed
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415 - as above
 
     written = StringIO()
     config = Config(output_buffer=written)
@@ -46,7 +46,7 @@ def script(found: str | None) -> str:
 
 
 async def _connect(url: str) -> Any:
-    return await asyncpg.connect(url)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return await asyncpg.connect(url)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - it ships without types
 
 
 async def _revision(connection: Any) -> str | None:
