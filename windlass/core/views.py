@@ -10,8 +10,9 @@ from windlass.core.errors import Conflict
 MOST = 30  # of one list
 
 SAVE = """
-insert into saved_view (tenant_id, person_id, list, name, query) values ($1, $2, $3, $4, $5)
-on conflict (tenant_id, person_id, list, name) do update set query = excluded.query
+with others as (select count(*) as n from saved_view where person_id = $2 and list = $3 and name <> $4)
+insert into saved_view (tenant_id, person_id, list, name, query) select $1, $2, $3, $4, $5 from others where n < $6
+on conflict (tenant_id, person_id, list, name) do update set query = excluded.query returning name
 """
 KEPT = "select name, query from saved_view where person_id = $1 and list = $2 order by created_at, name"
 FORGET = "delete from saved_view where person_id = $1 and list = $2 and name = $3"
@@ -38,11 +39,11 @@ class Views:
 
     async def save(self, caller: Caller, of: str, view: SavedView) -> None:
         """Keep a view; one of the same name is replaced. Raises Conflict when there are too many."""
-        known = {each.name for each in await self.kept(caller, of)}
-        if len(known) >= MOST and view.name not in known:
-            raise Conflict(f"You have {MOST} views of this list. Forget one first; nothing was saved.")
+        place = (caller.tenant_id, caller.person_id, of)
         async with self._database.tenant(caller.tenant_id) as connection:
-            await connection.execute(SAVE, caller.tenant_id, caller.person_id, of, view.name, view.query)
+            saved = await connection.fetchval(SAVE, *place, view.name, view.query, MOST)
+        if saved is None:
+            raise Conflict(f"You have {MOST} views of this list. Forget one first; nothing was saved.")
 
     async def forget(self, caller: Caller, of: str, name: str) -> None:
         """Throw a view away. The second time nothing happens."""
