@@ -192,5 +192,9 @@ async def test_people_watch_take_the_mouse_and_give_it_back(stage: Stage):
 
 async def _shows(page: Page, x: int, y: int, colour: list[int]) -> bool:
     """Whether a place of the screen has a colour."""
-    read = "([x, y]) => [...document.querySelector('#screen canvas').getContext('2d').getImageData(x, y, 1, 1).data]"
+    read = """([x, y]) => {  // from a copy: a canvas that is read again and again makes the browser complain
+      const copy = new OffscreenCanvas(1, 1).getContext("2d");
+      copy.drawImage(document.querySelector("#screen canvas"), x, y, 1, 1, 0, 0, 1, 1);
+      return [...copy.getImageData(0, 0, 1, 1).data];
+    }"""
     return (await page.evaluate(read, [x, y]))[:3] == colour
