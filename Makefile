@@ -10,11 +10,13 @@ READY_DEV := $(VENV)/.dev
 INSTALL := $(UV) pip install --python $(RUN) --quiet --require-hashes --compile-bytecode
 COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11
 WEEK_AGO := date -u -d '7 days ago' +%Y-%m-%d 2>/dev/null || date -u -v-7d +%Y-%m-%d
+# What runs side by side is printed one after another, where make can (not before 4.0).
+TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 FOLDERS := sdk core activities workflows desktops api replay architecture stack e2e faults bench
 PYTEST := $(RUN) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo-desktop desktop-image down status backup restore doctor demo test check coverage bench faults migrate db-reset lock clean tests-inside tests-outside $(FOLDERS:%=test-%)
+.PHONY: help up demo-desktop desktop-image down status backup restore doctor demo test check check-types check-architecture coverage bench faults migrate db-reset lock clean tests-inside tests-outside $(FOLDERS:%=test-%)
 
 help:           ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -60,7 +62,12 @@ tests-outside:
 check: $(READY_DEV) ## the gates: format, lint, types, layers, architecture
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
+	@$(MAKE) --no-print-directory --jobs=2 $(TOGETHER) check-types check-architecture
+
+check-types:
 	$(VENV)/bin/pyright
+
+check-architecture:
 	$(VENV)/bin/lint-imports
 	$(PYTEST) -q tests/architecture
 
