@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -10,7 +11,7 @@ import httpx
 
 from windlass.contracts.events import TERMINAL_STATUSES
 
-PAUSE_S = 0.1
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 1.0  # as clients do: forty that knock ten times a second are a load of their own
 NEVER = datetime.max.replace(tzinfo=UTC)
 TIMEOUT = httpx.Timeout(5.0, read=20.0)  # the gateway pings every 15 s
 
@@ -31,11 +32,14 @@ class Watcher:
 
     async def watch(self) -> None:
         """Follow the run to its terminal event."""
+        refusals = 0
         while not self.is_over:
-            try:
+            before = self.connections
+            with suppress(httpx.TransportError, httpx.StreamError):
                 await self._connect()
-            except (httpx.TransportError, httpx.StreamError):
-                await asyncio.sleep(PAUSE_S)
+            refusals = 0 if self.connections > before else refusals + 1
+            if refusals and not self.is_over:
+                await asyncio.sleep(min(FIRST_PAUSE_S * 2 ** (refusals - 1), LONGEST_PAUSE_S))
 
     async def _connect(self) -> None:
         headers = {"last-event-id": str(self.seqs[-1])} if self.seqs else {}
@@ -43,7 +47,6 @@ class Watcher:
         async with self.http.stream("GET", path, headers=headers, timeout=TIMEOUT) as response:
             if response.status_code != HTTPStatus.OK:
                 self.is_over = response.status_code == HTTPStatus.NO_CONTENT
-                await asyncio.sleep(PAUSE_S)
                 return
             self.connections += 1
             self.connected_at = datetime.now(UTC)
