@@ -1,5 +1,6 @@
 """A run with a process of its own: the same run, and nobody else's problem."""
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator
 from contextlib import suppress
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.sdk.hosts import Drive, Host, is_step, prints, running_host
-from tests.sdk.log import Log
+from tests.sdk.log import Log, attach
 from tests.sdk.places import short_folder
 
 
@@ -74,6 +75,41 @@ async def test_a_process_that_dies_takes_nobody_along_and_its_run_goes_on_from_i
     assert drive.log.states("before") == ["started", "done"]
     await apart.ask({"op": "cancel", "run_id": "n"})
     assert (await neighbour.on(apart)).last["outcome"] == "cancelled"
+
+
+async def test_a_driver_that_is_just_writing_hears_of_the_death(apart: Host, tmp_path: Path):
+    log, driver = Log(), await apart.connect()
+    run = {"run_id": "busy", "flow": "/vanishes", "inputs": {"marks": str(tmp_path / "m"), "times": 1}}
+    driver.say(attach(run))
+    for _ in ("started", "done"):
+        driver.say({"op": "ack", "producers": log.store(await driver.hear_until("event"))})
+    while (await apart.ask({"op": "ping"}))["runs"]:
+        await asyncio.sleep(0.02)
+
+    driver.say({"op": "ack", "producers": {"agent:0": 1}})
+    await asyncio.sleep(0.02)
+
+    assert (await driver.hear_until("died"))["exit_code"] == 9
+    await driver.close()
+
+
+async def test_a_death_that_nobody_heard_is_told_to_the_next_driver(apart: Host, tmp_path: Path):
+    marks = tmp_path / "m"
+    drive = Drive(Log(), {"run_id": "unheard", "flow": "/vanishes", "inputs": {"marks": str(marks), "times": 1}})
+    first = await apart.connect()
+    first.say(attach(drive.run))
+    for _ in ("started", "done"):
+        first.say({"op": "ack", "producers": drive.log.store(await first.hear_until("event"))})
+    await first.close()
+    while (await apart.ask({"op": "ping"}))["runs"]:
+        await asyncio.sleep(0.02)
+
+    await drive.on(apart)
+    died = drive.last
+    await drive.on(apart)
+
+    assert died["op"] == "died"
+    assert (drive.value, marks.read_text()) == ({"str": "survived"}, "xx")
 
 
 async def test_a_process_in_which_nothing_moves_any_more_is_ended():

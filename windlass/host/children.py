@@ -48,6 +48,7 @@ class ChildRun:
         self._is_attaching = False
         self._is_due = False  # it has said something since it was parked
         self._is_forgotten = False
+        self._death: Message | None = None  # what whoever drives it must be told before it is started again
         self._process: Process | None = None
         self._heard_at = 0.0
         self._last_words = ""
@@ -58,7 +59,10 @@ class ChildRun:
         self._life = asyncio.get_running_loop().create_task(self._live())
 
     def attach(self, driver: Driver, message: Message) -> None:
-        """Hand the driver's attach to the child; lines meant for an earlier driver are dropped."""
+        """Hand the driver's attach to the child, which drops lines for an earlier driver; of a dead one say so."""
+        if self._death is not None:
+            self._say(self._death, driver)
+            return
         self._driver, self._is_attaching = driver, True
         self.is_parked = self._is_due = False
         self._tell(message)
@@ -181,8 +185,18 @@ class ChildRun:
             self._driver.send({"op": "end", "outcome": "cancelled"})
 
     def _gone(self, code: int) -> None:
-        driver, self._driver = self._driver, None
+        if self._is_forgotten or self.is_over:
+            self._driver = None
+            self._on_gone(self)
+            return
+        self._death = {"op": "died", "reason": self._last_words or ending(code), "exit_code": code}
+        self.is_over = self.is_parked = True
+        self._is_due = False
+        if self._driver is not None:
+            self._say(self._death, self._driver)
+
+    def _say(self, death: Message, driver: Driver) -> None:
+        """Tell a driver, who hangs up then: if we did, what it writes meanwhile would fail and drown the words."""
+        self._driver = None
         self._on_gone(self)
-        if driver is not None and not self._is_forgotten and not self.is_over:
-            driver.send({"op": "died", "reason": self._last_words or ending(code), "exit_code": code})
-            driver.close()
+        driver.send(death)
