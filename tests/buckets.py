@@ -4,13 +4,9 @@ Small stand-ins accept expired links and wrong keys; this one checks every signa
 """
 
 import asyncio
-import fcntl
 import os
-import shutil
 import signal
 import socket
-import subprocess
-import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import golang
 from tests.parts import eventually, free_ports, stop
 from windlass.core.storage.bucket import Bucket, Patience
 from windlass.core.storage.places import Place
@@ -25,11 +22,6 @@ from windlass.core.storage.places import Place
 MODULE, VERSION = "github.com/versity/versitygw/cmd/versitygw", "v1.7.0"
 REGION, ACCESS, SECRET = "us-east-1", "windlass", "a secret only for tests"
 NAME = "windlass"
-BUILD_S = 600
-
-
-class NoServer(Exception):
-    """The server cannot be built here; the message says what is missing."""
 
 
 @dataclass(slots=True)
@@ -100,7 +92,7 @@ async def running_store(folder: Path) -> AsyncGenerator[Store]:
     """An S3 server in `folder` with one bucket; without Go a test is skipped, in CI it fails."""
     try:
         program = await asyncio.to_thread(built)
-    except NoServer as reason:
+    except golang.NotBuilt as reason:
         pytest.fail(str(reason)) if os.environ.get("CI") else pytest.skip(str(reason))
     for name in ("buckets", "about"):
         (folder / name).mkdir()
@@ -116,25 +108,5 @@ async def running_store(folder: Path) -> AsyncGenerator[Store]:
 
 
 def built() -> Path:
-    """The server's program, built when it is not there yet. Raises NoServer."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "windlass"
-    cache.mkdir(parents=True, exist_ok=True)
-    program = cache / f"versitygw-{VERSION}"
-    with (cache / "versitygw.lock").open("w") as lock:  # two sessions build it once
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not program.exists():
-            _build(program)
-    return program
-
-
-def _build(program: Path) -> None:
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
-    if go is None:
-        raise NoServer("There is no S3 server: building one needs Go (apt-get install golang).")
-    with tempfile.TemporaryDirectory(dir=program.parent) as folder:
-        environment = {**os.environ, "GOBIN": folder, "GOFLAGS": "-trimpath -buildvcs=false", "CGO_ENABLED": "0"}
-        words = (go, "install", f"{MODULE}@{VERSION}")
-        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=BUILD_S, check=False)  # noqa: S603
-        if done.returncode != 0:
-            raise NoServer(f"There is no S3 server: {' '.join(words)} failed:\n{done.stderr[-1500:]}")
-        (Path(folder) / "versitygw").rename(program)
+    """The server's program, built when it is not there yet. Raises NotBuilt."""
+    return golang.built("versitygw", MODULE, VERSION)

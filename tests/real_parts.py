@@ -1,12 +1,17 @@
 """Fixtures of the real parts: started once per test session, for whoever asks for them."""
 
+import os
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 import pytest
 
+from activities.adapters.engine import DockerEngine
+from activities.containers import EngineAway
 from stack.temporal import Server
-from tests.buckets import NoServer, Store, built, running_store
+from tests import containers
+from tests.buckets import Store, built, running_store
+from tests.golang import NotBuilt
 from tests.parts import Postgres, running_postgres, running_temporal, short_folder
 from windlass.core.database import Database
 
@@ -14,7 +19,7 @@ from windlass.core.database import Database
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build the S3 server before the first test, when one needs it: it would not be done within a test's time."""
     if not session.config.option.collectonly and any(item.get_closest_marker("bucket") for item in session.items):
-        with suppress(NoServer):  # the tests that need it say so
+        with suppress(NotBuilt):  # the tests that need it say so
             built()
 
 
@@ -54,3 +59,22 @@ async def store() -> AsyncGenerator[Store]:
     with short_folder() as folder:
         async with running_store(folder) as running:
             yield running
+
+
+@pytest.fixture(scope="session")
+async def docker() -> AsyncGenerator[DockerEngine]:
+    """The engine of this machine; without one these tests are skipped, and fail where CI=true."""
+    try:
+        engine = await containers.answering()
+    except EngineAway as missing:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must have a container engine: {missing}")
+        pytest.skip(f"desktops are NOT tested here: {missing}")
+    yield engine
+    await engine.close()
+
+
+@pytest.fixture(scope="session")
+async def image(docker: DockerEngine) -> str:
+    """The image of desktops, without the browser, built where it is not there yet."""
+    return await containers.built()

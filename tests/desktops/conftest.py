@@ -1,8 +1,5 @@
 """A real engine with the image of desktops, and everything around it in this process."""
 
-import asyncio
-import os
-import subprocess
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -10,15 +7,12 @@ import pytest
 
 from activities.adapters.docker import DockerDesktops
 from activities.adapters.engine import DockerEngine
-from activities.containers import EngineAway
 from stack.standin.server import listen
 from stack.temporal import Server
 from tests.desktops.machine import Desk, desk_settings, running_desk
 from tests.parts import Postgres, another_database, short_folder
-from windlass.core.settings import Settings
 
 TIMEOUT_S = 400  # the first test may have to wait for the image
-BUILD = Path(__file__).parents[2] / "stack" / "images" / "desktop" / "build.sh"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,33 +20,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.timeout(TIMEOUT_S))
-
-
-@pytest.fixture(scope="session")
-async def docker() -> AsyncGenerator[DockerEngine]:
-    """The engine of this machine; without one these tests are skipped, and fail where CI=true."""
-    engine = DockerEngine(Settings.load().docker_socket)
-    try:
-        await engine.ask("GET", "/version")
-    except EngineAway as missing:
-        await engine.close()
-        if os.environ.get("CI"):
-            pytest.fail(f"CI must have a container engine: {missing}")
-        pytest.skip(f"desktops are NOT tested here: {missing}")
-    yield engine
-    await engine.close()
-
-
-@pytest.fixture(scope="session")
-async def image(docker: DockerEngine) -> str:
-    """The image of desktops, without the browser, built where it is not there yet."""
-    name = "windlass-desktop-test"
-    environment = {**os.environ, "IMAGE": name, "BROWSER": ""}
-    build = await asyncio.to_thread(
-        subprocess.run, [str(BUILD)], env=environment, capture_output=True, text=True, check=False
-    )
-    assert build.returncode == 0, build.stderr[-2000:]
-    return name
 
 
 @pytest.fixture(scope="session")
