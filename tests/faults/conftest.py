@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.containers import IMAGE
 from tests.faults.figures import Report
 from tests.faults.load import Load
 from tests.faults.stack import Stack, running_stack
@@ -36,7 +37,7 @@ def report() -> Generator[Report]:
 async def stack() -> AsyncGenerator[Stack]:
     """A stack that serves the program `stepping`; whoever breaks it leaves it whole again."""
     with short_folder() as folder:
-        async with running_stack(folder / "home") as stack:
+        async with running_stack(folder / "home", WINDLASS_DESKTOP_IMAGE=IMAGE) as stack:
             async with await stack.client() as client:
                 await stack.serve(client, "stepping")
             yield stack

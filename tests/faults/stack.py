@@ -205,12 +205,14 @@ async def gone(processes: list[ProcessId], timeout_s: float = 10) -> None:
     await until(none_lives, f"the processes {[process.pid for process in processes]} are gone", timeout_s)
 
 
-async def until(claim: Callable[[], Any], what: str, timeout_s: float, more: Callable[[], str] = str) -> None:
+async def until(
+    claim: Callable[[], Any], what: str, timeout_s: float, more: Callable[[], str] = str, pause_s: float = 0.02
+) -> None:
     """Wait until an awaited claim is true. Raises AssertionError when it does not become true."""
     deadline = time.monotonic() + timeout_s
     while not await claim():
         assert time.monotonic() < deadline, f"not within {timeout_s:.0f} s: {what}\n{more()}"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause_s)
 
 
 async def ask(address: Path, message: Mapping[str, Any]) -> dict[str, Any]:
