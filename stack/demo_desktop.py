@@ -1,5 +1,6 @@
 """`make demo-desktop`: a model works in a browser in a desktop, while its worker and Temporal are killed."""
 
+import argparse
 import json
 import os
 import secrets
@@ -10,15 +11,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
 from stack.demo import ROOT, DemoFailed, Stage, console, standing, stay
 from stack.errors import StackError
 from stack.ports import free_port
 from windlass.client import ApiError, Client, Desktop, Event, Run, Unreachable
 from windlass.core.settings import Settings
 
-PAGE = ROOT / "examples" / "desk" / "order.html"
+EXAMPLES = ROOT / "examples" / "desk"
 EMAIL = "demo@localhost"
-IDLE_S, BROWSER_S = 60.0, 60
+IDLE_S, BROWSER_S, GONE_S = 60.0, 60, 60.0
 WANTED = "Ordered: three anvils for Ada"
 PORT = 9222  # of the browser's own tools, inside the desktop
 BROWSER = f"""
@@ -31,39 +34,45 @@ exec 3<>/dev/tcp/127.0.0.1/{PORT}
 printf 'GET /json HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3
 timeout 5 grep -m 1 -o '"title": "[^"]*"' <&3
 """
+TERMINAL = """
+setsid xterm -geometry 100x30+40+40 -e bash ~/order.sh >/dev/null 2>&1 &
+for _ in $(seq 60); do [ -e ~/asked ] && break; sleep 0.5; done
+"""
+ORDERED = "for _ in $(seq 50); do [ -s ~/ordered ] && break; sleep 0.1; done; cat ~/ordered"
+
+Step = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Blow:
-    """A `kill -9`, after so many things were done."""
+    """A `kill -9`, as the so-manieth act begins."""
 
-    after: int
+    act: int
     part: str
     words: str
 
 
 BLOWS = (
-    Blow(4, "worker-machine", "the worker that has its hands on the desktop"),
-    Blow(7, "temporal", "Temporal, which knows what comes next"),
+    Blow(2, "worker-machine", "the worker that has its hands on the desktop"),
+    Blow(6, "temporal", "Temporal, which knows what comes next"),
 )
 
 
-def steps() -> list[dict[str, Any]]:
-    """What the stand-in for a model says, turn by turn."""
-    return [
-        tool(
-            "str_replace_based_edit_tool", command="create", path="/home/worker/order.html", file_text=PAGE.read_text()
-        ),
-        tool("bash", command=BROWSER),
-        tool("computer", action="wait", duration=4),
-        tool("computer", action="left_click", coordinate=[400, 130]),
-        tool("computer", action="type", text="three anvils"),
-        tool("computer", action="left_click", coordinate=[400, 230]),
-        tool("computer", action="type", text="Ada"),
-        tool("computer", action="left_click", coordinate=[400, 330]),
-        tool("bash", command=TITLE),
-        {"text": "It is ordered."},
-    ]
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What is to be ordered where: the file that asks, how it is opened, what is done there, and how one looks."""
+
+    place: str
+    file: str
+    opened: str
+    acts: tuple[Step, ...]
+    seen: str
+
+    def steps(self) -> list[Step]:
+        """What the stand-in for a model says, turn by turn."""
+        asks = {"path": f"/home/worker/{self.file}", "file_text": (EXAMPLES / self.file).read_text()}
+        begin = [tool("str_replace_based_edit_tool", command="create", **asks), tool("bash", command=self.opened)]
+        return [*begin, *self.acts, tool("bash", command=self.seen), {"text": "It is ordered."}]
 
 
 def tool(name: str, **given: Any) -> dict[str, Any]:
@@ -71,8 +80,38 @@ def tool(name: str, **given: Any) -> dict[str, Any]:
     return {"tool": {"name": name, "input": given}}
 
 
-def main() -> int:
-    """Hold the demonstration; the exit code is 0 when the browser shows what was to be ordered."""
+IN_A_BROWSER = Story(
+    "on a page in a browser",
+    "order.html",
+    BROWSER,
+    (
+        tool("computer", action="wait", duration=4),
+        tool("computer", action="left_click", coordinate=[400, 130]),
+        tool("computer", action="type", text="three anvils"),
+        tool("computer", action="left_click", coordinate=[400, 230]),
+        tool("computer", action="type", text="Ada"),
+        tool("computer", action="left_click", coordinate=[400, 330]),
+    ),
+    TITLE,
+)
+IN_A_TERMINAL = Story(
+    "in a terminal",
+    "order.sh",
+    TERMINAL,
+    (
+        tool("computer", action="wait", duration=1),
+        tool("computer", action="left_click", coordinate=[400, 130]),
+        tool("computer", action="type", text="three anvils"),
+        tool("computer", action="key", text="Return"),
+        tool("computer", action="type", text="Ada"),
+        tool("computer", action="key", text="Return"),
+    ),
+    ORDERED,
+)
+
+
+def main(story: Story) -> int:
+    """Hold the demonstration; the exit code is 0 when the desktop shows what was to be ordered."""
     settings = Settings.load()
     stage = Stage(settings.home.with_name(f"{settings.home.name}-demo"), free_port(), secrets.token_urlsafe(9))
     try:
@@ -81,8 +120,8 @@ def main() -> int:
             client.login(EMAIL, stage.password)
             desktop = appear(client)
             try:
-                run = watch(client, stage, desktop)
-                is_well = tell(client, desktop, run)
+                run = watch(client, stage, desktop, story)
+                is_well = tell(client, desktop, run, len(story.steps()) - 1)
                 if sys.stdin.isatty():
                     stay(stage, run)
             finally:
@@ -122,17 +161,17 @@ def appear(client: Client) -> Desktop:
     return desktop
 
 
-def watch(client: Client, stage: Stage, desktop: Desktop) -> Run:
+def watch(client: Client, stage: Stage, desktop: Desktop, story: Story) -> Run:
     """Give the model its task, follow it, and strike on the way."""
-    prompt = f"Order three anvils for Ada. <standin>{json.dumps(steps())}</standin>"
+    prompt = f"Order three anvils for Ada. <standin>{json.dumps(story.steps())}</standin>"
     run = client.desktops.ask(desktop.id, prompt)
-    console.print("[bold]3[/]  A model is to order something on a page in a browser. (A script stands in for it.)")
+    console.print(f"[bold]3[/]  A model is to order something {story.place}. (A script stands in for it.)")
     console.print(f"   Both consoles tell it, action by action: {stage.url}/runs/{run.id}\n")
-    waiting, done = list(BLOWS), 0
+    waiting, begun = list(BLOWS), 0
     for event in client.runs.stream(run.id):
         say(event)
-        done += event.kind == "tool.result"
-        if waiting and done == waiting[0].after:
+        begun += event.kind == "tool.call"
+        if waiting and begun == waiting[0].act:
             strike(stage, client, waiting.pop(0))
     return client.runs.get(run.id)
 
@@ -157,27 +196,32 @@ def strike(stage: Stage, client: Client, blow: Blow) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def tell(client: Client, desktop: Desktop, run: Run) -> bool:
-    """Put together what came of it: what the browser says, and what was kept."""
+def tell(client: Client, desktop: Desktop, run: Run, acts: int) -> bool:
+    """Put together what came of it: what the desktop says, and what was kept."""
     events = client.runs.events(run.id, kinds=["tool.call", "tool.result"]).items
     called = [event.payload["id"] for event in events if event.kind == "tool.call"]
     ended = [event.payload["id"] for event in events if event.kind == "tool.result"]
     said = " ".join(str(event.payload.get("text")) for event in events if event.kind == "tool.result")
     shots = client.desktops.screenshots(desktop.id, run.id).items
-    is_well = run.status == "finished" and WANTED in said and len(called) == len(set(ended)) == len(steps()) - 1
+    is_well = run.status == "finished" and WANTED in said and len(called) == len(set(ended)) == acts
     console.print(f"\n[bold]4[/]  The run has {run.status}: {len(called)} actions, {len(shots)} pictures kept.")
     for shot in shots[-1:]:
         console.print(f"   The last one: {shot.url[:110]}", markup=False, soft_wrap=True)
-    console.print(f"   [green]The page says: {WANTED}.[/]" if is_well else f"   [red]It does NOT say: {WANTED}.[/]")
+    console.print(f"   [green]The desktop says: {WANTED}.[/]" if is_well else f"   [red]It does NOT say: {WANTED}.[/]")
     return is_well
 
 
 def leave(client: Client, desktop: Desktop) -> None:
-    """Delete the desktop, and wait until its container is gone: the stack is about to end."""
-    with suppress(ApiError, Unreachable):
+    """Delete the desktop and wait until nothing is left of it, which ends its stream: the stack is about to end."""
+    deadline, path = time.monotonic() + GONE_S, f"/v1/desktops/{desktop.id}/stream"
+    with suppress(ApiError, Unreachable, httpx.TransportError), client.http.stream("GET", path) as answer:
         client.desktops.delete(desktop.id)
-        time.sleep(3)
+        for _ in answer.iter_bytes():
+            if time.monotonic() > deadline:
+                return
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--terminal", action="store_true", help="without a browser: for an image that has none")
+    sys.exit(main(IN_A_TERMINAL if parser.parse_args().terminal else IN_A_BROWSER))
