@@ -20,7 +20,6 @@ from windlass.core.beginnings import Beginning, Origin
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
 from windlass.core.desktops import check_work
-from windlass.core.desktops import check_work
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
 from windlass.core.hosts import Hosts
 from windlass.core.permissions import Permission
