@@ -131,7 +131,7 @@ class Report:
 
     def _keep(self, name: str, figures: Any) -> None:
         FOLDER.mkdir(exist_ok=True)
-        known = json.loads(self.file.read_text()) if self.file.exists() else {}
+        known: dict[str, Any] = json.loads(self.file.read_text()) if self.file.exists() else {}
         machine = {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()[1]}
         self.file.write_text(
             json.dumps({**known, "form": self._form, "machine": machine, name: figures}, indent=1) + "\n"
