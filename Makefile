@@ -16,7 +16,7 @@ FOLDERS := sdk core activities workflows desktops api replay architecture stack 
 PYTEST := $(RUN) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo-desktop desktop-image down status backup restore doctor demo test check check-types check-architecture coverage bench faults migrate db-reset lock clean tests-inside tests-outside $(FOLDERS:%=test-%)
+.PHONY: help up demo-desktop desktop-image down status backup restore doctor demo test check check-types check-architecture coverage bench faults migrate db-reset lock clean tests-gateway tests-stack tests-work tests-agents tests-faults $(FOLDERS:%=test-%)
 
 help:           ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -48,16 +48,24 @@ demo-desktop: $(READY) ## watch a model work in a browser in a desktop, through 
 desktop-image: ## build the image of desktops; BROWSER= leaves the browser out
 	@stack/images/desktop/build.sh
 
-# What measures how long work stands still is alone; the others wait for states, not for times, and share the machine.
+# Two at a time on two cores, the long ones first; nothing here asserts how long it took (`make faults` does, alone).
 test: check     ## the gates and every test; the faults in their short form
-	@$(MAKE) --no-print-directory --jobs=2 tests-inside tests-outside
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going tests-gateway tests-stack tests-work tests-agents tests-faults
+
+tests-gateway:
+	$(PYTEST) tests/api tests/core tests/replay
+
+tests-stack:
+	$(PYTEST) tests/e2e tests/stack
+
+tests-work:
+	$(PYTEST) tests/desktops tests/workflows
+
+tests-agents:
+	$(PYTEST) tests/activities tests/sdk
+
+tests-faults:
 	$(PYTEST) tests/faults
-
-tests-inside:
-	$(PYTEST) tests/activities tests/api tests/core tests/replay tests/sdk
-
-tests-outside:
-	$(PYTEST) tests/e2e tests/desktops tests/stack tests/workflows
 
 check: $(READY_DEV) ## the gates: format, lint, types, layers, architecture
 	$(RUN) -m ruff format --check .
