@@ -14,9 +14,10 @@ WEEK_AGO := date -u -d '7 days ago' +%Y-%m-%d 2>/dev/null || date -u -v-7d +%Y-%
 TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 FOLDERS := sdk core activities workflows desktops api replay architecture stack e2e faults bench
 PYTEST := $(RUN) -m pytest
+GROUPS := tests-gateway tests-stack tests-work tests-agents tests-faults
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo-desktop desktop-image down status backup restore doctor demo test check check-types check-architecture coverage bench faults migrate db-reset lock clean tests-gateway tests-stack tests-work tests-agents tests-faults $(FOLDERS:%=test-%)
+.PHONY: help up demo-desktop desktop-image down status backup restore doctor demo test check check-types check-architecture coverage bench faults migrate db-reset lock clean $(GROUPS) $(FOLDERS:%=test-%)
 
 help:           ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -50,7 +51,7 @@ desktop-image: ## build the image of desktops; BROWSER= leaves the browser out
 
 # Two at a time on two cores, the long ones first; nothing here asserts how long it took (`make faults` does, alone).
 test: check     ## the gates and every test; the faults in their short form
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going tests-gateway tests-stack tests-work tests-agents tests-faults
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going $(GROUPS)
 
 tests-gateway:
 	$(PYTEST) tests/api tests/core tests/replay
@@ -84,7 +85,7 @@ $(FOLDERS:%=test-%): test-%: $(READY_DEV)
 
 coverage: $(READY_DEV) ## every test, with the branches it covers
 	$(RUN) -m coverage erase
-	$(RUN) -m coverage run -m pytest tests --ignore=tests/bench
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going $(GROUPS) PYTEST="$(RUN) -m coverage run -m pytest"
 	$(RUN) -m coverage combine --quiet
 	$(RUN) -m coverage report --skip-covered
 
