@@ -44,7 +44,7 @@ class Standing:
 class Found:
     """Something of ours in the engine; `state` is the engine's word for a container, empty for anything else."""
 
-    kind: str  # container network volume
+    kind: str  # container network volume hole
     name: str
     desktop_id: str
     generation: int = 0
@@ -81,6 +81,10 @@ class Containers(Protocol):
 
     async def found(self, installation: str) -> list[Found]:
         """Everything of this installation in the engine. Raises EngineAway."""
+        ...
+
+    async def open_gates(self, installation: str) -> None:
+        """Have the ways out of every desktop that runs open, as after the death of whoever did. Raises EngineAway."""
         ...
 
     async def discard(self, found: Found) -> None:

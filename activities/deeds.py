@@ -24,6 +24,7 @@ from windlass.core.artifacts import Artifacts
 from windlass.core.events import PAGE, Events
 from windlass.core.executions import Executions
 from windlass.core.machines import Hand, Machines
+from windlass.core.skills import Skills
 
 PARTS = ("run", "list", "read", "write")  # of a use of the shell or the editor
 SETTLE_S = 0.5  # until the screen shows what an action did
@@ -33,7 +34,7 @@ TAKEN = "A person had the screen since you last looked. This was not done: look 
 IN_HAND_AGAIN = timedelta(seconds=1)
 GONE = "The desktop ended. What was done in it by then is done; the task does not go on."
 
-HEADING = "## skills/"
+HEADING, SHARED = "## skills/", "## organisation/"
 SKILLS = """cd ~/skills 2>/dev/null || exit 0
 for skill in *.md; do
   [ -f "$skill" ] && printf '## skills/%s\\n\\n' "$skill" && head -c 8000 "$skill" && echo
@@ -54,6 +55,7 @@ class Body:
     camera: Camera
     password: Password
     machines: Machines
+    skills: Skills
 
 
 class DeedActivities:
@@ -64,7 +66,10 @@ class DeedActivities:
 
     @activity.defn(name=words.PREPARE)
     async def prepare(self, request: PrepareInput) -> None:
-        """Put the desktop's skills into the run's log, for the model. The second time nothing changes."""
+        """Put the skills of the organisation and then the desktop's into the run's log, for the model.
+
+        The second time nothing changes: a task goes on with what it was told.
+        """
         tenant_id, run_id = TenantId(UUID(request.tenant_id)), RunId(UUID(request.run_id))
         shell = Shell(self._body.scripts, request.desktop_id, f"{request.run_id}-skills")
         async with beating():
@@ -72,9 +77,15 @@ class DeedActivities:
                 _, written, _ = await shell.run("read", SKILLS)
             except ShellLost as lost:
                 raise ApplicationError(GONE, type="DesktopLost", non_retryable=True) from lost
+            own = await self._body.skills.of(tenant_id)
+            told = [f"{SHARED}{skill.name}.md\n\n{skill.text}\n" for skill in own]
+            names = [f"organisation/{skill.name}.md" for skill in own]
             if written.strip():
-                names = ", ".join(line[3:] for line in written.splitlines() if line.startswith(HEADING))
-                said: Payload = {"level": "info", "text": f"Skills: {names}"[:1000], "skills": written}
+                told.append(written)
+                names += [line[3:] for line in written.splitlines() if line.startswith(HEADING)]
+            if told:
+                text = f"Skills: {', '.join(names)}"[:1000]
+                said: Payload = {"level": "info", "text": text, "skills": "\n".join(told)}
                 folded = await self._body.artifacts.fold(tenant_id, said)
                 event = NewEvent(EventKind.LOG, folded, "hands", 1)
                 await self._body.executions.append(tenant_id, run_id, None, [event])

@@ -11,7 +11,6 @@ from activities.containers import Blueprint, Containers, Locks, NotMade
 from windlass.contracts import desktops as words
 from windlass.contracts.desktops import (
     NOTHING_LEFT,
-    TEMPLATES,
     BringUpInput,
     BroughtUp,
     Claim,
@@ -24,6 +23,7 @@ from windlass.contracts.desktops import (
 )
 from windlass.contracts.ids import TenantId
 from windlass.contracts.runs import DriveInput
+from windlass.core.desktop_templates import Bounds
 from windlass.core.machines import Machines
 from windlass.core.rfb import password
 
@@ -43,7 +43,7 @@ class DesktopRecords:
     @activity.defn(name=words.PLACE)
     async def place(self, desktop: PlaceInput) -> Placed:
         """Find it a machine. The second time the number of its container is higher, and the first one's is nobody's."""
-        return await self._machines.place(TenantId(UUID(desktop.tenant_id)), UUID(desktop.desktop_id), desktop.template)
+        return await self._machines.place(TenantId(UUID(desktop.tenant_id)), UUID(desktop.desktop_id))
 
     @activity.defn(name=words.RECORD)
     async def record(self, change: Recorded) -> None:
@@ -64,8 +64,9 @@ class DesktopRecords:
 class DesktopActivities:
     """What the worker beside the engine does to containers; one object per process."""
 
-    def __init__(self, machines: Machines, containers: Containers, locks: Locks, secret: bytes) -> None:
+    def __init__(self, machines: Machines, containers: Containers, locks: Locks, secret: bytes, bounds: Bounds) -> None:
         self._machines, self._containers, self._locks = machines, containers, locks
+        self._bounds = bounds
         self._secret = secret
         self._installation = ""
 
@@ -102,13 +103,14 @@ class DesktopActivities:
 
     async def _blueprint(self, request: BringUpInput) -> Blueprint:
         self._installation = self._installation or await self._machines.installation()
+        made_of = await self._machines.made_of(TenantId(UUID(request.tenant_id)), UUID(request.desktop_id))
         return Blueprint(
             installation=self._installation,
             tenant_id=request.tenant_id,
             desktop_id=request.desktop_id,
             owner=request.owner,
             generation=request.generation,
-            template=TEMPLATES[request.template],
+            template=self._bounds.held(made_of),
             password=password(self._secret, request.desktop_id, request.generation),
         )
 

@@ -61,7 +61,9 @@ class MachineKeeper:
     async def tidy(self) -> int:
         """One comparison; answers how many things were removed."""
         before = await self._machines.known(self._machine.node)
-        found = await self._containers.found(await self._machines.installation())
+        installation = await self._machines.installation()
+        await self._containers.open_gates(installation)
+        found = await self._containers.found(installation)
         after = await self._machines.known(self._machine.node)  # whatever is found by now has its row by now
         for desktop, signal, what in news(found, before):
             log.info("a desktop's container is not as its record says", desktop_id=str(desktop.id), signal=signal)
@@ -102,7 +104,7 @@ class MachineKeeper:
 
 def strays(found: Iterable[Found], known: Mapping[DesktopId, Known]) -> list[Found]:
     """What nobody owns, containers first: without a row, of an older generation, or of a desktop that is off."""
-    order = {"container": 0, "network": 1, "volume": 2}
+    order = {"container": 0, "network": 1, "volume": 2, "hole": 3}
     return sorted((thing for thing in found if not _is_owned(thing, known)), key=lambda thing: order[thing.kind])
 
 
@@ -112,7 +114,7 @@ def _is_owned(thing: Found, known: Mapping[DesktopId, Known]) -> bool:
         return desktop is not None and not desktop.is_overdue
     if thing.kind == "volume":
         return True  # the home stays while the desktop is off
-    if thing.kind == "network":
+    if thing.kind in ("network", "hole"):
         return desktop.has_container
     if thing.generation != desktop.generation:
         return False

@@ -17,7 +17,6 @@ from activities.models import CallCancelled, ClaudeExecutor, ModelCall, ModelErr
 from activities.transcripts import BETA, COMPUTER, calls, conversation, instructions, texts, tools, turn_of
 from windlass.contracts import prompts as words
 from windlass.contracts.agents import DEFAULT_MODEL, DESKTOP, MAX_COST_USD
-from windlass.contracts.desktops import TEMPLATES
 from windlass.contracts.events import Event, EventKind, NewEvent, Payload
 from windlass.contracts.ids import RunId, TenantId
 from windlass.contracts.prompts import ThinkInput, Thought
@@ -26,6 +25,7 @@ from windlass.core.artifacts import Artifacts
 from windlass.core.errors import NotFound
 from windlass.core.events import PAGE, Delta, Events
 from windlass.core.executions import FINAL, META, RUNNING, TERMINAL, Executions
+from windlass.core.machines import Machines
 from windlass.core.screenshots import Screenshots
 from windlass.core.storage import Objects
 
@@ -50,6 +50,7 @@ class Mind:
     artifacts: Artifacts
     screenshots: Screenshots
     objects: Objects
+    machines: Machines
 
 
 class PromptActivities:
@@ -109,13 +110,14 @@ class Thinking:
         if spent >= limit:
             return failed("CostLimit", f"It has cost ${spent:.2f}, and ${limit:.2f} is the limit. What it did is kept.")
         said = (event for event in self._events if event.kind in SAID)
+        made_of = await self._mind.machines.made_of(self._tenant_id, UUID(str(inputs["desktop"])))
         question = ModelRequest(
             prompt="",
-            system=instructions(self._events),
+            system=instructions(self._events, made_of),
             model=str(inputs.get("model") or DEFAULT_MODEL),
             max_tokens=MAX_TOKENS,
             messages=await conversation(str(inputs["prompt"]), said, self._picture),
-            tools=tools(TEMPLATES[self._request.template]),
+            tools=tools(made_of),
             beta=BETA,
         )
         call = ModelCall(question, f"turn-{self._request.turn}", activity.info().attempt)

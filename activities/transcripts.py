@@ -19,13 +19,19 @@ SYSTEM = " ".join(
     (
         "You work in a desktop of your own: a Linux container with an X screen, a window manager, a terminal",
         "(xterm) and, where it is installed, a browser (chromium --no-sandbox). You are the user worker; your",
-        "home is /home/worker, and it stays. There is no way out of its network. The computer tool answers",
+        "home is /home/worker, and it stays. The computer tool answers",
         "every action with the screen as it is afterwards. Every bash command runs in a shell of its own that",
         "begins in the home; start what should stay, such as a browser, with setsid, in the background and",
         "without output. An answer that says that an action may have happened means that the worker was",
         "interrupted: look at the screen before you do it again. When the task is done, answer in words,",
         "without a tool.",
     )
+)
+
+NO_WAY = "There is no way out of the desktop's network."
+WAYS = (
+    "Out of the desktop's network there is a proxy, named in http_proxy and https_proxy, and nothing else. It leads to "
+    "these and to nowhere else: {}. Names are resolved there, not in the desktop."
 )
 
 
@@ -82,10 +88,10 @@ def _image(webp: bytes) -> Json:
     return {"type": "image", "source": source}
 
 
-def instructions(events: Iterable[Event]) -> str:
-    """What the model is told before all else, with the skills of the desktop."""
+def instructions(events: Iterable[Event], made_of: Template) -> str:
+    """What the model is told before all else: where it can go, and the skills, the organisation's first."""
     skills = [str(event.payload["skills"]) for event in events if event.payload.get("skills")]
-    return "\n\n".join((SYSTEM, *skills))
+    return "\n\n".join((SYSTEM, WAYS.format(", ".join(made_of.egress)) if made_of.egress else NO_WAY, *skills))
 
 
 def texts(message: Payload) -> str:

@@ -22,6 +22,7 @@ from windlass.core.machines import Called, Machines
 
 NOUN = "desktops"
 SWEEP_S, LATE_S = 1.0, 2.0
+LAPSE_S, LAPSED_AT_ONCE = 2.0, 50
 REPAIR_S, REPAIRED_AT_ONCE = 60.0, 50
 WATCH_S, SILENT_S = 10.0, 60.0
 
@@ -40,6 +41,7 @@ class Heralds:
         """Begin to sweep, to repair and to watch for machines that fell silent."""
         loops: Sequence[tuple[Callable[[], Awaitable[None]], float]] = (
             (self._sweep, SWEEP_S),
+            (self._lapse, LAPSE_S),
             (self._repair, REPAIR_S),
             (self._watch, WATCH_S),
         )
@@ -84,6 +86,12 @@ class Heralds:
     async def _sweep(self) -> None:
         """Tell what no request told."""
         await self._tell_all(await self._machines.unheard(LATE_S))
+
+    async def _lapse(self) -> None:
+        """Take the screen from whoever went away: a task that waits for it has its turn."""
+        for desktop in await self._machines.lapsed(LAPSED_AT_ONCE):
+            await self._machines.lapse(desktop.tenant_id, desktop.id)
+            await self._tell(desktop.tenant_id, desktop.id, desktop.name)
 
     async def _repair(self) -> None:
         """Look at some desktops: one without a living workflow, as after a loss of Temporal, gets another."""

@@ -12,7 +12,9 @@ from api.orchestrator import Links, Orchestrator
 from api.screens import Cameras
 from windlass.core.agents import Agents
 from windlass.core.artifacts import Artifacts
+from windlass.core.cleanups import Cleanups
 from windlass.core.database import Database
+from windlass.core.desktop_templates import Bounds, DesktopTemplates
 from windlass.core.desktops import Desktops
 from windlass.core.events import Events
 from windlass.core.executions import Executions
@@ -28,6 +30,7 @@ from windlass.core.schedules import Schedules
 from windlass.core.screenshots import Screenshots
 from windlass.core.services import Services
 from windlass.core.settings import Settings
+from windlass.core.skills import Skills
 from windlass.core.states import States
 from windlass.core.statistics import Statistics
 from windlass.core.storage import Objects
@@ -46,7 +49,9 @@ class Engine:
     agents: Agents
     artifacts: Artifacts
     cameras: Cameras
+    cleanups: Cleanups
     desktops: Desktops
+    desktop_templates: DesktopTemplates
     events: Events
     hub: Hub
     links: Links
@@ -60,6 +65,7 @@ class Engine:
     history: History
     schedules: Schedules
     screenshots: Screenshots
+    skills: Skills
     firings: Firings
     viewers: Viewers
 
@@ -97,7 +103,9 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             agents=agents,
             artifacts=artifacts,
             cameras=Cameras(temporal, desktops, screenshots),
+            cleanups=Cleanups(database),
             desktops=desktops,
+            desktop_templates=DesktopTemplates(database, Bounds.of(settings)),
             events=Events(database, notifier),
             hub=hub,
             links=links,
@@ -111,6 +119,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             history=history,
             schedules=schedules,
             screenshots=screenshots,
+            skills=Skills(database),
             firings=Firings(database, notifier, schedules, history),
             viewers=Viewers(database, notifier, heralds, settings.require_secret_key(), lambda: datetime.now(UTC)),
         )

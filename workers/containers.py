@@ -24,10 +24,12 @@ from windlass.contracts.agents import DESKTOP
 from windlass.contracts.desktops import Ended
 from windlass.contracts.ids import workflow_id
 from windlass.core.artifacts import Artifacts
+from windlass.core.desktop_templates import Bounds
 from windlass.core.events import Events
 from windlass.core.executions import Executions
 from windlass.core.machines import Known, Machine, Machines
 from windlass.core.screenshots import Screenshots
+from windlass.core.skills import Skills
 from workers.driving import run_activities
 from workers.parts import Parts
 from workers.reaper import DESKTOPS_AT_WORK, reap
@@ -68,7 +70,7 @@ async def serve(parts: Parts, identity: str, bench: Bench) -> None:
 def build(client: Client, parts: Parts, bench: Bench, eyes: Screens) -> Worker:
     """The Temporal worker of one machine's engine."""
     secret = parts.settings.require_secret_key()
-    activities = DesktopActivities(bench.machines, bench.containers, bench.locks, secret)
+    activities = DesktopActivities(bench.machines, bench.containers, bench.locks, secret, Bounds.of(parts.settings))
     screenshots = Screenshots(parts.database, parts.notifier)
     camera, key = Camera(eyes, screenshots, parts.objects), partial(password, secret)
     screens = ScreenActivities(eyes, camera, key)
@@ -82,6 +84,7 @@ def build(client: Client, parts: Parts, bench: Bench, eyes: Screens) -> Worker:
             camera=camera,
             password=key,
             machines=bench.machines,
+            skills=Skills(parts.database),
         )
     )
     tasks = run_activities(parts, {DESKTOP: DesktopTasks(bench.scripts)})

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from activities.adapters.docker import DockerDesktops
 from activities.adapters.engine import DockerEngine
+from activities.adapters.gates import Gates
 from activities.adapters.scripts import DockerScripts
 from activities.containers import Locks
 from activities.machines import MachineKeeper
@@ -41,7 +42,8 @@ async def work(parts: Parts, identity: str) -> None:
     """Keep this machine's engine tidy, and from its first desktop on do what workflows ask of it."""
     settings, locks = parts.settings, Locks()
     engine = DockerEngine(settings.docker_socket)
-    containers = DockerDesktops(engine, settings.desktop_image)
+    gates = Gates(settings.egress_networks)
+    containers = DockerDesktops(engine, settings.desktop_image, gates)
     machines = Machines(parts.database, parts.jobs, parts.notifier)
     machine = Machine(settings.node, boot_id(), places=settings.desktop_places)
     try:
@@ -50,6 +52,7 @@ async def work(parts: Parts, identity: str) -> None:
 
         await working.serve(parts, identity, working.Bench(machine, machines, containers, DockerScripts(engine), locks))
     finally:
+        await gates.close_all()
         await engine.close()
 
 

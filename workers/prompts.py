@@ -7,6 +7,7 @@ from activities.prompts import Mind, PromptActivities
 from windlass.core.artifacts import Artifacts
 from windlass.core.events import Events
 from windlass.core.executions import Executions
+from windlass.core.machines import Machines
 from windlass.core.screenshots import Screenshots
 from workers.parts import Parts
 
@@ -21,5 +22,6 @@ def thinking(parts: Parts, model: Model) -> PromptActivities:
             artifacts=Artifacts(parts.objects),
             screenshots=Screenshots(parts.database, parts.notifier),
             objects=parts.objects,
+            machines=Machines(parts.database, parts.jobs, parts.notifier),
         )
     )

@@ -13,7 +13,6 @@ with workflow.unsafe.imports_passed_through():
     from windlass.contracts import desktops as words
     from windlass.contracts import policies, runs
     from windlass.contracts.desktops import (
-        TEMPLATES,
         BringUpInput,
         BroughtUp,
         DesktopInput,
@@ -216,7 +215,7 @@ class DesktopWorkflow:
             return None
         left = timedelta(seconds=orders.left_s)
         if orders.status is DesktopStatus.IDLE:
-            left = min(left, timedelta(seconds=TEMPLATES[orders.template].idle_s - orders.steady_s))
+            left = min(left, timedelta(seconds=orders.idle_s - orders.steady_s))
         return max(left, timedelta())
 
     async def _look(self) -> Orders:

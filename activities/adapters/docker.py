@@ -2,25 +2,29 @@
 
 import asyncio
 import hashlib
-import ipaddress
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from ipaddress import IPv4Network
 from typing import Any
 
 import structlog
 
 from activities.adapters import firewall, rfb
 from activities.adapters.engine import DockerEngine, EngineRefused, Program
+from activities.adapters.gates import PORT, Gates, Outlet
 from activities.containers import Blueprint, EngineAway, Found, NotMade, Standing
+from windlass.core.egress import DESKTOPS, Way
 
 LABEL = "windlass"
 PATIENCE_S = 20.0
-SUBNETS = ipaddress.ip_network("10.213.0.0/16")  # desktops' own networks: eight addresses each
 TRIES = 20
 GONE = 404
 MiB = 1 << 20
 MISSING = "the image {} is missing. Build it with: make desktop-image"
+STRANGE = "the image {} is not one of desktops: make it FROM windlass-desktop, and name its digest"
+ELSEWHERE = "the image {} is not on this machine. Nothing is pulled: build or load it there"
+RECIPE = "windlass.recipe"  # what our own image is labelled with, and what is made FROM it
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -28,8 +32,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class DockerDesktops:
     """One container, one network and one volume a desktop, all named after it and labelled with whose they are."""
 
-    def __init__(self, engine: DockerEngine, image: str) -> None:
-        self._engine, self._image = engine, image
+    def __init__(self, engine: DockerEngine, image: str, gates: Gates) -> None:
+        self._engine, self._image, self._gates = engine, image, gates
 
     async def check(self) -> str:
         """Say which engine this is. Raises EngineAway, also when the image of desktops is missing."""
@@ -52,6 +56,7 @@ class DockerDesktops:
             await self._create(name, blueprint)
         elif container["State"]["Paused"]:
             await self._engine.ask("POST", f"/containers/{name}/unpause")
+        await self._open_gate(blueprint)
         await self._ask_start(name)
         address = await self._screen(name, blueprint.password)
         container = await self._require(name)
@@ -67,31 +72,44 @@ class DockerDesktops:
         await self._quietly("POST", f"/containers/{name}/unpause", but={GONE, 409, 500})
         await self._quietly("POST", f"/containers/{name}/stop", but={GONE, 304}, t="3")
         await self._delete_container(name)
+        await self._gates.close(desktop_id)
         await self._quietly("DELETE", f"/networks/{network_name(desktop_id)}", but={GONE})
 
     async def remove(self, desktop_id: str) -> None:
         """Leave nothing of the desktop. Raises EngineAway."""
         await self._delete_container(container_name(desktop_id))
+        await self._gates.close(desktop_id)
         await self._quietly("DELETE", f"/networks/{network_name(desktop_id)}", but={GONE})
         await self._quietly("DELETE", f"/volumes/{volume_name(desktop_id)}", but={GONE}, force="true")
 
     async def found(self, installation: str) -> list[Found]:
         """Everything of this installation in the engine. Raises EngineAway."""
         ours = json.dumps({"label": [f"{LABEL}.installation={installation}"]})
-        containers, networks, volumes = await asyncio.gather(
+        containers, networks, volumes, holes = await asyncio.gather(
             self._engine.ask("GET", "/containers/json", all="true", filters=ours),
             self._engine.ask("GET", "/networks", filters=ours),
             self._engine.ask("GET", "/volumes", filters=ours),
+            firewall.holes(installation),
         )
         found = [_found("container", each["Id"], each["Labels"], each["State"]) for each in containers]
         found += [_found("network", each["Name"], each["Labels"]) for each in networks]
-        return found + [_found("volume", each["Name"], each["Labels"]) for each in volumes["Volumes"] or ()]
+        found += [_found("volume", each["Name"], each["Labels"]) for each in volumes["Volumes"] or ()]
+        return found + [Found("hole", desktop_id, desktop_id) for desktop_id in holes]
+
+    async def open_gates(self, installation: str) -> None:
+        """Have the ways out of every desktop that runs open, as after the death of whoever did. Raises EngineAway."""
+        ours = json.dumps({"label": [f"{LABEL}.installation={installation}", f"{LABEL}.egress"]})
+        found = await self._engine.ask("GET", "/containers/json", filters=ours)
+        await self._gates.keep(outlet_of(each["Labels"], address_of(each), _prefix(each)) for each in found)
 
     async def discard(self, found: Found) -> None:
         """Remove one thing by force. Raises EngineAway."""
         if found.kind == "container":
             await self._delete_container(found.name)
+        elif found.kind == "hole":
+            await self._gates.close(found.desktop_id)
         elif found.kind == "network":
+            await self._gates.close(found.desktop_id)
             await self._quietly("DELETE", f"/networks/{found.name}", but={GONE})
         else:
             await self._quietly("DELETE", f"/volumes/{found.name}", but={GONE, 409}, force="true")
@@ -103,23 +121,50 @@ class DockerDesktops:
             yield event["Actor"]["Attributes"].get(f"{LABEL}.desktop", "")
 
     async def _create(self, name: str, blueprint: Blueprint) -> None:
-        await self._make_network(blueprint)
+        image = await self._image_of(blueprint)
+        subnet = await self._make_network(blueprint)
         labels = ownership(blueprint)
         await self._engine.ask("POST", "/volumes/create", {"Name": volume_name(blueprint.desktop_id), "Labels": labels})
         try:
-            await self._engine.ask("POST", "/containers/create", container(self._image, blueprint), name=name)
+            await self._engine.ask("POST", "/containers/create", container(image, subnet, blueprint), name=name)
         except EngineRefused as refusal:
             if refusal.status == GONE:
                 raise NotMade(MISSING.format(self._image)) from refusal
             if refusal.status != 409:  # it was made by a call whose answer was lost
                 raise NotMade(f"the engine refused it: {refusal}") from refusal
 
-    async def _make_network(self, blueprint: Blueprint) -> None:
+    async def _open_gate(self, blueprint: Blueprint) -> None:
+        """Have its ways out open before anything runs in it, and no others. Raises NotMade."""
+        if not blueprint.template.egress:
+            await self._gates.close(blueprint.desktop_id)
+            return
+        made = await self._engine.ask("GET", f"/networks/{network_name(blueprint.desktop_id)}")
+        subnet = made["IPAM"]["Config"][0]["Subnet"]
+        try:
+            await self._gates.open(outlet_of(ownership(blueprint), *subnet.split("/")))
+        except OSError as error:
+            raise NotMade(f"its ways out could not be opened: {error}") from error
+
+    async def _image_of(self, blueprint: Blueprint) -> str:
+        """The image the template names, which must be one of desktops; else the installation's. Raises NotMade."""
+        wanted = blueprint.template.image
+        if not wanted:
+            return self._image
+        try:
+            image = await self._engine.ask("GET", f"/images/{wanted}/json")
+        except EngineRefused as refusal:
+            raise NotMade(ELSEWHERE.format(wanted)) from refusal
+        if RECIPE not in (image["Config"].get("Labels") or {}):
+            raise NotMade(STRANGE.format(wanted))
+        return wanted
+
+    async def _make_network(self, blueprint: Blueprint) -> IPv4Network:
+        """Have its network, and answer which addresses it has. Raises NotMade."""
         name, reason = network_name(blueprint.desktop_id), ""
         for subnet in subnets(blueprint.desktop_id):
             with suppress(EngineRefused):
-                await self._engine.ask("GET", f"/networks/{name}")
-                return
+                made = await self._engine.ask("GET", f"/networks/{name}")
+                return IPv4Network(made["IPAM"]["Config"][0]["Subnet"])
             try:
                 await self._engine.ask("POST", "/networks/create", network(blueprint, subnet))
             except EngineRefused as refusal:
@@ -208,8 +253,10 @@ def bridge_name(desktop_id: str) -> str:
 
 
 def ownership(blueprint: Blueprint) -> dict[str, str]:
-    """Whose a thing in the engine is."""
+    """Whose a thing in the engine is, and where it may go if anywhere."""
+    ways = blueprint.template.egress
     return {
+        **({f"{LABEL}.egress": ",".join(ways)} if ways else {}),
         f"{LABEL}.managed": "true",
         f"{LABEL}.installation": blueprint.installation,
         f"{LABEL}.tenant": blueprint.tenant_id,
@@ -222,10 +269,10 @@ def ownership(blueprint: Blueprint) -> dict[str, str]:
 def subnets(desktop_id: str) -> Iterator[str]:
     """Some networks of eight addresses, in an order of the desktop's own; the engine refuses what is taken."""
     start = int.from_bytes(hashlib.sha256(desktop_id.encode()).digest()[:4], "big")
-    count = 1 << (29 - SUBNETS.prefixlen)
+    count = 1 << (29 - DESKTOPS.prefixlen)
     for turn in range(TRIES):
         place = (start + turn * 7919) % count
-        yield f"{SUBNETS.network_address + place * 8}/29"
+        yield f"{DESKTOPS.network_address + place * 8}/29"
 
 
 def network(blueprint: Blueprint, subnet: str) -> dict[str, Any]:
@@ -241,7 +288,30 @@ def network(blueprint: Blueprint, subnet: str) -> dict[str, Any]:
     }
 
 
-def container(image: str, blueprint: Blueprint) -> dict[str, Any]:
+def outlet_of(labels: dict[str, str], address: str, prefix: str | int) -> Outlet:
+    """The ways out of a desktop, as its labels say, in the network that has the address."""
+    desktop_id = labels[f"{LABEL}.desktop"]
+    return Outlet(
+        labels[f"{LABEL}.installation"],
+        desktop_id,
+        bridge_name(desktop_id),
+        IPv4Network(f"{address}/{prefix}", strict=False),
+        tuple(Way.parse(each) for each in labels[f"{LABEL}.egress"].split(",")),
+    )
+
+
+def environment(subnet: IPv4Network, blueprint: Blueprint) -> list[str]:
+    """What programs in the desktop are told: the size of its screen, and the gate where there is one."""
+    template = blueprint.template
+    told = [f"GEOMETRY={template.width}x{template.height}"]
+    if template.egress:
+        gate = f"http://{subnet[1]}:{PORT}"
+        told += [f"{name}={gate}" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")]
+        told += [f"{name}=localhost,127.0.0.1" for name in ("no_proxy", "NO_PROXY")]
+    return told
+
+
+def container(image: str, subnet: IPv4Network, blueprint: Blueprint) -> dict[str, Any]:
     """The container of a desktop: no capability, a root it cannot write to, limits on everything, nothing published."""
     template = blueprint.template
     memory = template.memory_bytes
@@ -249,7 +319,7 @@ def container(image: str, blueprint: Blueprint) -> dict[str, Any]:
         "Image": image,
         "Hostname": "desktop",
         "User": "1000:1000",
-        "Env": [f"GEOMETRY={template.width}x{template.height}"],
+        "Env": environment(subnet, blueprint),
         "Labels": ownership(blueprint),
         "HostConfig": {
             "CapDrop": ["ALL"],
@@ -299,6 +369,11 @@ def address_of(container: dict[str, Any]) -> str:
     """Its address in the desktop's own network; empty while it has none."""
     networks = container["NetworkSettings"]["Networks"].values()
     return next((each["IPAddress"] for each in networks if each["IPAddress"]), "")
+
+
+def _prefix(container: dict[str, Any]) -> int:
+    networks = container["NetworkSettings"]["Networks"].values()
+    return next((int(each["IPPrefixLen"]) for each in networks if each["IPAddress"]), 32)
 
 
 def _found(kind: str, name: str, labels: dict[str, str], state: str = "") -> Found:

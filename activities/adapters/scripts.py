@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from activities.adapters.docker import container_name
 from activities.adapters.engine import DockerEngine, EngineRefused, Program
@@ -9,6 +10,11 @@ from activities.containers import EngineAway, ScriptState
 
 TASK = "/opt/windlass/task.sh"
 NOT_RUNNING = (404, 409)
+FULL = "nothing can be begun in the desktop: {}"
+
+
+class NoRoom(EngineAway):
+    """The desktop runs, and has no room for another process."""
 
 
 class DockerScripts:
@@ -38,11 +44,18 @@ class DockerScripts:
                     yield stream, text
         except EngineRefused as refusal:
             if refusal.status not in NOT_RUNNING:
-                raise
+                raise NoRoom(FULL.format(refusal)) from refusal
 
     async def stop(self, desktop_id: str, script_id: str) -> None:
-        """End everything the script started that stayed in its group, after a second by force. Raises EngineAway."""
-        await self._ask(desktop_id, "stop", script_id)
+        """End everything the script started that stayed in its group, after a second by force. Raises EngineAway.
+
+        A desktop in which nothing can be begun any more, because its processes fork without end, is ended whole.
+        """
+        try:
+            await self._ask(desktop_id, "stop", script_id)
+        except NoRoom:
+            with suppress(EngineRefused):  # it has ended meanwhile
+                await self._engine.ask("POST", f"/containers/{container_name(desktop_id)}/kill")
 
     async def forget(self, desktop_id: str, script_id: str) -> None:
         """Remove the script and what it wrote. Raises EngineAway."""
@@ -54,8 +67,10 @@ class DockerScripts:
             done = await self._engine.run(Program(container_name(desktop_id), (TASK, *words), stdin))
         except EngineRefused as refusal:
             if refusal.status not in NOT_RUNNING:
-                raise
+                raise NoRoom(FULL.format(refusal)) from refusal
             if "is paused" in str(refusal):
                 raise EngineAway("the desktop is paused") from refusal
             return ""
+        if done.code > 1 and words[0] in ("state", "stop"):  # 2: the shell itself could not fork
+            raise NoRoom(FULL.format(done.err.decode(errors="replace").strip()[-200:]))
         return done.out.decode(errors="replace").strip()

@@ -5,6 +5,8 @@ from fastapi import APIRouter
 from api.pages import (
     agents,
     audit,
+    desktop_skills,
+    desktop_templates,
     desktops,
     files,
     find,
@@ -40,6 +42,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     tasks.router,
     services.router,
     settings.router,
+    desktop_templates.router,
+    desktop_skills.router,
     audit.router,
     system.router,
     find.router,

@@ -11,13 +11,14 @@ from api.dependencies import EngineDep, RequestUuid
 from api.engine import Engine
 from api.pages import desktop_tasks
 from api.pages.desktop_task import newest_task
-from api.pages.formats import Viewer, short_id
+from api.pages.desktops_filters import chosen
+from api.pages.formats import Viewer, short_id, size
 from api.pages.rendering import field, go, page, read_form, viewer
 from api.pages.shell import Place
 from api.routes.desktops import DesktopReader, DesktopWriter, queue_work
 from api.routes.runs import RunCanceller, RunStarter
 from windlass.contracts.agents import DESKTOP
-from windlass.contracts.desktops import STANDARD, TEMPLATES, DesktopStatus
+from windlass.contracts.desktops import STANDARD, DesktopStatus
 from windlass.contracts.events import EventKind
 from windlass.core.callers import Caller
 from windlass.core.desktops import Desktop, NewDesktop
@@ -88,22 +89,37 @@ async def show(
     """The tiles, and the form that makes one more."""
     values = {
         **await tiles(request, caller, engine),
-        "templates": [(name, f"{name}: {made_of.summary}") for name, made_of in TEMPLATES.items()],
+        "templates": await choices(engine, caller),
         "filled": filled or {"name": "", "template": STANDARD},
         "problems": problems,
         "title": "Desktops",
     }
-    place = Place("Desktops", (("Desktops", ""),), ("runs", DESKTOPS), "page=desktops", live="live")
+    live = f"page=desktops{chosen(request.query_params).query}"
+    place = Place("Desktops", (("Desktops", ""),), ("runs", DESKTOPS), live, live="live")
     return await page(request, caller, "desktops.html", place, values, 422 if problems else 200)
+
+
+async def choices(engine: Engine, caller: Caller) -> list[tuple[str, str]]:
+    """The templates one may choose from, with what they say of themselves."""
+    found = await engine.desktop_templates.catalogue(caller)
+    return [(each.name, ": ".join(filter(None, (each.name, each.made_of.summary)))) for each in found]
 
 
 async def tiles(request: Request, caller: Caller, engine: Engine) -> dict[str, Any]:
     """The values of the part of the page that changes by itself."""
     seen, found = viewer(request), await engine.desktops.catalogue(caller)
-    shots = await engine.screenshots.newest(caller.tenant_id, [desktop.id for desktop in found])
+    filters = chosen(request.query_params)
+    shown = filters.shown(found, caller)
+    shots = await engine.screenshots.newest(caller.tenant_id, [desktop.id for desktop in shown])
     return {
+        "filters": filters,
+        "segments": filters.segments(found, caller),
+        "has_some": bool(found),
+        "cleanup": next(iter(await engine.cleanups.newest(caller, 1)), None),
+        "seen": seen,
+        "size": size,
         "tasks": await desktop_tasks.of_all(engine, caller, found, seen),
-        "tiles": [tile(desktop, caller, seen, shots.get(desktop.id)) for desktop in found],
+        "tiles": [tile(desktop, caller, seen, shots.get(desktop.id)) for desktop in shown],
         "may_write": caller.may(Permission.DESKTOPS_WRITE),
     }
 

@@ -47,6 +47,8 @@ PLACES = (
     Hit("Settings", "/settings", "settings", key="G ,"),
     Hit("Members and roles", "/settings/members", "people"),
     Hit("API keys", "/settings/keys", "key"),
+    Hit("Desktop templates", "/settings/desktops", "desktop"),
+    Hit("Skills of desktops", "/settings/skills", "desktop"),
     Hit("API documentation", "/docs", "file"),
 )
 

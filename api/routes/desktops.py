@@ -51,6 +51,7 @@ class DesktopView(BaseModel):
     id: UUID
     name: str
     template: str
+    template_version: int = Field(description="Which version of the template it was made of when it last started.")
     owner: UUID
     owner_name: str
     status: DesktopStatus
@@ -59,6 +60,7 @@ class DesktopView(BaseModel):
     image: str | None = Field(description="The image it was made of, by digest.")
     width: int
     height: int
+    egress: Sequence[str] = Field(description="Where it may go, `host:port`; nowhere else.")
     created_at: datetime
     status_at: datetime
     expires_at: datetime | None = Field(description="When it is shut down whatever it does; its home stays.")
@@ -172,7 +174,8 @@ def view(desktop: Desktop) -> DesktopView:
     """The desktop as clients see it."""
     shown = {name: getattr(desktop, name) for name in DesktopView.model_fields if hasattr(desktop, name)}
     made_of = desktop.made_of
-    return DesktopView.model_validate({**shown, "width": made_of.width, "height": made_of.height})
+    size = {"width": made_of.width, "height": made_of.height, "egress": made_of.egress}
+    return DesktopView.model_validate({**shown, **size})
 
 
 async def queue_work(engine: Engine, caller: Caller, wish: StartRun) -> Run:

@@ -1,7 +1,7 @@
 """Screens of desktops: how one looks now, how it looked during a task, and the pictures themselves."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from windlass.core.screenshots import Screenshot
 from windlass.core.settings import Settings
 
 router = APIRouter(prefix="/v1/desktops", tags=["desktops"])
+cleaning = APIRouter(prefix="/v1/desktop-cleanups", tags=["desktops"])
 
 WEBP = "image/webp"
 KEPT = {"cache-control": "private, max-age=86400, immutable"}  # a picture never changes
@@ -43,6 +44,29 @@ class Timeline(BaseModel):
 
     items: Sequence[Moment]
     next: None = None
+
+
+class CleanupView(BaseModel):
+    """What one day's cleanup removed of the organisation's screenshots: old ones, and those of deleted desktops."""
+
+    day: date
+    screenshots: int
+    freed_bytes: int
+    at: datetime
+
+
+class CleanupList(BaseModel):
+    """The newest reports; a day on which nothing was old has none."""
+
+    items: Sequence[CleanupView]
+    next: None = None
+
+
+@cleaning.get("")
+async def cleanups(caller: DesktopReader, engine: EngineDep) -> CleanupList:
+    """What the daily cleanup of screenshots has removed, the newest 31 days with something to say first."""
+    found = await engine.cleanups.newest(caller)
+    return CleanupList(items=[CleanupView.model_validate(each, from_attributes=True) for each in found])
 
 
 @router.get("/{desktop_id}/screenshot")

@@ -9,7 +9,7 @@ from uuid import UUID
 from activities.adapters.claude import ClaudeMessages
 from activities.models import ModelRequest, Reply
 from activities.transcripts import BETA, LEFT_OUT, calls, conversation, tools, turn_of
-from windlass.contracts.desktops import TEMPLATES
+from windlass.contracts.desktops import Template
 from windlass.contracts.events import Event, EventKind
 from windlass.contracts.ids import new_id
 
@@ -64,7 +64,7 @@ async def test_tools_go_through_the_adapter_and_come_back_whole(claude: ClaudeMe
         {"text": "I look.", "tools": [{"name": "computer", "input": {"action": "type", "text": "ä"}}, {"name": "bash"}]}
     ]
     asked = ({"role": "user", "content": f"<standin>{json.dumps(script)}</standin>"},)
-    request = ModelRequest("", messages=asked, tools=tools(TEMPLATES["standard"]), beta=BETA)
+    request = ModelRequest("", messages=asked, tools=tools(Template()), beta=BETA)
 
     async with asyncio.timeout(20):
         pieces = [piece async for piece in claude.stream(request)]

@@ -12,7 +12,7 @@ from typer.main import get_command
 from tests.architecture.sources import ROOT, shown, written
 from windlass.cli.app import app
 
-SAID = re.compile(r"(?:^\$ |\"|>|`|: )windlass ([a-z]+)(?: ([a-z]+))?", re.MULTILINE)
+SAID = re.compile(r"(?:^\$ |\"|>|`|: )windlass ([a-z]+(?: [a-z]+){0,2})", re.MULTILINE)
 
 
 def commands(group: TyperGroup, words: str = "windlass") -> Iterator[tuple[str, TyperCommand | TyperGroup]]:
@@ -37,16 +37,18 @@ def takes_json(command: TyperCommand | TyperGroup) -> bool:
 
 
 EVERY = every_command(app)
-FIRST = {words.split()[1] for words in EVERY}
+GROUPS = {" ".join(words.split()[:count]) for words in EVERY for count in (2, 3)}
 
 
 def strays(text: str) -> list[str]:
     """Commands a text names that do not exist."""
-    return [
-        f"windlass {first} {second}".strip()
-        for first, second in SAID.findall(text)
-        if first not in FIRST or (second and not {f"windlass {first}", f"windlass {first} {second}"} & EVERY.keys())
-    ]
+    found: list[str] = [f"windlass {said}" for said in SAID.findall(text)]
+    return [" ".join(words.split()[:3]) for words in found if words not in GROUPS and not _begins(words) & EVERY.keys()]
+
+
+def _begins(words: str) -> set[str]:
+    """What a line may name when more words follow."""
+    return {" ".join(words.split()[:count]) for count in (2, 3, 4)}
 
 
 @pytest.mark.parametrize("words", EVERY)

@@ -130,7 +130,7 @@ def _has_default(each: Field[Any]) -> bool:
         (desktops.Placed, "queue? generation? reason?"),
         (
             desktops.Orders,
-            "wish revision heard status generation queue? template? left_s? is_left? next_task? steady_s?",
+            "wish revision heard status generation queue? template? left_s? is_left? next_task? steady_s? idle_s?",
         ),
         (desktops.Claim, "queue? reason? is_gone? prompted?"),
         (desktops.Prompted, "desktop_id generation template? max_actions?"),
@@ -173,8 +173,8 @@ def test_event_kinds():
 def test_roles_and_permissions():
     pinned = """me:read me:write agents:read runs:read runs:read-all runs:start runs:cancel runs:delete questions:read
         questions:answer services:read services:write tasks:read tasks:write tasks:write-all schedules:read
-        schedules:write desktops:read desktops:read-all desktops:write members:read members:write keys:read keys:write
-        keys:all audit:read tenants:read tenants:create tenants:write tenants:own platform:read"""
+        schedules:write desktops:read desktops:read-all desktops:write desktops:configure members:read members:write
+        keys:read keys:write keys:all audit:read tenants:read tenants:create tenants:write tenants:own platform:read"""
 
     assert [*Role] == ["owner", "admin", "builder", "operator", "viewer"]
     assert [*Permission] == pinned.split()
@@ -205,8 +205,8 @@ def test_forms():
 
 
 def test_the_client():
-    pinned = """Agent ApiError AsyncClient Client CredentialStore Credentials Desktop Event FieldProblem Firing Grant
-        Key Me Member Page Person Plan Preview Question Result Run Schedule Screenshot Service Task TaskRuns Tenant
-        Unreachable"""
+    pinned = """Agent ApiError AsyncClient Client CredentialStore Credentials Desktop DesktopSkill DesktopTemplate Event
+        FieldProblem Firing Grant Key Me Member Page Person Plan Preview Question Result Run Schedule Screenshot
+        Service Task TaskRuns Tenant Unreachable"""
 
     assert set(windlass.client.__all__) == set(pinned.split())

@@ -16,7 +16,15 @@ ABOVE = {
     "Failures": {"check", "count", "forgive"},  # sign-in, before there is a caller
     "Hub": {"drain", "leave", "health"},  # of the process
     "Limiter": {"take"},  # counts whom it is told to
-    "Machines": {"meet", "installation", "known", "unheard", "open", "alone"},  # a machine serves every tenant
+    "Machines": {
+        "meet",
+        "installation",
+        "known",
+        "unheard",
+        "open",
+        "alone",
+        "lapsed",
+    },  # a machine serves every tenant
     "Refusals": {"note"},  # nobody is signed in then
     "Sessions": {"refresh"},  # a refresh token names its session itself
     "SignIn": {"login", "register"},

@@ -146,7 +146,7 @@ async def test_a_machine_takes_as_many_as_it_has_places(hall: Hall):
     people = [somebody() for _ in range(4)]
     desktops = [await hall.desktops.create(caller, NewDesktop()) for caller in people]
 
-    placed = [await hall.machines.place(c.tenant_id, d.id, d.template) for c, d in zip(people, desktops, strict=True)]
+    placed = [await hall.machines.place(c.tenant_id, d.id) for c, d in zip(people, desktops, strict=True)]
 
     assert sorted(each.queue for each in placed[:3]) == [
         "desktops/large/boot",
@@ -156,19 +156,19 @@ async def test_a_machine_takes_as_many_as_it_has_places(hall: Hall):
     assert placed[3].queue == ""
     assert "1 of its 1 places are taken" in placed[3].reason
     await hall.record(people[0], desktops[0], DesktopStatus.OFFLINE)
-    assert (await hall.machines.place(people[3].tenant_id, desktops[3].id, "standard")).queue != ""
+    assert (await hall.machines.place(people[3].tenant_id, desktops[3].id)).queue != ""
 
 
 async def test_a_desktop_goes_back_to_the_machine_of_its_home(hall: Hall):
     await hall.machine("home", places=1)
     caller = somebody()
     desktop = await hall.desktops.create(caller, NewDesktop())
-    first = await hall.machines.place(caller.tenant_id, desktop.id, "standard")
+    first = await hall.machines.place(caller.tenant_id, desktop.id)
     await hall.record(caller, desktop, DesktopStatus.OFFLINE)
     await hall.machine("empty", places=50)
 
     await hall.desktops.start(caller, desktop.id)
-    again = await hall.machines.place(caller.tenant_id, desktop.id, "standard")
+    again = await hall.machines.place(caller.tenant_id, desktop.id)
 
     assert (first.queue, again.queue) == ("desktops/home/boot", "desktops/home/boot")
     assert again.generation == first.generation + 1
@@ -207,7 +207,7 @@ async def test_a_deleted_desktop_is_remembered_until_nothing_is_left(hall: Hall)
     await hall.machine("m")
     caller = somebody()
     desktop = await hall.desktops.create(caller, NewDesktop())
-    await hall.machines.place(caller.tenant_id, desktop.id, "standard")
+    await hall.machines.place(caller.tenant_id, desktop.id)
 
     await hall.desktops.remove(caller, desktop.id)
 
@@ -223,7 +223,7 @@ async def test_wishes_nobody_heard_are_found_and_so_are_desktops_of_a_silent_mac
     await hall.machine("m")
     caller = somebody()
     desktop = await hall.desktops.create(caller, NewDesktop())
-    await hall.machines.place(caller.tenant_id, desktop.id, "standard")
+    await hall.machines.place(caller.tenant_id, desktop.id)
 
     assert [each.id for each in await hall.machines.unheard(0)] == [desktop.id]
     await hall.record(caller, desktop, DesktopStatus.IDLE)

@@ -13,6 +13,7 @@ from tests.core.test_desktops import Silent
 from tests.parts import Postgres, another_database
 from windlass.contracts.events import EventKind
 from windlass.core.callers import Caller
+from windlass.core.cleanups import Cleanups
 from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.desktops import Desktop, Desktops, NewDesktop
 from windlass.core.errors import NotFound
@@ -149,6 +150,9 @@ async def test_at_three_what_is_old_or_never_came_goes_with_its_bytes_and_the_re
     again = await gallery.housekeeping.look(MORNING)
 
     assert (before, report, again) == (None, Report(2, 7), None)
+    (theirs,) = await Cleanups(gallery.database).newest(gallery.caller)
+    assert (theirs.day, theirs.screenshots, theirs.freed_bytes) == (MORNING.date(), 2, 7)
+    assert await Cleanups(gallery.database).newest(somebody()) == []
     assert [await gallery.objects.size(key) for key in (keys[old], half.key)] == [None, None]
     assert (await gallery.screenshots.get(gallery.caller.tenant_id, gallery.desktop.id, young)).id == young
 

@@ -20,6 +20,7 @@ from windlass.core.callers import Caller
 from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.desktops import Desktop, Desktops, NewDesktop
 from windlass.core.errors import Conflict, NotFound, Unauthenticated
+from windlass.core.events import Events
 from windlass.core.identity.tokens import derive
 from windlass.core.machines import Machine, Machines
 from windlass.core.permissions import Role
@@ -104,7 +105,7 @@ async def room(url: str) -> AsyncGenerator[Room]:
     runs = Runs(database, quiet, Agents(database), Letters())
     desktop = await desktops.create(owner, NewDesktop())
     found = Room(database, machines, desktops, viewers, runs, herald, owner, clock, desktop)
-    await machines.place(owner.tenant_id, desktop.id, desktop.template)
+    await machines.place(owner.tenant_id, desktop.id)
     await found.becomes(DesktopStatus.IDLE)
     herald.told.clear()
     yield found
@@ -120,6 +121,28 @@ async def test_a_ticket_opens_the_screen_to_its_person(room: Room):
     assert (screen.address, screen.mode, len(screen.password)) == ("10.213.0.2", Mode.VIEW, 8)
     assert screen.password not in repr(screen)
     assert await room.viewers.still(room.owner, room.id, Mode.VIEW)
+
+
+async def test_a_lease_that_lapses_is_an_event_and_the_next_task_has_its_turn(room: Room):
+    colleague = room.colleague()
+    await room.viewers.take(colleague, room.id)
+    run_id = await room.task()
+    assert await room.machines.lapsed(10) == []
+    await room.lapse()
+
+    (lapsed,) = await room.machines.lapsed(10)
+    for _ in range(2):
+        await room.machines.lapse(lapsed.tenant_id, lapsed.id)
+
+    events = await Events(room.database, PollOnly()).read(room.owner.tenant_id, room.id)
+    assert [event.payload.get("reason") for event in events[-2:]] == [
+        "Mei has the screen",
+        "Mei went away from the screen, and gave it up",
+    ]
+    assert await room.machines.lapsed(10) == []
+    hand = await room.machines.hand(room.owner.tenant_id, room.id)
+    assert (hand.holder, hand.handed_at is not None) == (None, True)
+    assert (await room.turn_of(run_id)).startswith("desktops/")
 
 
 async def test_a_ticket_is_for_one_person_one_desktop_one_tenant(room: Room):

@@ -7,6 +7,7 @@ import pytest
 
 from activities.adapters.docker import DockerDesktops
 from activities.adapters.engine import DockerEngine
+from activities.adapters.gates import Gates
 from stack.standin.server import listen
 from stack.temporal import Server
 from tests.desktops.machine import Desk, desk_settings, running_desk
@@ -49,4 +50,4 @@ async def model_url() -> AsyncGenerator[str]:
 @pytest.fixture(scope="session")
 async def containers(docker: DockerEngine, image: str) -> DockerDesktops:
     """The adapter alone."""
-    return DockerDesktops(docker, image)
+    return DockerDesktops(docker, image, Gates())

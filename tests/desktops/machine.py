@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from activities.adapters.docker import DockerDesktops, container_name
 from activities.adapters.engine import DockerEngine, Done, Program
+from activities.adapters.gates import Gates
 from api.engine import Engine as Gateway
 from stack.temporal import Server
 from tests.core.records import somebody
@@ -133,7 +134,7 @@ async def running_desk(
     await notifier.start()
     machines = Machines(database, jobs, notifier)
     async with (worker or working)(settings), running_engine(settings) as engine:
-        desk = Desk(engine, docker, DockerDesktops(docker, settings.desktop_image), machines)
+        desk = Desk(engine, docker, DockerDesktops(docker, settings.desktop_image, Gates()), machines)
         await until(lambda: _is_met(engine))
         yield desk
     async with database.open() as connection:  # one that was killed seems to live for a while
@@ -183,6 +184,7 @@ class Apart:
             "WINDLASS_DATABASE_URL": settings.require_database_url(),
             "WINDLASS_SECRET_KEY": SECRET,
             "WINDLASS_DESKTOP_IMAGE": settings.desktop_image,
+            "WINDLASS_EGRESS_PRIVATE": settings.egress_private,
             "TEMPORAL_ADDRESS": settings.temporal_address,
         }
         self._process: asyncio.subprocess.Process | None = None

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from tests.desktops.machine import Desk
-from windlass.contracts.desktops import STANDARD, TEMPLATES, DesktopStatus
+from windlass.contracts.desktops import DesktopStatus, Template
 from windlass.core.callers import Caller
 from windlass.core.desktops import Desktop
 
@@ -61,7 +61,7 @@ async def test_it_can_write_where_it_should(desk: Desk, desktop: Desktop):
 async def test_its_limits_are_those_of_its_template(desk: Desk, desktop: Desktop):
     host = (await desk.inspect(desktop.id))["HostConfig"]
 
-    template = TEMPLATES[STANDARD]
+    template = Template()
     assert (host["Memory"], host["MemorySwap"]) == (template.memory_bytes, template.memory_bytes)
     assert (host["NanoCpus"], host["PidsLimit"]) == (10**9, template.processes)
     assert [host[name] for name in ("Privileged", "PortBindings", "PublishAllPorts") if host[name]] == []

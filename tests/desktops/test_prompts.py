@@ -111,14 +111,25 @@ async def test_what_cannot_be_done_is_said_to_the_model_and_it_goes_on(prompter:
 async def test_what_the_desktop_knows_is_told_to_the_model(prompter: Prompter):
     script = '<standin>{"text": "I was told."}</standin>'  # in the system prompt it counts where the prompt has none
     await prompter.desk.shell(prompter.desktop.id, f"mkdir ~/skills; echo '{script}' > ~/skills/orders.md")
+    skills = prompter.desk.gateway.skills
+    for name in ("b", "a"):
+        await skills.put(prompter.caller, name, f"The organisation's {name}.")
     inputs = {"desktop": str(prompter.desktop.id), "prompt": "What were you told?"}
 
     run = await prompter.desk.gateway.runs.start(prompter.caller, StartRun("desktop", inputs))
     ended = await prompter.ended(run.id)
     await prompter.desk.shell(prompter.desktop.id, "rm -r ~/skills")
+    for name in ("b", "a"):
+        await skills.remove(prompter.caller, name)
 
     assert ended.result == {"Markdown": {"body": "I was told."}}
-    assert [each["text"] for each in await prompter.said(run, EventKind.LOG)] == ["Skills: skills/orders.md"]
+    (told,) = await prompter.said(run, EventKind.LOG)
+    assert told["text"] == "Skills: organisation/a.md, organisation/b.md, skills/orders.md"
+    assert (
+        told["skills"].index("organisation's a")
+        < told["skills"].index("organisation's b")
+        < told["skills"].index(script)
+    )
 
 
 async def test_a_model_may_do_so_much_and_no_more(prompter: Prompter):

@@ -181,3 +181,31 @@ async def test_a_task_of_a_deleted_desktop_fails_and_says_so(desk: Desk):
     ended = await asyncio.gather(owner.ended(first.id), owner.ended(second.id))
 
     assert [run.error["type"] if run.error else "" for run in ended] == ["DesktopLost", "DesktopGone"]
+
+
+async def test_a_desktop_whose_room_is_filled_says_so_and_goes_on(ada: Worker):
+    script = "head -c 300000000 /dev/zero > /tmp/much; truncate -s 3G ~/much; rm -f /tmp/much ~/much; exit 7"
+    run = await ada.done(script)
+    said = " ".join(await ada.printed(run, EventKind.STDERR))
+
+    assert run.error is not None
+    assert run.error["message"].endswith("exit code 7.")
+    assert "No space left on device" in said
+    assert "File too large" in said or "File size limit exceeded" in said
+    assert (await ada.done("echo on")).status is RunStatus.FINISHED
+
+
+async def test_a_desktop_that_forks_without_end_is_ended_when_its_task_is_cancelled(ada: Worker):
+    run = await ada.give("touch ~/forking; bomb() { while :; do bomb & done; }; bomb")
+    await ada.appears("forking")
+
+    async def is_full() -> bool:
+        return (await ada.desk.shell(ada.desktop.id, "true & wait")).code != 0
+
+    await until(is_full, 60)
+
+    await ada.desk.gateway.runs.cancel(ada.caller, run.id)
+
+    assert (await ada.ended(run.id)).status is RunStatus.CANCELLED
+    await ada.desk.becomes(ada.caller, ada.desktop.id, DesktopStatus.LOST)
+    assert (await ada.done("echo again")).status is RunStatus.FINISHED

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from windlass.cli import desktop_skills, desktop_templates
 from windlass.cli.named import is_id, only_one
 from windlass.cli.runs import hand_over
 from windlass.cli.screen import AsJson, console, print_json, print_outcome, print_table
@@ -13,6 +14,8 @@ from windlass.client import Client, Desktop
 from windlass.client.calls import RunOptions
 
 app = typer.Typer(no_args_is_help=True, help="Containers with a screen.")
+app.add_typer(desktop_templates.app, name="template")
+app.add_typer(desktop_skills.app, name="skill")
 
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Watch it; the exit code follows its outcome.")]
 Which = Annotated[str, typer.Argument(metavar="DESKTOP", help="Its name or its id.")]

@@ -12,6 +12,8 @@ from windlass.client.errors import ApiError, FieldProblem, Unreachable
 from windlass.client.records import (
     Agent,
     Desktop,
+    DesktopSkill,
+    DesktopTemplate,
     Event,
     Firing,
     Grant,
@@ -42,6 +44,8 @@ __all__ = [
     "CredentialStore",
     "Credentials",
     "Desktop",
+    "DesktopSkill",
+    "DesktopTemplate",
     "Event",
     "FieldProblem",
     "Firing",

@@ -4,9 +4,10 @@ from typing import Any, Protocol, TypeVar
 
 import httpx
 
-from windlass.client import calls
+from windlass.client import calls, desktop_skills
+from windlass.client import desktop_templates as furniture
 from windlass.client.calls import Call, RunOptions
-from windlass.client.records import Desktop, Page, Run, Screenshot
+from windlass.client.records import Desktop, DesktopSkill, DesktopTemplate, Json, Page, Run, Screenshot
 
 T = TypeVar("T")
 
@@ -100,6 +101,38 @@ class Desktops:
         """Delete a desktop with its home."""
         self._client.send(calls.delete_desktop(desktop_id))
 
+    def templates(self) -> Page[DesktopTemplate]:
+        """The templates one may choose from."""
+        return self._client.send(furniture.list_templates())
+
+    def template(self, name: str) -> DesktopTemplate:
+        """A template."""
+        return self._client.send(furniture.get_template(name))
+
+    def put_template(self, name: str, made_of: Json, if_match: str | None = None) -> DesktopTemplate:
+        """Write a template down, whole; with the etag of what was read nothing else is overwritten."""
+        return self._client.send(furniture.put_template(name, made_of, if_match))
+
+    def delete_template(self, name: str) -> None:
+        """Delete one of the organisation's own."""
+        self._client.send(furniture.delete_template(name))
+
+    def skills(self) -> Page[DesktopSkill]:
+        """What models are told before they work in a desktop, in this order."""
+        return self._client.send(desktop_skills.list_skills())
+
+    def skill(self, name: str) -> DesktopSkill:
+        """A skill."""
+        return self._client.send(desktop_skills.get_skill(name))
+
+    def put_skill(self, name: str, text: str) -> DesktopSkill:
+        """Write a skill down, or another in its place."""
+        return self._client.send(desktop_skills.put_skill(name, text))
+
+    def delete_skill(self, name: str) -> None:
+        """Delete a skill."""
+        self._client.send(desktop_skills.delete_skill(name))
+
 
 class AsyncDesktops:
     """Containers with a screen, awaited."""
@@ -174,3 +207,35 @@ class AsyncDesktops:
     async def delete(self, desktop_id: str) -> None:
         """Delete a desktop with its home."""
         await self._client.send(calls.delete_desktop(desktop_id))
+
+    async def templates(self) -> Page[DesktopTemplate]:
+        """The templates one may choose from."""
+        return await self._client.send(furniture.list_templates())
+
+    async def template(self, name: str) -> DesktopTemplate:
+        """A template."""
+        return await self._client.send(furniture.get_template(name))
+
+    async def put_template(self, name: str, made_of: Json, if_match: str | None = None) -> DesktopTemplate:
+        """Write a template down, whole; with the etag of what was read nothing else is overwritten."""
+        return await self._client.send(furniture.put_template(name, made_of, if_match))
+
+    async def delete_template(self, name: str) -> None:
+        """Delete one of the organisation's own."""
+        await self._client.send(furniture.delete_template(name))
+
+    async def skills(self) -> Page[DesktopSkill]:
+        """What models are told before they work in a desktop, in this order."""
+        return await self._client.send(desktop_skills.list_skills())
+
+    async def skill(self, name: str) -> DesktopSkill:
+        """A skill."""
+        return await self._client.send(desktop_skills.get_skill(name))
+
+    async def put_skill(self, name: str, text: str) -> DesktopSkill:
+        """Write a skill down, or another in its place."""
+        return await self._client.send(desktop_skills.put_skill(name, text))
+
+    async def delete_skill(self, name: str) -> None:
+        """Delete a skill."""
+        await self._client.send(desktop_skills.delete_skill(name))

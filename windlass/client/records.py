@@ -222,6 +222,35 @@ class Desktop(Record):
     expires_at: datetime | None = None
 
 
+class DesktopTemplate(Record):
+    """What desktops are made of; `is_own`: the organisation's, not the installation's."""
+
+    name: str
+    version: int = 1
+    is_own: bool = False
+    summary: str = ""
+    image: str = ""
+    width: int = 0
+    height: int = 0
+    memory_bytes: int = 0
+    cpus: float = 0.0
+    processes: int = 0
+    idle_s: int = 0
+    lifetime_s: int = 0
+    egress: list[str] = []
+    etag: str = ""
+
+
+class DesktopSkill(Record):
+    """What models are told before they work in a desktop."""
+
+    name: str
+    text: str = ""
+    size_bytes: int = 0
+    changed_by: str = ""
+    changed_at: datetime | None = None
+
+
 class Screenshot(Record):
     """A picture of a desktop's screen: where it is for a while, and how old it is."""
 

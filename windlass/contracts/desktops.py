@@ -1,8 +1,9 @@
 """Desktops: their states, what their owner may wish, and what workflow and activities tell each other about one."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from types import MappingProxyType
+from typing import Any, Self
 
 from windlass.contracts.screens import Taken
 
@@ -55,9 +56,13 @@ RELEASE = "release_desktop"
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What a desktop is made of. People choose one by name; image, limits and mounts are never theirs to name."""
+    """What a desktop is made of. People choose one by name; image, limits and mounts are never theirs to name.
 
-    summary: str
+    `image` is a digest, empty for the installation's own; `egress` lists the ways out, `host:port`.
+    """
+
+    summary: str = ""
+    image: str = ""
     width: int = 1280
     height: int = 800
     memory_bytes: int = 1 << 30
@@ -65,15 +70,17 @@ class Template:
     processes: int = 256
     idle_s: int = 3_600
     lifetime_s: int = 12 * 3_600
+    egress: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> Self:
+        """The template that was kept as JSON; what it does not say is as in the standard."""
+        known: dict[str, Any] = {each.name: kept[each.name] for each in fields(cls) if each.name in kept}
+        known["egress"] = tuple(kept.get("egress", ()))
+        return cls(**known)
 
 
 STANDARD = "standard"
-TEMPLATES = MappingProxyType(
-    {
-        STANDARD: Template("1280 by 800, 1 GiB, one core"),
-        "large": Template("1920 by 1080, 2 GiB, two cores", 1920, 1080, 2 << 30, 2.0, 512),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +137,7 @@ class Orders:
     is_left: bool = True
     next_task: str = ""
     steady_s: float = 0.0
+    idle_s: int = 3_600
 
 
 NOTHING_LEFT = Orders(Wish.GONE, 0, 0, DesktopStatus.OFFLINE, 0, is_left=False)

@@ -1,19 +1,20 @@
 """Desktops as the people of a tenant see them: make one, find it again, wish it otherwise."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
 
-from windlass.contracts.desktops import STANDARD, TEMPLATES, DesktopStatus, Template, Wish
+from windlass.contracts.desktops import STANDARD, DesktopStatus, Template, Wish
 from windlass.contracts.ids import DesktopId, TenantId, new_id
 from windlass.core.audit import record
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
-from windlass.core.errors import Conflict, FieldError, Invalid, NotFound, Unavailable
+from windlass.core.desktop_templates import find_template
+from windlass.core.errors import Conflict, Invalid, NotFound, Unavailable
 from windlass.core.permissions import Permission
 from windlass.core.wakeup import DESKTOPS, Wakeup
 
@@ -29,11 +30,16 @@ class NewDesktop:
 
 @dataclass(frozen=True, slots=True)
 class Desktop:
-    """One desktop as it stands; `reason` says why it is lost, or what it waits for."""
+    """One desktop as it stands; `reason` says why it is lost, or what it waits for.
+
+    `made_of` is its template as it was at the desktop's last start, `template_version` says which one that was.
+    """
 
     id: DesktopId
     name: str
     template: str
+    template_version: int
+    made_of: Template
     owner: UUID
     owner_name: str
     wish: Wish
@@ -48,11 +54,6 @@ class Desktop:
     holder: UUID | None = None  # who has the screen in hand
     holder_name: str = ""
     held_at: datetime | None = None
-
-    @property
-    def made_of(self) -> Template:
-        """Its size and limits."""
-        return TEMPLATES.get(self.template, TEMPLATES[STANDARD])
 
 
 class Herald(Protocol):
@@ -81,9 +82,6 @@ class Desktops:
 
     async def create(self, caller: Caller, wish: NewDesktop) -> Desktop:
         """Record a desktop, `starting`. Raises Invalid, Conflict at the limit, Unavailable without a machine."""
-        if wish.template not in TEMPLATES:
-            known = ", ".join(TEMPLATES)
-            raise Invalid("Nothing was made.", (FieldError("template", f"must be one of: {known}"),))
         row: dict[str, Any] = {
             "id": str(wish.id or new_id()),
             "owner": str(caller.person_id),
@@ -93,6 +91,8 @@ class Desktops:
         }
         try:
             async with self._database.tenant(caller.tenant_id) as connection:
+                template = await find_template(connection, wish.template)
+                row |= {"template_version": template.version, "made_of": asdict(template.made_of)}
                 await _require_machine(connection)
                 desktop = await self._create(connection, caller, row)
         except asyncpg.UniqueViolationError as error:
@@ -178,7 +178,7 @@ class Desktops:
         if created is None:
             limit = self._per_person
             raise Conflict(f"You have {limit} desktops, and {limit} is the limit. Delete one first; nothing was made.")
-        after = {"name": created["name"], "template": created["template"]}
+        after = {"name": created["name"], "template": created["template"], "version": created["template_version"]}
         await record(connection, caller, "desktop.create", f"desktop:{created['id']}", after=after)
         return whole_desktop(created)
 
@@ -235,5 +235,6 @@ def whole_desktop(row: Row) -> Desktop:
     values: dict[str, Any] = {name: row[name] for name in NAMES}
     if values["holder"] is None:  # a lease that lapsed is nobody's
         values["holder_name"], values["held_at"] = "", None
+    values["made_of"] = Template.of(values["made_of"])
     values["wish"], values["status"] = Wish(values["wish"]), DesktopStatus(values["status"])
     return Desktop(**values)

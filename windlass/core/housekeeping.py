@@ -1,13 +1,14 @@
 """What is kept for a while goes at three in the morning, and a report stays."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from uuid import UUID
 
 import structlog
 
-from windlass.core.database import Database
+from windlass.core.database import Database, Row
 from windlass.core.storage import Objects
 
 AT = time(3)  # UTC
@@ -21,13 +22,18 @@ update housekeeping set ended_at = clock_timestamp() where day = $1 and ended_at
 returning screenshots, freed_bytes
 """
 OLD = """
-select s.id, s.key, s.size_bytes from screenshot s
+select s.id, s.tenant_id, s.key, s.size_bytes from screenshot s
 where s.last_at < clock_timestamp() - make_interval(days => $1)
   or (s.stored_at is null and s.first_at < clock_timestamp() - interval '1 hour')
   or not exists (select from desktop d where d.id = s.desktop_id and d.deleted_at is null)
 order by s.last_at limit $2 for update of s skip locked
 """
 FORGET = "delete from screenshot where id = any($1)"
+COUNT_THEIRS = """
+insert into screenshot_cleanup as c (tenant_id, day, screenshots, freed_bytes) values ($1, $2, $3, $4)
+on conflict (tenant_id, day) do update set screenshots = c.screenshots + excluded.screenshots,
+  freed_bytes = c.freed_bytes + excluded.freed_bytes, at = clock_timestamp()
+"""
 COUNT = "update housekeeping set screenshots = screenshots + $2, freed_bytes = freed_bytes + $3 where day = $1"
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -77,6 +83,8 @@ class Housekeeping:
                 await self._objects.delete([row["key"] for row in rows])
                 await connection.execute(FORGET, [row["id"] for row in rows])
                 await connection.execute(COUNT, day, len(rows), sum(row["size_bytes"] for row in rows))
+                for tenant_id, sizes in _by_tenant(rows).items():
+                    await connection.execute(COUNT_THEIRS, tenant_id, day, len(sizes), sum(sizes))
         return len(rows)
 
     async def _end(self, day: date) -> Report | None:
@@ -87,3 +95,11 @@ class Housekeeping:
         report = Report(row["screenshots"], row["freed_bytes"])
         log.info("the house is kept", day=str(day), screenshots=report.screenshots, freed_bytes=report.freed_bytes)
         return report
+
+
+def _by_tenant(rows: Sequence[Row]) -> dict[UUID, list[int]]:
+    """The sizes of what was removed, for each whose it was."""
+    sizes: dict[UUID, list[int]] = {}
+    for row in rows:
+        sizes.setdefault(row["tenant_id"], []).append(row["size_bytes"])
+    return sizes

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from windlass.contracts import queues
 from windlass.contracts.agents import MAX_ACTIONS
-from windlass.contracts.desktops import TEMPLATES, Claim, DesktopStatus, Orders, Placed, Prompted, Recorded, Wish
+from windlass.contracts.desktops import Claim, DesktopStatus, Orders, Placed, Prompted, Recorded, Template, Wish
 from windlass.contracts.ids import DesktopId, TenantId
 from windlass.core.database import Database, Row
 from windlass.core.wakeup import DESKTOPS, Wakeup
@@ -23,6 +23,7 @@ select id, tenant_id, generation, status, deleted_at is not null as is_deleted,
   coalesce(deleted_at < clock_timestamp() - interval '30 seconds', false) as is_overdue
 from desktop where node = $1 and (removed_at is null or removed_at > clock_timestamp() - interval '1 hour')
 """
+MADE_OF = "select made_of from desktop where id = $1"
 PROMPTED = """
 select d.id::text as desktop_id, d.generation, d.template, coalesce((r.inputs->>'max_actions')::int, $2) as max_actions
 from run r join desktop d on d.id = r.desktop_id where r.id = $1 and r.inputs->>'prompt' <> ''
@@ -31,6 +32,10 @@ UNHEARD = """
 select id, tenant_id, name, generation from desktop
 where heard < revision and removed_at is null and changed_at < clock_timestamp() - make_interval(secs => $1)
 order by changed_at limit 200
+"""
+LAPSED = """
+select id, tenant_id, name, generation from desktop where holder is not null and held_until < clock_timestamp()
+order by held_until limit $1
 """
 OPEN = """
 select id, tenant_id, name, generation from desktop
@@ -114,13 +119,21 @@ class Machines:
             left_s=found["left_s"],
             next_task=found["next_task"] or "",
             steady_s=found["steady_s"],
+            idle_s=found["idle_s"],
         )
 
-    async def place(self, tenant_id: TenantId, desktop_id: UUID, template: str) -> Placed:
-        """Give a desktop a machine and the number of its next container. The second time that number is higher."""
-        lifetime_s = TEMPLATES[template].lifetime_s
+    async def made_of(self, tenant_id: TenantId, desktop_id: UUID) -> Template:
+        """What the desktop's container of now is made of."""
+        async with self._database.tenant(tenant_id) as connection:
+            return Template.of(await connection.fetchval(MADE_OF, desktop_id) or {})
+
+    async def place(self, tenant_id: TenantId, desktop_id: UUID) -> Placed:
+        """Give a desktop a machine, what it is made of, and the number of its next container.
+
+        The second time that number is higher.
+        """
         async with self._jobs.open() as connection, connection.transaction():
-            found = await connection.fetchval("select place_desktop($1, $2, $3)", tenant_id, desktop_id, lifetime_s)
+            found = await connection.fetchval("select place_desktop($1, $2)", tenant_id, desktop_id)
         if found is None or "node" not in found:
             return Placed(reason=found["reason"] if found else "deleted")
         return Placed(queues.desktops(found["node"], found["boot"]), found["generation"])
@@ -189,6 +202,18 @@ class Machines:
     async def alone(self, silent_s: float) -> Sequence[Called]:
         """Desktops whose machine has been silent for so long."""
         return await self._called(ALONE, silent_s)
+
+    async def lapsed(self, limit: int) -> Sequence[Called]:
+        """Desktops whose screen somebody had, who has gone away."""
+        return await self._called(LAPSED, limit)
+
+    async def lapse(self, tenant_id: TenantId, desktop_id: UUID) -> None:
+        """End the lease of whoever has gone away, with an event. The second time nothing changes."""
+        async with self._database.open() as connection:
+            seq = await connection.fetchval("select lapse_desktop($1, $2)", tenant_id, desktop_id)
+        if seq is not None:
+            self._wakeup.poke(tenant_id, desktop_id, seq)
+            self._wakeup.touch(DESKTOPS, tenant_id)
 
     async def _called(self, query: str, argument: float) -> Sequence[Called]:
         async with self._jobs.open() as connection:

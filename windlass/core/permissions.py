@@ -43,6 +43,7 @@ class Permission(StrEnum):
     DESKTOPS_READ = "desktops:read"
     DESKTOPS_READ_ALL = "desktops:read-all"
     DESKTOPS_WRITE = "desktops:write"
+    DESKTOPS_CONFIGURE = "desktops:configure"
     MEMBERS_READ = "members:read"
     MEMBERS_WRITE = "members:write"
     KEYS_READ = "keys:read"
@@ -67,7 +68,9 @@ _WORK = frozenset(
     {P.RUNS_START, P.RUNS_CANCEL, P.RUNS_DELETE, P.QUESTIONS_ANSWER, P.TASKS_WRITE, P.SCHEDULES_WRITE, P.DESKTOPS_WRITE}
 )
 _BUILD = frozenset({P.SERVICES_WRITE, P.TASKS_WRITE_ALL})
-_ADMINISTER = frozenset({P.MEMBERS_WRITE, P.KEYS_ALL, P.AUDIT_READ, P.TENANTS_CREATE, P.TENANTS_WRITE})
+_ADMINISTER = frozenset(
+    {P.MEMBERS_WRITE, P.KEYS_ALL, P.AUDIT_READ, P.TENANTS_CREATE, P.TENANTS_WRITE, P.DESKTOPS_CONFIGURE}
+)
 _OWN = frozenset({P.TENANTS_OWN})
 
 ROLES: Mapping[Role, frozenset[Permission]] = MappingProxyType(

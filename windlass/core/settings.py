@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     desktop_image: str = Field("windlass-desktop", alias="WINDLASS_DESKTOP_IMAGE", min_length=1)
     desktops_per_person: int = Field(3, alias="WINDLASS_DESKTOPS_PER_PERSON", ge=0, le=100)
     desktop_places: int = Field(20, alias="WINDLASS_DESKTOP_PLACES", ge=1, le=1000)
+    desktop_most_memory_mib: int = Field(4096, alias="WINDLASS_DESKTOP_MOST_MEMORY_MIB", ge=256, le=1 << 20)
+    desktop_most_cpus: float = Field(4.0, alias="WINDLASS_DESKTOP_MOST_CPUS", ge=0.1, le=1024)
+    desktop_most_hours: int = Field(24, alias="WINDLASS_DESKTOP_MOST_HOURS", ge=1, le=8760)
+    egress_private: str = Field("", alias="WINDLASS_EGRESS_PRIVATE")  # networks that desktops may be let into
 
     screenshot_link_minutes: int = Field(600, alias="WINDLASS_SCREENSHOT_LINK_MINUTES", ge=1, le=10_080)
     screenshot_days: int = Field(30, alias="WINDLASS_SCREENSHOT_DAYS", ge=1, le=3650)
@@ -106,6 +110,12 @@ class Settings(BaseSettings):
             raise ValueError("it must be an address like https://s3.example.com; keys have variables of their own")
         return value
 
+    @field_validator("egress_private", mode="after")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        _parsed(value)
+        return value
+
     @model_validator(mode="after")
     def _keys_come_in_pairs(self) -> Self:
         if (self.s3_access_key is None) != (self.s3_secret_key is None):
@@ -129,6 +139,11 @@ class Settings(BaseSettings):
                 f"it must have at least {SECRET_BYTES} bytes and look random; make one with `openssl rand -base64 48`"
             )
         return value
+
+    @property
+    def egress_networks(self) -> tuple[ipaddress.IPv4Network, ...]:
+        """The private networks that templates of desktops may let them into."""
+        return _parsed(self.egress_private)
 
     @property
     def temporal_address(self) -> str:
@@ -187,3 +202,8 @@ class Settings(BaseSettings):
         if self.secret_key is None:
             raise BadSettings("WINDLASS_SECRET_KEY is not set. `make up` makes one; elsewhere: openssl rand -base64 48")
         return self.secret_key.get_secret_value().encode()
+
+
+def _parsed(text: str) -> tuple[ipaddress.IPv4Network, ...]:
+    """Networks in the form 10.0.0.0/8, with commas. Raises ValueError."""
+    return tuple(ipaddress.IPv4Network(part.strip()) for part in text.split(",") if part.strip())
