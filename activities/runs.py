@@ -153,8 +153,8 @@ class RunActivities:
         refusal = _refusal(attached)
         if refusal is not None:
             return await self._failed(attached, refusal)
-        if attached.record["cancel_requested"] and attached.record["host_boot"] is None:
-            return DriveOutcome(DriveEnd.CANCELLED)  # nothing runs anywhere
+        if attached.record["cancel_requested"] and not _may_be_at_work(attached):
+            return DriveOutcome(DriveEnd.CANCELLED)
         await self._recall(attached)
         execution = await self._executor(attached).open(attached, progress.get("tries", 0) + 1)
         outside = self._outside
@@ -210,6 +210,11 @@ def _refusal(attached: Attached) -> Payload | None:
         message = f"The run killed its host {record['lone_deaths']} times without finishing a further step."
         return {"type": "ProcessDied", "message": message}
     return None
+
+
+def _may_be_at_work(attached: Attached) -> bool:
+    """Whether something of the run may go on without its driver: in a host, or in a desktop, which asks nobody."""
+    return attached.record["host_boot"] is not None or attached.record["agent"] == DESKTOP
 
 
 def _is_cancelled() -> bool:

@@ -216,7 +216,7 @@ class RunWorkflow:
                 words.STOP,
                 DriveInput(self._request.tenant_id, self._request.run_id, self._attempt),
                 task_queue=self._queue,
-                schedule_to_close_timeout=policies.STOP_GRACE if self._queue else None,
+                schedule_to_close_timeout=policies.DESKTOP_STOP if self._queue else None,
                 start_to_close_timeout=policies.STOP,
                 retry_policy=policies.STOP_RETRY,
                 summary="stop the agent",

@@ -105,6 +105,10 @@ class Desk:
         """Run a line of shell in a desktop."""
         return await self.run(desktop_id, "sh", "-c", script)
 
+    async def has_file(self, desktop_id: UUID, path: str) -> bool:
+        """Whether there is such a file in its home."""
+        return (await self.shell(desktop_id, f"test -e ~/{path}")).code == 0
+
     async def delete_all(self) -> None:
         """Delete every desktop and wait until nothing is left of any."""
         installation = await self.machines.installation()

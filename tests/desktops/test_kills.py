@@ -20,6 +20,7 @@ from windlass.core.runs import StartRun
 from windlass.core.settings import Settings
 
 DELAYS = (0.0, 0.1, 0.2, 0.35, 0.6) if os.environ.get("WINDLASS_FAULTS") == "full" else (0.05, 0.3)
+AWAY_S = 3.5  # longer than a script is given to obey
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +143,29 @@ async def test_a_script_outlives_its_worker_and_is_run_once(killed: Desk, worker
     assert (await killed.gateway.runs.get(caller, run.id)).status is RunStatus.FINISHED
     assert [event.payload["text"] for event in found] == [f"line {n}" for n in range(1, 21)]
     assert (await killed.shell(desktop.id, "cat ~/begun")).out == b"begun\n"
+    await killed.gateway.desktops.remove(caller, desktop.id)
+
+
+async def test_a_script_that_is_cancelled_while_its_worker_is_away_is_stopped_by_the_next_one(
+    killed: Desk, worker: Apart
+):
+    caller = killed.somebody()
+    desktop = await killed.made(caller)
+    script = "sleep 300 & echo $! > ~/child; touch ~/begun; wait"
+    run = await killed.gateway.runs.start(caller, StartRun("desktop", {"desktop": str(desktop.id), "script": script}))
+    await until(lambda: killed.has_file(desktop.id, "begun"), 60)
+
+    await worker.kill()
+    await killed.gateway.runs.cancel(caller, run.id)
+    await asyncio.sleep(AWAY_S)
+    await worker.start()
+
+    async def is_over() -> bool:
+        return not (await killed.gateway.runs.get(caller, run.id)).is_live
+
+    await until(is_over, 60)
+    assert (await killed.gateway.runs.get(caller, run.id)).status is RunStatus.CANCELLED
+    assert (await killed.shell(desktop.id, "kill -0 $(cat ~/child)")).code != 0
     await killed.gateway.desktops.remove(caller, desktop.id)
 
 

@@ -51,14 +51,14 @@ class Tally:
     took_s: list[float] = field(default_factory=list[float])  # from the kill until all was as it was wished
     orphans: int = 0
     doubled: int = 0
-    untrue: int = 0
+    untrue: list[str] = field(default_factory=list[str])  # tasks that ended otherwise than their record says
 
     @property
     def line(self) -> str:
         """One line of the table."""
         return (
             f"| {self.phase} | {len(self.took_s)} | {median(self.took_s):.1f} | {max(self.took_s):.1f} "
-            f"| {self.orphans} | {self.doubled} | {self.untrue} |"
+            f"| {self.orphans} | {self.doubled} | {len(self.untrue)} |"
         )
 
 

@@ -48,6 +48,7 @@ SCREEN_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum
 
 # A run whose desktop's machine does not take it has failed; one that queues is called, and asks by itself.
 DESKTOP_WAIT = timedelta(seconds=60)
+DESKTOP_STOP = timedelta(seconds=60)  # its worker may be about to start again, and nobody else can stop a script
 CLAIM_AGAIN_S = 120.0
 
 # A prompt task: a thought may take long and is silent never; an act is a click, or a command of two minutes at most.
