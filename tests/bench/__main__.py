@@ -17,7 +17,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from tests.bench import bench_stream, figures, report, schedules
+from tests.bench import bench_stream, desktops, figures, report, schedules
 from tests.bench.bench_stream import Size
 from tests.bench.figures import Bench
 from tests.bench.stack import ROOT, running
@@ -70,6 +70,9 @@ async def main(names: list[str], *, is_quick: bool) -> list[str]:
     if not names or "stream" in names:
         with short_folder() as home:
             keep("stream", _stream(await bench_stream.bench(home, Size())))
+    if not names or "desktops" in names:
+        with short_folder() as home:
+            keep("desktops", await desktops.desktops(home, is_quick=is_quick))
     return report.broken(results)
 
 
@@ -98,7 +101,7 @@ def _say(name: str, result: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*FIGURES, "start", "stream", []])
+    parser.add_argument("names", nargs="*", choices=[*FIGURES, "start", "stream", "desktops", []])
     parser.add_argument("--quick", action="store_true", help="a tenth of the work: to see that it runs")
     options = parser.parse_args()
     broken = asyncio.run(main(options.names, is_quick=options.quick))

@@ -90,6 +90,20 @@ LINES = (
     Line("200 due in one second, runs", "schedules", "200 due together, runs", "= 200"),
     Line("200 due in one second, last start, s", "schedules", "200 due together, last start s", "≤ 15", binds=False),
     Line("soak, last 500 against first 500, PSS", "soak", "last to first, PSS", "≤ 1.25", "≤ 1.1"),
+    Line("desktop, POST to idle, s", "desktops", "POST to idle, s", "≤ 1.5", "≤ 0.7", by_median=True, binds=False),
+    Line(
+        "screenshot, request to bytes, ms",
+        "desktops",
+        "screenshot, request to bytes, ms",
+        "≤ 250",
+        "≤ 90",
+        by_median=True,
+        binds=False,
+    ),
+    Line("20 desktops at once, all idle, s", "desktops", "20 at once, all idle, s", "≤ 40", "≤ 25", binds=False),
+    Line("20 desktops at once, failures", "desktops", "20 at once, failures", "= 0"),
+    Line("an idle desktop, MiB of our processes", "desktops", "idle, MiB each", "≤ 3"),
+    Line("an idle desktop, cores of our processes", "desktops", "idle, cores each", "≤ 0.001"),
 )
 
 

@@ -4,10 +4,11 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from stack.readiness import wait_until
@@ -33,7 +34,9 @@ class Stack:
 
 
 @asynccontextmanager
-async def running(home: Path, *, service: bool = True) -> AsyncGenerator[Stack]:
+async def running(
+    home: Path, *, service: bool = True, variables: Mapping[str, str] = MappingProxyType({})
+) -> AsyncGenerator[Stack]:
     """Start a stack in `home` and wait until its example service answers."""
     port, temporal, ui = free_ports(3)
     environment = {
@@ -44,6 +47,7 @@ async def running(home: Path, *, service: bool = True) -> AsyncGenerator[Stack]:
         "WINDLASS_TEMPORAL_UI_PORT": str(ui),
         "WINDLASS_ADMIN_EMAIL": EMAIL,
         "WINDLASS_ADMIN_PASSWORD": PASSWORD,
+        **variables,
     }
     command = (sys.executable, "-m", "stack", "up")
     quiet = asyncio.subprocess.DEVNULL
