@@ -12,7 +12,7 @@ COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --generate-hashe
 WEEK_AGO := date -u -d '7 days ago' +%Y-%m-%d 2>/dev/null || date -u -v-7d +%Y-%m-%d
 # What runs side by side is printed one after another, where make can (not before 4.0).
 TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
-FOLDERS := sdk core activities workflows desktops api replay architecture stack e2e faults bench
+FOLDERS := sdk core activities workflows desktops api replay architecture stack e2e faults bench compose
 PYTEST := $(RUN) -m pytest
 GROUPS := tests-gateway tests-stack tests-work tests-agents tests-faults
 

@@ -1,0 +1,89 @@
+"""docker-compose.yml comes up, finishes runs, and goes on when a container is killed."""
+
+from collections.abc import AsyncGenerator
+
+import httpx
+import pytest
+
+from activities.adapters.engine import DockerEngine
+from tests.compose.ship import EMAIL, PASSWORD, Ship, afloat, built
+from tests.faults.stack import until
+from tests.golang import NotBuilt
+from tests.parts import free_ports, short_folder
+from windlass.client import ApiError, AsyncClient, Unreachable
+
+pytestmark = pytest.mark.timeout(3600)  # the first time everything is built
+STEPS = 20
+UP_S, RUN_S = 240.0, 180.0
+
+
+@pytest.fixture(scope="module")
+async def ship(docker: DockerEngine) -> AsyncGenerator[Ship]:
+    with short_folder() as folder:
+        try:
+            program = await built(folder)
+        except NotBuilt as reason:
+            pytest.skip(f"compose is NOT tested here: {reason}")
+    ship = afloat(program, free_ports(1)[0])
+    try:
+        await ship.compose("up", "--detach", "--no-build")
+        yield ship
+    finally:
+        await ship.compose("down", "--volumes", "--timeout", "5")
+
+
+@pytest.fixture(scope="module")
+async def client(ship: Ship) -> AsyncGenerator[AsyncClient]:
+    """A client that is signed in, with the example served in the container of workers."""
+    await until(lambda: is_ready(ship), "/ready passes", UP_S)
+    async with AsyncClient(ship.url) as client:
+        await client.login(EMAIL, PASSWORD)
+        await client.services.add("hello", "/app/examples/hello", "app:app")
+
+        async def is_served() -> bool:
+            return (await client.services.get("hello")).state == "running"
+
+        await until(is_served, "the example is served", UP_S)
+        yield client
+
+
+async def is_ready(ship: Ship) -> bool:
+    async with httpx.AsyncClient(base_url=ship.url, timeout=10) as http:
+        try:
+            return (await http.get("/ready")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+async def finished_steps(client: AsyncClient, run_id: str) -> list[str]:
+    found = (await client.runs.events(run_id, kinds=["step"])).items
+    return [event.payload["key"] for event in found if event.payload["state"] == "done"]
+
+
+async def test_it_is_ready_and_a_run_finishes(client: AsyncClient):
+    run = await client.runs.start("hello/steps", {"n": 3, "seconds": 0})
+
+    assert (await client.runs.wait(run.id)).status == "finished"
+
+
+@pytest.mark.parametrize("service", ["workers", "gateway", "temporal", "postgres", "store"])
+async def test_a_run_goes_on_when_a_container_is_killed(ship: Ship, client: AsyncClient, service: str):
+    run = await client.runs.start("hello/steps", {"n": STEPS, "seconds": 0.3})
+
+    async def is_at_work() -> bool:
+        return len(await finished_steps(client, run.id)) >= 3
+
+    await until(is_at_work, "three steps are done", RUN_S)
+    await ship.kill(service)
+
+    async def is_over() -> bool:
+        try:
+            return not (await client.runs.get(run.id)).is_live
+        except (ApiError, Unreachable):
+            return False
+
+    await until(is_over, "the run is over", RUN_S)
+    await until(lambda: is_ready(ship), "/ready passes again", RUN_S)
+    steps = await finished_steps(client, run.id)
+    assert (await client.runs.get(run.id)).status == "finished"
+    assert len(steps) == len(set(steps)) == STEPS
