@@ -1,8 +1,10 @@
-"""Runs of the built-in agent `claude`: one model call, executed inside the driving activity itself."""
+"""Runs of `claude` and of saved agents: one model call, executed inside the driving activity itself."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
+from decimal import Decimal
+from typing import Any
 
 from activities.executors import Began, Ended, Report, Reported, TryAgain, Writing
 from activities.models import CANCELLED, CallCancelled, ClaudeExecutor, ModelCall, ModelError, ModelRequest, Reply
@@ -17,7 +19,7 @@ PAUSE_FIRST_S, PAUSE_LAST_S = 1.0, 60.0
 
 
 class ClaudeRuns:
-    """Executes runs of `claude`; an answer that is on record is never asked for again."""
+    """Executes runs of one prompt; an answer that is on record is never asked for again."""
 
     def __init__(self, executor: ClaudeExecutor, events: Events) -> None:
         self._executor = executor
@@ -25,9 +27,13 @@ class ClaudeRuns:
 
     async def open(self, attached: Attached, attempt: int) -> "ClaudeExecution":
         """Ask the model, unless the run's answer was stored before its driver died."""
-        messages = await self._events.read(attached.tenant_id, attached.run_id, kinds=[EventKind.MESSAGE])
-        stored = [message.payload for message in messages if message.payload["stop_reason"] != CANCELLED]
-        return ClaudeExecution(self._executor, attached, attempt, stored[-1] if stored else None)
+        kinds = (EventKind.MESSAGE, EventKind.USAGE)
+        known = await self._events.read(attached.tenant_id, attached.run_id, kinds=kinds)
+        said = (event.payload for event in known if event.kind is EventKind.MESSAGE)
+        stored = [message for message in said if message["stop_reason"] != CANCELLED]
+        used = (event.payload for event in known if event.kind is EventKind.USAGE)
+        spent = sum((Decimal(str(usage.get("cost_usd") or 0)) for usage in used), Decimal(0))
+        return ClaudeExecution(self._executor, attached, attempt, stored[-1] if stored else None, spent)
 
     async def stop(self, attached: Attached) -> None:
         """Nothing runs when nobody drives it."""
@@ -36,11 +42,20 @@ class ClaudeRuns:
 class ClaudeExecution:
     """One try at one answer."""
 
-    def __init__(self, executor: ClaudeExecutor, attached: Attached, attempt: int, stored: Payload | None) -> None:
+    def __init__(
+        self,
+        executor: ClaudeExecutor,
+        attached: Attached,
+        attempt: int,
+        stored: Payload | None,
+        spent_usd: Decimal = Decimal(0),
+    ) -> None:
         self._executor = executor
         self._attached = attached
         self._attempt = attempt
         self._stored = stored
+        self._spent_usd = spent_usd
+        self._pinned: dict[str, Any] = attached.record.get("pinned") or {}
         self._cancelled = asyncio.Event()
         self._call: asyncio.Task[None] | None = None
         self._queue: asyncio.Queue[Report | Exception] = asyncio.Queue(1000)
@@ -48,9 +63,12 @@ class ClaudeExecution:
 
     async def reports(self) -> AsyncIterator[Report]:
         """What the model says, up to its end. Raises TryAgain."""
-        yield Began({"summary": CLAUDE_SUMMARY, "description": CLAUDE_DESCRIPTION, "entry_point": "claude"})
+        yield Began(self._meta())
         if self._stored is not None:
             yield Ended(DriveEnd.FINISHED, _value(str(self._stored["text"])))
+            return
+        if (over := self._over_budget()) is not None:
+            yield over
             return
         self._call = asyncio.create_task(self._ask())
         while True:
@@ -91,9 +109,25 @@ class ClaudeExecution:
         """Report words of an unfinished message."""
         await self._queue.put(Writing(item, ord, text))
 
+    def _meta(self) -> Payload:
+        """What was launched."""
+        if not self._pinned:
+            return {"summary": CLAUDE_SUMMARY, "description": CLAUDE_DESCRIPTION, "entry_point": "claude"}
+        facts = {"description": self._pinned["description"], "version": str(self._pinned["version"])}
+        return {"summary": self._attached.record["agent"], "entry_point": "claude", **facts}
+
+    def _over_budget(self) -> Ended | None:
+        """The end of a run whose earlier tries have cost what its agent allows; None while it may ask."""
+        budget = self._pinned.get("budget_usd")
+        if budget is None or self._spent_usd < Decimal(str(budget)):
+            return None
+        said = f"It has cost ${self._spent_usd:.2f}, and its agent allows ${Decimal(str(budget)):.2f}. No answer came."
+        return Ended(DriveEnd.FAILED, error={"type": "CostLimit", "message": said}, retryable=False)
+
     async def _ask(self) -> None:
         try:
-            request = ModelRequest.from_inputs(self._attached.record["inputs"])
+            inputs = self._attached.record["inputs"]
+            request = ModelRequest.from_inputs({**self._pinned, "prompt": inputs["prompt"]} if self._pinned else inputs)
             call = ModelCall(request, attempt=self._attached.epoch or 1)
             reply = await self._executor.run(call, self, self._cancelled)
             await self._queue.put(_ended(reply))

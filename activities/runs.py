@@ -189,14 +189,21 @@ class RunActivities:
         return DriveOutcome(DriveEnd.FAILED, error["type"], error["message"], retryable=False)
 
     def _executor(self, attached: Attached) -> Executor:
-        agent = attached.record["agent"]
-        return self._outside.executors[agent if agent in BUILT_IN else "flow"]
+        return self._outside.executors[_kind(attached)]
+
+
+def _kind(attached: Attached) -> str:
+    """What executes the run: what is built in, the driver of its saved agent, or its service's host."""
+    agent, pinned = str(attached.record["agent"]), attached.record.get("pinned")
+    if agent in BUILT_IN:
+        return agent
+    return "flow" if pinned is None else str(pinned["driver"])
 
 
 def _refusal(attached: Attached) -> Payload | None:
     """Why the run cannot be executed at all, if so."""
     record = attached.record
-    if record["agent"] in BUILT_IN:
+    if _kind(attached) != "flow":
         return None
     service = record["service"]
     if service is None or not service["enabled"]:

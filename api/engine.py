@@ -26,6 +26,7 @@ from windlass.core.machines import Machines
 from windlass.core.outbox import Outbox
 from windlass.core.questions import Questions
 from windlass.core.runs import Runs
+from windlass.core.saved_agents import SavedAgents
 from windlass.core.schedules import Schedules
 from windlass.core.screenshots import Screenshots
 from windlass.core.services import Services
@@ -60,6 +61,7 @@ class Engine:
     outbox: Outbox
     questions: Questions
     runs: Runs
+    saved_agents: SavedAgents
     services: Services
     tasks: Tasks
     history: History
@@ -114,6 +116,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             outbox=outbox,
             questions=Questions(database, notifier, artifacts, hosts, orchestrator),
             runs=runs,
+            saved_agents=SavedAgents(database),
             services=Services(database, notifier),
             tasks=tasks,
             history=history,

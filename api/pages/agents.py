@@ -12,6 +12,7 @@ from api.pages.forms import fields
 from api.pages.markdown import markdown
 from api.pages.rendering import page, viewer
 from api.pages.runs_list import load_rows
+from api.pages.saved_agents import show_saved
 from api.pages.shell import Place
 from api.pages.start import LOOKED_AT, usual
 from api.routes.agents import AgentReader
@@ -43,12 +44,13 @@ async def catalogue(request: Request, caller: AgentReader, engine: EngineDep) ->
     """All agents, by where they come from."""
     text = request.query_params.get("q", "")[:100]
     found = await engine.agents.catalogue(caller, text or None)
-    ordered = sorted(found, key=lambda agent: (agent.service or "", agent.name))
+    ordered = sorted(found, key=lambda agent: (agent.service or "", agent.pin is not None, agent.name))
     groups = [(name, list(members)) for name, members in groupby(ordered, key=group_name)]
     now = viewer(request).now
     records = await engine.statistics.of_agents(caller, now) if caller.may(Permission.RUNS_READ) else {}
     figures = {agent.name: figures_of(records.get(agent.name, Record())) for agent in found}
-    values = {"groups": groups, "figures": figures, "query": text, "title": "Agents"}
+    may_write = caller.may(Permission.AGENTS_WRITE)
+    values = {"groups": groups, "figures": figures, "query": text, "may_write": may_write, "title": "Agents"}
     return await page(request, caller, "agents.html", Place("Agents", (("Agents", ""),)), values)
 
 
@@ -56,6 +58,10 @@ async def catalogue(request: Request, caller: AgentReader, engine: EngineDep) ->
 async def agent(name: str, request: Request, caller: AgentReader, engine: EngineDep) -> Response:
     """One agent: what it does, what it asks for, how its last runs went."""
     found = await engine.agents.get(caller, name)
+    if found.pin is not None:
+        version = request.query_params.get("version", "")
+        wanted = int(version) if version.isdecimal() and len(version) < 10 else None
+        return await show_saved(request, caller, engine, await engine.saved_agents.get(caller, name, wanted))
     runs = await engine.runs.newest(caller, RunFilter(agent=found.name), limit=LOOKED_AT)
     values = {
         "agent": found,
@@ -88,4 +94,6 @@ def figures_of(record: Record) -> Figures:
 
 def group_name(agent: Agent) -> str:
     """Where an agent comes from."""
-    return f"Service {agent.service}" if agent.service else "Built in"
+    if agent.service:
+        return f"Service {agent.service}"
+    return "Saved here" if agent.pin else "Built in"

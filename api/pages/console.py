@@ -16,6 +16,7 @@ from api.pages import (
     runs,
     runs_csv,
     runs_saved,
+    saved_agents,
     schedules,
     services,
     settings,
@@ -36,6 +37,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     questions.router,
     start.router,
     desktops.router,
+    saved_agents.router,  # before the agents, whose address would take `new` for a name
     agents.router,
     week.router,  # before the schedules, whose address would take its name for an id
     schedules.router,

@@ -63,7 +63,7 @@ class Loading:
         return log(events, last_seq, viewer, address, is_live=run.is_live)
 
     async def _spans(self, run: Run) -> tuple[SpanReader, list[Event]]:
-        spans = SpanReader(run.agent)
+        spans = SpanReader(run.agent, is_prompt=run.pin is not None)
         events = await self._drawn(run.id)
         steps = (await self.engine.runs.steps(self.caller, [run.id]))[run.id]
         outputs = [event for event in events if event.kind in OUTPUT_KINDS][-MOST_OUTPUTS:]

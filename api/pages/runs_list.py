@@ -249,7 +249,7 @@ def row(run: Run, steps: Sequence[Step], viewer: Viewer, *, width: int = 168, as
         status=str(run.status),
         is_live=run.is_live,
         tries=f"try {run.try_}" if run.try_ > 1 else "",
-        strip=draw_strip(steps, str(run.status), model=run.model_calls > 0 or run.agent == CLAUDE, width=width),
+        strip=draw_strip(steps, str(run.status), model=asks_model(run), width=width),
         what_now=what_now(run, steps),
         asks=asks and run.status != RunStatus.AWAITING,
         took=took(run.created_at, run.ended_at, viewer.now),
@@ -259,6 +259,11 @@ def row(run: Run, steps: Sequence[Step], viewer: Viewer, *, width: int = 168, as
         started_by=run.created_by_name,
         standin=run.standin,
     )
+
+
+def asks_model(run: Run) -> bool:
+    """Whether a model answers in it, or will."""
+    return run.model_calls > 0 or run.agent == CLAUDE or run.pin is not None
 
 
 def what_now(run: Run, steps: Sequence[Step]) -> str:

@@ -67,6 +67,7 @@ class SpanReader:
     """Reads events in their order; may be fed again and again while the run goes on."""
 
     agent: str
+    is_prompt: bool = False
     _steps: dict[str, Span] = field(default_factory=dict[str, Span])
     _earlier: dict[str, list[Span]] = field(default_factory=dict[str, list[Span]])
     _models: dict[str, Span] = field(default_factory=dict[str, Span])
@@ -143,7 +144,7 @@ class SpanReader:
         self._started_at = self._started_at or event.at
         if self._status == "running":
             self._work_at = event.at
-            if self.agent == CLAUDE:
+            if self.is_prompt or self.agent == CLAUDE:
                 self._models["open"] = Span("model-open", "answer", Kind.MODEL, "running", event.at, seq=event.seq)
         if self._status in ("finished", "failed", "cancelled"):
             self._end(event.at)

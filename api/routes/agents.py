@@ -1,19 +1,98 @@
-"""Agents: what can be run, with the form a person fills in."""
+"""Agents: what can be run, with the form a person fills in; and those that are saved here."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
+from fastapi import APIRouter, Depends, Query, status
+from pydantic import BaseModel, ConfigDict, Field
 
-from api.dependencies import EngineDep, requires
+from api.bodies import Body, Name
+from api.dependencies import EngineDep, RequestUuid, requires
+from windlass.contracts.agents import (
+    DEFAULT_MAX_TOKENS,
+    DEFAULT_MODEL,
+    MAX_MAX_TOKENS,
+    MAX_SYSTEM,
+    Profile,
+    Rule,
+    ServerUse,
+)
 from windlass.core.agents import Agent
 from windlass.core.callers import Caller
 from windlass.core.permissions import Permission
+from windlass.core.saved_agents import SavedAgent
 
 router = APIRouter(prefix="/v1/agents", tags=["agents"])
 
 AgentReader = Annotated[Caller, Depends(requires(Permission.AGENTS_READ))]
+AgentWriter = Annotated[Caller, Depends(requires(Permission.AGENTS_WRITE))]
+
+Pattern = Annotated[str, Field(min_length=1, max_length=200)]
+ToolName = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class RuleBody(Body):
+    """What is decided about calls of the tools that fit `tool`, with arguments (as JSON) that fit `arguments`."""
+
+    tool: Pattern = Field(examples=["shell", "files:*"])
+    decision: Literal["allow", "ask", "deny"]
+    arguments: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+
+
+class ServerBody(Body):
+    """An MCP server to use, by name; `tools` are those that may be called, without it all of them."""
+
+    server: str = Field(min_length=1, max_length=63)
+    tools: list[ToolName] | None = Field(None, max_length=200)
+
+
+class BudgetBody(Body):
+    """What the agent may cost."""
+
+    usd: float = Field(gt=0, le=100_000)
+
+
+class ProfileBody(Body):
+    """Who the model should be, with what, and within which limits."""
+
+    driver: Literal["claude"] = "claude"
+    description: str = Field("", max_length=2000)
+    system: str = Field("", max_length=MAX_SYSTEM, description="The system prompt.")
+    model: Name = DEFAULT_MODEL
+    max_tokens: int = Field(DEFAULT_MAX_TOKENS, ge=1, le=MAX_MAX_TOKENS)
+    tools: list[ToolName] = Field(default_factory=list[str], max_length=50)
+    mcp_servers: list[ServerBody] = Field(default_factory=list[ServerBody], max_length=20)
+    policy: list[RuleBody] = Field(default_factory=list[RuleBody], max_length=100)
+    budget: BudgetBody | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The fields that were sent, as a profile has them."""
+        sent = {name: getattr(self, name) for name in ProfileBody.model_fields if name in self.model_fields_set}
+        made: dict[str, Any] = {name: value for name, value in sent.items() if value is not None and name != "budget"}
+        if "tools" in made:
+            made["tools"] = tuple(made["tools"])
+        if "policy" in made:
+            made["policy"] = tuple(Rule(**each.model_dump()) for each in made["policy"])
+        if "mcp_servers" in made:
+            made["mcp_servers"] = tuple(_use(each) for each in made["mcp_servers"])
+        if "budget" in sent:
+            made["budget_usd"] = None if sent["budget"] is None else sent["budget"].usd
+        return made
+
+
+class AgentBody(ProfileBody):
+    """An agent to save, and the name it is called by."""
+
+    name: str = Field(min_length=1, max_length=63, examples=["reviewer"])
+
+
+class AgentChange(ProfileBody):
+    """What to change; `version` is the one it was made from, and anything newer refuses the change."""
+
+    version: int | None = Field(None, ge=1)
 
 
 class AgentView(BaseModel):
@@ -31,11 +110,57 @@ class AgentView(BaseModel):
     available: bool
 
 
+class ProfileView(BaseModel):
+    """Who the model is, with what, and within which limits."""
+
+    driver: str
+    description: str
+    system: str
+    model: str
+    max_tokens: int
+    tools: Sequence[str]
+    mcp_servers: Sequence[ServerBody]
+    policy: Sequence[RuleBody]
+    budget: BudgetBody | None
+
+    @classmethod
+    def of(cls, profile: Profile) -> Self:
+        """The profile as clients see it."""
+        budget = None if profile.budget_usd is None else {"usd": profile.budget_usd}
+        return cls.model_validate({**asdict(profile), "budget": budget})
+
+
+class AgentVersionView(BaseModel):
+    """One version of a saved agent: who made it, and when."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    version: int
+    changed_by_name: str
+    created_at: datetime
+
+
+class SavedView(ProfileView):
+    """A saved agent in one of its versions; `newest` is the one that starts now."""
+
+    id: UUID
+    name: str
+    newest: int
+    version: int
+    created_by: UUID | None
+    created_by_name: str
+    created_at: datetime
+    updated_at: datetime
+    changed_by_name: str
+
+
 class AgentDetail(AgentView):
-    """An agent with its form: element by element, and as JSON Schema."""
+    """An agent with its form, element by element and as JSON Schema; a saved one with all that was saved."""
 
     elements: Sequence[dict[str, Any]]
     json_schema: dict[str, Any]
+    saved: SavedView | None = None
+    versions: Sequence[AgentVersionView] = ()
 
 
 class AgentList(BaseModel):
@@ -56,11 +181,36 @@ async def catalogue(
     return AgentList(items=[AgentView(**facts(agent)) for agent in await engine.agents.catalogue(caller, q, tag)])
 
 
+@router.post("", status_code=status.HTTP_201_CREATED)
+async def create(body: AgentBody, caller: AgentWriter, engine: EngineDep, new: RequestUuid) -> SavedView:
+    """Save an agent."""
+    return view(await engine.saved_agents.create(caller, body.name, Profile(**body.given()), new))
+
+
 @router.get("/{name:path}")
-async def read(name: str, caller: AgentReader, engine: EngineDep) -> AgentDetail:
-    """One agent: `claude` or `{service}/{flow}`."""
+async def read(
+    name: str, caller: AgentReader, engine: EngineDep, version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None
+) -> AgentDetail:
+    """One agent: `claude`, `{service}/{flow}`, or a saved one, as it starts now or in a `version`."""
     agent = await engine.agents.get(caller, name)
-    return AgentDetail(**facts(agent), elements=agent.elements, json_schema=agent.schema)
+    detail = AgentDetail(**facts(agent), elements=agent.elements, json_schema=agent.schema)
+    if agent.pin is None:
+        return detail
+    saved = await engine.saved_agents.get(caller, name, version)
+    versions = [AgentVersionView.model_validate(each) for each in await engine.saved_agents.versions(caller, name)]
+    return detail.model_copy(update={"saved": view(saved), "versions": versions})
+
+
+@router.patch("/{name}")
+async def change(name: str, body: AgentChange, caller: AgentWriter, engine: EngineDep) -> SavedView:
+    """Change a saved agent: a new version, which new runs are made of."""
+    return view(await engine.saved_agents.change(caller, name, body.given(), body.version))
+
+
+@router.delete("/{name}", status_code=status.HTTP_204_NO_CONTENT)
+async def delete(name: str, caller: AgentWriter, engine: EngineDep) -> None:
+    """Delete a saved agent: it never starts again; its runs go on, and stay on record."""
+    await engine.saved_agents.delete(caller, name)
 
 
 def facts(agent: Agent) -> dict[str, Any]:
@@ -77,3 +227,13 @@ def facts(agent: Agent) -> dict[str, Any]:
         "service": agent.service,
         "available": agent.service_state == "running",
     }
+
+
+def view(agent: SavedAgent) -> SavedView:
+    """The saved agent as clients see it."""
+    own = {name: getattr(agent, name) for name in SavedAgent.__slots__ if name != "profile"}
+    return SavedView.model_validate({**ProfileView.of(agent.profile).model_dump(), **own})
+
+
+def _use(body: ServerBody) -> ServerUse:
+    return ServerUse(body.server, None if body.tools is None else tuple(body.tools))

@@ -77,6 +77,7 @@ class RunView(BaseModel):
 
     id: UUID
     agent: str
+    agent_version: int | None = Field(description="The version of a saved agent that it is made of.")
     title: str
     tags: Sequence[str]
     status: RunStatus

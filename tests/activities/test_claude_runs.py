@@ -1,6 +1,8 @@
 """A run of the built-in agent, as the driving activity sees it."""
 
+import asyncio
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from activities.adapters.claude import ClaudeMessages
 from activities.claude import ClaudeExecution
 from activities.executors import Began, Ended, Report, Reported, TryAgain, Writing
-from activities.models import ClaudeExecutor, ModelCall, Reply
+from activities.models import CallLog, ClaudeExecutor, ModelCall, ModelRequest, Reply
 from windlass.contracts.events import EventKind
 from windlass.contracts.ids import RunId, TenantId, new_id
 from windlass.contracts.runs import DriveEnd
@@ -45,6 +47,32 @@ async def test_an_answer_on_record_is_not_asked_for_again(claude: ClaudeMessages
     reports = await collect(execution(claude, {"status": 500}, stored={"text": "Kept."}))
 
     assert reports[-1] == Ended(DriveEnd.FINISHED, {"Markdown": {"body": "Kept."}})
+
+
+async def test_a_saved_agent_says_who_answers_and_how_long(claude: ClaudeMessages):
+    asked: list[ModelCall] = []
+
+    class Noting(ClaudeExecutor):
+        async def run(self, call: ModelCall, log: CallLog, cancelled: asyncio.Event) -> Reply:
+            asked.append(call)
+            return await super().run(call, log, cancelled)
+
+    pinned = {"version": 3, "driver": "claude", "description": "Reads.", "system": "Be stern."}
+    pinned |= {"model": "claude-opus-5-5", "max_tokens": 9, "budget_usd": 2.5}
+    record = {"agent": "reviewer", "inputs": {"prompt": "Hi", "system": "Be rude."}, "pinned": pinned}
+    attached = Attached(TenantId(new_id()), RunId(new_id()), 1, 3, record)
+    executor = Noting(claude, lambda: BOOK[0].since)
+
+    reports = await collect(ClaudeExecution(executor, attached, 1, None, Decimal(2)))
+    late = await collect(ClaudeExecution(executor, attached, 2, None, Decimal("2.5")))
+
+    meta = {"summary": "reviewer", "entry_point": "claude", "description": "Reads.", "version": "3"}
+    assert reports[0] == Began(meta)
+    assert asked[0].request == ModelRequest("Hi", "Be stern.", "claude-opus-5-5", 9)
+    assert isinstance(reports[-1], Ended)
+    assert isinstance(late[-1], Ended)
+    assert (reports[-1].end, late[-1].end) == (DriveEnd.FINISHED, DriveEnd.FAILED)
+    assert ((late[-1].error or {})["type"], len(asked)) == ("CostLimit", 1)
 
 
 async def test_what_may_pass_is_tried_again_when_the_provider_says(claude: ClaudeMessages):

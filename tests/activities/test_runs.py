@@ -16,6 +16,7 @@ from activities.runs import STOP_CHANNEL, Outside, RunActivities
 from tests.activities.agents import FINISHED, Executions, Scripted, said
 from tests.core.records import Records
 from tests.core.streams import until
+from windlass.contracts.agents import Profile
 from windlass.contracts.events import EventKind
 from windlass.contracts.ids import new_id
 from windlass.contracts.runs import DriveEnd, DriveInput, DriveOutcome, EndInput, RunStatus
@@ -87,6 +88,15 @@ async def test_the_second_time_a_run_that_has_ended_is_left_alone(office: Office
     await office.drive(run, Scripted(FINISHED))
 
     assert await office.drive(run) == DriveOutcome(DriveEnd.CLOSED)
+
+
+async def test_a_run_of_a_saved_agent_is_driven_by_its_driver_though_it_was_deleted(office: Office):
+    records = office.records
+    await records.saved.create(records.caller, "reviewer", Profile(system="Be stern."))
+    run = await records.runs.start(records.caller, StartRun("reviewer", {"prompt": "hi"}))
+    await records.saved.delete(records.caller, "reviewer")
+
+    assert (await office.drive(run, Scripted(FINISHED))).end is DriveEnd.FINISHED
 
 
 async def test_a_run_that_was_never_recorded_is_left_alone(office: Office):

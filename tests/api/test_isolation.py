@@ -34,6 +34,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /compat/desktops/v1/workers/{worker_id}/tasks": {"script": "id"},
     "PATCH /v1/tasks/{task_id}": {"name": "Mine now"},
     "PATCH /v1/schedules/{schedule_id}": {"name": "Mine now"},
+    "PATCH /v1/agents/{name}": {"system": "Mine now"},
     "POST /v1/schedules/{schedule_id}/backfill": {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"},
 }
 
@@ -71,6 +72,7 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
     task = {"name": "theirs", "agent": "claude", "inputs": {"prompt": "hi"}}
     made = await created(umbrella.owner, "/v1/tasks", task)
     schedule = {"name": "theirs", "task_id": made["id"], "cron": "0 0 1 1 *"}
+    await created(umbrella.owner, "/v1/agents", {"name": "theirs", "system": "Ours."})
     await on_paper(gateway.state["database"])
     desktop = await created(umbrella.owner, "/v1/desktops", {})
     sessions = (await umbrella.owner.http.get("/v1/auth/sessions")).json()["items"]
@@ -142,8 +144,9 @@ async def test_what_was_tried_changed_nothing(umbrella: Organisation, things: di
     """A2: everything is still there for those it belongs to."""
     http = umbrella.owner.http
     paths = ("runs/{run_id}", "services/{name}", "api-keys/{key_id}", "members/{person_id}", "tenants/{tenant_id}")
-    answers = [await http.get("/v1/" + path.format(**things)) for path in paths]
+    answers = [await http.get("/v1/" + path.format(**things)) for path in (*paths, "agents/theirs")]
 
-    assert [answer.status_code for answer in answers] == [200] * len(paths)
+    assert [answer.status_code for answer in answers] == [200] * len(answers)
+    assert answers[-1].json()["saved"]["system"] == "Ours."
     assert answers[2].json()["name"] == "theirs"
     assert answers[4].json()["name"] != "Mine now"

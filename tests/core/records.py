@@ -15,6 +15,7 @@ from windlass.core.executions import FINAL, TERMINAL, Attached, Executions
 from windlass.core.history import History
 from windlass.core.permissions import ROLES, Role
 from windlass.core.runs import Run, Runs, StartRun
+from windlass.core.saved_agents import SavedAgents
 from windlass.core.services import NewService, Service, Services
 from windlass.core.tasks import Tasks
 from windlass.core.wakeup import PollOnly
@@ -62,6 +63,7 @@ class Records:
     wanted: Wanted
     tasks: Tasks
     history: History
+    saved: SavedAgents
 
     @property
     def tenant_id(self) -> TenantId:
@@ -132,6 +134,7 @@ def records_of(database: Database, jobs: Database, caller: Caller | None = None)
         Wanted(database, jobs, wakeup),
         Tasks(database, agents, runs),
         History(database),
+        SavedAgents(database),
     )
 
 

@@ -12,10 +12,10 @@ from windlass.contracts.events import EventKind
 from windlass.core.permissions import Role
 
 PAGES = (
-    "/", "/runs", "/runs?status=failed&q=x", "/start", "/start?agent=claude", "/agents", "/agents/claude", "/services",
-    "/schedules", "/schedules/week", "/schedules/new", "/tasks", "/tasks/new", "/tasks/new?agent=claude", "/settings",
-    "/settings/members", "/settings/keys", "/audit", "/system", "/find?q=run", "/more", "/password", "/desktops",
-    "/desktops?status=lost&owner=me", "/settings/desktops", "/settings/skills",
+    "/", "/runs", "/runs?status=failed&q=x", "/start", "/start?agent=claude", "/agents", "/agents/claude",
+    "/services", "/schedules", "/schedules/week", "/schedules/new", "/tasks", "/tasks/new", "/tasks/new?agent=claude",
+    "/settings", "/settings/members", "/settings/keys", "/audit", "/system", "/find?q=run", "/more", "/password",
+    "/desktops", "/desktops?status=lost&owner=me", "/settings/desktops", "/settings/skills", "/agents/new",
 )  # fmt: skip
 
 

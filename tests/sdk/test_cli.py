@@ -56,7 +56,7 @@ def gateway() -> Iterator[Gateway]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_DELETE = handle_any  # noqa: N815 - the names http.server calls
+        do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815 - the names http.server calls
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 import httpx
 
 from windlass.client import calls, planning
+from windlass.client.agents import AsyncAgents
 from windlass.client.calls import PAUSES_S, Call, RunFilter, RunOptions
 from windlass.client.credentials import Bearer, Credentials, CredentialStore, MemoryStore
 from windlass.client.desktops import AsyncDesktops
 from windlass.client.errors import Unreachable
 from windlass.client.frames import STREAM_TIMEOUT, Place
 from windlass.client.records import (
-    Agent,
     Event,
     Firing,
     Grant,
@@ -47,7 +47,7 @@ class AsyncClient:
         self.url = url.rstrip("/")
         self._bearer = Bearer(self.url, MemoryStore(Credentials(api_key)) if api_key else store or MemoryStore())
         self.http = httpx.AsyncClient(base_url=self.url, auth=self._bearer, timeout=timeout_s)
-        self.runs, self.agents, self.services = Runs(self), Agents(self), Services(self)
+        self.runs, self.agents, self.services = Runs(self), AsyncAgents(self), Services(self)
         self.keys, self.members, self.questions = Keys(self), Members(self), Questions(self)
         self.tasks, self.schedules, self.desktops = Tasks(self), Schedules(self), AsyncDesktops(self)
 
@@ -194,21 +194,6 @@ class Questions:
     async def answer(self, question_id: str, inputs: Json | None = None) -> Question:
         """Answer it. Raises ApiError: 422 names each field, 409 says who was first."""
         return await self._client.send(calls.answer_question(question_id, inputs or {}))
-
-
-class Agents:
-    """What can be run."""
-
-    def __init__(self, client: AsyncClient) -> None:
-        self._client = client
-
-    async def list(self, *, q: str | None = None, tag: str | None = None) -> Page[Agent]:
-        """The agents, those that match."""
-        return await self._client.send(calls.list_agents(q, tag))
-
-    async def get(self, name: str) -> Agent:
-        """An agent with its form and JSON Schema."""
-        return await self._client.send(calls.get_agent(name))
 
 
 class Tasks:

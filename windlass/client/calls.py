@@ -11,7 +11,6 @@ import httpx
 
 from windlass.client.errors import ApiError
 from windlass.client.records import (
-    Agent,
     Desktop,
     Event,
     Grant,
@@ -235,17 +234,7 @@ def answer_question(question_id: str, inputs: Json) -> Call[Question]:
     return Call("POST", path, Question.model_validate, {"inputs": inputs}, key=fresh_key())
 
 
-# --- agents, services, keys, members ---
-
-
-def list_agents(q: str | None, tag: str | None) -> Call[Page[Agent]]:
-    """What can be run."""
-    return Call("GET", "/v1/agents", Page[Agent].model_validate, query={"q": q, "tag": tag})
-
-
-def get_agent(name: str) -> Call[Agent]:
-    """An agent with its form."""
-    return Call("GET", f"/v1/agents/{quote(name, safe='/')}", Agent.model_validate)
+# --- services, keys, members ---
 
 
 def list_services() -> Call[Page[Service]]:

@@ -103,10 +103,33 @@ class Question(Record):
     errors: dict[str, list[str]] | None = None
 
 
-class Agent(Record):
-    """Something that can be run, with its form and the JSON Schema of its inputs."""
+class SavedAgent(Record):
+    """A saved agent in one of its versions: who the model is, with what, and within which limits."""
 
     name: str
+    version: int = 1
+    newest: int = 1
+    driver: str = "claude"
+    description: str = ""
+    system: str = ""
+    model: str = ""
+    max_tokens: int = 0
+    tools: list[str] = []
+    mcp_servers: list[Json] = []
+    policy: list[Json] = []
+    budget: Json | None = None
+    created_by_name: str = ""
+    changed_by_name: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class Agent(Record):
+    """Something that can be run, with its form and the JSON Schema of its inputs; a saved one with what was saved."""
+
+    name: str
+    kind: str = ""
+    version: str | None = None
     summary: str = ""
     description: str = ""
     tags: list[str] = []
@@ -114,6 +137,8 @@ class Agent(Record):
     available: bool = True
     elements: list[Json] = []
     json_schema: Json | None = None
+    saved: SavedAgent | None = None
+    versions: list[Json] = []
 
 
 class Task(Record):

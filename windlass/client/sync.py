@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 import httpx
 
 from windlass.client import calls, planning
+from windlass.client.agents import Agents
 from windlass.client.calls import PAUSES_S, Call, RunFilter, RunOptions
 from windlass.client.credentials import Bearer, Credentials, CredentialStore, MemoryStore
 from windlass.client.desktops import Desktops
 from windlass.client.errors import Unreachable
 from windlass.client.frames import STREAM_TIMEOUT, Place
 from windlass.client.records import (
-    Agent,
     Event,
     Firing,
     Grant,
@@ -188,21 +188,6 @@ class Questions:
     def answer(self, question_id: str, inputs: Json | None = None) -> Question:
         """Answer it. Raises ApiError: 422 names each field, 409 says who was first."""
         return self._client.send(calls.answer_question(question_id, inputs or {}))
-
-
-class Agents:
-    """What can be run."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def list(self, *, q: str | None = None, tag: str | None = None) -> Page[Agent]:
-        """The agents, those that match."""
-        return self._client.send(calls.list_agents(q, tag))
-
-    def get(self, name: str) -> Agent:
-        """An agent with its form and JSON Schema."""
-        return self._client.send(calls.get_agent(name))
 
 
 class Tasks:

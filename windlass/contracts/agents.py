@@ -1,6 +1,8 @@
 """Agents that are built in: their names, their forms and their defaults."""
 
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 Elements = list[dict[str, Any]]  # the form as `forms.Model.get_model()` writes it: JSON
 
@@ -84,6 +86,61 @@ CLAUDE_ELEMENTS: Elements = [
         "max_value": MAX_MAX_TOKENS,
         "step": 1,
     },
+    {"type": "submit", "text": "Start run"},
+    {"type": "cancel", "text": "Cancel"},
+]
+
+# Saved agents: a name, and who Claude should be under it.
+SAVED_NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
+RESERVED_NAMES = frozenset({"claude", "desktop", "new"})  # built in, or a page's address
+MAX_SYSTEM = 100_000  # characters
+TOOLS = ("read", "write", "edit", "list", "search", "shell", "run_agent", "ask_person", "save_artifact")
+
+DECISIONS = ("allow", "ask", "deny")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is decided about calls of tools: which tools, and which arguments (None: any), by patterns with `*`."""
+
+    tool: str
+    decision: str
+    arguments: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerUse:
+    """An MCP server that an agent may use, and which of its tools; None means all."""
+
+    server: str
+    tools: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What one version of a saved agent says: who a model should be, with what, and within which limits."""
+
+    driver: str = CLAUDE
+    description: str = ""
+    system: str = ""
+    model: str = DEFAULT_MODEL
+    max_tokens: int = DEFAULT_MAX_TOKENS
+    tools: tuple[str, ...] = ()
+    mcp_servers: tuple[ServerUse, ...] = ()
+    policy: tuple[Rule, ...] = ()
+    budget_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A version of a saved agent: what was started with it stays with it."""
+
+    agent_id: UUID
+    version: int
+
+
+SAVED_ELEMENTS: Elements = [
+    _area("prompt", "Prompt", required=True, placeholder="What should it do?", rows=8),
     {"type": "submit", "text": "Start run"},
     {"type": "cancel", "text": "Cancel"},
 ]

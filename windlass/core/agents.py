@@ -12,6 +12,8 @@ from windlass.contracts.agents import (
     DESKTOP_DESCRIPTION,
     DESKTOP_ELEMENTS,
     DESKTOP_SUMMARY,
+    SAVED_ELEMENTS,
+    Pin,
 )
 from windlass.contracts.events import Payload
 from windlass.core.callers import Caller
@@ -22,7 +24,7 @@ from windlass.forms import json_schema, validate
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """One thing that can be run; `kind` is `claude` or `flow`."""
+    """One thing that can be run; `kind` is `claude` or `flow`; a saved one has its newest version as `pin`."""
 
     name: str
     kind: str
@@ -36,6 +38,7 @@ class Agent:
     service_state: str = "running"
     service_id: UUID | None = None
     flow_path: str = ""
+    pin: Pin | None = None
 
     @property
     def path(self) -> str:
@@ -77,10 +80,30 @@ def desktop() -> Agent:
     )
 
 
+def saved(name: str, pin: Pin, description: str = "", kind: str = CLAUDE) -> Agent:
+    """A saved agent: whatever it is, it asks for one prompt."""
+    return Agent(
+        name=name,
+        kind=kind,
+        summary=name,
+        description=description,
+        tags=("saved",),
+        meta={"version": str(pin.version)},
+        elements=tuple(SAVED_ELEMENTS),
+        schema=json_schema(list(SAVED_ELEMENTS)),
+        pin=pin,
+    )
+
+
 BUILT_IN = {CLAUDE: claude, DESKTOP: desktop}
 QUERY = """
 select f.*, s.name as service, s.state from flow f join service s on s.id = f.service_id
 where s.enabled and ($1::text is null or f.name = $1) order by f.summary, f.name
+"""
+SAVED = """
+select a.name, a.id, a.version, v.driver, v.description from agent a
+join agent_version v on v.agent_id = a.id and v.version = a.version
+where a.deleted_at is null and ($1::text is null or a.name = $1) order by a.name
 """
 
 
@@ -93,7 +116,8 @@ class Agents:
     async def catalogue(self, caller: Caller, text: str | None = None, tag: str | None = None) -> list[Agent]:
         """All agents by summary, those whose words contain `text` and that carry `tag`."""
         async with self._database.tenant(caller.tenant_id) as connection:
-            found = [claude(), *(_agent(row) for row in await connection.fetch(QUERY, None))]
+            kept = [_saved(row) for row in await connection.fetch(SAVED, None)]
+            found = [claude(), *kept, *(_agent(row) for row in await connection.fetch(QUERY, None))]
         return [agent for agent in found if _matches(agent, text, tag)]
 
     async def get(self, caller: Caller, name: str) -> Agent:
@@ -103,20 +127,29 @@ class Agents:
         async with self._database.tenant(caller.tenant_id) as connection:
             return await find_agent(connection, name)
 
+    async def of_run(self, caller: Caller, name: str, pin: Pin | None) -> Agent:
+        """The agent that a run is made of; a saved one also when it was changed or deleted since. Raises NotFound."""
+        return await self.get(caller, name) if pin is None else saved(name, pin)
+
 
 async def find_agent(connection: Connection, name: str) -> Agent:
     """The agent of that name, in a transaction that sees its tenant. Raises NotFound."""
     if name in BUILT_IN:
         return BUILT_IN[name]()
-    row = await connection.fetchrow(QUERY, name)
+    is_flow = "/" in name
+    row = await connection.fetchrow(QUERY if is_flow else SAVED, name)
     if row is None:
         raise NotFound("agent", name)
-    return _agent(row)
+    return _agent(row) if is_flow else _saved(row)
 
 
 def _matches(agent: Agent, text: str | None, tag: str | None) -> bool:
     words = " ".join((agent.name, agent.summary, agent.description, *agent.tags)).casefold()
     return (not text or text.casefold() in words) and (not tag or tag in agent.tags)
+
+
+def _saved(row: Row) -> Agent:
+    return saved(row["name"], Pin(row["id"], row["version"]), row["description"], row["driver"])
 
 
 def _agent(row: Row) -> Agent:

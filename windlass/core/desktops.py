@@ -217,6 +217,14 @@ def check_work(inputs: Mapping[str, Any]) -> None:
         raise Invalid("A task is a script or a prompt. Give one of the two; nothing was queued.")
 
 
+async def require_own(connection: Connection, caller: Caller, inputs: Mapping[str, Any]) -> None:
+    """Raises NotFound when a run would work in a desktop that is not the caller's, Invalid without work."""
+    check_work(inputs)
+    query = "select id from desktop where id = $1 and owner = $2 and deleted_at is null"
+    if await connection.fetchval(query, UUID(inputs["desktop"]), caller.person_id) is None:
+        raise NotFound("desktop", inputs["desktop"])
+
+
 async def find_desktop(connection: Connection, caller: Caller, desktop_id: UUID) -> Desktop:
     """The desktop, unless it is not the caller's to see, in a transaction of their tenant. Raises NotFound."""
     return await _get(connection, _owner(caller), desktop_id)

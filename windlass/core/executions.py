@@ -20,6 +20,7 @@ META, RUNNING, ERROR, FINAL, TERMINAL = 3, 4, 900, 901, 902
 CHANGING = frozenset({EventKind.STATUS, EventKind.STEP, EventKind.QUESTION, EventKind.ANSWER})  # what lists show
 ATTACH = """
 select attach_run($1, $2, $3) as run, run_questions($1, $2, $3) as questions, run_launch($1, $2) as launch,
+  run_agent($1, $2) as pinned,
   (stream_head($1, $2)).last_seq as seq
 """
 QUESTIONS = "select run_questions($1, $2, $3) as questions, (stream_head($1, $2)).last_seq as seq"
@@ -63,7 +64,7 @@ class Executions:
             row = await connection.fetchrow(ATTACH, tenant_id, run_id, attempt)
         if row is None or row["run"] is None:
             return None
-        record = {**row["run"], "questions": row["questions"], "launch": row["launch"], "seq": row["seq"]}
+        record = {**row["run"], **{name: row[name] for name in ("questions", "launch", "pinned", "seq")}}
         self._wakeup.poke(tenant_id, run_id, record["seq"], changed=True)
         return Attached(tenant_id, run_id, attempt, record["epoch"], record)
 
@@ -81,7 +82,9 @@ class Executions:
         """The run as it stands, without taking it over: no epoch, and only what finds its executor."""
         query = """select jsonb_build_object('agent', agent, 'status', status,
                      'inputs', jsonb_build_object('desktop', desktop_id), 'service',
-                     (select jsonb_build_object('id', service_id) from flow where flow.name = run.agent))
+                     (select jsonb_build_object('id', service_id) from flow where flow.name = run.agent), 'pinned',
+                     (select jsonb_build_object('driver', v.driver) from agent_version v
+                      where v.agent_id = run.agent_id and v.version = run.agent_version))
                    from run where id = $1"""
         async with self._database.tenant(tenant_id) as connection:
             record = await connection.fetchval(query, run_id)

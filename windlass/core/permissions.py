@@ -26,6 +26,7 @@ class Permission(StrEnum):
     ME_READ = "me:read"
     ME_WRITE = "me:write"
     AGENTS_READ = "agents:read"
+    AGENTS_WRITE = "agents:write"
     RUNS_READ = "runs:read"
     RUNS_READ_ALL = "runs:read-all"
     RUNS_START = "runs:start"
@@ -67,7 +68,7 @@ _SEE = frozenset({P.RUNS_READ_ALL, P.DESKTOPS_READ_ALL})
 _WORK = frozenset(
     {P.RUNS_START, P.RUNS_CANCEL, P.RUNS_DELETE, P.QUESTIONS_ANSWER, P.TASKS_WRITE, P.SCHEDULES_WRITE, P.DESKTOPS_WRITE}
 )
-_BUILD = frozenset({P.SERVICES_WRITE, P.TASKS_WRITE_ALL})
+_BUILD = frozenset({P.AGENTS_WRITE, P.SERVICES_WRITE, P.TASKS_WRITE_ALL})
 _ADMINISTER = frozenset(
     {P.MEMBERS_WRITE, P.KEYS_ALL, P.AUDIT_READ, P.TENANTS_CREATE, P.TENANTS_WRITE, P.DESKTOPS_CONFIGURE}
 )

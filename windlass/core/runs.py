@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from windlass.contracts.agents import DESKTOP
+from windlass.contracts.agents import DESKTOP, Pin
 from windlass.contracts.events import Payload
 from windlass.contracts.hosts import ENTER
 from windlass.contracts.ids import RunId, TenantId, new_id
@@ -19,7 +19,7 @@ from windlass.core.audit import record
 from windlass.core.beginnings import Beginning, Origin
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
-from windlass.core.desktops import check_work
+from windlass.core.desktops import require_own
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
 from windlass.core.hosts import Hosts
 from windlass.core.permissions import Permission
@@ -64,6 +64,8 @@ class Run:
 
     id: RunId
     agent: str
+    agent_id: UUID | None
+    agent_version: int | None
     title: str
     tags: tuple[str, ...]
     status: RunStatus
@@ -98,6 +100,11 @@ class Run:
     def is_live(self) -> bool:
         """Whether something can still happen."""
         return self.status not in TERMINAL
+
+    @property
+    def pin(self) -> Pin | None:
+        """The version of a saved agent that it is made of."""
+        return None if self.agent_id is None else Pin(self.agent_id, self.agent_version or 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +253,7 @@ class Runs:
         run = await self.get(caller, run_id)
         if run.is_live:
             raise Conflict(f"The run is {run.status}. Cancel it first, or wait for its end; nothing was changed.")
-        agent = await self._agents.get(caller, run.agent)
+        agent = await self._agents.of_run(caller, run.agent, run.pin)
         values = run.inputs if inputs is None else agent.validated(inputs)
         steps = (await self.steps(caller, [run_id]))[run.id]
         row: dict[str, Any] = {
@@ -330,12 +337,14 @@ def run_row(caller: Caller, agent: Agent, wish: StartRun) -> dict[str, Any]:
         "created_by_name": caller.name,
         "max_attempts": wish.max_attempts,
         "timeout_s": wish.timeout_s,
+        **({"agent_id": str(agent.pin.agent_id), "agent_version": agent.pin.version} if agent.pin else {}),
     }
 
 
 async def record_run(connection: Connection, caller: Caller, row: dict[str, Any], beginning: Beginning) -> Run:
     """Record a run, with its first event, its outbox line and where it comes from, in the caller's transaction."""
-    await _require_own_desktop(connection, caller, row)
+    if row["agent"] == DESKTOP:
+        await require_own(connection, caller, row["inputs"])
     created = await connection.fetchrow("select * from create_run($1, $2, $3)", caller.tenant_id, row, beginning.kept)
     await beginning.record(connection, caller.tenant_id, UUID(row["id"]))
     return run_of(_known(created))
@@ -363,17 +372,6 @@ def _ended(step: Step) -> datetime:
 def owner(caller: Caller) -> UUID | None:
     """Whose runs the caller may see: None means everybody's."""
     return None if Permission.RUNS_READ_ALL in caller.permissions else caller.person_id
-
-
-async def _require_own_desktop(connection: Connection, caller: Caller, row: dict[str, Any]) -> None:
-    """Raises NotFound when the run would work in a desktop that is not the caller's, Invalid without work."""
-    if row["agent"] != DESKTOP:
-        return
-    check_work(row["inputs"])
-    desktop_id = row["inputs"]["desktop"]
-    query = "select id from desktop where id = $1 and owner = $2 and deleted_at is null"
-    if await connection.fetchval(query, UUID(desktop_id), caller.person_id) is None:
-        raise NotFound("desktop", desktop_id)
 
 
 async def _get(connection: Connection, caller: Caller, run_id: UUID) -> Run:

@@ -1,0 +1,202 @@
+"""Saved agents: who a model should be, under a name, version by version."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from windlass.contracts.agents import RESERVED_NAMES, SAVED_NAME, TOOLS, Profile, Rule, ServerUse
+from windlass.contracts.ids import new_id
+from windlass.core import prices
+from windlass.core.audit import record
+from windlass.core.callers import Caller
+from windlass.core.database import Connection, Database, Row
+from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
+from windlass.core.prices import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class SavedAgent:
+    """A saved agent in one of its versions; `newest` is the one that starts now."""
+
+    id: UUID
+    name: str
+    newest: int
+    version: int
+    profile: Profile
+    created_by: UUID | None
+    created_by_name: str
+    created_at: datetime
+    updated_at: datetime
+    changed_by_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentVersion:
+    """Who made a version of an agent, and when."""
+
+    version: int
+    changed_by_name: str
+    created_at: datetime
+
+
+COLUMNS = tuple(column.name for column in fields(Profile))
+PROFILE = ", ".join(f"v.{name}" for name in COLUMNS)
+AGENT = f"""
+select a.id, a.name, a.version as newest, v.version, a.created_by, a.created_by_name, a.created_at, a.updated_at,
+  v.changed_by_name, {PROFILE}
+from agent a join agent_version v on v.agent_id = a.id and v.version = coalesce($2, a.version)
+where a.deleted_at is null and a.name = $1
+"""  # noqa: S608 - column names are constants
+ADD_VERSION = f"""
+insert into agent_version (agent_id, version, tenant_id, changed_by_name, {", ".join(COLUMNS)})
+values ($1, $2, $3, $4, {", ".join(f"${place}" for place in range(5, 5 + len(COLUMNS)))})
+"""  # noqa: S608 - column names are constants
+VERSIONS = """
+select version, changed_by_name, created_at from agent_version where agent_id = $1 order by version desc limit 200
+"""
+
+
+class SavedAgents:
+    """The saved agents of a tenant: who may build writes them, everybody reads them in the catalogue."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, caller: Caller, name: str, profile: Profile, id: UUID | None = None) -> SavedAgent:
+        """Save an agent; a wish that is repeated under its `id` is one agent. Raises Invalid, Conflict."""
+        _check(profile, name)
+        agent_id = id or new_id()
+        query = "insert into agent (id, tenant_id, name, created_by, created_by_name) values ($1, $2, $3, $4, $5)"
+        try:
+            async with self._database.tenant(caller.tenant_id) as connection:
+                await connection.execute(query, agent_id, caller.tenant_id, name, caller.person_id, caller.name)
+                await _add_version(connection, caller, agent_id, 1, profile)
+                await record(connection, caller, "agent.create", f"agent:{name}", after=_told(profile, 1))
+        except asyncpg.UniqueViolationError as error:
+            return await self._again(caller, agent_id, name, error)
+        return await self.get(caller, name)
+
+    async def get(self, caller: Caller, name: str, version: int | None = None) -> SavedAgent:
+        """The agent as it starts now, or as it was in a version. Raises NotFound."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            return await _find(connection, name, version)
+
+    async def versions(self, caller: Caller, name: str) -> list[AgentVersion]:
+        """The newest 200 versions, the last one first. Raises NotFound."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            found = await _find(connection, name)
+            rows = await connection.fetch(VERSIONS, found.id)
+        return [AgentVersion(*row.values()) for row in rows]
+
+    async def change(
+        self, caller: Caller, name: str, changes: Mapping[str, Any], version: int | None = None
+    ) -> SavedAgent:
+        """Make a new version with these parts of the profile. Raises NotFound, Invalid, Conflict (not `version`)."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            await connection.execute("select from agent where name = $1 and deleted_at is null for update", name)
+            before = await _find(connection, name)
+            _unchanged(before, version)
+            profile = replace(before.profile, **changes)
+            _check(profile)
+            if profile != before.profile:
+                number = before.version + 1
+                await _add_version(connection, caller, before.id, number, profile)
+                query = "update agent set version = $2, updated_at = clock_timestamp() where id = $1"
+                await connection.execute(query, before.id, number)
+                was, now = _told(before.profile, before.version), _told(profile, number)
+                await record(connection, caller, "agent.change", f"agent:{name}", before=was, after=now)
+            return await _find(connection, name)
+
+    async def delete(self, caller: Caller, name: str) -> None:
+        """Delete an agent: it never starts again; what runs, and every run on record, keeps its version."""
+        query = "update agent set deleted_at = clock_timestamp() where id = $1"
+        async with self._database.tenant(caller.tenant_id) as connection:
+            found = await _find(connection, name)
+            await connection.execute(query, found.id)
+            was = _told(found.profile, found.version)
+            await record(connection, caller, "agent.delete", f"agent:{name}", before=was)
+
+    async def _again(self, caller: Caller, agent_id: UUID, name: str, error: Exception) -> SavedAgent:
+        """The same wish again, its first answer lost; or a name that is taken."""
+        try:
+            found = await self.get(caller, name)
+        except NotFound:
+            raise Conflict(f"The agent {name} was deleted meanwhile. Save it again; nothing was saved.") from error
+        if found.id != agent_id:
+            raise Conflict(f"There is already an agent {name}. It was not changed.") from error
+        return found
+
+
+def profile_of(row: Row) -> Profile:
+    """The profile in a row."""
+    values: dict[str, Any] = {name: row[name] for name in COLUMNS}
+    values["tools"] = tuple(values["tools"])
+    values["policy"] = tuple(Rule(**each) for each in values["policy"])
+    values["mcp_servers"] = tuple(server_use(each) for each in values["mcp_servers"])
+    values["budget_usd"] = None if values["budget_usd"] is None else float(values["budget_usd"])
+    return Profile(**values)
+
+
+def server_use(written: Mapping[str, Any]) -> ServerUse:
+    """The use of a server as JSON holds it."""
+    tools = written.get("tools")
+    return ServerUse(str(written["server"]), None if tools is None else tuple(tools))
+
+
+async def _find(connection: Connection, name: str, version: int | None = None) -> SavedAgent:
+    row = await connection.fetchrow(AGENT, name, version)
+    if row is None:
+        raise NotFound("saved agent", name if version is None else f"{name} in version {version}")
+    facts: dict[str, Any] = {column.name: row[column.name] for column in fields(SavedAgent) if column.name != "profile"}
+    return SavedAgent(profile=profile_of(row), **facts)
+
+
+async def _add_version(connection: Connection, caller: Caller, agent_id: UUID, number: int, profile: Profile) -> None:
+    facts: dict[str, Any] = {name: getattr(profile, name) for name in COLUMNS}
+    for name in ("policy", "mcp_servers"):
+        facts[name] = [asdict(each) for each in facts[name]]
+    await connection.execute(ADD_VERSION, agent_id, number, caller.tenant_id, caller.name, *facts.values())
+
+
+def _check(profile: Profile, name: str | None = None) -> None:
+    """Raises Invalid by field for what could never start."""
+    errors = [*_name_errors(name), *_tool_errors(profile)]
+    if profile.budget_usd is not None and prices.cost(profile.model, Tokens(), datetime.now(UTC).date()) is None:
+        errors.append(FieldError("budget", f"cannot be kept: nobody listed a price for {profile.model}"))
+    if errors:
+        raise Invalid("The agent cannot be used like this; nothing was saved.", tuple(errors))
+
+
+def _name_errors(name: str | None) -> list[FieldError]:
+    if name is None:
+        return []
+    if not re.fullmatch(SAVED_NAME, name):
+        return [FieldError("name", "must be lower-case letters, digits, - or _, at most 63")]
+    return [FieldError("name", f"cannot be {name}, which means something else here")] if name in RESERVED_NAMES else []
+
+
+def _tool_errors(profile: Profile) -> list[FieldError]:
+    known = ", ".join(TOOLS)
+    errors = [
+        FieldError(f"tools.{place}", f"is no tool; there are {known}")
+        for place, tool in enumerate(profile.tools)
+        if tool not in TOOLS
+    ]
+    twice = len(set(profile.tools)) < len(profile.tools)
+    return [*errors, FieldError("tools", "names a tool twice")] if twice else errors
+
+
+def _told(profile: Profile, version: int) -> dict[str, Any]:
+    """What the audit log says of a profile."""
+    return {"version": version, "model": profile.model, "tools": list(profile.tools), "budget_usd": profile.budget_usd}
+
+
+def _unchanged(agent: SavedAgent, version: int | None) -> None:
+    if version is not None and agent.version != version:
+        changed = f"Meanwhile {agent.changed_by_name} made version {agent.version}; yours was made from {version}."
+        raise Conflict(f"{changed} Look at it and change again; nothing was saved.")
