@@ -23,12 +23,14 @@ from windlass.core.history import History
 from windlass.core.hosts import Hosts
 from windlass.core.listener import Listener
 from windlass.core.machines import Machines
+from windlass.core.outbound import Outbound
 from windlass.core.outbox import Outbox
 from windlass.core.questions import Questions
 from windlass.core.runs import Runs
 from windlass.core.saved_agents import SavedAgents
 from windlass.core.schedules import Schedules
 from windlass.core.screenshots import Screenshots
+from windlass.core.servers import Servers
 from windlass.core.services import Services
 from windlass.core.settings import Settings
 from windlass.core.skills import Skills
@@ -38,6 +40,7 @@ from windlass.core.storage import Objects
 from windlass.core.storage.urls import open_objects
 from windlass.core.stream import Hub
 from windlass.core.tasks import Tasks
+from windlass.core.vault import Vault
 from windlass.core.viewers import Viewers
 from windlass.core.wakeup import Notifier
 
@@ -62,6 +65,7 @@ class Engine:
     questions: Questions
     runs: Runs
     saved_agents: SavedAgents
+    servers: Servers
     services: Services
     tasks: Tasks
     history: History
@@ -117,6 +121,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             questions=Questions(database, notifier, artifacts, hosts, orchestrator),
             runs=runs,
             saved_agents=SavedAgents(database),
+            servers=servers(settings, database, notifier),
             services=Services(database, notifier),
             tasks=tasks,
             history=history,
@@ -126,6 +131,12 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             firings=Firings(database, notifier, schedules, history),
             viewers=Viewers(database, notifier, heralds, settings.require_secret_key(), lambda: datetime.now(UTC)),
         )
+
+
+def servers(settings: Settings, database: Database, notifier: Notifier) -> Servers:
+    """The MCP servers, with the secrets and the way out of this installation."""
+    vault, outbound = Vault(settings.require_secret_key()), Outbound(settings.outbound_allow)
+    return Servers(database, notifier, vault, outbound, settings.mcp_commands)
 
 
 async def client(settings: Settings) -> Client:

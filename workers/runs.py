@@ -26,6 +26,7 @@ from workers.driving import run_activities
 from workers.parts import Parts, sockets
 from workers.reaper import reap
 from workers.runtime import GRACE, connect, sandbox, work
+from workers.servers import checking
 from workers.slots import Slot
 from workers.timetable import following
 from workflows.desktops import DesktopWorkflow
@@ -47,7 +48,7 @@ async def serve(parts: Parts) -> None:
     try:
         await slot.wait_for_twins()
         await reap(client, parts.jobs)
-        async with following(client, parts):
+        async with following(client, parts), checking(parts):
             await work(build(client, parts), parts.stopping)
     finally:
         keeping.cancel()

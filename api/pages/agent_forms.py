@@ -15,6 +15,7 @@ from windlass.contracts.agents import (
     MAX_SYSTEM,
     Profile,
     Rule,
+    ServerUse,
 )
 from windlass.core.errors import Conflict, FieldError, Invalid
 from windlass.core.saved_agents import SavedAgent
@@ -46,6 +47,7 @@ RULES = Model(
     )
 ).get_model()
 ELEMENTS = (*WHO, *LIMITS, *RULES)
+MOST_SERVERS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class AgentForm:
     name: str = ""
     values: Mapping[str, Any] | None = None
     tools: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    """The MCP servers to choose from."""
     version: str = ""
     errors: tuple[FieldError, ...] = ()
 
@@ -62,14 +66,14 @@ class AgentForm:
     def drawn(self) -> "Drawn":
         """The form as fields."""
         wrong = errors_by_field(self.errors)
-        parts = (fields(part, self.values, wrong) for part in (WHO, LIMITS, RULES))
+        parts = (fields(part, self.values, wrong) for part in (WHO, LIMITS, RULES, server_elements(self.known)))
         return Drawn(*parts)
 
     @property
     def problems(self) -> list[tuple[str, str]]:
         """What is wrong, each with the place in the page it leads to."""
         drawn = self.drawn
-        found = problems((*drawn.who, *drawn.limits, *drawn.rules), None)
+        found = problems((*drawn.who, *drawn.limits, *drawn.rules, *drawn.servers), None)
         ours = [error for error in self.errors if error.field.partition(".")[0] not in NAMES]
         return [(f"{_word(error)} {error.message}".strip(), "name") for error in ours] + found
 
@@ -81,15 +85,33 @@ class Drawn:
     who: tuple[Field, ...]
     limits: tuple[Field, ...]
     rules: tuple[Field, ...]
+    servers: tuple[Field, ...]
 
 
-NAMES = frozenset(str(each.get("name")) for each in ELEMENTS)
+NAMES = frozenset((*(str(each.get("name")) for each in ELEMENTS), "mcp_servers"))
 
 
-def form_of(agent: SavedAgent) -> AgentForm:
+def server_elements(known: Sequence[str]) -> Sequence[dict[str, Any]]:
+    """The part of the form that chooses MCP servers; none when there are none."""
+    if not known:
+        return ()
+    children = (
+        Select("server", [InputOption(name, name) for name in known], label="Server", required=True),
+        InputText("tools", label="Only these tools", placeholder="all of them; or some, by commas"),
+    )
+    return Model(Group("mcp_servers", children, label="MCP servers", max_items=MOST_SERVERS)).get_model()
+
+
+def with_used(known: Sequence[str], profile: Profile) -> tuple[str, ...]:
+    """The servers to choose from, also those that are used and gone."""
+    return tuple(sorted({*known, *(use.server for use in profile.mcp_servers)}))
+
+
+def form_of(agent: SavedAgent, known: Sequence[str] = ()) -> AgentForm:
     """A saved agent as its form shows it."""
     profile = agent.profile
     rules = [{"tool": r.tool, "decision": r.decision, "arguments": r.arguments or ""} for r in profile.policy]
+    servers = [{"server": use.server, "tools": ", ".join(use.tools or ())} for use in profile.mcp_servers]
     budget = "" if profile.budget_usd is None else f"{profile.budget_usd:g}"
     values = {
         "description": profile.description,
@@ -98,15 +120,16 @@ def form_of(agent: SavedAgent) -> AgentForm:
         "max_tokens": str(profile.max_tokens),
         "budget": budget,
         "policy": rules,
+        "mcp_servers": servers,
     }
-    return AgentForm(agent.name, values, profile.tools, str(agent.version))
+    return AgentForm(agent.name, values, profile.tools, with_used(known, profile), str(agent.version))
 
 
-def read_agent_form(form: Form) -> AgentForm:
+def read_agent_form(form: Form, known: Sequence[str]) -> AgentForm:
     """The posted form."""
-    values = read_inputs(ELEMENTS, form)
+    values = read_inputs((*ELEMENTS, *server_elements(known)), form)
     tools = tuple(dict.fromkeys(form.get("tool", [])[:50]))
-    return AgentForm(field(form, "name", 100), values, tools, field(form, "version", 9))
+    return AgentForm(field(form, "name", 100), values, tools, tuple(known), field(form, "version", 9))
 
 
 def with_another_row(filled: AgentForm, form: Form) -> AgentForm | None:
@@ -117,7 +140,7 @@ def with_another_row(filled: AgentForm, form: Form) -> AgentForm | None:
 
 def changes_of(filled: AgentForm) -> dict[str, Any]:
     """The parts of a profile that the form asks for. Raises Invalid."""
-    values, errors = validate(list(ELEMENTS), dict(filled.values or {}))
+    values, errors = validate([*ELEMENTS, *server_elements(filled.known)], dict(filled.values or {}))
     if errors:
         found = tuple(FieldError(name, text) for name, texts in errors.items() for text in texts)
         raise Invalid("The agent cannot be used like this; nothing was saved.", found)
@@ -129,6 +152,7 @@ def changes_of(filled: AgentForm) -> dict[str, Any]:
         "budget_usd": values.get("budget"),
         "tools": filled.tools,
         "policy": tuple(_rule(each) for each in values.get("policy") or ()),
+        **({"mcp_servers": tuple(_use(each) for each in values.get("mcp_servers") or ())} if filled.known else {}),
     }
 
 
@@ -167,6 +191,11 @@ def _all_or(tools: tuple[str, ...] | None) -> str:
 
 def _rule(given: Mapping[str, Any]) -> Rule:
     return Rule(str(given["tool"]), str(given["decision"]), given.get("arguments") or None)
+
+
+def _use(given: Mapping[str, Any]) -> ServerUse:
+    tools = tuple(name.strip() for name in str(given.get("tools") or "").split(",") if name.strip())
+    return ServerUse(str(given["server"]), tools or None)
 
 
 def _word(error: FieldError) -> str:

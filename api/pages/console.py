@@ -18,6 +18,7 @@ from api.pages import (
     runs_saved,
     saved_agents,
     schedules,
+    servers,
     services,
     settings,
     signin,
@@ -42,6 +43,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     week.router,  # before the schedules, whose address would take its name for an id
     schedules.router,
     tasks.router,
+    servers.router,
     services.router,
     settings.router,
     desktop_templates.router,

@@ -16,6 +16,7 @@ from api.pages.agent_forms import (
     form_of,
     read_agent_form,
     with_another_row,
+    with_used,
 )
 from api.pages.once import once_field, once_id
 from api.pages.rendering import go, page, read_form, viewer
@@ -36,16 +37,16 @@ SHOWN_RUNS = 10
 
 
 @router.get("/agents/new")
-async def new(request: Request, caller: AgentWriter) -> Response:
+async def new(request: Request, caller: AgentWriter, engine: EngineDep) -> Response:
     """The empty form."""
-    return await show_new(request, caller, AgentForm())
+    return await show_new(request, caller, AgentForm(known=await known_servers(engine, caller)))
 
 
 @router.post("/agents/new")
 async def create(request: Request, caller: AgentWriter, engine: EngineDep, cursors: CursorsDep) -> Response:
     """Save an agent, or show the form again with what is wrong. The same form sent twice is one agent."""
     posted = read_form(request)
-    form = read_agent_form(posted)
+    form = read_agent_form(posted, await known_servers(engine, caller))
     if (longer := with_another_row(form, posted)) is not None:
         return await show_new(request, caller, longer)
     try:
@@ -60,7 +61,7 @@ async def create(request: Request, caller: AgentWriter, engine: EngineDep, curso
 async def change(name: str, request: Request, caller: AgentWriter, engine: EngineDep) -> Response:
     """Save what the form says as a new version, unless somebody else changed the agent meanwhile."""
     posted, found = read_form(request), await engine.saved_agents.get(caller, name)
-    form = read_agent_form(posted)
+    form = read_agent_form(posted, with_used(await known_servers(engine, caller), found.profile))
     if (longer := with_another_row(form, posted)) is not None:
         return await show_saved(request, caller, engine, found, longer)
     version = int(form.version) if form.version.isdecimal() else None
@@ -77,6 +78,13 @@ async def delete(name: str, caller: AgentWriter, engine: EngineDep) -> Response:
     """Delete it; its runs stay on record."""
     await engine.saved_agents.delete(caller, name)
     return go("/agents", f"{name} is deleted")
+
+
+async def known_servers(engine: Engine, caller: Caller) -> tuple[str, ...]:
+    """The MCP servers to choose from."""
+    if not caller.may(Permission.SERVERS_READ):
+        return ()
+    return tuple(server.name for server in await engine.servers.catalogue(caller))
 
 
 async def show_new(request: Request, caller: Caller, form: AgentForm, status: int = 200) -> Response:
@@ -103,7 +111,7 @@ async def show_saved(
     runs = await engine.runs.newest(caller, RunFilter(agent=agent.name), limit=LOOKED_AT)
     values = {
         "agent": agent,
-        "form": form or form_of(agent),
+        "form": form or form_of(agent, await known_servers(engine, caller)),
         "all_tools": TOOLS,
         "changed": await changed_lines(engine, caller, agent),
         "versions": await engine.saved_agents.versions(caller, agent.name),

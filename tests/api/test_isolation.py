@@ -35,6 +35,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /v1/tasks/{task_id}": {"name": "Mine now"},
     "PATCH /v1/schedules/{schedule_id}": {"name": "Mine now"},
     "PATCH /v1/agents/{name}": {"system": "Mine now"},
+    "PATCH /v1/mcp-servers/{name}": {"description": "Mine now"},
+    "POST /v1/mcp-servers/{name}/take": {"digest": "0" * 64},
     "POST /v1/schedules/{schedule_id}/backfill": {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"},
 }
 
@@ -73,6 +75,7 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
     made = await created(umbrella.owner, "/v1/tasks", task)
     schedule = {"name": "theirs", "task_id": made["id"], "cron": "0 0 1 1 *"}
     await created(umbrella.owner, "/v1/agents", {"name": "theirs", "system": "Ours."})
+    await created(umbrella.owner, "/v1/mcp-servers", {"name": "theirs", "url": "https://93.184.216.34/mcp"})
     await on_paper(gateway.state["database"])
     desktop = await created(umbrella.owner, "/v1/desktops", {})
     sessions = (await umbrella.owner.http.get("/v1/auth/sessions")).json()["items"]

@@ -172,10 +172,10 @@ def test_event_kinds():
 
 def test_roles_and_permissions():
     pinned = """me:read me:write agents:read agents:write runs:read runs:read-all runs:start runs:cancel runs:delete
-        questions:read questions:answer services:read services:write tasks:read tasks:write tasks:write-all
-        schedules:read schedules:write desktops:read desktops:read-all desktops:write desktops:configure
-        members:read members:write keys:read keys:write keys:all audit:read tenants:read tenants:create
-        tenants:write tenants:own platform:read"""
+        questions:read questions:answer services:read services:write servers:read servers:write tasks:read
+        tasks:write tasks:write-all schedules:read schedules:write desktops:read desktops:read-all
+        desktops:write desktops:configure members:read members:write keys:read keys:write keys:all audit:read
+        tenants:read tenants:create tenants:write tenants:own platform:read"""
 
     assert [*Role] == ["owner", "admin", "builder", "operator", "viewer"]
     assert [*Permission] == pinned.split()
@@ -207,7 +207,7 @@ def test_forms():
 
 def test_the_client():
     pinned = """Agent ApiError AsyncClient Client CredentialStore Credentials Desktop DesktopSkill DesktopTemplate Event
-        FieldProblem Firing Grant Key Me Member Page Person Plan Preview Question Result Run SavedAgent Schedule
-        Screenshot Service Task TaskRuns Tenant Unreachable"""
+        FieldProblem Firing Grant Key McpServer McpTool McpTools Me Member Page Person Plan Preview Question
+        Result Run SavedAgent Schedule Screenshot Service Task TaskRuns Tenant Unreachable"""
 
     assert set(windlass.client.__all__) == set(pinned.split())

@@ -26,6 +26,8 @@ ABOVE = {
         "lapsed",
     },  # a machine serves every tenant
     "Refusals": {"note"},  # nobody is signed in then
+    "ServerChecks": {"due"},  # a worker looks at the MCP servers of all
+    "Servers": {"commands"},  # the operator lists them for all
     "Sessions": {"refresh"},  # a refresh token names its session itself
     "SignIn": {"login", "register"},
     "Wanted": {"services", "strays"},  # what one worker keeps up for all

@@ -18,6 +18,9 @@ STERN = Profile(system="Be stern.", model="claude-opus-5-5", max_tokens=900, des
 WHOLE = Profile(
     tools=("read", "shell"), policy=(Rule("shell", "ask", "*rm*"),), mcp_servers=(ServerUse("files", ("list",)),)
 )
+FILES = """
+insert into mcp_server (id, tenant_id, name, url) values ($1, $2, 'files', 'https://tools.example.com/mcp')
+"""
 
 
 async def start(records: Records, name: str = "reviewer") -> Run:
@@ -37,7 +40,10 @@ async def test_an_agent_is_saved_and_joins_the_catalogue(records: Records):
     assert listed[0].schema["required"] == ["prompt"]
 
 
-async def test_everything_that_is_saved_comes_back(records: Records):
+async def test_everything_that_is_saved_comes_back(database: Database, records: Records):
+    async with database.tenant(records.tenant_id) as connection:
+        await connection.execute(FILES, new_id(), records.tenant_id)
+
     assert (await records.saved.create(records.caller, "whole", WHOLE)).profile == WHOLE
 
 
@@ -106,6 +112,7 @@ async def test_a_name_that_means_something_else_is_refused(records: Records, nam
         (Profile(tools=("read", "fly")), "tools.1"),
         (Profile(tools=("read", "read")), "tools"),
         (Profile(model="somebody-else", budget_usd=1), "budget"),
+        (Profile(mcp_servers=(ServerUse("nobody"),)), "mcp_servers.0.server"),
     ],
 )
 async def test_what_could_never_work_is_refused_by_field(records: Records, profile: Profile, field: str):

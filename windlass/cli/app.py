@@ -5,7 +5,20 @@ from typing import Annotated
 
 import typer
 
-from windlass.cli import agents, desktops, doctor, keys, login, new, questions, runs, schedules, services, tasks
+from windlass.cli import (
+    agents,
+    desktops,
+    doctor,
+    keys,
+    login,
+    new,
+    questions,
+    runs,
+    schedules,
+    servers,
+    services,
+    tasks,
+)
 from windlass.cli.codes import REFUSED, UNREACHABLE
 from windlass.cli.screen import errors
 from windlass.cli.session import Options
@@ -30,6 +43,7 @@ app.add_typer(questions.app, name="question")
 app.add_typer(tasks.app, name="task")
 app.add_typer(schedules.app, name="schedule")
 app.add_typer(services.app, name="service")
+app.add_typer(servers.app, name="mcp")
 app.add_typer(desktops.app, name="desktop")
 app.add_typer(keys.app, name="keys")
 app.command("doctor")(doctor.doctor)

@@ -124,6 +124,40 @@ class SavedAgent(Record):
     updated_at: datetime | None = None
 
 
+class McpServer(Record):
+    """Where tools come from, and how it is: unchecked, up, changed or down."""
+
+    name: str
+    description: str = ""
+    url: str | None = None
+    command: str | None = None
+    header_names: list[str] = []
+    timeout_s: int = 60
+    state: str = ""
+    reason: str = ""
+    digest: str | None = None
+    pinned: str | None = None
+    pinned_by_name: str = ""
+    checked_at: datetime | None = None
+
+
+class McpTool(Record):
+    """A tool as its server describes it; `taken`: it may be called."""
+
+    name: str
+    description: str = ""
+    input_schema: Json = {}
+    taken: bool = False
+
+
+class McpTools(Page[McpTool]):
+    """What a server offered last; while `digest` is not `pinned`, nothing of it is called."""
+
+    digest: str | None = None
+    pinned: str | None = None
+    state: str = ""
+
+
 class Agent(Record):
     """Something that can be run, with its form and the JSON Schema of its inputs; a saved one with what was saved."""
 

@@ -34,6 +34,7 @@ from windlass.client.records import (
     Task,
     TaskRuns,
 )
+from windlass.client.servers import McpServers
 
 T = TypeVar("T")
 
@@ -48,6 +49,7 @@ class Client:
         self._bearer = Bearer(self.url, MemoryStore(Credentials(api_key)) if api_key else store or MemoryStore())
         self.http = httpx.Client(base_url=self.url, auth=self._bearer, timeout=timeout_s)
         self.runs, self.agents, self.services = Runs(self), Agents(self), Services(self)
+        self.mcp_servers = McpServers(self)
         self.keys, self.members, self.questions = Keys(self), Members(self), Questions(self)
         self.tasks, self.schedules, self.desktops = Tasks(self), Schedules(self), Desktops(self)
 

@@ -74,6 +74,7 @@ class SavedAgents:
         query = "insert into agent (id, tenant_id, name, created_by, created_by_name) values ($1, $2, $3, $4, $5)"
         try:
             async with self._database.tenant(caller.tenant_id) as connection:
+                await _require_servers(connection, profile)
                 await connection.execute(query, agent_id, caller.tenant_id, name, caller.person_id, caller.name)
                 await _add_version(connection, caller, agent_id, 1, profile)
                 await record(connection, caller, "agent.create", f"agent:{name}", after=_told(profile, 1))
@@ -103,6 +104,8 @@ class SavedAgents:
             _unchanged(before, version)
             profile = replace(before.profile, **changes)
             _check(profile)
+            if profile.mcp_servers != before.profile.mcp_servers:
+                await _require_servers(connection, profile)
             if profile != before.profile:
                 number = before.version + 1
                 await _add_version(connection, caller, before.id, number, profile)
@@ -161,6 +164,30 @@ async def _add_version(connection: Connection, caller: Caller, agent_id: UUID, n
     for name in ("policy", "mcp_servers"):
         facts[name] = [asdict(each) for each in facts[name]]
     await connection.execute(ADD_VERSION, agent_id, number, caller.tenant_id, caller.name, *facts.values())
+
+
+async def _require_servers(connection: Connection, profile: Profile) -> None:
+    """Raises Invalid for MCP servers, and tools of theirs, that there are not."""
+    if not profile.mcp_servers:
+        return
+    query = "select name, taken, pinned from mcp_server where name = any ($1)"
+    rows = await connection.fetch(query, [use.server for use in profile.mcp_servers])
+    known = {row["name"]: row for row in rows}
+    errors: list[FieldError] = []
+    for place, use in enumerate(profile.mcp_servers):
+        if use.server not in known:
+            errors.append(FieldError(f"mcp_servers.{place}.server", f"is no MCP server: {use.server}"))
+        elif known[use.server]["pinned"] is not None:
+            there = {tool["name"] for tool in known[use.server]["taken"]}
+            errors += [
+                FieldError(f"mcp_servers.{place}.tools.{at}", f"is no tool of {use.server}: {tool}")
+                for at, tool in enumerate(use.tools or ())
+                if tool not in there
+            ]
+    if len(known) < len(profile.mcp_servers) and not errors:
+        errors.append(FieldError("mcp_servers", "names a server twice"))
+    if errors:
+        raise Invalid("The agent cannot be used like this; nothing was saved.", tuple(errors))
 
 
 def _check(profile: Profile, name: str | None = None) -> None:

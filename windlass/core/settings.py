@@ -1,6 +1,7 @@
 """Every setting of the platform: one environment variable each, read once at the start of a process."""
 
 import ipaddress
+import json
 import re
 import socket
 from pathlib import Path
@@ -14,6 +15,9 @@ SECRET_DISTINCT_BYTES = 10  # "aaaa…", "changeme" repeated and the like have f
 CREDENTIALS = ("database_url",)  # addresses that may hold a password
 STORE = re.compile(r"file://(localhost)?/.*|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w=-][\w=.-]*)*/?", re.ASCII)
 ENDPOINT = re.compile(r"https?://[^/@?#]+/?")
+
+
+Commands = dict[str, Annotated[tuple[str, ...], Field(min_length=1)]]
 
 
 class BadSettings(SystemExit):
@@ -77,6 +81,9 @@ class Settings(BaseSettings):
     screenshot_link_minutes: int = Field(600, alias="WINDLASS_SCREENSHOT_LINK_MINUTES", ge=1, le=10_080)
     screenshot_days: int = Field(30, alias="WINDLASS_SCREENSHOT_DAYS", ge=1, le=3650)
 
+    mcp_commands: Annotated[Commands, NoDecode] = Field(default_factory=Commands, alias="WINDLASS_MCP_COMMANDS")
+    outbound_allow: Annotated[tuple[str, ...], NoDecode] = Field((), alias="WINDLASS_OUTBOUND_ALLOW")
+
     standin_url: str | None = Field(None, alias="WINDLASS_STANDIN_URL")
     lifeline_fd: int | None = Field(None, alias="WINDLASS_LIFELINE_FD")
     host_python: Path | None = Field(None, alias="WINDLASS_HOST_PYTHON")
@@ -122,10 +129,18 @@ class Settings(BaseSettings):
             raise ValueError("WINDLASS_S3_ACCESS_KEY and WINDLASS_S3_SECRET_KEY: set both, or neither")
         return self
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "outbound_allow", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("mcp_commands", mode="before")
+    @classmethod
+    def _commands(cls, value: object) -> object:
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError as error:
+            raise ValueError('it must be JSON like {"files": ["/usr/local/bin/mcp-files"]}') from error
 
     @field_validator("secret_key", mode="after")
     @classmethod

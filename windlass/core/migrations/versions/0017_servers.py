@@ -1,0 +1,18 @@
+"""MCP servers, and the tools of theirs that people have taken."""
+
+from windlass.core.migrations.sql import run_files
+
+revision = "0017"
+down_revision = "0016"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the table."""
+    run_files("0017", ("servers",))
+
+
+def downgrade() -> None:
+    """What people took is not thrown away."""
+    raise NotImplementedError("Restore a backup instead.")
