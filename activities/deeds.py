@@ -13,7 +13,7 @@ from activities.actions import HARMLESS, Action, BadAction, do
 from activities.beats import beating
 from activities.cameras import Camera
 from activities.containers import DesktopEnded, Hands, Screens, Scripts
-from activities.editor import edited
+from activities.editor import ShellFiles, edited
 from activities.shell import Shell, ShellLost
 from activities.transcripts import BASH, COMPUTER, EDITOR, calls
 from windlass.contracts import prompts as words
@@ -130,7 +130,7 @@ class Deed:
         if call["name"] == BASH:
             outcome, text = await shell.ran(given)
         elif call["name"] == EDITOR:
-            outcome, text = await edited(shell, given)
+            outcome, text = await edited(ShellFiles(shell), given)
         else:
             outcome, text = "failed", f"There is no tool {call['name']}."
         await self._record(call, outcome, text)

@@ -2,18 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
 from activities.actions import Action
 from activities.beats import beating
-from activities.models import CallCancelled, ClaudeExecutor, ModelCall, ModelError, ModelRequest
+from activities.exchanges import Exchange, Recorder, Spot, whole_log
+from activities.models import ClaudeExecutor, ModelRequest
 from activities.transcripts import BETA, COMPUTER, calls, conversation, instructions, texts, tools, turn_of
 from windlass.contracts import prompts as words
 from windlass.contracts.agents import DEFAULT_MODEL, DESKTOP, MAX_COST_USD
@@ -23,7 +22,7 @@ from windlass.contracts.prompts import ThinkInput, Thought
 from windlass.contracts.runs import DriveEnd, DriveOutcome, RunStatus
 from windlass.core.artifacts import Artifacts
 from windlass.core.errors import NotFound
-from windlass.core.events import PAGE, Delta, Events
+from windlass.core.events import Events
 from windlass.core.executions import FINAL, META, RUNNING, TERMINAL, Executions
 from windlass.core.machines import Machines
 from windlass.core.screenshots import Screenshots
@@ -31,8 +30,6 @@ from windlass.core.storage import Objects
 
 ATTEMPT = 1  # a prompt task is tried once: what it did cannot be undone
 MAX_TOKENS = 8_000
-TRIES = 6
-PAUSE_FIRST_S, PAUSE_LAST_S = 1.0, 60.0
 SAID = (EventKind.MESSAGE, EventKind.TOOL_RESULT)
 ENDS = {
     "max_tokens": ("AnswerCut", "The model's answer was longer than it may be."),
@@ -81,7 +78,6 @@ class Thinking:
         self._tenant_id, self._run_id = TenantId(UUID(request.tenant_id)), RunId(UUID(request.run_id))
         self._desktop_id: UUID | None = None
         self._events: list[Event] = []
-        self._reported: list[NewEvent] = []
 
     async def begin(self) -> Payload | None:
         """The run's inputs; it is running from now on. None: it has ended."""
@@ -93,7 +89,8 @@ class Thinking:
         meta = {"summary": "Desktop", "entry_point": DESKTOP, "desktop": str(inputs["desktop"])}
         running = {"status": str(RunStatus.RUNNING), "attempt": ATTEMPT}
         own = attached.producer
-        await self._append(NewEvent(EventKind.META, meta, own, META), NewEvent(EventKind.STATUS, running, own, RUNNING))
+        begun = (NewEvent(EventKind.META, meta, own, META), NewEvent(EventKind.STATUS, running, own, RUNNING))
+        await self._append(begun)
         return inputs
 
     async def log(self) -> list[Event]:
@@ -120,14 +117,13 @@ class Thinking:
             tools=tools(made_of),
             beta=BETA,
         )
-        call = ModelCall(question, f"turn-{self._request.turn}", activity.info().attempt)
-        try:
-            await self._mind.executor.run(call, self, asyncio.Event())
-        except ModelError as error:
-            return await self._again(error)
-        except CallCancelled:
-            return DriveOutcome(DriveEnd.CANCELLED)
-        return await self._record()
+        mind, turn = self._mind, self._request.turn
+        recorder = Recorder(mind.events, mind.artifacts, self._append, self._tenant_id, self._run_id)
+        exchange = Exchange(mind.executor, recorder, Spot(f"turn-{turn}", 2 * turn, 100 * turn, {"turn": turn}))
+        error = await exchange.ask(question, asyncio.Event())
+        if error is not None:
+            return failed(error.type, str(error))
+        return turn_of(await self.log(), turn) or DriveOutcome(DriveEnd.CLOSED)
 
     async def conclude(self, message: Event) -> Thought:
         """What the message wants done; without that the run has come to its end."""
@@ -138,44 +134,11 @@ class Thinking:
         if wanted:
             return Thought(message.seq, tuple(summary(each) for each in wanted))
         own = f"run:{ATTEMPT}"
-        await self._append(
-            NewEvent(EventKind.FINAL, {"Markdown": {"body": texts(said)}}, own, FINAL),
-            NewEvent(EventKind.STATUS, {"status": str(RunStatus.FINISHED)}, own, TERMINAL),
-        )
+        final = NewEvent(EventKind.FINAL, {"Markdown": {"body": texts(said)}}, own, FINAL)
+        await self._append((final, NewEvent(EventKind.STATUS, {"status": str(RunStatus.FINISHED)}, own, TERMINAL)))
         return Thought(outcome=DriveOutcome(DriveEnd.FINISHED))
 
-    async def emit(self, kind: EventKind, payload: Payload) -> None:
-        """Take what the call reports; it is recorded when the call is over, all at once."""
-        more: Payload = {"turn": self._request.turn} if kind is EventKind.MESSAGE else {}
-        place = 2 * self._request.turn + (kind is EventKind.USAGE)
-        folded = await self._mind.artifacts.fold(self._tenant_id, {**payload, **more})
-        self._reported.append(NewEvent(kind, folded, "model", place))
-
-    async def delta(self, item: str, ord: int, text: str) -> None:
-        """Show words on their way."""
-        piece = Delta(item, activity.info().attempt, ord, text)
-        await self._mind.events.append_deltas(self._tenant_id, self._run_id, [piece])
-
-    async def _record(self) -> Event | DriveOutcome:
-        if not await self._append(*self._reported):
-            return DriveOutcome(DriveEnd.CLOSED)
-        recorded = turn_of(await self.log(), self._request.turn)
-        return recorded or DriveOutcome(DriveEnd.CLOSED)
-
-    async def _again(self, error: ModelError) -> DriveOutcome:
-        """Have the call made again where that may help; else answer how the run ends."""
-        attempt = activity.info().attempt
-        if not error.retryable or attempt >= TRIES:
-            return failed(error.type, str(error))
-        delay_s = error.retry_after_s
-        if delay_s is None:
-            delay_s = min(PAUSE_FIRST_S * 2 ** (attempt - 1), PAUSE_LAST_S)
-        text = f"{error} Attempt {attempt + 1} of {TRIES} follows in {delay_s:g} s."
-        place = 100 * self._request.turn + attempt
-        await self._append(NewEvent(EventKind.LOG, {"level": "warning", "text": text}, "model:trouble", place))
-        raise ApplicationError(str(error), type=error.type, next_retry_delay=timedelta(seconds=delay_s))
-
-    async def _append(self, *events: NewEvent) -> bool:
+    async def _append(self, events: Sequence[NewEvent]) -> bool:
         stored = await self._mind.executions.append(self._tenant_id, self._run_id, None, events)
         return len(stored) == len(events)
 
@@ -188,18 +151,6 @@ class Thinking:
             return await self._mind.objects.get(found.key)
         except NotFound:
             return None
-
-
-async def whole_log(
-    events: Events, artifacts: Artifacts, tenant_id: TenantId, run_id: UUID, kinds: Sequence[EventKind]
-) -> list[Event]:
-    """Every event of these kinds, with what was too large for the log."""
-    found: list[Event] = []
-    while True:
-        page = await events.read(tenant_id, run_id, found[-1].seq if found else 0, PAGE, kinds)
-        found += [replace(event, payload=await artifacts.whole(tenant_id, event.payload)) for event in page]
-        if len(page) < PAGE:
-            return found
 
 
 def summary(call: dict[str, Any]) -> str:

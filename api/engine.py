@@ -4,12 +4,15 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
 from temporalio.client import Client
 
 from api.desktops import Heralds
 from api.orchestrator import Links, Orchestrator
 from api.screens import Cameras
+from api.sessions import Couriers
+from windlass.contracts.ids import RunId, TenantId
 from windlass.core.agents import Agents
 from windlass.core.artifacts import Artifacts
 from windlass.core.cleanups import Cleanups
@@ -32,6 +35,7 @@ from windlass.core.schedules import Schedules
 from windlass.core.screenshots import Screenshots
 from windlass.core.servers import Servers
 from windlass.core.services import Services
+from windlass.core.sessions import Conversations
 from windlass.core.settings import Settings
 from windlass.core.skills import Skills
 from windlass.core.states import States
@@ -40,9 +44,11 @@ from windlass.core.storage import Objects
 from windlass.core.storage.urls import open_objects
 from windlass.core.stream import Hub
 from windlass.core.tasks import Tasks
+from windlass.core.turns import SessionWorkflows
 from windlass.core.vault import Vault
 from windlass.core.viewers import Viewers
 from windlass.core.wakeup import Notifier
+from windlass.core.workspaces import Workspaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ class Engine:
     saved_agents: SavedAgents
     servers: Servers
     services: Services
+    sessions: Conversations
     tasks: Tasks
     history: History
     schedules: Schedules
@@ -74,6 +81,23 @@ class Engine:
     skills: Skills
     firings: Firings
     viewers: Viewers
+    workspaces: Workspaces
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Tells whoever asked that there is an answer."""
+
+    orchestrator: Orchestrator
+    couriers: Couriers
+
+    def answered(self, tenant_id: TenantId, run_id: RunId, question_id: UUID) -> None:
+        """A question of a run was answered."""
+        self.orchestrator.answered(tenant_id, run_id, question_id)
+
+    def decided(self, tenant_id: TenantId, session_id: UUID) -> None:
+        """A question of a session was answered."""
+        self.couriers.decided(tenant_id, session_id)
 
 
 @asynccontextmanager
@@ -96,6 +120,9 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         heralds = Heralds(temporal, Machines(database, jobs, notifier), links)
         await heralds.start()
         stack.push_async_callback(heralds.close)
+        couriers = Couriers(temporal, SessionWorkflows(jobs), links)
+        await couriers.start()
+        stack.push_async_callback(couriers.close)
         agents, objects = Agents(database), open_objects(settings)
         stack.push_async_callback(objects.close)
         artifacts, hosts = Artifacts(objects), Hosts(settings.home / "hosts")
@@ -118,17 +145,19 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             objects=objects,
             orchestrator=orchestrator,
             outbox=outbox,
-            questions=Questions(database, notifier, artifacts, hosts, orchestrator),
+            questions=Questions(database, notifier, artifacts, hosts, Answers(orchestrator, couriers)),
             runs=runs,
             saved_agents=SavedAgents(database),
             servers=servers(settings, database, notifier),
             services=Services(database, notifier),
+            sessions=Conversations(database, notifier, artifacts, couriers, settings.sessions_per_person),
             tasks=tasks,
             history=history,
             schedules=schedules,
             screenshots=screenshots,
             skills=Skills(database),
             firings=Firings(database, notifier, schedules, history),
+            workspaces=Workspaces(database, objects),
             viewers=Viewers(database, notifier, heralds, settings.require_secret_key(), lambda: datetime.now(UTC)),
         )
 

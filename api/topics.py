@@ -5,12 +5,14 @@ from typing import Any
 
 from api.engine import Engine
 from windlass.contracts.questions import TOPIC as NEEDS
+from windlass.contracts.sessions import TOPIC as SESSIONS
 from windlass.core.callers import Caller
 from windlass.core.health import Part, examine
 from windlass.core.multiplex import LogTopic, Multiplexer
 from windlass.core.permissions import Permission
 from windlass.core.questions import QuestionFilter
 from windlass.core.runs import RunFilter
+from windlass.core.sessions import SessionFilter
 from windlass.core.states import StateTopic
 from windlass.core.wakeup import DESKTOPS, RUNS
 
@@ -19,7 +21,7 @@ HEALTH_S = 5.0
 
 
 def open_topics(engine: Engine, health: list[Part]) -> Multiplexer:
-    """Offer every topic there is: `run:`, `desktop:` and `tenant:{id}`, `runs`, `needs`, `desktops` and `health`."""
+    """Offer every topic there is: the logs of runs, sessions, desktops and tenants, and the states pages look at."""
 
     async def runs(caller: Caller) -> Mapping[str, Any]:
         newest = await engine.runs.newest(caller, RunFilter(), limit=SHOWN_RUNS)
@@ -42,7 +44,8 @@ def open_topics(engine: Engine, health: list[Part]) -> Multiplexer:
         return {
             str(each.id): {
                 "name": each.name,
-                "run_id": str(each.run_id),
+                "run_id": str(each.run_id) if each.run_id else None,
+                "session_id": str(each.session_id) if each.session_id else None,
                 "run_title": each.run_title,
                 "asked_at": each.asked_at,
                 "expires_at": each.expires_at,
@@ -61,6 +64,11 @@ def open_topics(engine: Engine, health: list[Part]) -> Multiplexer:
         found = await engine.desktops.catalogue(caller)
         return {str(each.id): [each.name, each.status, each.reason, each.status_at, each.holder_name] for each in found}
 
+    async def sessions(caller: Caller) -> Mapping[str, Any]:
+        found = await engine.sessions.newest(caller, SessionFilter(), limit=SHOWN_RUNS)
+        return {str(each.id): [each.title, each.status, each.turn, each.active_at] for each in found}
+
+    engine.hub.states.add(StateTopic(SESSIONS, Permission.SESSIONS_READ, sessions))
     engine.hub.states.add(StateTopic(DESKTOPS, Permission.DESKTOPS_READ, desktops))
     engine.hub.states.add(StateTopic(RUNS, Permission.RUNS_READ, runs))
     engine.hub.states.add(StateTopic(NEEDS, Permission.QUESTIONS_READ, needs))
@@ -69,5 +77,6 @@ def open_topics(engine: Engine, health: list[Part]) -> Multiplexer:
         LogTopic("run", Permission.RUNS_READ, engine.runs.get),
         LogTopic("tenant", Permission.SCHEDULES_READ, engine.firings.log),
         LogTopic("desktop", Permission.DESKTOPS_READ, engine.desktops.get),
+        LogTopic("session", Permission.SESSIONS_READ, engine.sessions.get),
     ]
     return Multiplexer(engine.hub, logs)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -15,6 +15,8 @@ from windlass.core.artifacts import Artifacts
 from windlass.core.events import Events
 from windlass.core.executions import Executions
 from workers.parts import Parts
+
+T = TypeVar("T")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -30,23 +32,23 @@ def run_activities(parts: Parts, executors: Mapping[str, Executor]) -> RunActivi
             executors=executors,
         )
     )
-    parts.listener.on(STOP_CHANNEL, _heard(activities.stop_here))
-    parts.listener.on(questions.CHANNEL, _heard(activities.answer_here))
+    parts.listener.on(STOP_CHANNEL, heard(activities.stop_here, RunId))
+    parts.listener.on(questions.CHANNEL, heard(activities.answer_here, RunId))
     return activities
 
 
-def _heard(act: Callable[[RunId], Coroutine[Any, Any, object]]) -> Callable[[str], None]:
-    """Do something to the run whose id is heard; what fails is found out again by the next poll."""
+def heard(act: Callable[[T], Coroutine[Any, Any, object]], named: Callable[[UUID], T]) -> Callable[[str], None]:
+    """Do something to the run or session whose id is heard; what fails is found out again by the next poll."""
     acting: set[asyncio.Task[object]] = set()
 
-    def hear(run_id: str) -> None:
-        task = asyncio.ensure_future(act(RunId(UUID(run_id))))
+    def hear(text: str) -> None:
+        task = asyncio.ensure_future(act(named(UUID(text))))
         acting.add(task)
         task.add_done_callback(_forget)
 
     def _forget(task: asyncio.Task[object]) -> None:
         acting.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            log.warning("a message about a run had no effect", reason=repr(task.exception()))
+            log.warning("what was heard had no effect", reason=repr(task.exception()))
 
     return hear

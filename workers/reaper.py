@@ -25,6 +25,7 @@ AT_ONCE = 20
 RUNS_AT_WORK = """
 select tenant_id, 'runs' as noun, id from run where status in ('starting', 'running', 'awaiting')
 union all select tenant_id, 'prompts', task_id from desktop where task_id is not null
+union all select tenant_id, 'sessions', id from session where status in ('running', 'awaiting')
 """
 DESKTOPS_AT_WORK = """
 select tenant_id, 'desktops' as noun, id from desktop where removed_at is null

@@ -21,7 +21,7 @@ from windlass.core.events import Events
 from windlass.core.executions import Executions
 from windlass.core.machines import Machines
 from windlass.core.settings import BadSettings, Settings
-from workers import prompts
+from workers import prompts, sessions
 from workers.driving import run_activities
 from workers.parts import Parts, sockets
 from workers.reaper import reap
@@ -33,6 +33,7 @@ from workflows.desktops import DesktopWorkflow
 from workflows.firings import FiringWorkflow
 from workflows.prompts import PromptWorkflow
 from workflows.runs import RunWorkflow
+from workflows.sessions import SessionWorkflow
 
 DRIVEN_AT_ONCE = 2000
 CACHED_WORKFLOWS = 500
@@ -60,15 +61,17 @@ async def serve(parts: Parts) -> None:
 def build(client: Client, parts: Parts) -> Worker:
     """The Temporal worker of the role."""
     activities = run_activities(parts, executors(parts))
+    talks = sessions.session_activities(parts, model(parts.settings))
     records = DesktopRecords(Machines(parts.database, parts.jobs, parts.notifier))
     return Worker(
         client,
         task_queue=queues.RUNS,
-        workflows=[RunWorkflow, FiringWorkflow, DesktopWorkflow, PromptWorkflow],
+        workflows=[RunWorkflow, FiringWorkflow, DesktopWorkflow, PromptWorkflow, SessionWorkflow],
         activities=[
             *(activities.drive, activities.stop, activities.end, firing_activities(parts).decide),
             *(records.look, records.place, records.record, records.claim, records.release),
             prompts.thinking(parts, model(parts.settings)).think,
+            *(talks.begin, talks.seal, talks.ask, sessions.tool_activities(parts).use),
         ],
         workflow_runner=sandbox(),
         max_concurrent_activities=DRIVEN_AT_ONCE,

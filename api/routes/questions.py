@@ -35,7 +35,8 @@ class QuestionView(BaseModel):
     """A question as it stands; `errors` say why the service refused the answer before."""
 
     id: UUID
-    run_id: UUID
+    run_id: UUID | None = Field(description="Null when a session asks.")
+    session_id: UUID | None
     run_title: str
     agent: str
     kind: str
@@ -60,16 +61,17 @@ class QuestionQuery(ListQuery):
 
     state: State | None = None
     run_id: UUID | None = None
+    session_id: UUID | None = None
 
 
 @router.get("/questions")
 async def oldest(
     query: Annotated[QuestionQuery, Query()], caller: QuestionReader, engine: EngineDep, cursors: CursorsDep
 ) -> PageOf[QuestionView]:
-    """The questions of the runs you may see, the oldest first."""
+    """The questions of the runs and sessions you may see, the oldest first."""
     place = cursors.read(caller, "questions", query)
     after = None if place is None else (datetime.fromisoformat(place[0]), UUID(place[1]))
-    wanted = QuestionFilter(query.state, query.run_id)
+    wanted = QuestionFilter(query.state, query.run_id, query.session_id)
     found = await engine.questions.oldest(caller, wanted, limit=query.limit + 1, after=after)
     items, following = cursors.page(
         caller, "questions", query, found, lambda each: (each.asked_at.isoformat(), str(each.id))

@@ -73,10 +73,10 @@ def find_step(body: Json) -> Step:
     for message in reversed(cast(list[Json], body["messages"])):
         if message.get("role") == "assistant":
             assistants += 1
-        elif match := SCRIPT.search(text_of(message.get("content"))):
-            return due(read_script(match[1]), assistants)
-    if match := SCRIPT.search(text_of(body.get("system"))):
-        return due(read_script(match[1]), assistants)
+        elif scripts := SCRIPT.findall(text_of(message.get("content"))):
+            return due(read_script(scripts[-1]), assistants)
+    if scripts := SCRIPT.findall(text_of(body.get("system"))):
+        return due(read_script(scripts[-1]), assistants)
     return Step(text=sample_answer(body), chunk_delay=PLAIN_CHUNK_DELAY_S)
 
 

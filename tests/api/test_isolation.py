@@ -32,6 +32,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/questions/{question_id}/answer": {"inputs": {"word": "mine"}},
     "POST /v1/runs/{run_id}/questions/{question_id}/answer": {"inputs": {"word": "mine"}},
     "POST /compat/desktops/v1/workers/{worker_id}/tasks": {"script": "id"},
+    "POST /v1/sessions/{session_id}/messages": {"content": "Mine now."},
+    "POST /v1/sessions/{session_id}/query": {"content": "Mine now."},
+    "PATCH /v1/sessions/{session_id}": {"title": "Mine now"},
     "PATCH /v1/tasks/{task_id}": {"name": "Mine now"},
     "PATCH /v1/schedules/{schedule_id}": {"name": "Mine now"},
     "PATCH /v1/agents/{name}": {"system": "Mine now"},
@@ -88,6 +91,9 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
         "key_id": (await created(umbrella.owner, "/v1/api-keys", {"name": "theirs"}))["id"],
         "person_id": str(umbrella.viewer.id),
         "session_id": sessions[0]["id"],
+        "conversation": (await created(umbrella.owner, "/v1/sessions", {}))["id"],
+        "message_id": str(new_id()),
+        "path": "plan.md",
         "tenant_id": str(umbrella.id),
         "desktop_id": desktop["id"],
         "worker_id": desktop["id"],
@@ -98,6 +104,8 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
 
 
 async def ask(person: Person, route: Declared, names: dict[str, str]) -> httpx.Response:
+    if "sessions/{session_id}" in route.path and "/auth/" not in route.path:  # of those with a model
+        names = {**names, "session_id": names["conversation"]}
     path = re.sub(r"\{(\w+)(?::\w+)?\}", lambda match: names[match[1]], route.path)
     return await person.http.request(route.method, path, json=BODIES.get(route.name), data=FORMS.get(route.name))
 
@@ -119,6 +127,7 @@ async def test_a_thing_of_another_tenant_answers_like_one_that_does_not_exist(
     """A2: the same status and the same body."""
     unknown = {name: str(new_id()) for name in things} | {
         "name": "no-such-service",
+        "path": "plan.md",
         "key_id": "0" * 16,
         "seq": "1",
         "deed": "start",

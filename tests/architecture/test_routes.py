@@ -74,7 +74,7 @@ def test_what_is_open_to_a_given_password_is_on_this_list(routes: list[Declared]
 
 def test_every_permission_is_asked_for_or_looked_at(routes: list[Declared]):
     looked_at = {Permission.RUNS_READ_ALL, Permission.KEYS_ALL, Permission.TASKS_WRITE_ALL}
-    looked_at |= {Permission.DESKTOPS_READ_ALL}
+    looked_at |= {Permission.DESKTOPS_READ_ALL, Permission.SESSIONS_READ_ALL}
 
     assert set(Permission) - {route.permission for route in routes} == looked_at
 
@@ -95,10 +95,11 @@ def test_a_route_without_a_permission_would_be_found():
 
 
 def test_each_role_holds_all_of_the_one_below_it():
-    """The operator sees their own runs and desktops only, which is the one exception."""
+    """The operator sees their own runs, desktops and sessions only, which is the one exception."""
     order = list(Role)
     for higher, lower in pairwise(order):
-        assert ROLES[lower] - ROLES[higher] <= {Permission.RUNS_READ_ALL, Permission.DESKTOPS_READ_ALL}
+        seeing = {Permission.RUNS_READ_ALL, Permission.DESKTOPS_READ_ALL, Permission.SESSIONS_READ_ALL}
+        assert ROLES[lower] - ROLES[higher] <= seeing
         assert higher.outranks(lower)
         assert not lower.outranks(higher)
 

@@ -13,7 +13,9 @@ import windlass.forms
 from activities.desktops import DesktopActivities, DesktopRecords
 from activities.runs import STOP_CHANNEL, RunActivities
 from activities.screens import ScreenActivities
-from windlass.contracts import desktops, events, firings, prompts, questions, queues, runs, screens
+from activities.sessions import SessionActivities
+from activities.uses import ToolActivities
+from windlass.contracts import desktops, events, firings, prompts, questions, queues, runs, screens, sessions
 from windlass.contracts.ids import workflow_id
 from windlass.core.permissions import Permission, Role
 from windlass.tracer import Tracer
@@ -21,6 +23,7 @@ from workflows.desktops import DesktopWorkflow
 from workflows.firings import FiringWorkflow
 from workflows.prompts import PromptWorkflow
 from workflows.runs import RunWorkflow
+from workflows.sessions import SessionWorkflow
 
 
 def test_queues():
@@ -89,6 +92,20 @@ def test_the_workflow_of_prompts_and_its_activities():
     assert set(defined.signals) | set(defined.queries) | set(defined.updates) == set()
 
 
+def test_the_workflow_of_sessions_and_its_activities():
+    defined: Any = workflow._Definition.must_from_class(SessionWorkflow)  # pyright: ignore[reportPrivateUsage]
+    definitions: Any = activity._Definition  # pyright: ignore[reportPrivateUsage]
+    kinds = (SessionActivities, ToolActivities)
+    methods = [method for kind in kinds for _, method in inspect.getmembers(kind, inspect.isfunction)]
+
+    names = {found.name for method in methods if (found := definitions.from_callable(method))}
+
+    assert defined.name == "SessionWorkflow"
+    assert (set(defined.signals), set(defined.updates), set(defined.queries)) == ({"look"}, {"say"}, set())
+    assert names == {"begin_turn", "ask_model", "seal_turn", "use_tool"}
+    assert sessions.CHANNEL == "interrupt"
+
+
 def test_workflow_ids_begin_with_the_tenant():
     assert workflow_id("tenant", "runs", "run") == "tenant/runs/run"
 
@@ -139,6 +156,16 @@ def _has_default(each: Field[Any]) -> bool:
         (prompts.ThinkInput, "tenant_id run_id turn template?"),
         (prompts.Thought, "seq? moves? outcome?"),
         (prompts.ActInput, "tenant_id run_id desktop_id generation turn place seq"),
+        (sessions.SessionInput, "tenant_id session_id title? taken?"),
+        (sessions.SessionRef, "tenant_id session_id"),
+        (sessions.Said, "message_id place?"),
+        (sessions.Turn, "number? taken?"),
+        (sessions.AskInput, "tenant_id session_id turn call"),
+        (sessions.Answered, "seq? end? error_type? error_message? moves?"),
+        (sessions.Move, "tool only_reads?"),
+        (sessions.UseInput, "tenant_id session_id turn call place seq"),
+        (sessions.Used, "waits_s?"),
+        (sessions.SealInput, "tenant_id session_id turn end error_type? error_message?"),
         (desktops.BringUpInput, "tenant_id desktop_id generation template owner?"),
         (desktops.BroughtUp, "container? address? image? reason?"),
         (desktops.Ended, "generation? reason?"),
@@ -159,6 +186,9 @@ def test_statuses_and_ends():
     assert [*runs.RunStatus] == ["queued", "starting", "running", "awaiting", "finished", "failed", "cancelled"]
     assert [*desktops.DesktopStatus] == ["offline", "starting", "idle", "busy", "paused", "lost"]
     assert [*desktops.Wish] == ["on", "off", "paused", "gone"]
+    assert [*sessions.SessionStatus] == ["idle", "running", "awaiting", "archived"]
+    assert [*sessions.TurnEnd] == ["finished", "failed", "interrupted", "closed"]
+    assert [*sessions.Refusal] == ["busy", "stale", "closed"]
     assert [*runs.DriveEnd] == ["finished", "failed", "cancelled", "parked", "closed"]
 
 
@@ -174,7 +204,8 @@ def test_roles_and_permissions():
     pinned = """me:read me:write agents:read agents:write runs:read runs:read-all runs:start runs:cancel runs:delete
         questions:read questions:answer services:read services:write servers:read servers:write tasks:read
         tasks:write tasks:write-all schedules:read schedules:write desktops:read desktops:read-all
-        desktops:write desktops:configure members:read members:write keys:read keys:write keys:all audit:read
+        desktops:write desktops:configure sessions:read sessions:read-all sessions:write members:read members:write
+        keys:read keys:write keys:all audit:read
         tenants:read tenants:create tenants:write tenants:own platform:read"""
 
     assert [*Role] == ["owner", "admin", "builder", "operator", "viewer"]
@@ -207,7 +238,7 @@ def test_forms():
 
 def test_the_client():
     pinned = """Agent ApiError AsyncClient Client CredentialStore Credentials Desktop DesktopSkill DesktopTemplate Event
-        FieldProblem Firing Grant Key McpServer McpTool McpTools Me Member Page Person Plan Preview Question
-        Result Run SavedAgent Schedule Screenshot Service Task TaskRuns Tenant Unreachable"""
+        FieldProblem Firing Grant Key McpServer McpTool McpTools Me Member Message Page Person Plan Preview Question
+        Result Run SavedAgent Schedule Screenshot Service Session Task TaskRuns Tenant Unreachable"""
 
     assert set(windlass.client.__all__) == set(pinned.split())

@@ -48,6 +48,10 @@ class Letters:
         """A question was answered."""
         self.kept.append(("answer", tenant_id, run_id))
 
+    def decided(self, tenant_id: TenantId, session_id: UUID) -> None:
+        """A question of a session was answered."""
+        self.kept.append(("decided", tenant_id, RunId(session_id)))
+
 
 @dataclass(frozen=True, slots=True)
 class Records:

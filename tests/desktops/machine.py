@@ -1,8 +1,6 @@
 """Everything that makes desktops, in this process: gateway half, runs worker, and the worker beside a real engine."""
 
 import asyncio
-import os
-import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -175,37 +173,6 @@ async def working(settings: Settings) -> AsyncGenerator[None]:
         await parts.objects.close()
         await jobs.close()
         await database.close()
-
-
-class Apart:
-    """The worker beside the engine, in a process of its own, to be killed."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._environment = {
-            **os.environ,
-            "WINDLASS_HOME": str(settings.home),
-            "WINDLASS_NODE": settings.node,
-            "WINDLASS_DATABASE_URL": settings.require_database_url(),
-            "WINDLASS_SECRET_KEY": SECRET,
-            "WINDLASS_DESKTOP_IMAGE": settings.desktop_image,
-            "WINDLASS_EGRESS_PRIVATE": settings.egress_private,
-            "TEMPORAL_ADDRESS": settings.temporal_address,
-        }
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        """Start it."""
-        words = (sys.executable, "-m", "workers", "desktops")
-        nowhere = asyncio.subprocess.DEVNULL
-        self._process = await asyncio.create_subprocess_exec(
-            *words, env=self._environment, stdout=nowhere, stderr=nowhere
-        )
-
-    async def kill(self) -> None:
-        """End it as the kernel would, in the middle of whatever it does."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
 
 
 def _named(desktop_id: UUID) -> str:

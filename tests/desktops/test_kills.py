@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from stack.temporal import Server
-from tests.desktops.machine import Apart, Desk, desk_settings, running_desk
+from tests.desktops.machine import Desk, desk_settings, running_desk
 from tests.parts import short_folder
+from tests.workflows.apart import Apart
 from tests.workflows.engines import until
 from windlass.contracts.desktops import DesktopStatus
 from windlass.contracts.events import EventKind
@@ -31,7 +32,7 @@ async def settings(database_url: str, temporal: Server, image: str, model_url: s
 
 @pytest.fixture(scope="module")
 async def worker(settings: Settings) -> Apart:
-    return Apart(settings)
+    return Apart(settings, "desktops")
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ TaskId = NewType("TaskId", UUID)
 ScheduleId = NewType("ScheduleId", UUID)
 FiringId = NewType("FiringId", UUID)
 DesktopId = NewType("DesktopId", UUID)
+SessionId = NewType("SessionId", UUID)
 
 
 def new_id() -> UUID:

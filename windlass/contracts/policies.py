@@ -55,6 +55,15 @@ CLAIM_AGAIN_S = 120.0
 THINK = timedelta(minutes=30)
 THINK_HEARTBEAT = timedelta(seconds=10)
 THINK_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5))
+ASK_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5), maximum_attempts=50
+)
+
+# A use of a tool in a session: its own time limit is shorter. A refusal is a result, so a failure is an outage.
+USE = timedelta(minutes=15)
+USE_HEARTBEAT = timedelta(seconds=10)
+USE_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5))
+
 ACT = timedelta(minutes=5)
 ACT_HEARTBEAT = timedelta(seconds=6)
 ACT_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=3))

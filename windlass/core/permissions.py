@@ -47,6 +47,9 @@ class Permission(StrEnum):
     DESKTOPS_READ_ALL = "desktops:read-all"
     DESKTOPS_WRITE = "desktops:write"
     DESKTOPS_CONFIGURE = "desktops:configure"
+    SESSIONS_READ = "sessions:read"
+    SESSIONS_READ_ALL = "sessions:read-all"
+    SESSIONS_WRITE = "sessions:write"
     MEMBERS_READ = "members:read"
     MEMBERS_WRITE = "members:write"
     KEYS_READ = "keys:read"
@@ -65,10 +68,12 @@ P = Permission
 _EVERYBODY = frozenset(
     {P.ME_READ, P.ME_WRITE, P.AGENTS_READ, P.RUNS_READ, P.SERVICES_READ, P.MEMBERS_READ, P.TENANTS_READ, P.KEYS_READ}
     | {P.KEYS_WRITE, P.QUESTIONS_READ, P.SERVERS_READ, P.TASKS_READ, P.SCHEDULES_READ, P.DESKTOPS_READ}
+    | {P.SESSIONS_READ}
 )
-_SEE = frozenset({P.RUNS_READ_ALL, P.DESKTOPS_READ_ALL})
+_SEE = frozenset({P.RUNS_READ_ALL, P.DESKTOPS_READ_ALL, P.SESSIONS_READ_ALL})
 _WORK = frozenset(
     {P.RUNS_START, P.RUNS_CANCEL, P.RUNS_DELETE, P.QUESTIONS_ANSWER, P.TASKS_WRITE, P.SCHEDULES_WRITE, P.DESKTOPS_WRITE}
+    | {P.SESSIONS_WRITE}
 )
 _BUILD = frozenset({P.AGENTS_WRITE, P.SERVERS_WRITE, P.SERVICES_WRITE, P.TASKS_WRITE_ALL})
 _ADMINISTER = frozenset(

@@ -9,6 +9,7 @@ from uuid import UUID
 from windlass.contracts.events import Payload
 from windlass.contracts.ids import RunId, TenantId
 from windlass.contracts.questions import CHANNEL, TOPIC, QuestionState
+from windlass.contracts.sessions import TOPIC as SESSIONS
 from windlass.core.artifacts import Artifacts
 from windlass.core.audit import record
 from windlass.core.callers import Caller
@@ -24,10 +25,11 @@ UNKNOWN_KEYS = 200  # of an answer, beside those of the form
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question as it stands; an open one whose time is up counts as expired."""
+    """One question as it stands, of a run or of a session; an open one whose time is up counts as expired."""
 
     id: UUID
-    run_id: RunId
+    run_id: RunId | None
+    session_id: UUID | None
     run_title: str
     agent: str
     kind: str
@@ -47,6 +49,11 @@ class Question:
     errors: dict[str, list[str]] | None
 
     @property
+    def place(self) -> str:
+        """Where the run or session that asks is found."""
+        return f"/sessions/{self.session_id}" if self.run_id is None else f"/runs/{self.run_id}"
+
+    @property
     def is_open(self) -> bool:
         """Whether it can be answered."""
         return self.state == QuestionState.OPEN
@@ -58,6 +65,7 @@ class QuestionFilter:
 
     state: str | None = None
     run_id: UUID | None = None
+    session_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,11 @@ class AnswerMessenger(Protocol):
     """Tells the engine that a run can go on, at once where it can; the outbox is what counts."""
 
     def answered(self, tenant_id: TenantId, run_id: RunId, question_id: UUID) -> None:
-        """A question was answered."""
+        """A question of a run was answered."""
+        ...
+
+    def decided(self, tenant_id: TenantId, session_id: UUID) -> None:
+        """A question of a session was answered."""
         ...
 
 
@@ -82,11 +94,19 @@ class AlreadyClosed(Conflict):
 
 
 STATE = "case when q.state = 'open' and q.expires_at <= clock_timestamp() then 'expired' else q.state end"
-OWN = {"run_title": "r.title", "agent": "r.agent", "state": STATE}
+OWN = {
+    "run_title": "coalesce(r.title, s.title)",
+    "agent": "coalesce(r.agent, s.agent, s.driver)",
+    "state": STATE,
+}
 COLUMNS = ", ".join(f"{OWN.get(each.name, f'q.{each.name}')} as {each.name}" for each in fields(Question))
+OF = "left join run r on r.id = q.run_id left join session s on s.id = q.session_id"
+VISIBLE = (
+    "r.archived_at is null and s.deleted_at is null and ($1::uuid is null or coalesce(r.created_by, s.owner) = $1)"
+)
 LIST = f"""
-select {COLUMNS} from question q join run r on r.id = q.run_id
-where r.archived_at is null and ($1::uuid is null or r.created_by = $1) and ($2::uuid is null or q.run_id = $2)
+select {COLUMNS} from question q {OF}
+where {VISIBLE} and ($2::uuid is null or q.run_id = $2) and ($7::uuid is null or q.session_id = $7)
   and ($3::text is null or q.state = case $3 when 'expired' then q.state else $3 end and {STATE} = $3)
   and ($4::timestamptz is null or (q.asked_at, q.id) > ($4, $5))
 order by q.asked_at, q.id limit $6
@@ -94,10 +114,10 @@ order by q.asked_at, q.id limit $6
 ONE = f"""
 select {COLUMNS},
   (select jsonb_build_object('id', f.service_id, 'path', f.path) from flow f where f.name = r.agent) as flow
-from question q join run r on r.id = q.run_id
-where r.archived_at is null and ($1::uuid is null or r.created_by = $1) and q.id = $2
+from question q {OF} where {VISIBLE} and q.id = $2
 """  # noqa: S608 - column names are constants
 ANSWER = "select * from answer_question($1, $2, $3, $4, $5, $6, $7, $8)"
+DECIDE = "select * from answer_session_question($1, $2, $3, $4, $5)"
 
 
 class Questions:
@@ -115,7 +135,7 @@ class Questions:
         """The oldest questions first, those after the given place."""
         async with self._database.tenant(caller.tenant_id) as connection:
             rows = await connection.fetch(
-                LIST, _owner(caller), wanted.run_id, wanted.state, *(after or (None, None)), limit
+                LIST, _owner(caller), wanted.run_id, wanted.state, *(after or (None, None)), limit, wanted.session_id
             )
         return [await self._whole(caller, row) for row in rows]
 
@@ -124,8 +144,8 @@ class Questions:
         if not caller.may(Permission.QUESTIONS_ANSWER):
             return 0
         query = (
-            "select count(*) from question q join run r on r.id = q.run_id where q.state = 'open' "
-            "and q.expires_at > clock_timestamp() and r.archived_at is null and ($1::uuid is null or r.created_by = $1)"
+            f"select count(*) from question q {OF} where q.state = 'open' "  # noqa: S608 - constants
+            f"and q.expires_at > clock_timestamp() and {VISIBLE}"
         )
         async with self._database.tenant(caller.tenant_id) as connection:
             return await connection.fetchval(query, _owner(caller))
@@ -151,6 +171,8 @@ class Questions:
         if not question.is_open:
             raise _closed(question)
         values = _validated(question, inputs)
+        if question.session_id is not None:
+            return await self._decide(caller, question, question.session_id, values)
         result, is_unsettled = await self._result(caller, question, flow, values)
         said: Payload = {"question_id": str(question.id), "name": question.name, "by": caller.name, "result": result}
         shown = await self._artifacts.fold(caller.tenant_id, said)
@@ -180,10 +202,30 @@ class Questions:
             is_unsettled,
         )
 
+    async def _decide(self, caller: Caller, question: Question, session_id: UUID, values: Payload) -> Answer:
+        """Answer what a turn of a session asks: the first decision stands, and the turn goes on."""
+        who = (caller.person_id, caller.name)
+        async with self._database.tenant(caller.tenant_id) as connection:
+            row = await connection.fetchrow(DECIDE, caller.tenant_id, question.id, *who, values)
+            if row is None:
+                raise NotFound("question", question.id)
+            if row["is_first"]:
+                after = {"question": question.name, "id": str(question.id), "decision": values.get("decision")}
+                await record(connection, caller, "question.answer", f"session:{session_id}", after=after)
+        now = replace(question, **{name: row[name] for name in ("state", "answered_by_name", "answered_at")})
+        if not row["is_first"]:
+            raise _closed(now)
+        self._messenger.decided(caller.tenant_id, session_id)
+        self._wakeup.poke(caller.tenant_id, session_id, row["seq"])
+        for topic in (TOPIC, SESSIONS):
+            self._wakeup.touch(topic, caller.tenant_id)
+        return Answer(replace(now, answered_by=caller.person_id, inputs=values, result=values), is_unsettled=False)
+
     def _tell(self, caller: Caller, question: Question, seq: int) -> None:
-        self._messenger.answered(caller.tenant_id, question.run_id, question.id)
-        self._wakeup.send(CHANNEL, str(question.run_id))
-        self._wakeup.poke(caller.tenant_id, question.run_id, seq, changed=True)
+        if question.run_id is not None:
+            self._messenger.answered(caller.tenant_id, question.run_id, question.id)
+            self._wakeup.send(CHANNEL, str(question.run_id))
+            self._wakeup.poke(caller.tenant_id, question.run_id, seq, changed=True)
         self._wakeup.touch(TOPIC, caller.tenant_id)
 
     async def _result(

@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     docker_socket: Path = Field(Path("/var/run/docker.sock"), alias="WINDLASS_DOCKER_SOCKET")
     desktop_image: str = Field("windlass-desktop", alias="WINDLASS_DESKTOP_IMAGE", min_length=1)
     desktops_per_person: int = Field(3, alias="WINDLASS_DESKTOPS_PER_PERSON", ge=0, le=100)
+    sessions_per_person: int = Field(5, alias="WINDLASS_SESSIONS_PER_PERSON", ge=1, le=1000)
     desktop_places: int = Field(20, alias="WINDLASS_DESKTOP_PLACES", ge=1, le=1000)
     desktop_most_memory_mib: int = Field(4096, alias="WINDLASS_DESKTOP_MOST_MEMORY_MIB", ge=256, le=1 << 20)
     desktop_most_cpus: float = Field(4.0, alias="WINDLASS_DESKTOP_MOST_CPUS", ge=0.1, le=1024)

@@ -1,0 +1,235 @@
+"""Turns of sessions: what is asked of the model, and how a turn ends."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from uuid import UUID
+
+from temporalio import activity
+
+from activities.beats import beating
+from activities.dialogues import KINDS, answer_of, answers_of, conversation, of_turn
+from activities.exchanges import Exchange, Recorder, Spot, whole_log
+from activities.models import CANCELLED, CallCancelled, ClaudeExecutor, ModelRequest
+from activities.tools import TOOLS
+from activities.transcripts import Json, calls
+from windlass.contracts import sessions as words
+from windlass.contracts.events import Event, EventKind, NewEvent
+from windlass.contracts.ids import SessionId, TenantId
+from windlass.contracts.sessions import (
+    Answered,
+    AskInput,
+    Limits,
+    Move,
+    SealInput,
+    SessionRef,
+    SessionSettings,
+    Turn,
+    TurnEnd,
+)
+from windlass.core.artifacts import Artifacts
+from windlass.core.events import Events
+from windlass.core.turns import Standing, Turns
+
+PLACES = 10_000  # of one turn under a producer
+LOOP = 5  # so many equal calls in one turn are one
+MOST_AT_ONCE = 50  # uses of tools in one answer
+LOOK_S = 2.0  # how late an interrupt is noticed when nobody says it
+ENDS = {
+    "max_tokens": ("AnswerCut", "The answer was longer than it may be: raise max_tokens, or ask for less at once."),
+    "refusal": ("Refused", "The model refused to go on. Say it differently, or open another session."),
+    "model_context_window_exceeded": ("ContextWindow", "The conversation is too long for the model."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mind:
+    """What a turn needs of the world."""
+
+    executor: ClaudeExecutor
+    turns: Turns
+    events: Events
+    artifacts: Artifacts
+
+
+class SessionActivities:
+    """Works on turns; one object per worker process."""
+
+    def __init__(self, mind: Mind) -> None:
+        self._mind = mind
+        self._stops: dict[SessionId, set[asyncio.Event]] = {}
+
+    async def interrupt_here(self, session_id: SessionId) -> None:
+        """Have whoever works on this session here look whether it must stop."""
+        for stop in self._stops.get(session_id, ()):
+            stop.set()
+
+    @activity.defn(name=words.BEGIN)
+    async def begin(self, ref: SessionRef) -> Turn:
+        """Take up what waits. The second time it is the same turn."""
+        return await self._mind.turns.begin(TenantId(UUID(ref.tenant_id)), UUID(ref.session_id))
+
+    @activity.defn(name=words.SEAL)
+    async def seal(self, request: SealInput) -> None:
+        """Write down how a turn ended. The second time nothing changes."""
+        await self._mind.turns.seal(request)
+
+    @activity.defn(name=words.ASK)
+    async def ask(self, request: AskInput) -> Answered:
+        """Ask what comes next. An answer on record is not asked for again."""
+        asking = Asking(self._mind, request)
+        async with beating():
+            standing = await asking.look()
+            if standing is None:
+                return Answered(end=TurnEnd.CLOSED)
+            found = answer_of(await asking.log(), request.turn, request.call)
+            if found is not None:
+                return asking.conclude(found, standing.settings.limits)
+            async with self._heard(SessionId(UUID(request.session_id)), asking) as stop:
+                return await asking.ask(standing, stop)
+
+    @asynccontextmanager
+    async def _heard(self, session_id: SessionId, asking: "Asking") -> AsyncGenerator[asyncio.Event]:
+        """An event that is set once the turn must end: somebody says so, or it is found in the record."""
+        hint, stop = asyncio.Event(), asyncio.Event()
+        self._stops.setdefault(session_id, set()).add(hint)
+        watching = asyncio.create_task(_watch(asking, hint, stop))
+        try:
+            yield stop
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            self._stops[session_id].discard(hint)
+            if not self._stops[session_id]:
+                del self._stops[session_id]
+
+
+async def _watch(asking: "Asking", hint: asyncio.Event, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(hint.wait(), LOOK_S)
+        hint.clear()
+        standing = await asking.look()
+        if standing is None or standing.is_interrupted:
+            stop.set()
+
+
+class Asking:
+    """One call to the model in one turn of one session."""
+
+    def __init__(self, mind: Mind, request: AskInput) -> None:
+        self._mind, self._request = mind, request
+        self._tenant_id, self._session_id = TenantId(UUID(request.tenant_id)), UUID(request.session_id)
+        self._events: list[Event] = []
+
+    async def look(self) -> Standing | None:
+        """Where the session stands. None: it was deleted."""
+        return await self._mind.turns.look(self._tenant_id, self._session_id, self._request.turn)
+
+    async def log(self) -> list[Event]:
+        """What was said and done so far, whole."""
+        mind = self._mind
+        self._events = await whole_log(mind.events, mind.artifacts, self._tenant_id, self._session_id, KINDS)
+        return self._events
+
+    async def ask(self, standing: Standing, stop: asyncio.Event) -> Answered:
+        """Ask the model unless the turn may not go on, and record its answer with what it cost."""
+        end = self._may_not_go_on(standing)
+        if end is not None:
+            return end
+        turn, call, mind = self._request.turn, self._request.call, self._mind
+        recorder = Recorder(mind.events, mind.artifacts, self._append, self._tenant_id, self._session_id)
+        place = PLACES * turn + 2 * call
+        spot = Spot(f"turn-{turn}-{call}", place, PLACES * turn + 100 * call, {"turn": turn, "call": call})
+        try:
+            error = await Exchange(mind.executor, recorder, spot).ask(self._question(standing.settings), stop)
+        except CallCancelled:
+            return Answered(end=TurnEnd.INTERRUPTED)
+        if error is not None:
+            return failed(error.type, f"{error} What was said is kept: say something to go on.")
+        found = answer_of(await self.log(), turn, call)
+        return Answered(end=TurnEnd.CLOSED) if found is None else self.conclude(found, standing.settings.limits)
+
+    def conclude(self, message: Event, limits: Limits) -> Answered:
+        """What an answer means for the turn: tools that it wants used, or the end."""
+        reason = message.payload["stop_reason"]
+        if reason == CANCELLED:
+            return Answered(message.seq, TurnEnd.INTERRUPTED)
+        if reason in ENDS:
+            return replace(failed(*ENDS[reason]), seq=message.seq)
+        wanted = calls(message.payload)
+        if not wanted:
+            return Answered(message.seq, TurnEnd.FINISHED)
+        end = self._want_too_much(message, wanted, limits)
+        if end is not None:
+            return end
+        return Answered(message.seq, moves=tuple(_move(str(each["name"])) for each in wanted))
+
+    def _want_too_much(self, message: Event, wanted: list[Json], limits: Limits) -> Answered | None:
+        """How the turn ends when it goes round in circles, or does more than it may."""
+        said = [each for each in answers_of(self._events, self._request.turn) if each.seq <= message.seq]
+        used = [call for answer in said for call in calls(answer.payload)]
+        if len(used) > limits.tool_calls:
+            return failed("ToolCallLimit", f"The turn wanted more than {limits.tool_calls} uses of tools.")
+        if len(wanted) > MOST_AT_ONCE:
+            return failed("ToolCallLimit", f"The model wanted more than {MOST_AT_ONCE} uses of tools at once.")
+        for call in wanted:
+            times = sum((each["name"], each.get("input")) == (call["name"], call.get("input")) for each in used)
+            if times >= LOOP:
+                return failed("Loop", f"The model used {call['name']} {times} times in the very same way.")
+        return None
+
+    def _question(self, settings: SessionSettings) -> ModelRequest:
+        return ModelRequest(
+            prompt="",
+            system=settings.system,
+            model=settings.model,
+            max_tokens=settings.max_tokens,
+            messages=conversation(self._events),
+            tools=_offered(settings),
+        )
+
+    def _may_not_go_on(self, standing: Standing) -> Answered | None:
+        """How the turn ends when it was interrupted, or is at one of its limits."""
+        settings, limits = standing.settings, standing.settings.limits
+        spent = sum(
+            (Decimal(str(e.payload.get("cost_usd") or 0)) for e in self._used()),
+            Decimal(0),
+        )
+        if standing.is_interrupted:
+            return Answered(end=TurnEnd.INTERRUPTED)
+        if settings.budget_usd is not None and (standing.cost_usd or 0.0) >= settings.budget_usd:
+            so_far = f"${standing.cost_usd or 0.0:.2f} of ${settings.budget_usd:.2f}"
+            return failed("BudgetReached", f"The session has cost {so_far}. Raise its budget and say something.")
+        if self._request.call > limits.model_calls:
+            return failed("ModelCallLimit", f"The turn asked the model {limits.model_calls} times and may not go on.")
+        if spent >= Decimal(str(limits.cost_usd)):
+            return failed("CostLimit", f"The turn has cost ${spent:.2f}, and ${limits.cost_usd:.2f} is its limit.")
+        if standing.age_s > limits.time_s:
+            return failed("TimeLimit", f"The turn took longer than its limit of {limits.time_s} s.")
+        return None
+
+    def _used(self) -> list[Event]:
+        """The usage of this turn: what came after its beginning."""
+        began = max((e.seq for e in of_turn(self._events, EventKind.STATUS, self._request.turn)), default=0)
+        return [event for event in self._events if event.kind is EventKind.USAGE and event.seq > began]
+
+    async def _append(self, events: Sequence[NewEvent]) -> bool:
+        stored = await self._mind.turns.append(self._tenant_id, self._session_id, events)
+        return len(stored) == len(events)
+
+
+def _offered(settings: SessionSettings) -> tuple[Json, ...]:
+    """The tools of the session, as the provider wants them described."""
+    return tuple(tool.described for name, tool in TOOLS.items() if settings.tools is None or name in settings.tools)
+
+
+def _move(name: str) -> Move:
+    return Move(name[:100], name in TOOLS and TOOLS[name].only_reads)
+
+
+def failed(kind: str, message: str) -> Answered:
+    """The end of a turn that failed."""
+    return Answered(end=TurnEnd.FAILED, error_type=kind, error_message=message)

@@ -1,0 +1,138 @@
+"""Uses of tools in turns: claimed, done, recorded; what may have happened is never done again."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+from temporalio import activity
+
+from activities.beats import beating
+from activities.dialogues import HANDS
+from activities.tools import TOOLS
+from activities.transcripts import Json, calls
+from activities.workspaces import QUOTA_BYTES, Workspace
+from windlass.contracts import sessions as words
+from windlass.contracts.events import EventKind, NewEvent, Payload
+from windlass.contracts.ids import TenantId
+from windlass.contracts.sessions import Action, SessionSettings, Used, UseInput, ruling
+from windlass.core.approvals import Approvals, Call, Ruling
+from windlass.core.artifacts import Artifacts
+from windlass.core.events import Events
+from windlass.core.turns import Standing, Turns
+from windlass.core.workspaces import Change, Workspaces, WorkspaceTooLarge
+
+PLACES = 10_000  # of one turn under the producer
+USES = 50  # of one answer
+LONGEST_S = 120.0
+INTERRUPTED = "It was not done: the turn was interrupted."
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What using tools needs of the world."""
+
+    turns: Turns
+    events: Events
+    artifacts: Artifacts
+    workspaces: Workspaces
+    approvals: Approvals
+
+
+class ToolActivities:
+    """Uses tools; one object per worker process."""
+
+    def __init__(self, hands: Hands) -> None:
+        self._hands = hands
+
+    @activity.defn(name=words.USE)
+    async def use(self, request: UseInput) -> Used:
+        """Use one tool and record what came of it, unless somebody must allow it first. No outcome is made again.
+
+        Files change in one transaction with the record of the tool that changed them: cut off before it, nothing
+        happened, and the second time does it.
+        """
+        async with beating():
+            return Used(await Use(self._hands, request).carry_out())
+
+
+class Use:
+    """One use of a tool."""
+
+    def __init__(self, hands: Hands, request: UseInput) -> None:
+        self._hands, self._request = hands, request
+        self._tenant_id, self._session_id = TenantId(UUID(request.tenant_id)), UUID(request.session_id)
+        self._place = PLACES * request.turn + 2 * (USES * request.call + request.place)
+
+    async def carry_out(self) -> float | None:
+        """Do it, unless its outcome is on record or its session is gone. Answers how long an approval may take."""
+        request = self._request
+        standing = await self._hands.turns.look(self._tenant_id, self._session_id, request.turn)
+        call = await self._call()
+        if standing is None:
+            return None
+        found = await self._ruled(call, standing)
+        if found is None or found.waits_s is not None:
+            return None if found is None else found.waits_s
+        if not await self._claim(call):
+            return None
+        if not found.is_allowed:
+            await self._record(call, "failed", found.said)
+            return None
+        files = await self._hands.workspaces.files(self._tenant_id, self._session_id)
+        workspace = Workspace(self._hands.workspaces, self._tenant_id, files)
+        outcome, text = await _used(workspace, call, standing.settings)
+        try:
+            await self._record(call, outcome, text, workspace.changes if outcome == "done" else {})
+        except WorkspaceTooLarge as full:
+            await self._record(call, "failed", f"{full} Nothing was changed.")
+        return None
+
+    async def _ruled(self, call: Json, standing: Standing) -> Ruling | None:
+        """Whether it may be done: what the policy says, or somebody whom it has asked. None: the session is gone."""
+        given: Payload = call.get("input") or {}
+        rule = ruling(standing.settings.policy, str(call["name"]), given)
+        if standing.is_interrupted:
+            return Ruling(said=INTERRUPTED)
+        if rule.action == Action.DENY:
+            return Ruling(said="It was not done: the policy of this session does not allow it.")
+        if rule.action == Action.ALLOW:
+            return Ruling(is_allowed=True)
+        request = self._request
+        key = f"{request.turn}-{request.call}-{request.place}"
+        asked = Call(self._tenant_id, self._session_id, request.turn, key, str(call["name"]), given)
+        return await self._hands.approvals.seek(asked, rule)
+
+    async def _call(self) -> Json:
+        """What the model wants done."""
+        found = await self._hands.events.read(self._tenant_id, self._session_id, self._request.seq - 1, 1)
+        message = await self._hands.artifacts.whole(self._tenant_id, found[0].payload)
+        return calls(message)[self._request.place]
+
+    async def _claim(self, call: Json) -> bool:
+        """Say that it is about to be done. False: the session was deleted."""
+        said: Payload = {"id": call["id"], "name": call["name"], "input": call.get("input") or {}}
+        said = await self._hands.artifacts.fold(self._tenant_id, {**said, "turn": self._request.turn})
+        event = NewEvent(EventKind.TOOL_CALL, said, HANDS, self._place)
+        return bool(await self._hands.turns.append(self._tenant_id, self._session_id, [event]))
+
+    async def _record(self, call: Json, outcome: str, text: str, changes: Mapping[str, Change] | None = None) -> None:
+        said: Payload = {"id": call["id"], "name": call["name"], "outcome": outcome, "text": text}
+        files = [asdict(change) for change in (changes or {}).values()]
+        if files:
+            said["files"] = [change["path"] for change in files]
+        folded = await self._hands.artifacts.fold(self._tenant_id, {**said, "turn": self._request.turn})
+        event = NewEvent(EventKind.TOOL_RESULT, folded, HANDS, self._place + 1)
+        await self._hands.turns.record(self._tenant_id, self._session_id, event, files, QUOTA_BYTES)
+
+
+async def _used(workspace: Workspace, call: Json, settings: SessionSettings) -> tuple[str, str]:
+    """The outcome of a call, and what to say to the model."""
+    tool = TOOLS.get(str(call["name"]))
+    if tool is None or (settings.tools is not None and tool.name not in settings.tools):
+        return "failed", f"There is no tool {call['name']}."
+    try:
+        async with asyncio.timeout(LONGEST_S):
+            return await tool.use(workspace, call.get("input") or {})
+    except TimeoutError:
+        return "failed", f"It was stopped after {LONGEST_S:.0f} s. Nothing was changed."

@@ -1,0 +1,362 @@
+"""Sessions: open, list, read, say, follow, interrupt, archive, take up again, delete."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import quote
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Depends, Query, Response, status
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from api.bodies import Body
+from api.dependencies import AuthenticationDep, CursorsDep, EngineDep, RequestUuid, requires
+from api.paging import ListQuery, PageOf, place_in_time, place_of
+from api.routes.runs import EventsPage, EventsQuery, EventView, Usage
+from api.sse import After, stream_response
+from windlass.contracts.agents import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, MAX_MAX_TOKENS, MOST_COST_USD
+from windlass.contracts.sessions import Action, Limits, SessionSettings, SessionStatus
+from windlass.core.callers import Caller
+from windlass.core.permissions import Permission
+from windlass.core.sessions import NewMessage, NewSession, Session, SessionFilter
+
+router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
+
+SessionReader = Annotated[Caller, Depends(requires(Permission.SESSIONS_READ))]
+SessionWriter = Annotated[Caller, Depends(requires(Permission.SESSIONS_WRITE))]
+
+METADATA_BYTES = 16 * 1024
+USUAL = Limits()
+CONTENT_CHARACTERS = 400_000
+
+
+def _bounded(value: dict[str, Any]) -> dict[str, Any]:
+    if len(orjson.dumps(value)) > METADATA_BYTES:
+        raise ValueError(f"must be at most {METADATA_BYTES} bytes of JSON")
+    return value
+
+
+def _spoken(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must say something")
+    return value
+
+
+Metadata = Annotated[dict[str, Any], AfterValidator(_bounded)]
+Title = Annotated[str, Field(min_length=1, max_length=200)]
+Tool = Annotated[str, Field(min_length=1, max_length=100)]
+Budget = Annotated[float, Field(gt=0, le=MOST_COST_USD)]
+
+
+class LimitsBody(Body):
+    """How far one turn may go."""
+
+    model_calls: int = Field(USUAL.model_calls, ge=1, le=500)
+    tool_calls: int = Field(USUAL.tool_calls, ge=0, le=1_000)
+    cost_usd: float = Field(USUAL.cost_usd, gt=0, le=MOST_COST_USD)
+    time_s: int = Field(USUAL.time_s, ge=1, le=86_400)
+
+
+class RuleBody(Body):
+    """What becomes of uses of a tool that fit: its name, and one of its arguments that are text."""
+
+    action: Action
+    tool: str = Field("*", min_length=1, max_length=100, examples=["write"])
+    argument: str | None = Field(None, max_length=500, examples=["notes/*"])
+
+
+class SettingsBody(Body):
+    """What a session is opened with, for as long as it lives."""
+
+    system: str | None = Field(None, max_length=100_000, description="Who the model should be.")
+    model: str = Field(DEFAULT_MODEL, min_length=1, max_length=200)
+    max_tokens: int = Field(DEFAULT_MAX_TOKENS, ge=1, le=MAX_MAX_TOKENS, description="Of one answer.")
+    budget_usd: Budget | None = Field(None, description="What the session may cost in all.")
+    limits: LimitsBody = LimitsBody.model_validate({})
+    policy: list[RuleBody] = Field(default_factory=list[RuleBody], max_length=100, description="Deny wins over ask.")
+    tools: list[Tool] | None = Field(None, max_length=100, description="By name; every one that is built in if none.")
+
+    def settings(self) -> SessionSettings:
+        """The same as a session keeps them."""
+        return SessionSettings.from_json(self.model_dump())
+
+
+class OpenBody(SettingsBody):
+    """A session, and what it is opened with."""
+
+    title: Title | None = Field(None, description="Without one it is called by the first words said in it.")
+    metadata: Metadata = Field(default_factory=dict[str, Any])
+
+
+class ChangeBody(Body):
+    """What is to be otherwise; what is left out stays."""
+
+    title: Title | None = None
+    metadata: Metadata | None = None
+    budget_usd: Budget | None = None
+
+
+class MessageBody(Body):
+    """What is said. The same `id` twice is one message."""
+
+    content: Annotated[str, Field(max_length=CONTENT_CHARACTERS, examples=["Hello."]), AfterValidator(_spoken)]
+    id: UUID | None = None
+    expected_turn: int | None = Field(None, ge=0, le=2**31 - 1, description="Refused when the session is at another.")
+
+
+class SessionView(BaseModel):
+    """A session as it stands; `error` is of its last turn."""
+
+    id: UUID
+    title: str
+    driver: str
+    agent: str | None
+    agent_version: int | None
+    settings: dict[str, Any]
+    metadata: dict[str, Any]
+    status: SessionStatus
+    turn: int
+    error: dict[str, Any] | None
+    standin: bool = Field(description="A scripted stand-in answered instead of the model provider.")
+    owner: UUID
+    owner_name: str
+    usage: Usage
+    context_tokens: int = Field(description="What the last call read and wrote.")
+    created_at: datetime
+    active_at: datetime
+    archived_at: datetime | None
+
+
+class MessageView(BaseModel):
+    """A message; `turn` is null while it waits for the next one."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    seq: int
+    role: str
+    content: str
+    turn: int | None
+    created_at: datetime
+    name: str
+    is_withdrawn: bool
+    stop_reason: str | None
+
+
+class MessagesPage(BaseModel):
+    """Messages in the order in which they were said; `next` is the seq to go on after."""
+
+    items: Sequence[MessageView]
+    next: int | None
+
+
+class ToolCallView(BaseModel):
+    """One use of a tool; without an outcome it is under way, `unknown` may have happened and was not repeated."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    seq: int
+    turn: int
+    name: str
+    input: dict[str, Any]
+    outcome: str | None
+    text: str
+    files: Sequence[str] = Field(description="What it changed.")
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class ToolCallsPage(BaseModel):
+    """Uses of tools in their order; `next` is the seq to go on after."""
+
+    items: Sequence[ToolCallView]
+    next: int | None
+
+
+class FileView(BaseModel):
+    """A file of a session's workspace, and the turn that changed it last."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    path: str
+    size_bytes: int
+    digest: str
+    turn: int
+    changed_at: datetime
+
+
+class FileList(BaseModel):
+    """The files of a workspace by their path."""
+
+    items: Sequence[FileView]
+    next: None = None
+
+
+class MessagesQuery(BaseModel):
+    """Which messages or uses of tools: after a seq."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    after: int = Field(0, ge=0, le=2**62)
+    limit: int = Field(100, ge=1, le=500)
+
+
+class SessionQuery(ListQuery):
+    """Which sessions; every filter is optional."""
+
+    status: list[SessionStatus] = Field(default_factory=list[SessionStatus])
+    q: str | None = Field(None, max_length=200)
+
+    def wanted(self) -> SessionFilter:
+        """The same as the core asks for it."""
+        return SessionFilter(tuple(self.status), self.q)
+
+
+@router.post("", status_code=status.HTTP_201_CREATED)
+async def open_one(
+    caller: SessionWriter, engine: EngineDep, new: RequestUuid, body: OpenBody | None = None
+) -> SessionView:
+    """Open a session; nothing runs until somebody says something."""
+    wish = body or OpenBody.model_validate({})
+    return view(await engine.sessions.open(caller, NewSession(wish.settings(), wish.title, wish.metadata, id=new)))
+
+
+@router.get("")
+async def newest(
+    query: Annotated[SessionQuery, Query()], caller: SessionReader, engine: EngineDep, cursors: CursorsDep
+) -> PageOf[SessionView]:
+    """The newest sessions first."""
+    place = place_of(cursors.read(caller, "sessions", query))
+    found = await engine.sessions.newest(caller, query.wanted(), limit=query.limit + 1, after=place)
+    items, following = cursors.page(caller, "sessions", query, found, place_in_time)
+    return PageOf(items=[view(each) for each in items], next=following)
+
+
+@router.get("/{session_id}")
+async def read(session_id: UUID, caller: SessionReader, engine: EngineDep) -> SessionView:
+    """One session."""
+    return view(await engine.sessions.get(caller, session_id))
+
+
+@router.patch("/{session_id}")
+async def change(session_id: UUID, body: ChangeBody, caller: SessionWriter, engine: EngineDep) -> SessionView:
+    """Give a session another title, other metadata or another budget."""
+    return view(await engine.sessions.change(caller, session_id, **body.model_dump()))
+
+
+@router.post("/{session_id}/messages", status_code=status.HTTP_202_ACCEPTED)
+@router.post("/{session_id}/query", status_code=status.HTTP_202_ACCEPTED)
+async def say(
+    session_id: UUID, body: MessageBody, caller: SessionWriter, engine: EngineDep, new: RequestUuid
+) -> MessageView:
+    """Say something and return at once: it is kept from now on, and answered whatever crashes."""
+    message = NewMessage(body.content, body.id or new, body.expected_turn)
+    return MessageView.model_validate(await engine.sessions.say(caller, session_id, message))
+
+
+@router.get("/{session_id}/messages")
+async def messages(
+    session_id: UUID, query: Annotated[MessagesQuery, Query()], caller: SessionReader, engine: EngineDep
+) -> MessagesPage:
+    """What was said, by people and by the model."""
+    found = await engine.sessions.messages(caller, session_id, query.after, query.limit)
+    items = [MessageView.model_validate(each) for each in found]
+    return MessagesPage(items=items, next=items[-1].seq if len(items) == query.limit else None)
+
+
+@router.delete("/{session_id}/messages/{message_id}", status_code=status.HTTP_204_NO_CONTENT)
+async def withdraw(session_id: UUID, message_id: UUID, caller: SessionWriter, engine: EngineDep) -> None:
+    """Take back a message that waits for the turn under way to end."""
+    await engine.sessions.withdraw(caller, session_id, message_id)
+
+
+@router.get("/{session_id}/tool-calls")
+async def tool_calls(
+    session_id: UUID, query: Annotated[MessagesQuery, Query()], caller: SessionReader, engine: EngineDep
+) -> ToolCallsPage:
+    """What the model did, and what came of it."""
+    found = await engine.sessions.tool_calls(caller, session_id, query.after, query.limit)
+    items = [ToolCallView.model_validate(each) for each in found]
+    return ToolCallsPage(items=items, next=items[-1].seq if len(items) == query.limit else None)
+
+
+@router.get("/{session_id}/files")
+async def files(session_id: UUID, caller: SessionReader, engine: EngineDep) -> FileList:
+    """The files of the session's workspace."""
+    await engine.sessions.get(caller, session_id)
+    found = await engine.workspaces.files(caller.tenant_id, session_id)
+    return FileList(items=[FileView.model_validate(each) for each in found.values()])
+
+
+@router.get("/{session_id}/files/{path:path}", response_class=Response)
+async def download(session_id: UUID, path: str, caller: SessionReader, engine: EngineDep) -> Response:
+    """One file of the workspace, to be kept and never shown by a browser."""
+    await engine.sessions.get(caller, session_id)
+    content = await engine.workspaces.content(caller.tenant_id, session_id, path)
+    return attachment(path, content)
+
+
+@router.get("/{session_id}/events")
+async def events(
+    session_id: UUID, query: Annotated[EventsQuery, Query()], caller: SessionReader, engine: EngineDep
+) -> EventsPage:
+    """The session's log after a seq; the same cursor as the stream's."""
+    await engine.sessions.get(caller, session_id)
+    found = await engine.events.read(caller.tenant_id, session_id, query.after, query.limit, query.wanted())
+    items = [EventView(seq=each.seq, at=each.at, kind=each.kind, payload=each.payload) for each in found]
+    return EventsPage(items=items, next=items[-1].seq if len(items) == query.limit else None)
+
+
+@router.get("/{session_id}/stream")
+async def stream(
+    session_id: UUID, after: After, caller: SessionReader, engine: EngineDep, known: AuthenticationDep
+) -> Response:
+    """The session's log, live: server-sent events, closed after its deletion."""
+    await engine.sessions.get(caller, session_id)
+    return await stream_response(engine.hub, caller.tenant_id, session_id, after, lambda: known.still(caller))
+
+
+@router.post("/{session_id}/interrupt", status_code=status.HTTP_202_ACCEPTED)
+async def interrupt(session_id: UUID, caller: SessionWriter, engine: EngineDep) -> SessionView:
+    """End the turn under way; what was said stays."""
+    return view(await engine.sessions.interrupt(caller, session_id))
+
+
+@router.post("/{session_id}/archive", status_code=status.HTTP_202_ACCEPTED)
+async def archive(session_id: UUID, caller: SessionWriter, engine: EngineDep) -> SessionView:
+    """Put a session away; a turn under way is interrupted."""
+    return view(await engine.sessions.archive(caller, session_id))
+
+
+@router.post("/{session_id}/resume", status_code=status.HTTP_202_ACCEPTED)
+async def resume(session_id: UUID, caller: SessionWriter, engine: EngineDep) -> SessionView:
+    """Take an archived session up again, with all that was said."""
+    return view(await engine.sessions.resume(caller, session_id))
+
+
+@router.delete("/{session_id}", status_code=status.HTTP_204_NO_CONTENT)
+async def remove(session_id: UUID, caller: SessionWriter, engine: EngineDep) -> None:
+    """Delete a session; a turn under way ends."""
+    await engine.sessions.remove(caller, session_id)
+
+
+def attachment(path: str, content: bytes) -> Response:
+    """A file as a download under its own name."""
+    name = quote(path.rsplit("/", 1)[-1])
+    headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}", "x-content-type-options": "nosniff"}
+    return Response(content, media_type="application/octet-stream", headers=headers)
+
+
+def view(session: Session) -> SessionView:
+    """The session as clients see it."""
+    usage = Usage(
+        model_calls=session.model_calls,
+        input_tokens=session.input_tokens,
+        output_tokens=session.output_tokens,
+        cached_tokens=session.cached_tokens,
+        cost_usd=session.cost_usd,
+    )
+    shown = {name: getattr(session, name) for name in SessionView.model_fields if hasattr(session, name)}
+    return SessionView.model_validate({**shown, "settings": session.settings.to_json(), "usage": usage})

@@ -1,0 +1,107 @@
+"""Sessions over HTTP: what is asked, what is answered, and what may not be. No worker is there: what is said waits."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.people import Gateway, Organisation, Person
+from windlass.contracts.ids import new_id
+
+
+@pytest.fixture
+async def ada(gateway: Gateway) -> Person:
+    return await gateway.sign_up("Ada")
+
+
+async def opened(person: Person, **wish: Any) -> str:
+    answer = await person.http.post("/v1/sessions", json=wish)
+    assert answer.status_code == 201, answer.text
+    return f"/v1/sessions/{answer.json()['id']}"
+
+
+async def test_a_session_is_opened_spoken_in_read_changed_and_deleted(ada: Person):
+    path = await opened(ada, system="Be brief.", budget_usd=2, metadata={"ticket": 7})
+    message = {"id": str(new_id()), "content": "Hello there."}
+
+    said = await ada.http.post(f"{path}/messages", json=message)
+    again = await ada.http.post(f"{path}/query", json=message)
+    changed = await ada.http.patch(path, json={"title": "Greetings", "budget_usd": 3})
+    page = (await ada.http.get(f"{path}/messages", params={"limit": 1})).json()
+    kinds = [event["kind"] for event in (await ada.http.get(f"{path}/events")).json()["items"]]
+    deleted = await ada.http.delete(path)
+
+    assert (said.status_code, again.json()) == (202, said.json())
+    assert (said.json()["turn"], said.json()["role"], said.json()["id"]) == (None, "user", message["id"])
+    settings = changed.json()["settings"]
+    assert (changed.json()["title"], settings["budget_usd"], settings["system"]) == ("Greetings", 3, "Be brief.")
+    assert ([each["content"] for each in page["items"]], page["next"]) == (["Hello there."], 2)
+    assert kinds == ["status", "message"]
+    assert (deleted.status_code, (await ada.http.get(path)).status_code) == (204, 404)
+
+
+async def test_a_session_is_called_by_its_first_words_and_found_by_them(ada: Person):
+    path = await opened(ada)
+    await opened(ada, title="Another")
+    await ada.http.post(f"{path}/messages", json={"content": "Where  is\nthe ledger?"})
+
+    found = (await ada.http.get("/v1/sessions", params={"q": "LEDGER", "status": "idle"})).json()["items"]
+
+    assert [each["title"] for each in found] == ["Where is the ledger?"]
+
+
+async def test_an_archived_session_says_how_to_go_on(ada: Person):
+    path = await opened(ada)
+    archived = await ada.http.post(f"{path}/archive")
+    refused = await ada.http.post(f"{path}/messages", json={"content": "Hello?"})
+    await ada.http.post(f"{path}/resume")
+
+    assert archived.json()["status"] == "archived"
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:windlass:problem:message-refused")
+    assert "/resume" in refused.json()["detail"]
+    assert (await ada.http.post(f"{path}/messages", json={"content": "Hello?"})).status_code == 202
+
+
+async def test_fifty_messages_wait_and_not_one_more(ada: Person):
+    path = await opened(ada)
+    answers = [await ada.http.post(f"{path}/messages", json={"content": str(n)}) for n in range(51)]
+
+    assert [answer.status_code for answer in answers] == [202] * 50 + [409]
+    assert (await ada.http.get(path)).json()["turn"] == 0
+    waiting = (await ada.http.get(f"{path}/messages")).json()["items"]
+    taken = await ada.http.delete(f"{path}/messages/{waiting[3]['id']}")
+    assert (taken.status_code, len(waiting)) == (204, 50)
+    assert (await ada.http.get(f"{path}/messages")).json()["items"][3]["is_withdrawn"]
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [{"max_tokens": 0}, {"system": "x" * 1_000_000}, {"metadata": {"x": "y" * 20_000}}, {"budget_usd": -1}, {"x": 1}],
+)
+async def test_what_cannot_be_a_session_is_none(ada: Person, wish: dict[str, Any]):
+    assert (await ada.http.post("/v1/sessions", json=wish)).status_code in (413, 422)
+    assert (await ada.http.get("/v1/sessions")).json()["items"] == []
+
+
+@pytest.mark.parametrize("content", ["", "  \n", 7, "x" * 400_001])
+async def test_what_says_nothing_is_not_said(ada: Person, content: Any):
+    path = await opened(ada)
+
+    assert (await ada.http.post(f"{path}/messages", json={"content": content})).status_code == 422
+
+
+async def test_a_large_message_is_whole_where_it_is_read(ada: Person):
+    path = await opened(ada)
+    content = "word " * 20_000
+    await ada.http.post(f"{path}/messages", json={"content": content})
+
+    assert (await ada.http.get(f"{path}/messages")).json()["items"][0]["content"] == content
+
+
+async def test_an_operator_sees_their_own_sessions_and_a_viewer_all_and_says_nothing(acme: Organisation):
+    path = await opened(acme.builder)
+
+    assert (await acme.operator.http.get(path)).status_code == 404
+    assert (await acme.viewer.http.get(path)).status_code == 200
+    assert (await acme.viewer.http.post(f"{path}/messages", json={"content": "Hi."})).status_code == 403
+    actions = [each["action"] for each in (await acme.owner.http.get("/v1/audit")).json()["items"]]
+    assert "session.create" in actions

@@ -1,0 +1,40 @@
+"""A worker in a process of its own, to be killed."""
+
+import asyncio
+import os
+import sys
+
+from windlass.core.settings import Settings
+
+
+class Apart:
+    """The worker of one role: started, killed as the kernel would, started again."""
+
+    def __init__(self, settings: Settings, role: str) -> None:
+        self._role = role
+        self._environment = {
+            **os.environ,
+            "WINDLASS_HOME": str(settings.home),
+            "WINDLASS_NODE": settings.node,
+            "WINDLASS_DATABASE_URL": settings.require_database_url(),
+            "WINDLASS_SECRET_KEY": settings.require_secret_key().decode(),
+            "WINDLASS_DESKTOP_IMAGE": settings.desktop_image,
+            "WINDLASS_STANDIN_URL": settings.standin_url or "",
+            "WINDLASS_EGRESS_PRIVATE": settings.egress_private,
+            "TEMPORAL_ADDRESS": settings.temporal_address,
+        }
+        self._environment.pop("ANTHROPIC_API_KEY", None)
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it."""
+        words, nowhere = (sys.executable, "-m", "workers", self._role), asyncio.subprocess.DEVNULL
+        self._process = await asyncio.create_subprocess_exec(
+            *words, env=self._environment, stdout=nowhere, stderr=nowhere
+        )
+
+    async def kill(self) -> None:
+        """End it in the middle of whatever it does."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()

@@ -1,0 +1,293 @@
+"""Conversations: every message is answered once, in order, whoever is killed while the model speaks."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from temporalio.client import WorkflowExecutionStatus
+
+from stack.standin.server import listen
+from stack.temporal import Server
+from tests.owner import as_owner
+from tests.workflows.engines import until
+from tests.workflows.talks import Talks, running_talks
+from windlass.contracts.events import EventKind
+from windlass.contracts.ids import new_id
+from windlass.contracts.sessions import SessionStatus
+from windlass.core.errors import Conflict, NotFound
+from windlass.core.sessions import MessageRefused, NewMessage
+
+LONG = "One two three four five six seven eight nine ten eleven twelve."
+SLOW = {"text": LONG, "chunk_delay": 0.3}
+SEALING = 4_711
+
+
+@pytest.fixture(scope="module")
+async def talks(database_url: str, temporal: Server) -> AsyncGenerator[Talks]:
+    server = await listen(0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with running_talks(database_url, temporal, url) as running:
+        yield running
+    server.close()
+
+
+async def test_a_conversation_goes_on_where_it_was_and_nothing_runs_in_between(talks: Talks):
+    talk = await talks.open(system="Be brief.")
+    await talk.say({"text": "Hello."}, words="Good morning.")
+    first = await talk.settled(1)
+    await talk.say({"text": "Goodbye."}, words="Good night.")
+    second = await talk.settled(2)
+
+    said = await talk.messages()
+    statuses = [event.payload["status"] for event in await talk.events(EventKind.STATUS)]
+    await talk.workflow.result()
+    described = await talk.workflow.describe()
+
+    assert (first.status, first.title.startswith("Good morning."), second.turn) == (SessionStatus.IDLE, True, 2)
+    assert [(each.role, each.turn) for each in said] == [("user", 1), ("assistant", 1), ("user", 2), ("assistant", 2)]
+    assert [said[1].content, said[3].content] == ["Hello.", "Goodbye."]
+    assert statuses == ["idle", "running", "idle", "running", "idle"]
+    assert (second.model_calls, second.cost_usd, second.standin) == (2, 0, True)
+    assert described.status is WorkflowExecutionStatus.COMPLETED
+    assert described.history_length <= 40
+
+
+async def test_what_is_said_during_a_turn_is_answered_in_the_next_one_all_together(talks: Talks):
+    talk, caller = await talks.open(), talks.engine.caller
+    await talk.say(SLOW)
+    await talk.works()
+    waiting = await talk.say({"text": "never"}, words="Taken back.")
+    later = await talk.say({"text": "never"}, words="Also this.")
+    last = await talk.say({"text": "Both."}, words="And this.")
+
+    await talks.engine.gateway.sessions.withdraw(caller, talk.id, UUID(waiting.id))
+    await talk.settled(2)
+
+    turns = {each.id: each.turn for each in await talk.messages()}
+    assert (turns[waiting.id], turns[later.id], turns[last.id]) == (None, 2, 2)
+    assert await talk.answers() == [LONG, "Both."]
+    with pytest.raises(Conflict, match="No such message waits"):
+        await talks.engine.gateway.sessions.withdraw(caller, talk.id, UUID(later.id))
+
+
+async def test_a_message_is_said_once_and_refused_where_it_does_not_fit(talks: Talks):
+    talk, sessions, caller = await talks.open(), talks.engine.gateway.sessions, talks.engine.caller
+    name = new_id()
+    first, again = await talk.say({"text": "Once."}, id=name), await talk.say({"text": "Once."}, id=name)
+    await talk.settled(1)
+    third = await talk.say({"text": "Once."}, id=name)
+
+    assert {first.id, again.id, third.id} == {str(name)}
+    assert (third.turn, await talk.answers()) == (1, ["Once."])
+    with pytest.raises(MessageRefused, match="moved on to turn 1"):
+        await talk.say({"text": "never"}, expected_turn=0)
+    await sessions.archive(caller, talk.id)
+    with pytest.raises(MessageRefused, match="resume"):
+        await talk.say({"text": "never"})
+    assert (await sessions.resume(caller, talk.id)).status is SessionStatus.IDLE
+    await talk.say({"text": "Again."}, expected_turn=1)
+    await talk.settled(2)
+    assert await talk.answers() == ["Once.", "Again."]
+
+
+async def test_an_interrupted_answer_is_kept_as_far_as_it_came_and_the_talk_goes_on(talks: Talks):
+    talk = await talks.open()
+    await talk.say(SLOW)
+    await talk.writes()
+
+    await talks.engine.gateway.sessions.interrupt(talks.engine.caller, talk.id)
+    await talk.settled(1)
+    await talk.say({"text": "Of course."})
+    await talk.settled(2)
+
+    (cut, whole) = await talk.answers()
+    (sealed,) = [e.payload for e in await talk.events(EventKind.STATUS) if e.payload.get("end") == "interrupted"]
+    assert LONG.startswith(cut)
+    assert 0 < len(cut) < len(LONG)
+    assert (sealed["turn"], whole) == (1, "Of course.")
+
+
+async def test_a_provider_in_trouble_is_asked_again_and_one_that_refuses_ends_the_turn_alone(talks: Talks):
+    talk = await talks.open()
+    await talk.say({"status": 429, "retry_after": 0.1, "times": 1, "text": "Now."})
+    assert (await talk.settled(1)).error is None
+    await talk.say({"status": 401, "message": "Who are you?"})
+    failed = await talk.settled(2)
+    await talk.say({"text": "Still here."})
+    healed = await talk.settled(3)
+
+    assert failed.error is not None
+    assert failed.error["type"] == "Auth"
+    assert (healed.error, await talk.answers()) == (None, ["Now.", "Still here."])
+
+
+async def test_a_session_at_its_budget_says_so_and_goes_on_with_a_higher_one(talks: Talks):
+    talk, sessions, caller = await talks.open(budget_usd=0.5), talks.engine.gateway.sessions, talks.engine.caller
+    async with talks.engine.database.tenant(caller.tenant_id) as connection:
+        await connection.execute("update session set cost_usd = 0.6 where id = $1", talk.id)
+    await talk.say({"text": "never"})
+    stopped = await talk.settled(1)
+    with pytest.raises(Conflict, match="has cost"):
+        await sessions.change(caller, talk.id, title=None, metadata=None, budget_usd=0.1)
+    await sessions.change(caller, talk.id, title=None, metadata=None, budget_usd=2.0)
+    await talk.say({"text": "On we go."})
+    await talk.settled(2)
+
+    assert stopped.error is not None
+    assert (stopped.error["type"], stopped.model_calls) == ("BudgetReached", 0)
+    assert await talk.answers() == ["On we go."]
+
+
+async def test_a_deleted_session_is_gone_at_once_and_its_turn_with_it(talks: Talks):
+    talk, caller = await talks.open(), talks.engine.caller
+    await talk.say(SLOW)
+    await talk.writes()
+
+    await talks.engine.gateway.sessions.remove(caller, talk.id)
+
+    async def is_over() -> bool:
+        return (await talk.workflow.describe()).status is WorkflowExecutionStatus.COMPLETED
+
+    await until(is_over)
+    with pytest.raises(NotFound):
+        await talk.now()
+    with pytest.raises(NotFound):
+        await talks.engine.gateway.sessions.say(caller, talk.id, NewMessage("Hello?"))
+
+
+async def test_a_worker_killed_while_the_model_speaks_loses_no_message_and_doubles_none(talks: Talks):
+    talk = await talks.open()
+    await talk.say(SLOW)
+    await talk.writes()
+
+    await talks.worker.kill()
+    queued = await talk.say({"text": "After all."}, words="Are you there?")
+    await talks.worker.start()
+    await talk.settled(2)
+
+    assert await talk.answers() == [LONG, "After all."]
+    assert {each.id: each.turn for each in await talk.messages()}[queued.id] == 2
+
+
+async def test_a_worker_killed_between_the_answer_and_its_seal_answers_once(talks: Talks, database_url: str):
+    talk = await talks.open()
+    async with as_owner(database_url) as owner:
+        await owner.execute(HOLD)
+        await owner.execute("select pg_advisory_lock($1)", SEALING)
+        await talk.say({"text": "Answered."})
+        await until(talk.answers)
+        await talks.worker.kill()
+        await owner.execute("select pg_advisory_unlock($1)", SEALING)
+        await owner.execute("drop trigger hold on session")
+    await talks.worker.start()
+    await talk.settled(1)
+    await talk.say({"text": "And again."})
+    await talk.settled(2)
+
+    ends = [event.payload["turn"] for event in await talk.events(EventKind.STATUS) if "end" in event.payload]
+    assert (await talk.answers(), ends) == (["Answered.", "And again."], [1, 2])
+
+
+HOLD = f"""
+create or replace function hold() returns trigger language plpgsql as
+$$ begin perform pg_advisory_xact_lock_shared({SEALING}); return new; end $$;
+create trigger hold before update of status on session for each row when (new.status = 'idle') execute function hold()
+"""
+
+
+def use(name: str, **given: Any) -> dict[str, Any]:
+    return {"name": name, "input": given}
+
+
+async def test_a_model_works_in_its_workspace_and_what_it_made_is_there(talks: Talks):
+    talk, caller = await talks.open(), talks.engine.caller
+    await talk.say(
+        {"tool": use("write", path="notes/plan.md", content="one\ntwo\n")},
+        {"tools": [use("read", path="notes/plan.md"), use("list"), use("search", pattern="TWO")]},
+        {"tool": use("edit", path="notes/plan.md", old_str="two", new_str="three")},
+        {"text": "It is written."},
+    )
+    session = await talk.settled(1)
+
+    calls = await talks.engine.gateway.sessions.tool_calls(caller, talk.id, 0, 100)
+    files = await talks.engine.gateway.workspaces.files(caller.tenant_id, talk.id)
+    content = await talks.engine.gateway.workspaces.content(caller.tenant_id, talk.id, "notes/plan.md")
+    described = await talk.workflow.describe()
+    assert session.error is None
+    assert sorted(each.name for each in calls) == ["edit", "list", "read", "search", "write"]
+    assert {each.outcome for each in calls} == {"done"}
+    said = {each.name: each.text for each in calls}
+    assert (said["read"].split(), said["search"]) == (["1", "one", "2", "two"], "notes/plan.md:2: two")
+    assert (list(files), content) == (["notes/plan.md"], b"one\nthree\n")
+    assert [each.files for each in calls if each.files] == [("notes/plan.md",)] * 2
+    assert (await talk.answers())[-1] == "It is written."
+    assert described.history_length <= 60
+
+
+async def test_what_cannot_be_done_is_said_to_the_model_which_goes_on(talks: Talks):
+    talk = await talks.open(tools=["read", "write", "edit"], limits={"tool_calls": 9})
+    outside = [use("write", path=path, content="x") for path in ("/etc/passwd", "../up", "a/../../b")]
+    await talk.say(
+        {
+            "tools": [
+                *outside,
+                use("read", path="nothing"),
+                use("list"),
+                use("edit", path="x", old_str="a"),
+                use("write"),
+            ]
+        },
+        {"text": "I gave up."},
+    )
+    await talk.settled(1)
+
+    calls = await talks.engine.gateway.sessions.tool_calls(talks.engine.caller, talk.id, 0, 100)
+    assert [each.outcome for each in calls] == ["failed"] * 7
+    assert [each.text for each in calls if each.name == "list"] == ["There is no tool list."]
+    assert await talks.engine.gateway.workspaces.files(talks.engine.caller.tenant_id, talk.id) == {}
+    assert (await talk.answers())[-1] == "I gave up."
+
+
+async def test_a_model_that_goes_round_in_circles_or_does_too_much_is_stopped_by_name(talks: Talks):
+    circling, busy = await talks.open(), await talks.open(limits={"tool_calls": 2})
+    await circling.say(*({"tool": use("list")} for _ in range(9)))
+    await busy.say({"tools": [use("list"), use("list", path="a"), use("list", path="b")]}, {"text": "never"})
+    looped, stopped = await circling.settled(1), await busy.settled(1)
+
+    assert looped.error is not None
+    assert stopped.error is not None
+    assert (looped.error["type"], stopped.error["type"]) == ("Loop", "ToolCallLimit")
+    assert (looped.model_calls, stopped.model_calls) == (5, 1)
+    await busy.say({"text": "Go on."})
+    assert (await busy.settled(2)).error is None
+
+
+async def test_a_worker_killed_around_its_tools_does_each_once(talks: Talks, database_url: str):
+    talk, caller = await talks.open(), talks.engine.caller
+    async with as_owner(database_url) as owner:
+        await owner.execute(HOLD_FILES)
+        await owner.execute("select pg_advisory_lock($1)", SEALING)
+        await talk.say(
+            {"tool": use("write", path="a", content="once\n")},
+            {"tool": use("edit", path="a", old_str="once", new_str="once, twice")},
+            {"text": "Done."},
+        )
+        await until(lambda: talk.events(EventKind.TOOL_CALL))
+        await talks.worker.kill()
+        await owner.execute("select pg_advisory_unlock($1)", SEALING)
+        await owner.execute("drop trigger hold on session_file")
+    await talks.worker.start()
+    await talk.settled(1)
+
+    calls = await talks.engine.gateway.sessions.tool_calls(caller, talk.id, 0, 100)
+    content = await talks.engine.gateway.workspaces.content(caller.tenant_id, talk.id, "a")
+    assert [(each.name, each.outcome) for each in calls] == [("write", "done"), ("edit", "done")]
+    assert content == b"once, twice\n"
+
+
+HOLD_FILES = f"""
+create or replace function hold() returns trigger language plpgsql as
+$$ begin perform pg_advisory_xact_lock_shared({SEALING}); return new; end $$;
+create trigger hold before insert or update on session_file for each row execute function hold()
+"""

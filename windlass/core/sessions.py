@@ -1,0 +1,388 @@
+"""Sessions as the people of a tenant see them: open one, say something, read what was said, put it away."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from windlass.contracts.events import Payload
+from windlass.contracts.ids import SessionId, TenantId, new_id
+from windlass.contracts.sessions import (
+    CHANNEL,
+    CLAUDE,
+    MOST_WAITING,
+    TOPIC,
+    Refusal,
+    Said,
+    SessionSettings,
+    SessionStatus,
+)
+from windlass.core.artifacts import Artifacts
+from windlass.core.audit import record
+from windlass.core.callers import Caller
+from windlass.core.database import Connection, Database, Row
+from windlass.core.errors import Conflict, NotFound
+from windlass.core.permissions import Permission
+from windlass.core.wakeup import Wakeup
+
+UNTITLED = "New session"
+TITLE_CHARACTERS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """The wish for a session; `id`: a wish that is repeated under it is one session."""
+
+    settings: SessionSettings = field(default_factory=SessionSettings)
+    title: str | None = None
+    metadata: Payload = field(default_factory=dict[str, Any])
+    agent: str | None = None
+    agent_version: int | None = None
+    id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One session as it stands; `error` is of its last turn, an unknown cost is none."""
+
+    id: SessionId
+    title: str
+    driver: str
+    agent: str | None
+    agent_version: int | None
+    settings: SessionSettings
+    metadata: Payload
+    status: SessionStatus
+    turn: int
+    said: int
+    error: Payload | None
+    standin: bool
+    owner: UUID
+    owner_name: str
+    model_calls: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    context_tokens: int
+    cost_usd: float | None
+    created_at: datetime
+    active_at: datetime
+    archived_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFilter:
+    """Which sessions a list shows; every condition is optional."""
+
+    status: tuple[SessionStatus, ...] = ()
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """What somebody says; under one `id` it is said once. `expected_turn`: the last turn its sender saw begin."""
+
+    content: str
+    id: UUID | None = None
+    expected_turn: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message of a session; `turn` is none while it waits."""
+
+    id: str
+    seq: int
+    role: str
+    content: str
+    turn: int | None
+    created_at: datetime
+    name: str = ""
+    is_withdrawn: bool = False
+    stop_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One use of a tool; without an `outcome` it is under way. `files`: what it changed."""
+
+    id: str
+    seq: int
+    turn: int
+    name: str
+    input: Payload
+    outcome: str | None
+    text: str
+    files: tuple[str, ...]
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class Courier(Protocol):
+    """Carries messages to the session's workflow, at once where it can; the record is what counts."""
+
+    def said(self, tenant_id: TenantId, session: Session, said: Said) -> None:
+        """A message waits."""
+        ...
+
+    def changed(self, tenant_id: TenantId, session: Session) -> None:
+        """There is something to look at in the record."""
+        ...
+
+
+COLUMNS = ", ".join(each.name for each in fields(Session))
+VISIBLE = "deleted_at is null and ($1::uuid is null or owner = $1)"
+LIST = f"""
+select {COLUMNS} from session where {VISIBLE} and (cardinality($2::text[]) = 0 or status = any ($2))
+  and ($3::text is null or strpos(lower(title), lower($3)) > 0)
+  and ($4::timestamptz is null or (created_at, id) < ($4, $5)) order by created_at desc, id desc limit $6
+"""  # noqa: S608 - column names are constants
+MESSAGES = """
+select e.seq, e.at, e.payload, m.turn, m.withdrawn_at is not null as is_withdrawn
+from event e left join session_message m on m.session_id = e.stream_id and m.seq = e.seq
+where e.stream_id = $1 and e.seq > $2 and e.kind = 'message' order by e.seq limit $3
+"""
+TOOL_CALLS = """
+select c.seq, c.at, c.payload, r.at as ended_at, r.payload as result from event c
+left join event r on r.stream_id = c.stream_id and r.producer = c.producer and r.pseq = c.pseq + 1
+where c.stream_id = $1 and c.seq > $2 and c.kind = 'tool.call' order by c.seq limit $3
+"""
+CHANGE = f"""
+update session set title = coalesce($3, title), metadata = coalesce($4, metadata), settings = coalesce($5, settings)
+where {VISIBLE} and id = $2 returning {COLUMNS}
+"""  # noqa: S608 - column names are constants
+REFUSED: Mapping[str, str] = {
+    Refusal.CLOSED: "It is archived; nothing was kept. Take it up again with POST …/resume, then send it again.",
+    Refusal.STALE: "The session has moved on to turn {turn}; nothing was kept. Read what was said and send it again.",
+    Refusal.BUSY: f"{MOST_WAITING} messages wait already, and that is the limit; nothing was kept.",
+    "many": "So many of your sessions are at work already; nothing was kept. Wait for one of them, or interrupt one.",
+}
+
+
+class MessageRefused(Conflict):
+    """The session does not take the message now; nothing was kept."""
+
+
+class Conversations:
+    """The sessions of a tenant; their workflows answer what is said here."""
+
+    def __init__(
+        self, database: Database, wakeup: Wakeup, artifacts: Artifacts, courier: Courier, per_person: int
+    ) -> None:
+        self._database, self._wakeup = database, wakeup
+        self._artifacts, self._courier, self._per_person = artifacts, courier, per_person
+
+    async def open(self, caller: Caller, wish: NewSession) -> Session:
+        """Record a session; nothing runs until somebody says something."""
+        row: Payload = {
+            "id": str(wish.id or new_id()),
+            "owner": str(caller.person_id),
+            "owner_name": caller.name,
+            "driver": CLAUDE,
+            "agent": wish.agent,
+            "agent_version": wish.agent_version,
+            "title": wish.title or UNTITLED,
+            "settings": wish.settings.to_json(),
+            "metadata": wish.metadata,
+        }
+        query = f"select {COLUMNS} from open_session($1, $2)"  # noqa: S608 - constants
+        async with self._database.tenant(caller.tenant_id) as connection:
+            created = await connection.fetchrow(query, caller.tenant_id, row)
+            if created is None:
+                raise Conflict("That id is taken. Nothing was made.")
+            after = {"title": created["title"], "agent": wish.agent}
+            await record(connection, caller, "session.create", f"session:{created['id']}", after=after)
+        self._wakeup.touch(TOPIC, caller.tenant_id)
+        return _whole(created)
+
+    async def newest(
+        self, caller: Caller, wanted: SessionFilter, *, limit: int = 50, after: tuple[datetime, UUID] | None = None
+    ) -> list[Session]:
+        """The newest sessions first, those after the given place."""
+        statuses = [str(status) for status in wanted.status]
+        place = after or (None, None)
+        async with self._database.tenant(caller.tenant_id) as connection:
+            rows = await connection.fetch(LIST, _owner(caller), statuses, wanted.text or None, *place, limit)
+        return [_whole(row) for row in rows]
+
+    async def get(self, caller: Caller, session_id: UUID) -> Session:
+        """The session, unless it is not yours to see. Raises NotFound."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            return await _get(connection, caller, session_id)
+
+    async def change(
+        self, caller: Caller, session_id: UUID, *, title: str | None, metadata: Payload | None, budget_usd: float | None
+    ) -> Session:
+        """Give it another title, other metadata or another budget; what is none stays. Raises NotFound, Conflict."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            before = await _get(connection, caller, session_id)
+            settings = None
+            if budget_usd is not None:
+                if budget_usd < (before.cost_usd or 0):
+                    raise Conflict(f"The session has cost ${before.cost_usd:.2f} already. Its budget was not changed.")
+                settings = {**before.settings.to_json(), "budget_usd": budget_usd}
+            row = await connection.fetchrow(CHANGE, _owner(caller), session_id, title, metadata, settings)
+            was = {"title": before.title, "budget_usd": before.settings.budget_usd}
+            now = {"title": title or before.title, "budget_usd": budget_usd or before.settings.budget_usd}
+            await record(connection, caller, "session.change", f"session:{session_id}", before=was, after=now)
+        if row is None:
+            raise NotFound("session", session_id)
+        self._wakeup.touch(TOPIC, caller.tenant_id)
+        return _whole(row)
+
+    async def say(self, caller: Caller, session_id: UUID, message: NewMessage) -> Message:
+        """Keep a message for the next turn. Under the same id it is kept once. Raises NotFound, MessageRefused."""
+        session = await self.get(caller, session_id)
+        message_id = message.id or new_id()
+        said: Payload = {"role": "user", "id": str(message_id), "text": message.content, "name": caller.name}
+        asked = {"id": str(message_id), "expected_turn": message.expected_turn}
+        folded = await self._artifacts.fold(caller.tenant_id, {**said, "by": str(caller.person_id)})
+        async with self._database.tenant(caller.tenant_id) as connection:
+            query = "select say_in_session($1, $2, $3, $4, $5, $6)"
+            kept = await connection.fetchval(
+                query, caller.tenant_id, session_id, asked, folded, MOST_WAITING, self._per_person
+            )
+            if kept is not None and session.said == 0 and session.title == UNTITLED and kept.get("is_new"):
+                title = " ".join(message.content.split())[:TITLE_CHARACTERS] or UNTITLED
+                await connection.execute("update session set title = $2 where id = $1", session_id, title)
+        if kept is None:
+            raise NotFound("session", session_id)
+        if "refused" in kept:
+            raise MessageRefused(REFUSED[kept["refused"]].format(turn=kept["turn"]))
+        self._tell(caller, session, kept["seq"])
+        if kept["turn"] is None and kept["withdrawn_at"] is None:
+            self._courier.said(caller.tenant_id, session, Said(str(message_id), kept["place"]))
+        at = datetime.fromisoformat(kept["at"])
+        return Message(str(message_id), kept["seq"], "user", message.content, kept["turn"], at, caller.name)
+
+    async def withdraw(self, caller: Caller, session_id: UUID, message_id: UUID) -> None:
+        """Take back a message that still waits. Raises NotFound, Conflict."""
+        await self.get(caller, session_id)
+        async with self._database.tenant(caller.tenant_id) as connection:
+            query = "select withdraw_message($1, $2, $3, $4)"
+            if not await connection.fetchval(query, caller.tenant_id, session_id, message_id, caller.name):
+                raise Conflict("No such message waits: a turn has taken it up, or it was taken back before.")
+        await self._touched(caller, session_id)
+
+    async def messages(self, caller: Caller, session_id: UUID, after: int, limit: int) -> list[Message]:
+        """What was said after a seq, by people and by the model. Raises NotFound."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            await _get(connection, caller, session_id)
+            rows = await connection.fetch(MESSAGES, session_id, after, limit)
+        return [await self._message(caller.tenant_id, row) for row in rows]
+
+    async def tool_calls(self, caller: Caller, session_id: UUID, after: int, limit: int) -> list[ToolCall]:
+        """What was done after a seq, and what came of it. Raises NotFound."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            await _get(connection, caller, session_id)
+            rows = await connection.fetch(TOOL_CALLS, session_id, after, limit)
+        return [await self._tool_call(caller.tenant_id, row) for row in rows]
+
+    async def interrupt(self, caller: Caller, session_id: UUID) -> Session:
+        """End the turn under way; what was said stays. Without one nothing changes. Raises NotFound."""
+        session = await self.get(caller, session_id)
+        async with self._database.tenant(caller.tenant_id) as connection:
+            query = "select interrupt_session($1, $2, $3)"
+            if await connection.fetchval(query, caller.tenant_id, session_id, caller.name):
+                await record(connection, caller, "session.interrupt", f"session:{session_id}")
+        return await self._told(caller, session)
+
+    async def archive(self, caller: Caller, session_id: UUID) -> Session:
+        """Put it away; a turn under way is interrupted. The second time nothing changes. Raises NotFound."""
+        return await self._set_archived(caller, session_id, archived=True)
+
+    async def resume(self, caller: Caller, session_id: UUID) -> Session:
+        """Take it up again, with all that was said. The second time nothing changes. Raises NotFound."""
+        return await self._set_archived(caller, session_id, archived=False)
+
+    async def remove(self, caller: Caller, session_id: UUID) -> None:
+        """Delete it; a turn under way ends. Raises NotFound."""
+        session = await self.get(caller, session_id)
+        async with self._database.tenant(caller.tenant_id) as connection:
+            if not await connection.fetchval("select delete_session($1, $2)", caller.tenant_id, session_id):
+                raise NotFound("session", session_id)
+            before = {"title": session.title}
+            await record(connection, caller, "session.delete", f"session:{session_id}", before=before)
+        self._courier.changed(caller.tenant_id, session)
+        await self._touched(caller, session_id)
+
+    async def _set_archived(self, caller: Caller, session_id: UUID, *, archived: bool) -> Session:
+        await self.get(caller, session_id)
+        action = "session.archive" if archived else "session.resume"
+        async with self._database.tenant(caller.tenant_id) as connection:
+            query = f"select {COLUMNS} from archive_session($1, $2, $3, $4)"  # noqa: S608 - constants
+            row = await connection.fetchrow(query, caller.tenant_id, session_id, archived, caller.name)
+            if row is None:
+                raise NotFound("session", session_id)
+            await record(connection, caller, action, f"session:{session_id}")
+        return await self._told(caller, _whole(row))
+
+    async def _told(self, caller: Caller, session: Session) -> Session:
+        """Have whoever works on it look."""
+        self._courier.changed(caller.tenant_id, session)
+        await self._touched(caller, session.id)
+        return await self.get(caller, session.id)
+
+    async def _touched(self, caller: Caller, session_id: UUID) -> None:
+        self._wakeup.send(CHANNEL, str(session_id))
+        async with self._database.tenant(caller.tenant_id) as connection:
+            seq = await connection.fetchval("select last_seq from stream where id = $1", session_id)
+        self._wakeup.poke(caller.tenant_id, session_id, seq or 0)
+        self._wakeup.touch(TOPIC, caller.tenant_id)
+
+    def _tell(self, caller: Caller, session: Session, seq: int) -> None:
+        self._wakeup.poke(caller.tenant_id, session.id, seq)
+        self._wakeup.touch(TOPIC, caller.tenant_id)
+
+    async def _message(self, tenant_id: TenantId, row: Row) -> Message:
+        said = await self._artifacts.whole(tenant_id, row["payload"])
+        return Message(
+            id=str(said.get("id") or said.get("item")),
+            seq=row["seq"],
+            role=said["role"],
+            content=str(said.get("text") or ""),
+            turn=row["turn"] if said["role"] == "user" else said.get("turn"),
+            created_at=row["at"],
+            name=str(said.get("name") or said.get("model") or ""),
+            is_withdrawn=row["is_withdrawn"],
+            stop_reason=said.get("stop_reason"),
+        )
+
+    async def _tool_call(self, tenant_id: TenantId, row: Row) -> ToolCall:
+        call = await self._artifacts.whole(tenant_id, row["payload"])
+        result = await self._artifacts.whole(tenant_id, row["result"] or {})
+        return ToolCall(
+            id=str(call["id"]),
+            seq=row["seq"],
+            turn=call["turn"],
+            name=str(call["name"]),
+            input=call["input"],
+            outcome=result.get("outcome"),
+            text=str(result.get("text") or ""),
+            files=tuple(result.get("files") or ()),
+            created_at=row["at"],
+            ended_at=row["ended_at"],
+        )
+
+
+def _owner(caller: Caller) -> UUID | None:
+    """Whose sessions the caller may see: None means everybody's."""
+    return None if Permission.SESSIONS_READ_ALL in caller.permissions else caller.person_id
+
+
+async def _get(connection: Connection, caller: Caller, session_id: UUID) -> Session:
+    query = f"select {COLUMNS} from session where {VISIBLE} and id = $2"  # noqa: S608 - constants
+    row = await connection.fetchrow(query, _owner(caller), session_id)
+    if row is None:
+        raise NotFound("session", session_id)
+    return _whole(row)
+
+
+def _whole(row: Row) -> Session:
+    """The session of a row with all its columns."""
+    values: dict[str, Any] = {each.name: row[each.name] for each in fields(Session)}
+    values["settings"] = SessionSettings.from_json(values["settings"])
+    values["status"] = SessionStatus(values["status"])
+    values["cost_usd"] = None if values["cost_usd"] is None else float(values["cost_usd"])
+    return Session(**values)
