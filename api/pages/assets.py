@@ -6,10 +6,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "static"
-STYLES = ("tokens.css", "frame.css", "components.css", "waterfall.css", "log.css", "schedules.css", "pages.css")
+STYLES = (
+    "tokens.css",
+    "frame.css",
+    "components.css",
+    "waterfall.css",
+    "log.css",
+    "schedules.css",
+    "sessions.css",
+    "pages.css",
+)
 MODULES = ("live.js", "swap.js", "log.js", "keys.js", "clocks.js", "forms.js", "preview.js", "screens.js")
 SCRIPTS = ("app.js", *MODULES)
-ISLANDS = {"viewer.js": FOLDER / "viewer.js", "novnc.js": FOLDER / "vendor" / "novnc.js"}  # each on its page only
+ISLANDS = {
+    "viewer.js": FOLDER / "viewer.js",
+    "talk.js": FOLDER / "talk.js",
+    "novnc.js": FOLDER / "vendor" / "novnc.js",
+}  # each on its page only
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 

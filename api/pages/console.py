@@ -20,6 +20,7 @@ from api.pages import (
     schedules,
     servers,
     services,
+    sessions,
     settings,
     signin,
     start,
@@ -37,6 +38,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs.router,
     questions.router,
     start.router,
+    sessions.router,
     desktops.router,
     saved_agents.router,  # before the agents, whose address would take `new` for a name
     agents.router,

@@ -37,6 +37,7 @@ class Hit:
 PLACES = (
     Hit("Home", "/", "home", key="G H"),
     Hit("Runs", "/runs", "runs", key="G R"),
+    Hit("Sessions", "/sessions", "chat", key="G S"),
     Hit("Schedules", "/schedules", "time", key="G C"),
     Hit("Tasks", "/tasks", "tasks"),
     Hit("Desktops", "/desktops", "desktop", key="G D"),

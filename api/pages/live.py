@@ -17,9 +17,11 @@ from api.pages.desktops_screen import DesktopsScreen
 from api.pages.fragments import Fragment, event, fragments_event
 from api.pages.run_screen import RunScreen
 from api.pages.screens import HomeScreen, ListScreen, RailScreen, Screen, SystemScreen
+from api.pages.sessions_screen import SessionScreen, SessionsScreen
 from api.routes.runs import RunReader
 from api.routes.stream import MultiplexerDep
 from api.sse import EventStream
+from windlass.contracts.sessions import TOPIC as SESSIONS
 from windlass.core.callers import Caller
 from windlass.core.errors import NotFound
 from windlass.core.multiplex import LogUpdate, Multiplex, Update
@@ -45,7 +47,7 @@ class Wish:
     def names(self) -> list[str]:
         """The topics, with the place to begin at."""
         start = f"@{self.at}" if self.at.isdecimal() and not self.cursor else ""
-        return [f"{name}{start}" if name.startswith("run:") else name for name in self.topics]
+        return [f"{name}{start}" if name.startswith(("run:", "session:")) else name for name in self.topics]
 
 
 async def read_wish(topics: str, at: str = "", cursor: str = "", last_event_id: Annotated[str, Header()] = "") -> Wish:
@@ -79,6 +81,10 @@ async def open_screens(request: Request, wish: Wish, caller: Caller, engine: Eng
         screens.append(SystemScreen(request))
     if DESKTOPS in wish.topics:
         screens.append(DesktopsScreen(engine, caller, request))
+    if SESSIONS in wish.topics:
+        screens.append(SessionsScreen(engine, caller, request))
+    if any(name.startswith("session:") for name in wish.topics):
+        screens.append(SessionScreen(engine, caller, request))
     if request.query_params.get("page") == "home":
         screens.append(HomeScreen(engine, caller, request))
     elif rows := request.query_params.get("rows"):

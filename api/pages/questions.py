@@ -33,7 +33,7 @@ class Card:
     """One question as it is drawn: open with its form, or closed with what became of it."""
 
     id: UUID
-    run_id: UUID
+    place: str
     run_title: str
     agent: str
     name: str
@@ -56,7 +56,7 @@ class Card:
     @property
     def path(self) -> str:
         """Where it can be answered."""
-        return f"/runs/{self.run_id}/questions/{self.id}"
+        return f"{self.place}/questions/{self.id}"
 
     @property
     def quick(self) -> tuple[tuple[str, str, str], ...]:
@@ -82,7 +82,7 @@ def card(question: Question, caller: Caller, seen: Viewer, filled: Filled | None
     drawn = fields(question.elements, filled.values, filled.errors)
     return Card(
         id=question.id,
-        run_id=question.run_id,
+        place=question.place,
         run_title=question.run_title,
         agent=question.agent,
         name=question.name,
@@ -135,18 +135,39 @@ async def answer(
     run_id: UUID, question_id: UUID, request: Request, caller: QuestionAnswerer, engine: EngineDep
 ) -> Response:
     """Take the answer and go back to the run, or show the form again with what is wrong."""
-    asked = await _of_run(engine, caller, run_id, question_id)
+    return await take(request, caller, engine, await _of_run(engine, caller, run_id, question_id))
+
+
+@router.get("/sessions/{session_id}/questions/{question_id}")
+async def approval(
+    session_id: UUID, question_id: UUID, request: Request, caller: QuestionReader, engine: EngineDep
+) -> Response:
+    """What a turn of a session asks."""
+    return await show(request, caller, await _of_session(engine, caller, session_id, question_id))
+
+
+@router.post("/sessions/{session_id}/questions/{question_id}")
+async def decide(
+    session_id: UUID, question_id: UUID, request: Request, caller: QuestionAnswerer, engine: EngineDep
+) -> Response:
+    """Take the decision and go back to the session."""
+    return await take(request, caller, engine, await _of_session(engine, caller, session_id, question_id))
+
+
+async def take(request: Request, caller: Caller, engine: Engine, asked: Question) -> Response:
+    """Take the answer and go back to who asked, or show the form again with what is wrong."""
     form = read_form(request)
     values = read_inputs(asked.elements, form)
     if (changed := rearranged(values, form)) is not None:
         return await show(request, caller, asked, Filled(changed))
     try:
-        await engine.questions.answer(caller, question_id, values)
+        await engine.questions.answer(caller, asked.id, values)
     except Invalid as wrong:
         return await show(request, caller, asked, Filled(values, errors_by_field(wrong.errors)), 422)
     except Conflict:
-        return await show(request, caller, await engine.questions.get(caller, question_id), status=409)
-    return go("/" if form.get("back") == ["home"] else f"/runs/{run_id}", "Answered, the run goes on")
+        return await show(request, caller, await engine.questions.get(caller, asked.id), status=409)
+    goes_on = "the run goes on" if asked.session_id is None else "the turn goes on"
+    return go("/" if form.get("back") == ["home"] else asked.place, f"Answered, {goes_on}")
 
 
 async def _of_run(engine: Engine, caller: Caller, run_id: UUID, question_id: UUID) -> Question:
@@ -156,10 +177,18 @@ async def _of_run(engine: Engine, caller: Caller, run_id: UUID, question_id: UUI
     return found
 
 
+async def _of_session(engine: Engine, caller: Caller, session_id: UUID, question_id: UUID) -> Question:
+    found = await engine.questions.get(caller, question_id)
+    if found.session_id != session_id:
+        raise NotFound("question", question_id)
+    return found
+
+
 async def show(
     request: Request, caller: Caller, asked: Question, filled: Filled | None = None, status: int = 200
 ) -> Response:
     """The page of one question."""
-    crumbs = (("Runs", "/runs"), (str(asked.run_id)[-8:], f"/runs/{asked.run_id}"), ("Question", ""))
+    noun = "Runs" if asked.session_id is None else "Sessions"
+    crumbs = ((noun, f"/{noun.lower()}"), (asked.place[-8:], asked.place), ("Question", ""))
     values = {"it": card(asked, caller, viewer(request), filled), "title": asked.name}
-    return await page(request, caller, "question.html", Place("Runs", crumbs), values, status)
+    return await page(request, caller, "question.html", Place(noun, crumbs), values, status)

@@ -130,7 +130,7 @@ class Shell:
         if may(Permission.SERVICES_READ):
             failed = str(counts.failed_services or "")
             build.append(self._entry("Services", "/services", "services", failed, bad=True))
-        work = [self._home, self._runs, self._desktops]
+        work = [self._home, self._runs, self._entry("Sessions", "/sessions", "chat"), self._desktops]
         if may(Permission.SCHEDULES_READ):
             work.append(self._entry("Schedules", "/schedules", "time"))
         understand = (self._entry("Audit", "/audit", "audit"),) if may(Permission.AUDIT_READ) else ()

@@ -1,7 +1,7 @@
 // Keys, dialogs, copying, forms that say what they do, the palette and the height of the log.
 import { changed } from "./swap.js";
 
-const GO = { h: "/", r: "/runs", d: "/desktops", c: "/schedules", a: "/agents", e: "/services", l: "/audit", i: "/system", ",": "/settings" };
+const GO = { h: "/", r: "/runs", s: "/sessions", d: "/desktops", c: "/schedules", a: "/agents", e: "/services", l: "/audit", i: "/system", ",": "/settings" };
 let went = 0;
 
 const typing = (event) => event.target.closest?.("input,textarea,select,[contenteditable]");

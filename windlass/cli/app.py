@@ -17,6 +17,7 @@ from windlass.cli import (
     schedules,
     servers,
     services,
+    sessions,
     tasks,
 )
 from windlass.cli.codes import REFUSED, UNREACHABLE
@@ -45,6 +46,8 @@ app.add_typer(schedules.app, name="schedule")
 app.add_typer(services.app, name="service")
 app.add_typer(servers.app, name="mcp")
 app.add_typer(desktops.app, name="desktop")
+app.add_typer(sessions.app, name="session")
+app.command("chat")(sessions.chat)
 app.add_typer(keys.app, name="keys")
 app.command("doctor")(doctor.doctor)
 

@@ -67,7 +67,7 @@ def answer(
     if as_json:
         print_json(question.to_json())
         return
-    console.print(f"Answered: {question.name}. Run {question.run_id} goes on.", highlight=False, soft_wrap=True)
+    console.print(f"Answered: {question.name}. {_asker(question)} goes on.", highlight=False, soft_wrap=True)
     if question.unsettled:
         errors.print("The service is down: its handler looks at the answer when the run goes on.")
 
@@ -84,7 +84,12 @@ def find(client: Client, question_id: str) -> Question:
 
 def facts(question: Question) -> list[tuple[str, str]]:
     """What there is to know about a question."""
-    known = [("Question", question.id), ("Asks", question.name), ("State", question.state), ("Run", question.run_id)]
+    known = [
+        ("Question", question.id),
+        ("Asks", question.name),
+        ("State", question.state),
+        ("Asks for", _asker(question)),
+    ]
     known += [("Asked", clock(question.asked_at)), ("Until", clock(question.expires_at))]
     if question.answered_by_name:
         known.append(("Answered by", question.answered_by_name))
@@ -102,3 +107,8 @@ def choices(element: dict[str, Any]) -> str:
     """The options of a choice."""
     options: list[dict[str, Any]] = element.get("option") or []
     return ", ".join(str(each["name"]) for each in options)
+
+
+def _asker(question: Question) -> str:
+    """Who asks: a run or a session."""
+    return f"Session {question.session_id}" if question.run_id is None else f"Run {question.run_id}"

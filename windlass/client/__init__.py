@@ -1,4 +1,4 @@
-"""The gateway over HTTP: `Client` and `AsyncClient`: runs, tasks, schedules, agents, services, desktops, keys, members.
+"""The gateway over HTTP: `Client` and `AsyncClient`: runs, tasks, schedules, agents, services, desktops, sessions.
 
 with Client("http://127.0.0.1:8700", api_key="wl_…") as client:
     run = client.runs.start("claude", {"prompt": "Hello"})
@@ -23,6 +23,7 @@ from windlass.client.records import (
     McpTools,
     Me,
     Member,
+    Message,
     Page,
     Person,
     Plan,
@@ -34,6 +35,7 @@ from windlass.client.records import (
     Schedule,
     Screenshot,
     Service,
+    Session,
     Task,
     TaskRuns,
     Tenant,
@@ -60,6 +62,7 @@ __all__ = [
     "McpTools",
     "Me",
     "Member",
+    "Message",
     "Page",
     "Person",
     "Plan",
@@ -71,6 +74,7 @@ __all__ = [
     "Schedule",
     "Screenshot",
     "Service",
+    "Session",
     "Task",
     "TaskRuns",
     "Tenant",

@@ -35,6 +35,7 @@ from windlass.client.records import (
     TaskRuns,
 )
 from windlass.client.servers import AsyncMcpServers
+from windlass.client.sessions import AsyncSessions
 
 T = TypeVar("T")
 
@@ -52,6 +53,7 @@ class AsyncClient:
         self.mcp_servers = AsyncMcpServers(self)
         self.keys, self.members, self.questions = Keys(self), Members(self), Questions(self)
         self.tasks, self.schedules, self.desktops = Tasks(self), Schedules(self), AsyncDesktops(self)
+        self.sessions = AsyncSessions(self)
 
     async def __aenter__(self) -> "AsyncClient":
         return self

@@ -84,7 +84,8 @@ class Question(Record):
     """What a run asks people, with its form and the JSON Schema of an answer."""
 
     id: str
-    run_id: str
+    run_id: str | None = None
+    session_id: str | None = None
     name: str
     kind: str = ""
     run_title: str = ""
@@ -318,6 +319,34 @@ class Screenshot(Record):
     age_s: float = 0.0
     width: int = 0
     height: int = 0
+
+
+class Session(Record):
+    """A conversation as it stands; `error` is of its last turn."""
+
+    id: str
+    title: str = ""
+    status: str = ""
+    turn: int = 0
+    settings: Json = {}
+    metadata: Json = {}
+    error: Json | None = None
+    owner_name: str = ""
+    usage: Json = {}
+    created_at: datetime | None = None
+    active_at: datetime | None = None
+
+
+class Message(Record):
+    """Something that was said in a session; `turn` is missing while it waits."""
+
+    id: str
+    seq: int
+    role: str
+    content: str = ""
+    turn: int | None = None
+    name: str = ""
+    created_at: datetime | None = None
 
 
 class Key(Record):

@@ -35,6 +35,7 @@ from windlass.client.records import (
     TaskRuns,
 )
 from windlass.client.servers import McpServers
+from windlass.client.sessions import Sessions
 
 T = TypeVar("T")
 
@@ -52,6 +53,7 @@ class Client:
         self.mcp_servers = McpServers(self)
         self.keys, self.members, self.questions = Keys(self), Members(self), Questions(self)
         self.tasks, self.schedules, self.desktops = Tasks(self), Schedules(self), Desktops(self)
+        self.sessions = Sessions(self)
 
     def __enter__(self) -> "Client":
         return self

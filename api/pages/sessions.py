@@ -1,0 +1,225 @@
+"""The pages of sessions: the list, and one conversation with what waits, what it costs and what it made."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api.dependencies import EngineDep, RequestUuid
+from api.engine import Engine
+from api.pages.formats import MISSING, Viewer, counted, money, short_id, size, tokens
+from api.pages.questions import Card, card
+from api.pages.rendering import field, go, page, read_form, viewer
+from api.pages.shell import Place
+from api.pages.talk import KINDS, Talk, Teller
+from api.routes.sessions import CONTENT_CHARACTERS, SessionReader, SessionWriter
+from windlass.contracts.events import Event
+from windlass.contracts.sessions import TOPIC, SessionSettings, SessionStatus
+from windlass.core.callers import Caller
+from windlass.core.errors import Conflict, NotFound
+from windlass.core.permissions import Permission
+from windlass.core.questions import QuestionFilter
+from windlass.core.sessions import NewMessage, NewSession, Session, SessionFilter
+
+router = APIRouter(include_in_schema=False)
+
+SHOWN, SHOWN_EVENTS = 100, 400
+SEGMENTS = ("", *SessionStatus)
+WORDS = {
+    SessionStatus.IDLE: ("idle", "Idle"),
+    SessionStatus.RUNNING: ("running", "At work"),
+    SessionStatus.AWAITING: ("awaiting", "Waits for you"),
+    SessionStatus.ARCHIVED: ("offline", "Archived"),
+}
+DONE = {"interrupt": "It stops within a second", "archive": "It is put away", "resume": "It goes on from here"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A session in the list."""
+
+    session: Session
+    shape: str
+    word: str
+    turns: str
+    cost: str
+    context: str
+    active: str
+
+
+@router.get("/sessions")
+async def sessions(request: Request, caller: SessionReader, engine: EngineDep) -> Response:
+    """The newest sessions, and the form that opens one."""
+    values = {**await rows(request, caller, engine), "title": "Sessions", "problems": (), "filled": ("", "")}
+    return await _list(request, caller, values)
+
+
+async def _list(request: Request, caller: Caller, values: dict[str, Any], status: int = 200) -> Response:
+    place = Place("Sessions", (("Sessions", ""),), ("runs", TOPIC), f"page=sessions&{request.url.query}", live="live")
+    return await page(request, caller, "sessions.html", place, values, status)
+
+
+async def rows(request: Request, caller: Caller, engine: Engine) -> dict[str, Any]:
+    """The values of the part of the list that changes by itself."""
+    chosen, text = request.query_params.get("status", ""), request.query_params.get("q", "")[:200]
+    statuses = (SessionStatus(chosen),) if chosen in set(SessionStatus) else ()
+    found = await engine.sessions.newest(caller, SessionFilter(statuses, text or None), limit=SHOWN)
+    seen = viewer(request)
+    return {
+        "rows": [row(each, seen) for each in found],
+        "segments": [(each, WORDS[SessionStatus(each)][1] if each else "All") for each in SEGMENTS],
+        "chosen": chosen if statuses else "",
+        "query": text,
+        "may_write": caller.may(Permission.SESSIONS_WRITE),
+    }
+
+
+def row(session: Session, seen: Viewer) -> Row:
+    """One session as its row says it."""
+    shape, word = WORDS[session.status]
+    if session.error is not None and session.status is SessionStatus.IDLE:
+        shape, word = "failed", "Last turn failed"
+    turns, context = counted(session.turn, "turn"), tokens(session.context_tokens)
+    return Row(session, shape, word, turns, cost(session), context, seen.age(session.active_at))
+
+
+def cost(session: Session) -> str:
+    """What it has cost so far; unknown is never nothing."""
+    return MISSING if session.cost_usd is None else money(Decimal(str(session.cost_usd)))
+
+
+@router.post("/sessions")
+async def open_one(request: Request, caller: SessionWriter, engine: EngineDep, new: RequestUuid) -> Response:
+    """Open a session with its first message."""
+    form = read_form(request)
+    content, system = said_in(form), field(form, "system", 100_000)
+    if not content:
+        values = {**await rows(request, caller, engine), "title": "Sessions", "filled": (content, system)}
+        return await _list(request, caller, {**values, "problems": (("Write the first message.", "content"),)}, 422)
+    opened = await engine.sessions.open(caller, NewSession(SessionSettings(system=system or None), id=new))
+    await engine.sessions.say(caller, opened.id, NewMessage(content, id=new))
+    return go(f"/sessions/{opened.id}")
+
+
+def said_in(form: dict[str, list[str]] | Any) -> str:
+    """What somebody wrote."""
+    return form.get("content", [""])[0].replace("\r\n", "\n").strip()[:CONTENT_CHARACTERS]
+
+
+@router.get("/sessions/{session_id}")
+async def session(session_id: UUID, request: Request, caller: SessionReader, engine: EngineDep) -> Response:
+    """One conversation."""
+    return await show(request, caller, engine, await engine.sessions.get(caller, session_id))
+
+
+async def show(
+    request: Request,
+    caller: Caller,
+    engine: Engine,
+    found: Session,
+    problems: tuple[tuple[str, str], ...] = (),
+    written: str = "",
+) -> Response:
+    """The transcript, what waits, and the box to write in."""
+    head = await engine.events.head(caller.tenant_id, found.id)
+    values = {**await parts(request, caller, engine, found), "problems": problems, "written": written}
+    crumbs = (("Sessions", "/sessions"), (found.title, ""))
+    topics = (f"session:{found.id}", "runs")
+    place = Place("Sessions", crumbs, topics, f"page=session&id={found.id}", live="live", seq=head.last_seq)
+    values |= {"title": found.title, "message_id": ""}
+    return await page(request, caller, "session.html", place, values, 409 if problems else 200)
+
+
+async def parts(request: Request, caller: Caller, engine: Engine, found: Session) -> dict[str, Any]:
+    """The values of the parts of the page that change by themselves."""
+    seen, head = viewer(request), await engine.events.head(caller.tenant_id, found.id)
+    everything = request.query_params.get("all") == "1"
+    after = 0 if everything else max(0, head.last_seq - SHOWN_EVENTS)
+    events: list[Event] = []
+    while len(more := await engine.events.read(caller.tenant_id, found.id, after, 500, KINDS)):
+        events += more
+        after = more[-1].seq
+    talk = Teller(seen).tell(events)
+    files = await engine.workspaces.files(caller.tenant_id, found.id)
+    budget = found.settings.budget_usd
+    return {
+        "session": found,
+        "row": row(found, seen),
+        "talk": talk,
+        "is_cut": not everything and head.last_seq > SHOWN_EVENTS,
+        "files": [(each.path, size(each.size_bytes), each.turn) for each in files.values()],
+        "tools": tools(talk),
+        "budget": money(Decimal(str(budget))) if budget is not None else "",
+        "spent_share": min(1.0, (found.cost_usd or 0) / budget) if budget else 0.0,
+        "begun": seen.when(found.created_at),
+        "asked": await asked(engine, caller, found, seen),
+        "short_id": short_id,
+        "is_mine": caller.may(Permission.SESSIONS_WRITE),
+    }
+
+
+async def asked(engine: Engine, caller: Caller, found: Session, seen: Viewer) -> list[Card]:
+    """What the turn under way asks people."""
+    if not caller.may(Permission.QUESTIONS_READ) or found.status is not SessionStatus.AWAITING:
+        return []
+    questions = await engine.questions.oldest(caller, QuestionFilter("open", session_id=found.id), limit=10)
+    return [card(each, caller, seen) for each in questions]
+
+
+def tools(talk: Talk) -> list[tuple[str, int, int]]:
+    """The tools that were used: how often, and how often in vain."""
+    uses = [use for entry in talk.entries for use in entry.uses]
+    names = sorted({use.name for use in uses})
+    of = {name: [use for use in uses if use.name == name] for name in names}
+    return [(name, len(of[name]), sum(use.shape == "failed" for use in of[name])) for name in names]
+
+
+@router.post("/sessions/{session_id}/messages")
+async def say(
+    session_id: UUID, request: Request, caller: SessionWriter, engine: EngineDep, new: RequestUuid
+) -> Response:
+    """Say something."""
+    content = said_in(read_form(request))
+    found = await engine.sessions.get(caller, session_id)
+    if not content:
+        return await show(request, caller, engine, found, (("There is nothing to send.", "content"),))
+    try:
+        await engine.sessions.say(caller, session_id, NewMessage(content, id=new))
+    except Conflict as conflict:
+        return await show(request, caller, engine, found, ((conflict.detail, ""),), content)
+    return go(f"/sessions/{session_id}#end")
+
+
+@router.post("/sessions/{session_id}/messages/{message_id}/withdraw")
+async def withdraw(
+    session_id: UUID, message_id: UUID, request: Request, caller: SessionWriter, engine: EngineDep
+) -> Response:
+    """Take back what waits."""
+    try:
+        await engine.sessions.withdraw(caller, session_id, message_id)
+    except Conflict as conflict:
+        found = await engine.sessions.get(caller, session_id)
+        return await show(request, caller, engine, found, ((conflict.detail, ""),))
+    return go(f"/sessions/{session_id}", "It is taken back")
+
+
+@router.post("/sessions/{session_id}/delete")
+async def remove(session_id: UUID, caller: SessionWriter, engine: EngineDep) -> Response:
+    """Delete a session."""
+    found = await engine.sessions.get(caller, session_id)
+    await engine.sessions.remove(caller, session_id)
+    return go("/sessions", f"{found.title} is deleted")
+
+
+@router.post("/sessions/{session_id}/{deed}")
+async def change(session_id: UUID, deed: str, caller: SessionWriter, engine: EngineDep) -> Response:
+    """Interrupt the turn under way, put a session away, or take it up again."""
+    kept = engine.sessions
+    asks = {"interrupt": kept.interrupt, "archive": kept.archive, "resume": kept.resume}
+    if deed not in asks:
+        raise NotFound("page", deed)
+    await asks[deed](caller, session_id)
+    return go(f"/sessions/{session_id}", DONE[deed])

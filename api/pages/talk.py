@@ -1,0 +1,187 @@
+"""A conversation as its page shows it: what people said, what the model said and did, and what waits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from markupsafe import Markup
+
+from api.pages.formats import Clock, Viewer, took
+from api.pages.markdown import markdown
+from windlass.contracts.events import Event, EventKind, Payload
+
+KINDS = (
+    *(EventKind.MESSAGE, EventKind.TOOL_CALL, EventKind.TOOL_RESULT),
+    *(EventKind.STATUS, EventKind.ERROR, EventKind.LOG),
+)
+SHAPES = {"done": "finished", "failed": "failed", "unknown": "untried", None: "running"}
+SHOWN_CHARACTERS = 4_000
+PREVIEW_LINES = 40
+ENDS = {"interrupted": "Interrupted. What was said is kept.", "archived": "Archived. What was said is kept."}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a change: `sign` is +, - or nothing."""
+
+    sign: str
+    text: str
+
+
+@dataclass(slots=True)
+class Use:
+    """One use of a tool as a row."""
+
+    id: str
+    name: str
+    what: str
+    began_at: datetime
+    shape: str = "running"
+    outcome: str = ""
+    text: str = ""
+    took: Clock = field(default_factory=lambda: Clock(""))
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(slots=True)
+class Entry:
+    """One entry of the transcript: something said, uses of tools, or a note; `turn` is 0 outside of turns."""
+
+    kind: str  # person, model, tools, note, error
+    seq: int
+    at: datetime
+    when: str
+    turn: int = 0
+    who: str = ""
+    text: str = ""
+    html: Markup = field(default_factory=Markup)
+    uses: list[Use] = field(default_factory=list[Use])
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message that no turn has taken up."""
+
+    id: str
+    who: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """A whole conversation, or its end."""
+
+    entries: Sequence[Entry]
+    waiting: Sequence[Waiting]
+
+    @property
+    def turns(self) -> list[int]:
+        """The turns that are shown, each once."""
+        return sorted({entry.turn for entry in self.entries if entry.turn})
+
+
+class Teller:
+    """Reads a session's events in order."""
+
+    def __init__(self, seen: Viewer) -> None:
+        self._seen = seen
+        self._entries: list[Entry] = []
+        self._said: dict[str, Event] = {}
+        self._uses: dict[str, Use] = {}
+        self._turn = 0
+
+    def tell(self, events: Sequence[Event]) -> Talk:
+        """The conversation of these events."""
+        for event in events:
+            self._take(event)
+        waiting = [Waiting(name, self._who(each.payload), _text(each.payload)) for name, each in self._said.items()]
+        return Talk(self._entries, waiting)
+
+    def _take(self, event: Event) -> None:
+        said = event.payload
+        match event.kind:
+            case EventKind.MESSAGE if said.get("role") == "user":
+                self._said[str(said.get("id"))] = event
+            case EventKind.MESSAGE:
+                self._answered(event)
+            case EventKind.TOOL_CALL:
+                self._called(event)
+            case EventKind.TOOL_RESULT:
+                self._came(event)
+            case EventKind.STATUS:
+                self._changed(event)
+            case EventKind.ERROR:
+                self._add("error", event, text=str(said.get("message", "")))
+            case _:
+                self._said.pop(str(said.get("withdrawn")), None)
+                if said.get("level") == "warning":
+                    self._add("note", event, text=str(said.get("text", "")))
+
+    def _changed(self, event: Event) -> None:
+        """A turn begins with what it takes up, or it ends."""
+        self._turn = int(event.payload.get("turn") or self._turn)
+        for name in event.payload.get("took") or ():
+            taken = self._said.pop(str(name), None)
+            if taken is not None:
+                self._add("person", taken, who=self._who(taken.payload), text=_text(taken.payload))
+        note = ENDS.get(str(event.payload.get("end") or event.payload.get("status")))
+        if note:
+            self._add("note", event, text=note)
+
+    def _answered(self, event: Event) -> None:
+        text = _text(event.payload)
+        if text.strip():
+            self._add("model", event, who="Claude", html=markdown(text))
+
+    def _called(self, event: Event) -> None:
+        said = event.payload
+        use = Use(str(said.get("id")), str(said.get("name")), _what(said), event.at, lines=_lines(said))
+        use.took = took(event.at, None, self._seen.now)
+        self._uses[use.id] = use
+        if not self._entries or self._entries[-1].kind != "tools":
+            self._add("tools", event, who="Claude")
+        self._entries[-1].uses.append(use)
+
+    def _came(self, event: Event) -> None:
+        said = event.payload
+        use = self._uses.get(str(said.get("id")))
+        if use is not None:
+            use.outcome = str(said.get("outcome"))
+            use.shape = SHAPES.get(use.outcome, "failed")
+            use.text = _text(said)[:SHOWN_CHARACTERS]
+            use.took = took(use.began_at, event.at, self._seen.now)
+
+    def _add(self, kind: str, event: Event, *, who: str = "", text: str = "", html: Markup | None = None) -> None:
+        when = self._seen.when(event.at)
+        self._entries.append(Entry(kind, event.seq, event.at, when, self._turn, who, text, html or Markup()))
+
+    def _who(self, said: Payload) -> str:
+        return str(said.get("name") or "Somebody")
+
+
+def _text(said: Payload) -> str:
+    """The words of a payload; what was too large for the log is shown by its beginning."""
+    value: Any = said.get("text") or ""
+    return f"{value['preview']}…" if isinstance(value, dict) else str(value)  # pyright: ignore[reportUnknownArgumentType] - JSON
+
+
+def _what(said: Payload) -> str:
+    """What a tool was used on, in one line."""
+    given = _input(said)
+    return str(given.get("path") or given.get("pattern") or given.get("command") or "")[:200]
+
+
+def _lines(said: Payload) -> tuple[Line, ...]:
+    """What a tool would change, line by line."""
+    given = _input(said)
+    old = str(given.get("old_str") or "").splitlines()
+    new = str(given.get("new_str") or given.get("content") or "").splitlines()
+    lines = [*(Line("-", each) for each in old), *(Line("+", each) for each in new)]
+    more = len(lines) - PREVIEW_LINES
+    return (*lines[:PREVIEW_LINES], *((Line("", f"… {more} more lines"),) if more > 0 else ()))
+
+
+def _input(said: Payload) -> Payload:
+    given: Any = said.get("input")
+    return given if isinstance(given, dict) else {}  # pyright: ignore[reportUnknownVariableType] - JSON

@@ -1,0 +1,44 @@
+// A conversation: Enter sends without leaving the page, Esc interrupts, the end stays in sight while one is there.
+import { changed } from "./swap.js";
+
+const NEAR = 160;
+let atEnd = true;
+
+const box = () => document.getElementById("content");
+const near = () => document.documentElement.scrollHeight - innerHeight - scrollY < NEAR;
+
+async function send(form) {
+  const field = box(), text = field.value;
+  if (!text.trim()) return;
+  const body = new URLSearchParams(new FormData(form));
+  field.value = "";
+  atEnd = true;
+  try {
+    const answer = await fetch(form.action, { method: "POST", body, redirect: "manual", credentials: "same-origin" });
+    if (answer.type === "opaqueredirect") return;
+  } catch { /* the gateway is away: what was written is put back */ }
+  field.value = text + field.value;
+  form.submit();
+}
+
+function onKey(event) {
+  const form = document.getElementById("composer");
+  if (event.key === "Escape") {
+    const stop = document.querySelector("[data-interrupt]");
+    if (stop && !document.querySelector("dialog[open]")) stop.closest("form").requestSubmit();
+  } else if (event.target === box() && event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    event.preventDefault();
+    event.stopPropagation();
+    send(form);
+  }
+}
+
+document.addEventListener("keydown", onKey, { capture: true });
+document.addEventListener("submit", (event) => {
+  if (event.target.id !== "composer") return;
+  event.preventDefault();
+  send(event.target);
+});
+addEventListener("scroll", () => (atEnd = near()), { passive: true });
+changed(() => atEnd && scrollTo(0, document.documentElement.scrollHeight));
+if (!location.hash) scrollTo(0, document.documentElement.scrollHeight);

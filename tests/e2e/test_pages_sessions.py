@@ -1,0 +1,92 @@
+"""The pages of sessions, in a real browser; the test plays the worker and the model."""
+
+from typing import Any
+from uuid import UUID
+
+from playwright.async_api import Page, expect
+
+from tests.e2e.consoles import Console
+from windlass.contracts.events import EventKind, NewEvent
+from windlass.contracts.ids import TenantId
+from windlass.contracts.sessions import SealInput, TurnEnd
+from windlass.core.events import Delta, Events
+from windlass.core.turns import Turns
+
+
+class Worker:
+    """A session whose worker is the test."""
+
+    def __init__(self, console: Console, session_id: str) -> None:
+        self._tenant_id, self.id = TenantId(console.person.tenant_id), UUID(session_id)
+        database = console.gateway.state["database"]
+        self._turns, self._events = Turns(database, console.notifier), Events(database, console.notifier)
+        self._count = 0
+
+    async def begin(self) -> int:
+        """Take up what waits."""
+        return (await self._turns.begin(self._tenant_id, self.id)).number
+
+    async def write(self, order: int, text: str) -> None:
+        """Show words of an answer."""
+        await self._events.append_deltas(self._tenant_id, self.id, [Delta("turn-1-1", 1, order, text)])
+
+    async def tell(self, kind: EventKind, **payload: Any) -> None:
+        """Add to the log."""
+        self._count += 1
+        assert await self._turns.append(self._tenant_id, self.id, [NewEvent(kind, payload, "model", self._count)])
+
+    async def seal(self, turn: int) -> None:
+        """End a turn."""
+        await self._turns.seal(SealInput(str(self._tenant_id), str(self.id), turn, TurnEnd.FINISHED))
+
+
+async def test_a_conversation_is_opened_followed_queued_in_and_put_away(console: Console):
+    page = await console.open("/sessions")
+    await page.get_by_label("First message").fill("Where is the ledger?")
+    await page.get_by_role("button", name="Open session").click()
+    await expect(page.get_by_role("heading", name="Where is the ledger?")).to_be_visible()
+    worker = Worker(console, page.url.partition("#")[0].rpartition("/")[2])
+    turn = await worker.begin()
+    await expect(page.get_by_text("At work")).to_be_visible()
+
+    await worker.write(0, "It is in ")
+    await expect(page.locator("#writing")).to_contain_text("It is in")
+    await worker.write(1, "the drawer.")
+    await expect(page.locator("#writing")).to_contain_text("It is in the drawer.")
+    await page.get_by_label("Message", exact=True).fill("And the key?")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".waits")).to_contain_text("And the key?")
+    change = {"path": "a.txt", "old_str": "old", "new_str": "new"}
+    item: dict[str, Any] = {"item": "turn-1-1", "stop_reason": "tool_use", "turn": 1, "call": 1, "standin": False}
+    await worker.tell(EventKind.MESSAGE, role="assistant", text="It is in the **drawer**.", model="m", **item)
+    await worker.tell(EventKind.TOOL_CALL, id="t", name="edit", input=change, turn=1)
+    await worker.tell(EventKind.TOOL_RESULT, id="t", name="edit", outcome="done", text="a.txt was written.", turn=1)
+    await worker.seal(turn)
+    await looked_at(page)
+
+
+async def looked_at(page: Page) -> None:
+    """The answer, what was done, what waits taken back, the session put away and taken up again."""
+    await expect(page.locator(".said.model strong")).to_have_text("drawer")
+    await expect(page.locator("#writing")).to_be_empty()
+    await page.locator(".use summary").click()
+    await expect(page.locator(".diff .add")).to_contain_text("new")
+    await page.get_by_role("button", name="Take back").click()
+    await expect(page.locator(".waits")).to_have_count(0)
+    await page.get_by_role("button", name="Archive").click()
+    await expect(page.get_by_text("nothing can be said")).to_be_visible()
+    await page.get_by_role("button", name="Take up again").click()
+    await expect(page.get_by_label("Message", exact=True)).to_be_visible()
+    await page.get_by_role("link", name="Sessions").first.click()
+    await expect(page.locator("#sessions")).to_contain_text("Where is the ledger?")
+
+
+async def test_a_conversation_works_without_scripts(reader: Console):
+    page = await reader.open("/sessions")
+    await page.get_by_label("First message").fill("<script>alert(1)</script>")
+    await page.get_by_role("button", name="Open session").click()
+    await page.get_by_label("Message", exact=True).fill("Second thoughts")
+    await page.get_by_role("button", name="Send").click()
+
+    await expect(page.locator(".waits")).to_have_count(2)
+    await expect(page.locator(".waits").first).to_contain_text("<script>alert(1)</script>")

@@ -1,0 +1,174 @@
+"""`windlass session` and `windlass chat`: conversations with a model."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from windlass.cli.codes import INTERRUPTED
+from windlass.cli.screen import AsJson, console, errors, print_json, print_outcome, print_table
+from windlass.cli.session import connect
+from windlass.cli.talk import Teller
+from windlass.client import Client, Session
+
+app = typer.Typer(no_args_is_help=True, help="Conversations with a model.")
+
+Which = Annotated[str, typer.Argument(metavar="SESSION", help="Its id.")]
+System = Annotated[str | None, typer.Option(help="Who the model should be.")]
+Model = Annotated[str | None, typer.Option(help="Which model answers.")]
+Budget = Annotated[float | None, typer.Option(help="What the session may cost, in dollars.")]
+CODES = {"finished": 0, "interrupted": INTERRUPTED}
+
+
+@app.command()
+def create(
+    context: typer.Context,
+    title: Annotated[str | None, typer.Argument(help="What it is called; else by its first words.")] = None,
+    system: System = None,
+    model: Model = None,
+    budget: Budget = None,
+    as_json: AsJson = False,
+) -> None:
+    """Open a session; nothing runs until somebody says something."""
+    with connect(context) as client:
+        opened = client.sessions.open(title=title, system=system, model=model, budget_usd=budget)
+    said = f"{opened.title} is open. Speak: windlass chat {opened.id}"
+    print_outcome(opened.to_json(), said, as_json=as_json)
+
+
+@app.command("list")
+def list_sessions(
+    context: typer.Context,
+    search: Annotated[str | None, typer.Option("--search", "-q", help="Words of the title.")] = None,
+    status: Annotated[list[str] | None, typer.Option(help="idle, running, awaiting or archived.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The newest sessions."""
+    with connect(context) as client:
+        page = client.sessions.list(status=status or (), q=search)
+    if as_json:
+        print_json(page.to_json())
+        return
+    rows = ((s.id, s.title, s.status, str(s.turn), s.owner_name, _cost(s)) for s in page.items)
+    print_table(("Id", "Title", "Status", "Turn", "Owner", "Cost"), rows, "There are no sessions.")
+
+
+@app.command()
+def show(context: typer.Context, session: Which, as_json: AsJson = False) -> None:
+    """A session and what was said in it."""
+    with connect(context) as client:
+        found, said = client.sessions.get(session), client.sessions.messages(session, limit=500)
+    if as_json:
+        print_json({**found.to_json(), "messages": said.to_json()["items"]})
+        return
+    console.print(f"[bold]{found.title}[/]  {found.status}, turn {found.turn}, {_cost(found)}", highlight=False)
+    for message in said.items:
+        who = message.name if message.role == "user" else "Claude"
+        console.print(f"{who}: {message.content}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def send(
+    context: typer.Context,
+    session: Which,
+    message: Annotated[str, typer.Argument(help="What to say; - reads it from stdin.")],
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for the answer.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say something, and wait for the answer; the exit code follows how the turn ended."""
+    content = sys.stdin.read() if message == "-" else message
+    with connect(context) as client:
+        if no_wait:
+            said = client.sessions.say(session, content)
+            print_outcome(said.to_json(), f"It waits. See: windlass session watch {session}", as_json=as_json)
+            return
+        raise typer.Exit(CODES.get(converse(client, session, content, as_json=as_json), 1))
+
+
+@app.command()
+def watch(
+    context: typer.Context,
+    session: Which,
+    after: Annotated[int, typer.Option(help="Begin after this seq.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Follow a session until it is deleted."""
+    with connect(context) as client:
+        try:
+            Teller(as_json=as_json).tell(client.sessions.stream(session, after=after))
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+
+
+@app.command()
+def interrupt(context: typer.Context, session: Which, as_json: AsJson = False) -> None:
+    """End the turn under way; what was said stays."""
+    with connect(context) as client:
+        found = client.sessions.interrupt(session)
+    print_outcome(found.to_json(), "It stops within a second. What was said is kept.", as_json=as_json)
+
+
+@app.command()
+def archive(context: typer.Context, session: Which, as_json: AsJson = False) -> None:
+    """Put a session away; a turn under way is interrupted."""
+    with connect(context) as client:
+        found = client.sessions.archive(session)
+    said = f"{found.title} is put away. Take it up again: windlass session resume {found.id}"
+    print_outcome(found.to_json(), said, as_json=as_json)
+
+
+@app.command()
+def resume(context: typer.Context, session: Which, as_json: AsJson = False) -> None:
+    """Take an archived session up again, with all that was said."""
+    with connect(context) as client:
+        found = client.sessions.resume(session)
+    print_outcome(found.to_json(), f"{found.title} goes on: windlass chat {found.id}", as_json=as_json)
+
+
+@app.command()
+def delete(context: typer.Context, session: Which, as_json: AsJson = False) -> None:
+    """Delete a session, with what was said and made in it."""
+    with connect(context) as client:
+        found = client.sessions.get(session)
+        client.sessions.delete(session)
+    print_outcome({"id": found.id, "removed": True}, f"{found.title} was deleted.", as_json=as_json)
+
+
+def chat(
+    context: typer.Context,
+    session: Annotated[str | None, typer.Argument(metavar="[SESSION]", help="Its id; without one it is new.")] = None,
+    system: System = None,
+    model: Model = None,
+    budget: Budget = None,
+    as_json: AsJson = False,
+) -> None:
+    """Talk to a model until an empty line or the end of the input; Ctrl+C interrupts its answer."""
+    with connect(context) as client:
+        opened = session or client.sessions.open(system=system, model=model, budget_usd=budget).id
+        errors.print(f"Session {opened}. An empty line ends the talk, not the session.", highlight=False)
+        for line in iter(_read, ""):
+            try:
+                converse(client, opened, line, as_json=as_json)
+            except KeyboardInterrupt:
+                client.sessions.interrupt(opened)
+                errors.print("Interrupted. What was said is kept.")
+
+
+def converse(client: Client, session: str, content: str, *, as_json: bool = False) -> str:
+    """Say something and show what comes until its turn has ended; answers how."""
+    said = client.sessions.say(session, content)
+    teller = Teller(said.id, as_json=as_json, own_words=False)
+    return teller.tell(client.sessions.stream(session, after=max(0, said.seq - 1)))
+
+
+def _read() -> str:
+    """The next line; empty at the end of the input."""
+    try:
+        return console.input("[bold]> [/]").strip()
+    except EOFError:
+        return ""
+
+
+def _cost(session: Session) -> str:
+    cost = session.usage.get("cost_usd")
+    return "–" if cost is None else f"${cost:.2f}"  # noqa: RUF001 - an en dash is what pages show too

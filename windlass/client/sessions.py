@@ -1,0 +1,223 @@
+"""Sessions as both clients offer them: conversations with a model."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Protocol, TypeVar
+
+import httpx
+
+from windlass.client.calls import Call, fresh_key, given, nothing, segment
+from windlass.client.errors import Unreachable
+from windlass.client.frames import STREAM_TIMEOUT, Place
+from windlass.client.records import Event, Json, Message, Page, Session
+
+T = TypeVar("T")
+
+
+class Sends(Protocol):
+    """What sends a call and waits for its answer."""
+
+    url: str
+
+    @property
+    def http(self) -> httpx.Client:
+        """The connection."""
+        ...
+
+    def send(self, call: Call[T]) -> T:
+        """Send a call."""
+        ...
+
+
+class SendsAsync(Protocol):
+    """What sends a call, awaited."""
+
+    url: str
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """The connection."""
+        ...
+
+    async def send(self, call: Call[T]) -> T:
+        """Send a call."""
+        ...
+
+
+def list_sessions(status: Sequence[str], q: str | None, limit: int, after: str | None) -> Call[Page[Session]]:
+    """The newest sessions."""
+    query: Json = {"status": list(status), "q": q, "limit": limit, "after": after}
+    return Call("GET", "/v1/sessions", Page[Session].model_validate, query=query)
+
+
+def get_session(session_id: str) -> Call[Session]:
+    """A session as it stands."""
+    return Call("GET", f"/v1/sessions/{segment(session_id)}", Session.model_validate)
+
+
+def open_session(wish: Json) -> Call[Session]:
+    """Open a session."""
+    return Call("POST", "/v1/sessions", Session.model_validate, given(**wish), key=fresh_key())
+
+
+def say(session_id: str, content: str) -> Call[Message]:
+    """Say something; sent again it is the same message."""
+    body = {"id": str(uuid.uuid4()), "content": content}
+    return Call("POST", f"/v1/sessions/{segment(session_id)}/messages", Message.model_validate, body, key=fresh_key())
+
+
+def list_messages(session_id: str, after: int, limit: int) -> Call[Page[Message]]:
+    """What was said after a seq."""
+    path = f"/v1/sessions/{segment(session_id)}/messages"
+    return Call("GET", path, Page[Message].model_validate, query={"after": after, "limit": limit})
+
+
+def change_session(session_id: str, deed: str) -> Call[Session]:
+    """Interrupt, archive or resume a session."""
+    return Call("POST", f"/v1/sessions/{segment(session_id)}/{deed}", Session.model_validate, key=fresh_key())
+
+
+def delete_session(session_id: str) -> Call[None]:
+    """Delete a session."""
+    return Call("DELETE", f"/v1/sessions/{segment(session_id)}", nothing)
+
+
+def stream_path(session_id: str) -> str:
+    """Where a session can be followed."""
+    return f"/v1/sessions/{segment(session_id)}/stream"
+
+
+class Sessions:
+    """Conversations with a model."""
+
+    def __init__(self, client: Sends) -> None:
+        self._client = client
+
+    def list(
+        self, *, status: Sequence[str] = (), q: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page[Session]:
+        """The newest sessions."""
+        return self._client.send(list_sessions(status, q, limit, cursor))
+
+    def get(self, session_id: str) -> Session:
+        """A session as it stands."""
+        return self._client.send(get_session(session_id))
+
+    def open(self, **wish: object) -> Session:
+        """Open a session: `title`, `system`, `model`, `max_tokens`, `budget_usd`, `limits`, `tools`, `metadata`."""
+        return self._client.send(open_session(wish))
+
+    def say(self, session_id: str, content: str) -> Message:
+        """Say something and return at once."""
+        return self._client.send(say(session_id, content))
+
+    def messages(self, session_id: str, *, after: int = 0, limit: int = 100) -> Page[Message]:
+        """What was said after a seq."""
+        return self._client.send(list_messages(session_id, after, limit))
+
+    def interrupt(self, session_id: str) -> Session:
+        """End the turn under way."""
+        return self._client.send(change_session(session_id, "interrupt"))
+
+    def archive(self, session_id: str) -> Session:
+        """Put a session away."""
+        return self._client.send(change_session(session_id, "archive"))
+
+    def resume(self, session_id: str) -> Session:
+        """Take an archived session up again."""
+        return self._client.send(change_session(session_id, "resume"))
+
+    def delete(self, session_id: str) -> None:
+        """Delete a session."""
+        self._client.send(delete_session(session_id))
+
+    def stream(self, session_id: str, *, after: int = 0) -> Iterator[Event]:
+        """The session's events as they happen, until it is deleted; a lost connection is taken up where it stopped."""
+        place = Place(self._client.url, after)
+        while not place.is_over:
+            try:
+                yield from self._connection(place, session_id)
+            except (httpx.TransportError, Unreachable) as error:
+                place.lost(error)
+            if not place.is_over:
+                time.sleep(place.pause_s())
+
+    def _connection(self, place: Place, session_id: str) -> Iterator[Event]:
+        """The new events of one connection."""
+        path, headers = stream_path(session_id), place.headers()
+        with self._client.http.stream("GET", path, headers=headers, timeout=STREAM_TIMEOUT) as response:
+            if not response.is_success:
+                response.read()
+            if place.check(response):
+                for chunk in response.iter_bytes():
+                    yield from place.take(chunk)
+
+
+class AsyncSessions:
+    """Conversations with a model, awaited."""
+
+    def __init__(self, client: SendsAsync) -> None:
+        self._client = client
+
+    async def list(
+        self, *, status: Sequence[str] = (), q: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page[Session]:
+        """The newest sessions."""
+        return await self._client.send(list_sessions(status, q, limit, cursor))
+
+    async def get(self, session_id: str) -> Session:
+        """A session as it stands."""
+        return await self._client.send(get_session(session_id))
+
+    async def open(self, **wish: object) -> Session:
+        """Open a session: `title`, `system`, `model`, `max_tokens`, `budget_usd`, `limits`, `tools`, `metadata`."""
+        return await self._client.send(open_session(wish))
+
+    async def say(self, session_id: str, content: str) -> Message:
+        """Say something and return at once."""
+        return await self._client.send(say(session_id, content))
+
+    async def messages(self, session_id: str, *, after: int = 0, limit: int = 100) -> Page[Message]:
+        """What was said after a seq."""
+        return await self._client.send(list_messages(session_id, after, limit))
+
+    async def interrupt(self, session_id: str) -> Session:
+        """End the turn under way."""
+        return await self._client.send(change_session(session_id, "interrupt"))
+
+    async def archive(self, session_id: str) -> Session:
+        """Put a session away."""
+        return await self._client.send(change_session(session_id, "archive"))
+
+    async def resume(self, session_id: str) -> Session:
+        """Take an archived session up again."""
+        return await self._client.send(change_session(session_id, "resume"))
+
+    async def delete(self, session_id: str) -> None:
+        """Delete a session."""
+        await self._client.send(delete_session(session_id))
+
+    async def stream(self, session_id: str, *, after: int = 0) -> AsyncIterator[Event]:
+        """The session's events as they happen, until it is deleted; a lost connection is taken up where it stopped."""
+        place = Place(self._client.url, after)
+        while not place.is_over:
+            try:
+                async for event in self._connection(place, session_id):
+                    yield event
+            except (httpx.TransportError, Unreachable) as error:
+                place.lost(error)
+            if not place.is_over:
+                await asyncio.sleep(place.pause_s())
+
+    async def _connection(self, place: Place, session_id: str) -> AsyncIterator[Event]:
+        """The new events of one connection."""
+        path, headers = stream_path(session_id), place.headers()
+        async with self._client.http.stream("GET", path, headers=headers, timeout=STREAM_TIMEOUT) as response:
+            if not response.is_success:
+                await response.aread()
+            if place.check(response):
+                async for chunk in response.aiter_bytes():
+                    for event in place.take(chunk):
+                        yield event
