@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from stack.standin.server import listen
 from tests.parts import running_postgres, running_temporal, short_folder
 from tests.replay.export import keep, tidy
-from tests.workflows.talks import Talk, Talks, running_talks
+from tests.workflows.talks import Step, Talk, Talks, running_talks
 
 Scenario = Callable[[Talks], Awaitable[Talk]]
 
@@ -28,7 +28,8 @@ async def session_worked(talks: Talks) -> Talk:
     """A turn with tools: one that writes, two that read together."""
     talk = await talks.open()
     write = {"name": "write", "input": {"path": "a", "content": "one"}}
-    read, listed = {"name": "read", "input": {"path": "a"}}, {"name": "list", "input": {"path": ""}}
+    read: Step = {"name": "read", "input": {"path": "a"}}
+    listed: Step = {"name": "list", "input": {"path": ""}}
     await talk.say({"tool": write}, {"tools": [read, listed]}, {"text": "Done."})
     await talk.settled(1)
     return talk
