@@ -2,15 +2,15 @@
 
 from windlass.core.migrations.sql import run_files
 
-revision = "0014"
-down_revision = "0013"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Create the table."""
-    run_files("0014", ("workspaces",))
+    run_files("0017", ("workspaces",))
 
 
 def downgrade() -> None:
