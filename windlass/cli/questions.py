@@ -88,7 +88,7 @@ def facts(question: Question) -> list[tuple[str, str]]:
         ("Question", question.id),
         ("Asks", question.name),
         ("State", question.state),
-        ("Asks for", _asker(question)),
+        ("Asked by", _asker(question)),
     ]
     known += [("Asked", clock(question.asked_at)), ("Until", clock(question.expires_at))]
     if question.answered_by_name:
