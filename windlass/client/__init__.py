@@ -23,7 +23,6 @@ from windlass.client.records import (
     McpTools,
     Me,
     Member,
-    Message,
     Page,
     Person,
     Plan,
@@ -35,11 +34,11 @@ from windlass.client.records import (
     Schedule,
     Screenshot,
     Service,
-    Session,
     Task,
     TaskRuns,
     Tenant,
 )
+from windlass.client.sessions import Message, Session
 from windlass.client.sync import Client
 
 __all__ = [

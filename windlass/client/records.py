@@ -321,34 +321,6 @@ class Screenshot(Record):
     height: int = 0
 
 
-class Session(Record):
-    """A conversation as it stands; `error` is of its last turn."""
-
-    id: str
-    title: str = ""
-    status: str = ""
-    turn: int = 0
-    settings: Json = {}
-    metadata: Json = {}
-    error: Json | None = None
-    owner_name: str = ""
-    usage: Json = {}
-    created_at: datetime | None = None
-    active_at: datetime | None = None
-
-
-class Message(Record):
-    """Something that was said in a session; `turn` is missing while it waits."""
-
-    id: str
-    seq: int
-    role: str
-    content: str = ""
-    turn: int | None = None
-    name: str = ""
-    created_at: datetime | None = None
-
-
 class Key(Record):
     """An API key; `key`, the secret itself, is only in the answer that made it."""
 

@@ -4,16 +4,46 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Protocol, TypeVar
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
 
 import httpx
+from pydantic import Field
 
 from windlass.client.calls import Call, fresh_key, given, nothing, segment
 from windlass.client.errors import Unreachable
 from windlass.client.frames import STREAM_TIMEOUT, Place
-from windlass.client.records import Event, Json, Message, Page, Session
+from windlass.client.records import Event, Json, Page, Record
 
 T = TypeVar("T")
+
+
+class Session(Record):
+    """A conversation as it stands; `error` is of its last turn."""
+
+    id: str
+    title: str = ""
+    status: str = ""
+    turn: int = 0
+    settings: Json = Field(default_factory=dict[str, Any])
+    metadata: Json = Field(default_factory=dict[str, Any])
+    error: Json | None = None
+    owner_name: str = ""
+    usage: Json = Field(default_factory=dict[str, Any])
+    created_at: datetime | None = None
+    active_at: datetime | None = None
+
+
+class Message(Record):
+    """Something that was said in a session; `turn` is missing while it waits."""
+
+    id: str
+    seq: int
+    role: str
+    content: str = ""
+    turn: int | None = None
+    name: str = ""
+    created_at: datetime | None = None
 
 
 class Sends(Protocol):
