@@ -62,7 +62,7 @@ class Talk:
             session = await self.now()
             return session.turn >= turn and not session.status.is_at_work
 
-        await until(is_settled, 60)
+        await until(is_settled, 120)
         return await self.now()
 
     async def works(self, turn: int = 1) -> None:
@@ -72,7 +72,7 @@ class Talk:
             session = await self.now()
             return (session.turn, session.status) == (turn, SessionStatus.RUNNING)
 
-        await until(is_at_work)
+        await until(is_at_work, 120)
 
     async def answers(self) -> list[str]:
         """What the model said, in order."""
@@ -96,7 +96,7 @@ class Talk:
                 query = "select exists (select from event_delta where stream_id = $1)"
                 return bool(await connection.fetchval(query, self.id))
 
-        await until(are_shown)
+        await until(are_shown, 120)
 
     @property
     def workflow(self) -> Any:

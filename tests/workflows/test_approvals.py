@@ -19,6 +19,9 @@ ASK = (
 )
 
 
+pytestmark = pytest.mark.timeout(300)  # a worker that was killed may have to wait for a busy machine
+
+
 @pytest.fixture(scope="module")
 async def talks(database_url: str, temporal: Server):
     server = await listen(0)
@@ -41,7 +44,7 @@ async def asked(talks: Talks, talk: Talk) -> Question:
         questions[:] = await talks.engine.gateway.questions.oldest(talks.engine.caller, wanted)
         return bool(questions)
 
-    await until(is_open)
+    await until(is_open, 120)
     return questions[0]
 
 

@@ -23,6 +23,9 @@ SLOW = {"text": LONG, "chunk_delay": 0.3}
 SEALING = 4_711
 
 
+pytestmark = pytest.mark.timeout(300)  # a worker that was killed may have to wait for a busy machine
+
+
 @pytest.fixture(scope="module")
 async def talks(database_url: str, temporal: Server) -> AsyncGenerator[Talks]:
     server = await listen(0)
@@ -149,7 +152,7 @@ async def test_a_deleted_session_is_gone_at_once_and_its_turn_with_it(talks: Tal
     async def is_over() -> bool:
         return (await talk.workflow.describe()).status is WorkflowExecutionStatus.COMPLETED
 
-    await until(is_over)
+    await until(is_over, 120)
     with pytest.raises(NotFound):
         await talk.now()
     with pytest.raises(NotFound):
@@ -176,7 +179,7 @@ async def test_a_worker_killed_between_the_answer_and_its_seal_answers_once(talk
         await owner.execute(HOLD)
         await owner.execute("select pg_advisory_lock($1)", SEALING)
         await talk.say({"text": "Answered."})
-        await until(talk.answers)
+        await until(talk.answers, 120)
         await talks.worker.kill()
         await owner.execute("select pg_advisory_unlock($1)", SEALING)
         await owner.execute("drop trigger hold on session")
@@ -273,7 +276,7 @@ async def test_a_worker_killed_around_its_tools_does_each_once(talks: Talks, dat
             {"tool": use("edit", path="a", old_str="once", new_str="once, twice")},
             {"text": "Done."},
         )
-        await until(lambda: talk.events(EventKind.TOOL_CALL))
+        await until(lambda: talk.events(EventKind.TOOL_CALL), 120)
         await talks.worker.kill()
         await owner.execute("select pg_advisory_unlock($1)", SEALING)
         await owner.execute("drop trigger hold on session_file")
