@@ -9,8 +9,9 @@ import pytest
 from activities.adapters import firewall
 from stack.temporal import Server
 from tests.activities.test_gates import server
-from tests.desktops.machine import Apart, Desk, desk_settings, running_desk
+from tests.desktops.machine import Desk, desk_settings, running_desk
 from tests.parts import short_folder
+from tests.workflows.apart import Apart
 from tests.workflows.engines import until
 from windlass.contracts.desktops import DesktopStatus, Template
 from windlass.core.desktops import Desktop
@@ -32,7 +33,7 @@ async def settings(database_url: str, temporal: Server, image: str) -> AsyncGene
 
 @pytest.fixture(scope="module")
 async def worker(settings: Settings) -> Apart:
-    return Apart(settings)
+    return Apart(settings, "desktops")
 
 
 @pytest.fixture(scope="module")
