@@ -2,15 +2,15 @@
 
 from windlass.core.migrations.sql import run_files
 
-revision = "0016"
-down_revision = "0015"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Create their tables and functions."""
-    run_files("0016", ("sessions",))
+    run_files("0018", ("sessions",))
 
 
 def downgrade() -> None:

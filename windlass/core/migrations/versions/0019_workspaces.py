@@ -2,15 +2,15 @@
 
 from windlass.core.migrations.sql import run_files
 
-revision = "0017"
-down_revision = "0016"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Create the table."""
-    run_files("0017", ("workspaces",))
+    run_files("0019", ("workspaces",))
 
 
 def downgrade() -> None:

@@ -2,15 +2,15 @@
 
 from windlass.core.migrations.sql import run_files
 
-revision = "0018"
-down_revision = "0017"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Let questions belong to sessions."""
-    run_files("0018", ("approvals",))
+    run_files("0020", ("approvals",))
 
 
 def downgrade() -> None:
