@@ -171,6 +171,15 @@ async def test_a_task_is_a_script_or_a_prompt_within_limits(ada: Person, work: d
     assert (await ada.http.post(f"/v1/desktops/{desktop['id']}/tasks", json=work)).status_code == 422
 
 
+async def test_a_script_of_more_than_a_megabyte_is_refused_and_not_queued(ada: Person):
+    desktop = await made(ada)
+
+    answer = await ada.http.post(f"/v1/desktops/{desktop['id']}/tasks", json={"script": "x" * 1_000_001})
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "script")
+    assert (await ada.http.get(f"/v1/desktops/{desktop['id']}/tasks")).json()["items"] == []
+
+
 @pytest.mark.parametrize("work", [{}, {"script": "id", "prompt": "id"}])
 async def test_work_that_is_none_starts_no_desktop(gateway: Gateway, ada: Person, work: dict[str, Any]):
     desktop = await made(ada)

@@ -170,6 +170,17 @@ async def test_the_desktop_of_somebody_else_takes_no_task(ada: Worker):
         await Worker(ada.desk, ada.desk.somebody(), ada.desktop).give("id")
 
 
+async def test_a_task_begins_when_whoever_had_the_screen_has_gone_away(ada: Worker):
+    await ada.desk.gateway.viewers.take(ada.caller, ada.desktop.id)
+    run = await ada.give("echo mine")
+    async with ada.desk.engine.database.tenant(ada.caller.tenant_id) as connection:
+        await connection.execute("update desktop set held_until = clock_timestamp() where id = $1", ada.desktop.id)
+
+    assert (await ada.ended(run.id)).status is RunStatus.FINISHED
+    reasons = [str(event.payload.get("reason")) for event in await ada.desk.events(ada.caller, ada.desktop.id)]
+    assert any("went away from the screen" in reason for reason in reasons)
+
+
 async def test_a_task_of_a_deleted_desktop_fails_and_says_so(desk: Desk):
     caller = desk.somebody()
     owner = Worker(desk, caller, await desk.made(caller))

@@ -187,6 +187,7 @@ async def test_people_watch_take_the_mouse_and_give_it_back(stage: Stage):
         assert not console.complaints
         await page.get_by_role("button", name="Stop").click()
         await expect(page.locator("#screen-said")).to_contain_text("Off")
+        await console.open("/")
         console.complaints.clear()  # a screen that is ending refuses to be opened again
 
 
