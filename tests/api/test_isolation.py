@@ -44,6 +44,10 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 FORMS = {"POST /settings/members/{person_id}": {"role": "viewer"}}
+WRITTEN = {  # things that one names by writing them: of the same name, everybody has their own
+    "PUT /v1/desktop-templates/{name}": ("summary", {"summary": "Mine now"}),
+    "PUT /v1/desktop-skills/{name}": ("text", {"text": "Mine now"}),
+}
 
 
 def routes() -> Iterator[Declared]:
@@ -53,7 +57,7 @@ def routes() -> Iterator[Declared]:
     yield from (
         route
         for route in declared(app)
-        if "{" in route.path and route.method != WEBSOCKET and route.path not in TEXTUAL
+        if "{" in route.path and route.method != WEBSOCKET and route.path not in TEXTUAL and route.name not in WRITTEN
     )
 
 
@@ -150,6 +154,23 @@ async def test_another_members_run_is_not_found_without_read_all(acme: Organisat
     theirs, nothing = await ask(acme.operator, route, mine), await ask(acme.operator, route, unknown)
 
     assert shape(theirs, mine) == shape(nothing, unknown)
+
+
+@pytest.mark.parametrize("write", WRITTEN)
+async def test_a_thing_written_under_a_name_that_another_tenant_uses_is_ones_own(
+    acme: Organisation, umbrella: Organisation, write: str
+):
+    """A2: neither sees or changes the other's."""
+    (field, body), path = WRITTEN[write], write.removeprefix("PUT ").format(name="shared")
+    assert (await umbrella.owner.http.put(path, json={field: "Theirs"})).is_success
+
+    before = await acme.owner.http.get(path)
+    assert (await acme.owner.http.put(path, json=body)).json()[field] == body[field]
+    theirs = (await umbrella.owner.http.get(path)).json()[field]
+    assert (await acme.owner.http.delete(path)).status_code == 204
+
+    assert (before.status_code, theirs) == (404, "Theirs")
+    assert (await umbrella.owner.http.get(path)).status_code == 200
 
 
 async def test_what_was_tried_changed_nothing(umbrella: Organisation, things: dict[str, str]):
