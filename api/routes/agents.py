@@ -52,7 +52,7 @@ class ServerBody(Body):
 class BudgetBody(Body):
     """What the agent may cost."""
 
-    usd: float = Field(gt=0, le=100_000)
+    usd: float = Field(ge=0.000_001, le=100_000, description="In dollars; a millionth is the least that is kept.")
 
 
 class ProfileBody(Body):

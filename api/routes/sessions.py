@@ -32,7 +32,11 @@ CONTENT_CHARACTERS = 400_000
 
 
 def _bounded(value: dict[str, Any]) -> dict[str, Any]:
-    if len(orjson.dumps(value)) > METADATA_BYTES:
+    try:
+        written = orjson.dumps(value)
+    except orjson.JSONEncodeError as error:  # an integer of more than 64 bits, half a character
+        raise ValueError(f"cannot be kept: {error}") from error
+    if len(written) > METADATA_BYTES:
         raise ValueError(f"must be at most {METADATA_BYTES} bytes of JSON")
     return value
 

@@ -28,7 +28,7 @@ async def test_live_runs_come_before_those_that_have_ended_over_every_page(reade
     await reader.page.get_by_role("link", name="Older").click()
 
     assert first == ["second", "first", "late"]
-    assert await reader.page.locator("#rows .name a").all_inner_texts() == ["done"]
+    await expect(reader.page.locator("#rows .name a")).to_have_text(["done"])
 
 
 async def test_the_usual_choices_are_one_click_away(reader: Console):
@@ -41,7 +41,7 @@ async def test_the_usual_choices_are_one_click_away(reader: Console):
 
     for view, shown in (("Over $5", ["dear"]), ("Failed this week", ["broken"]), ("Mine", ["dear", "broken"])):
         await views.get_by_role("link", name=view).click()
-        assert await page.locator("#rows .name a").all_inner_texts() == shown
+        await expect(page.locator("#rows .name a")).to_have_text(shown)
         await expect(views.get_by_role("link", name=view)).to_have_attribute("aria-current", "true")
 
 
