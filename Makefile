@@ -14,7 +14,8 @@ WEEK_AGO := date -u -d '7 days ago' +%Y-%m-%d 2>/dev/null || date -u -v-7d +%Y-%
 TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 FOLDERS := sdk core activities workflows desktops api replay architecture stack e2e faults bench compose
 PYTEST := $(RUN) -m pytest
-GROUPS := tests-gateway tests-stack tests-work tests-agents tests-faults
+# Browsers give up what they load when a container's network comes or goes: those of `tests-work` come after them.
+GROUPS := tests-gateway tests-stack tests-agents tests-faults tests-work
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo-desktop desktop-image down status backup restore doctor demo test check check-types check-architecture coverage bench faults migrate db-reset lock clean $(GROUPS) $(FOLDERS:%=test-%)
