@@ -51,6 +51,11 @@ def csrf_token(request: HTTPConnection, caller: Caller) -> str:
     return authentication.csrf_token(caller)
 
 
+def csrf_token_of_page(request: HTTPConnection, caller: Caller) -> str | None:
+    """The same for whoever came with the cookie of a page; None for whoever sent a token or a key."""
+    return None if "authorization" in request.headers else csrf_token(request, caller)
+
+
 def check_same_site(request: HTTPConnection) -> None:
     """Go on only when a page of ours sent this. Raises Forbidden."""
     site = request.headers.get("sec-fetch-site", "same-origin")

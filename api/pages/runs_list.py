@@ -16,6 +16,7 @@ from api.pages.formats import Clock, Viewer, money, short_id, took
 from api.pages.start import as_id
 from api.pages.strip import Strip, draw_strip
 from api.paging import Cursors, ListQuery
+from api.routes.runs import RunQuery
 from windlass.contracts.agents import CLAUDE
 from windlass.contracts.runs import LIVE, TERMINAL, RunStatus
 from windlass.core.callers import Caller
@@ -54,19 +55,22 @@ class RunsQuery(ListQuery):
     over: str = Field("", max_length=10)
 
     def wanted(self, caller: Caller, now: datetime) -> RunFilter:
-        """The same as the core asks for it."""
+        """The filter of the API that the words of the address stand for, as the core asks for it."""
         period = PERIODS.get(self.since)
-        return RunFilter(
-            status=GROUPS.get(self.status, ()),
+        query = RunQuery(
+            limit=self.limit,
+            after=None,
+            status=list(GROUPS.get(self.status, ())),
             agent=self.agent or None,
             tag=self.tag or None,
-            text=self.q or None,
+            q=self.q or None,
             since=None if period is None else now.replace(second=0, microsecond=0) - period,
             task=as_id(self.task) if self.task else None,
-            created_by=caller.person_id if self.owner == "me" else None,
-            above_usd=self.least_cost,
-            is_asking=self.status == WAITING,
+            mine=self.owner == "me",
+            cost_above_usd=self.least_cost,
+            waiting=self.status == WAITING,
         )
+        return query.wanted(caller)
 
     @property
     def least_cost(self) -> Decimal | None:

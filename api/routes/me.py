@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from api.authentication import csrf_token
+from api.authentication import csrf_token_of_page
 from api.bodies import Body, Name
 from api.dependencies import AuthenticationDep, Me, Myself, SignInDep
 from api.routes.auth import PersonView, TenantView
@@ -25,7 +25,7 @@ class Profile(BaseModel):
     session_id: UUID | None
     key_id: str | None
     must_change_password: bool
-    csrf_token: str | None = Field(description="For pages: send it back as X-CSRF-Token.")
+    csrf_token: str | None = Field(description="With a cookie: send it back as X-CSRF-Token.")
 
 
 class ChangeProfile(Body):
@@ -58,5 +58,5 @@ def _profile(caller: Caller, request: Request) -> Profile:
         session_id=caller.session_id,
         key_id=caller.key_id,
         must_change_password=caller.must_change_password,
-        csrf_token=csrf_token(request, caller) if caller.session_id else None,
+        csrf_token=csrf_token_of_page(request, caller),
     )

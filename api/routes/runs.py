@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -150,10 +151,20 @@ class RunQuery(ListQuery):
     q: str | None = Field(None, max_length=200)
     since: datetime | None = None
     until: datetime | None = None
+    task: UUID | None = Field(None, description="Runs made of this task.")
+    mine: bool = Field(False, description="Runs that the caller started.")
+    waiting: bool = Field(False, description="Runs with an open question, whatever else they do.")
+    cost_above_usd: Decimal | None = Field(None, ge=0, le=1_000_000)
 
-    def wanted(self) -> RunFilter:
+    def wanted(self, caller: Caller) -> RunFilter:
         """The same as the core asks for it."""
-        return RunFilter(tuple(self.status), self.agent, self.tag, self.q, self.since, self.until)
+        return RunFilter(
+            tuple(self.status), self.agent, self.tag, self.q, self.since, self.until,
+            task=self.task,
+            created_by=caller.person_id if self.mine else None,
+            above_usd=self.cost_above_usd,
+            is_asking=self.waiting,
+        )  # fmt: skip
 
 
 class EventsQuery(BaseModel):
@@ -246,7 +257,7 @@ async def newest(
 ) -> PageOf[RunView]:
     """The newest runs first."""
     found = await engine.runs.newest(
-        caller, query.wanted(), limit=query.limit + 1, after=place_of(cursors.read(caller, "runs", query))
+        caller, query.wanted(caller), limit=query.limit + 1, after=place_of(cursors.read(caller, "runs", query))
     )
     items, following = cursors.page(caller, "runs", query, found, place_in_time)
     return PageOf(items=[view_run(run, caller, engine) for run in items], next=following)

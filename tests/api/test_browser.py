@@ -29,6 +29,7 @@ async def test_a_browser_is_signed_in_by_cookie(gateway: Gateway, acme: Organisa
     changed = await browser.send(rename(browser, origin=gateway.url, x_csrf_token=csrf))
 
     assert me.json()["csrf_token"] == csrf
+    assert (await acme.owner.http.get("/v1/me")).json()["csrf_token"] is None  # a bearer has no use for one
     assert changed.status_code == 200
 
 

@@ -76,12 +76,16 @@ def list_runs(  # noqa: PLR0913 - one parameter is one option
     agent: Annotated[str | None, typer.Option(help="Only runs of this agent.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
     q: Annotated[str | None, typer.Option("--search", "-q", help="Words to look for.")] = None,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Only runs that wait for an answer.")] = False,
+    mine: Annotated[bool, typer.Option("--mine", help="Only runs you started.")] = False,
+    cost_above: Annotated[float | None, typer.Option(min=0, help="Only runs that cost more, in $.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=200)] = 20,
     as_json: AsJson = False,
 ) -> None:
     """The newest runs."""
+    wanted = RunFilter(tuple(status or ()), agent, tag, q, waiting=waiting, mine=mine, cost_above_usd=cost_above)
     with connect(context) as client:
-        page = client.runs.list(RunFilter(tuple(status or ()), agent, tag, q), limit=limit)
+        page = client.runs.list(wanted, limit=limit)
     if as_json:
         print_json(page.to_json())
         return

@@ -95,6 +95,9 @@ class RunFilter:
     q: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    waiting: bool = False
+    mine: bool = False
+    cost_above_usd: float | None = None
 
 
 def fresh_key() -> str:
@@ -175,6 +178,9 @@ def list_runs(wanted: RunFilter, limit: int, cursor: str | int | None) -> Call[P
         "q": wanted.q,
         "since": wanted.since and wanted.since.isoformat(),
         "until": wanted.until and wanted.until.isoformat(),
+        "waiting": "true" if wanted.waiting else None,
+        "mine": "true" if wanted.mine else None,
+        "cost_above_usd": wanted.cost_above_usd,
         "limit": limit,
         "after": cursor,
     }
