@@ -18,6 +18,8 @@ OPEN = {
     "worker",
     "desktop_machine",
     "housekeeping",
+    "health_part",
+    "health_minute",
 }  # the installation's own, without people or tenants
 ROLE = "windlass_app"
 

@@ -21,11 +21,12 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a probe found; `figure` is the one number worth showing, with its unit."""
+    """What a probe found; `figure` is the one number worth showing, with its unit, `value` the number alone."""
 
     grade: Grade
     detail: str = ""
     figure: str = ""
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class PartHealth:
     figure: str
     means: str
     took_ms: float
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ def database_part(database: Database) -> Part:
         started = perf_counter()
         async with database.open() as connection:
             await connection.fetchval("select 1")
-        return Finding(Grade.PASS, "answers queries", f"{(perf_counter() - started) * 1000:.1f} ms")
+        took = (perf_counter() - started) * 1000
+        return Finding(Grade.PASS, "answers queries", f"{took:.1f} ms", took)
 
     return Part("database", probe, "without it nothing is stored and no request is answered; running agents wait")
 
@@ -86,4 +89,4 @@ async def _probe(part: Part, patience_s: float) -> PartHealth:
     except Exception as error:  # noqa: BLE001 - whatever a probe raises is its finding
         finding = Finding(Grade.FAIL, f"failed: {type(error).__name__}")
     took = round((perf_counter() - started) * 1000, 1)
-    return PartHealth(part.name, finding.grade, finding.detail, finding.figure, part.means, took)
+    return PartHealth(part.name, finding.grade, finding.detail, finding.figure, part.means, took, finding.value)

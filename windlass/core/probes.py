@@ -1,6 +1,7 @@
 """What is examined to say how the installation is, besides the database itself."""
 
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 
 from windlass.core.database import Database, Row
 from windlass.core.health import Finding, Grade, Part
@@ -28,10 +29,11 @@ def workers_part(database: Database) -> Part:
         living = sum(row["living"] for row in rows.values())
         dead = sum(row["known"] for row in rows.values()) - living
         if missing:
-            return Finding(Grade.FAIL, f"no worker serves {', '.join(missing)}", f"{living} up")
+            return Finding(Grade.FAIL, f"no worker serves {', '.join(missing)}", f"{living} up", living)
         if dead:
-            return Finding(Grade.WARN, f"{dead} of {living + dead} do not answer, others do their work", f"{living} up")
-        return Finding(Grade.PASS, "every role is served", f"{living} up")
+            said = f"{dead} of {living + dead} do not answer, others do their work"
+            return Finding(Grade.WARN, said, f"{living} up", living)
+        return Finding(Grade.PASS, "every role is served", f"{living} up", living)
 
     return Part("workers", probe, "without them runs queue and nothing is lost")
 
@@ -47,7 +49,8 @@ def desktops_part(database: Database) -> Part:
         ailing = [f"{row['node']}: {row['problem'] or row['engine']}" for row in machines if _ails(row)]
         if ailing:
             return Finding(Grade.WARN, "; ".join(ailing))
-        return Finding(Grade.PASS, ", ".join(row["engine"] for row in machines), f"{len(machines)} up")
+        count = len(machines)
+        return Finding(Grade.PASS, ", ".join(row["engine"] for row in machines), f"{count} up", count)
 
     return Part("desktops", probe, "without them no desktop is made or changed; everything else works")
 
@@ -60,7 +63,11 @@ def temporal_part(is_up: Callable[[], Awaitable[bool]]) -> Part:
     """Whether Temporal answers."""
 
     async def probe() -> Finding:
-        return Finding(Grade.PASS, "answers") if await is_up() else Finding(Grade.FAIL, "does not answer")
+        started = perf_counter()
+        if not await is_up():
+            return Finding(Grade.FAIL, "does not answer")
+        took = (perf_counter() - started) * 1000
+        return Finding(Grade.PASS, "answers", f"{took:.1f} ms", took)
 
     return Part("temporal", probe, "without it runs are accepted and queue; running agents go on")
 
@@ -71,7 +78,7 @@ def outbox_part(outbox: Outbox) -> Part:
     async def probe() -> Finding:
         age = await outbox.age_s()
         grade = Grade.PASS if age < LATE_S else Grade.WARN if age < STUCK_S else Grade.FAIL
-        return Finding(grade, "oldest message on its way to Temporal", f"{age:.1f} s")
+        return Finding(grade, "oldest message on its way to Temporal", f"{age:.1f} s", age)
 
     return Part("outbox", probe, "runs that were accepted start late")
 
@@ -86,9 +93,10 @@ def storage_part(objects: Objects) -> Part:
             return Finding(Grade.FAIL, error.detail)
         if free is None:
             return Finding(Grade.PASS, "can be written to")
-        figure = f"{free / 1024**3:.1f} GiB free"
+        gib = free / 1024**3
+        figure = f"{gib:.1f} GiB free"
         if free < OUT_BYTES:
-            return Finding(Grade.FAIL, "the disk is full", figure)
-        return Finding(Grade.WARN if free < LOW_BYTES else Grade.PASS, "can be written to", figure)
+            return Finding(Grade.FAIL, "the disk is full", figure, gib)
+        return Finding(Grade.WARN if free < LOW_BYTES else Grade.PASS, "can be written to", figure, gib)
 
     return Part("storage", probe, "without it large results are not stored, and their runs wait")

@@ -18,10 +18,10 @@ def stream_part(hub: Hub) -> Part:
         health = hub.health()
         figure = f"{health.subscribers} {'reader' if health.subscribers == 1 else 'readers'}"
         if not health.is_listening:
-            return Finding(Grade.WARN, "hears no notifications, looks once a second", figure)
+            return Finding(Grade.WARN, "hears no notifications, looks once a second", figure, health.subscribers)
         if health.recent_poll_hits > _LOST_SHARE * max(health.recent_notifications, 10):
-            return Finding(Grade.WARN, "notifications get lost, looks once a second", figure)
-        return Finding(Grade.PASS, "is told of every event at once", figure)
+            return Finding(Grade.WARN, "notifications get lost, looks once a second", figure, health.subscribers)
+        return Finding(Grade.PASS, "is told of every event at once", figure, health.subscribers)
 
     return Part("streams", probe, "without notifications events show up to a second late; nothing is lost")
 
