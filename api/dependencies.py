@@ -22,6 +22,7 @@ from windlass.core.health import Part
 from windlass.core.idempotency import Idempotency
 from windlass.core.identity import (
     Authentication,
+    Invitations,
     Keys,
     Members,
     PasswordChangeRequired,
@@ -31,6 +32,7 @@ from windlass.core.identity import (
 )
 from windlass.core.multiplex import Multiplexer
 from windlass.core.permissions import Permission
+from windlass.core.pulses import Pulses
 from windlass.core.settings import Settings
 from windlass.core.tenants import Tenants
 
@@ -48,10 +50,12 @@ class State(TypedDict):
     allowances: Allowances
     keys: Keys
     members: Members
+    invitations: Invitations
     tenants: Tenants
     idempotency: Idempotency
     cursors: Cursors
     health: list[Part]
+    pulses: Pulses
     engine: Engine
     multiplexer: Multiplexer
 

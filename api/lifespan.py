@@ -16,9 +16,20 @@ from windlass.core.events import keep_partitions
 from windlass.core.health import database_part
 from windlass.core.housekeeping import Housekeeping
 from windlass.core.idempotency import Idempotency
-from windlass.core.identity import Authentication, Keys, Lifetimes, Members, Passwords, Sessions, SignIn, Tokens
+from windlass.core.identity import (
+    Authentication,
+    Invitations,
+    Keys,
+    Lifetimes,
+    Members,
+    Passwords,
+    Sessions,
+    SignIn,
+    Tokens,
+)
 from windlass.core.identity.expiry import sweep_for_ever
 from windlass.core.probes import desktops_part, outbox_part, storage_part, temporal_part, workers_part
+from windlass.core.pulses import Pulses
 from windlass.core.settings import Settings
 from windlass.core.storage.sweeping import sweep_store_for_ever
 from windlass.core.stream_health import stream_part
@@ -67,6 +78,8 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
             storage_part(engine.objects),
             stream_part(engine.hub),
         ]
+        pulses = Pulses(database)
+        await stack.enter_async_context(background(pulses.beat_for_ever(health, lambda: datetime.now(UTC))))
         yield State(
             engine=engine,
             settings=settings,
@@ -79,9 +92,11 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
             allowances=Allowances(database, settings.requests_per_minute),
             keys=Keys(database, authentication),
             members=Members(database, sessions, passwords, authentication),
+            invitations=Invitations(database, passwords),
             tenants=Tenants(database, authentication),
             idempotency=Idempotency(database, secret),
             cursors=Cursors(secret),
             health=health,
+            pulses=pulses,
             multiplexer=open_topics(engine, health),
         )

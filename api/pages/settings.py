@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as field_of
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,7 @@ from api.routes.keys import KeyReader, KeysDep, KeyWriter
 from api.routes.members import MemberReader, MembersDep, MemberWriter
 from windlass.core.callers import Caller
 from windlass.core.errors import Conflict, FieldError, Invalid, WindlassError
-from windlass.core.identity import MemberChange, Members, NewKey, NewMember
+from windlass.core.identity import Invitations, MemberChange, Members, NewKey, NewMember
 from windlass.core.permissions import PERSONAL, ROLES, Permission, Role
 
 router = APIRouter(include_in_schema=False)
@@ -82,28 +83,63 @@ async def end_session(request: Request, caller: Myself, sessions: SessionsDep, k
     return go("/settings", "Signed out there")
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the page of members shows besides them: a form as it was left, and once the link of an invitation."""
+
+    filled: Form = field_of(default_factory=dict[str, list[str]])
+    problems: tuple[Problem, ...] = ()
+    invited: str = ""
+    url: str = ""
+
+
 @router.get("/settings/members")
 async def members(request: Request, caller: MemberReader, members: MembersDep) -> Response:
-    """The people of the organisation, and what each role may do."""
-    return await members_page(request, caller, members)
+    """The people of the organisation, who is invited, and what each role may do."""
+    return await members_page(request, caller, members, Shown())
 
 
-async def members_page(
-    request: Request, caller: Caller, members: Members, filled: Form | None = None, problems: tuple[Problem, ...] = ()
-) -> Response:
-    """The list, the form that adds one, and the matrix of roles."""
+async def members_page(request: Request, caller: Caller, members: Members, shown: Shown) -> Response:
+    """The list, the forms that invite and add, and the matrix of roles."""
+    invitations: Invitations = request.state.invitations
     values: dict[str, Any] = {
         "members": await members.oldest(caller, limit=MOST_ROWS),
+        "sessions": await members.sessions(caller),
+        "invitations": await invitations.live(caller),
         "seen": viewer(request),
         "may_write": caller.may(Permission.MEMBERS_WRITE),
         "below": [role for role in Role if caller.role.outranks(role)],
         "roles": list(Role),
         "matrix": matrix(),
-        "filled": {name: field(filled or {}, name, 254) for name in ("name", "email", "role")},
-        "problems": problems,
+        "filled": {name: field(shown.filled, name, 254) for name in ("name", "email", "role", "who")},
+        "shown": shown,
+        "problems": shown.problems,
         "title": "Members",
     }
-    return await page(request, caller, "members.html", place("Members"), values, 422 if problems else 200)
+    return await page(request, caller, "members.html", place("Members"), values, 422 if shown.problems else 200)
+
+
+@router.get("/settings/members/{person_id}/role")
+async def ask_role(person_id: UUID, request: Request, caller: MemberWriter, members: MembersDep) -> Response:
+    """What a member could do and could not do any more in another role; nothing is changed yet."""
+    member, role = await members.get(caller, person_id), wanted_role(request.query_params.get("role", ""))
+    old, new = ROLES[member.role], ROLES[role]
+    values = {
+        "member": member,
+        "role": str(role),
+        "gained": sorted(new - old),
+        "lost": sorted(old - new),
+        "title": "Change role",
+    }
+    return await page(request, caller, "member_role.html", place("Members"), values)
+
+
+def wanted_role(text: str) -> Role:
+    """The role of that name. Raises Invalid."""
+    try:
+        return Role(text)
+    except ValueError:
+        raise Invalid("The role was not changed.", (FieldError("role", "is unknown"),)) from None
 
 
 def matrix() -> tuple[MatrixRow, ...]:
@@ -128,9 +164,10 @@ async def add_member(request: Request, caller: MemberWriter, members: MembersDep
         )
         await members.add(caller, wish)
     except ValidationError:
-        return await members_page(request, caller, members, form, (("Name or e-mail address is not valid.", "name"),))
+        problems = (("Name or e-mail address is not valid.", "name"),)
+        return await members_page(request, caller, members, Shown(form, problems))
     except (Invalid, Conflict) as problem:
-        return await members_page(request, caller, members, form, sentences(problem))
+        return await members_page(request, caller, members, Shown(form, sentences(problem)))
     return go("/settings/members", f"{wish.name} is a member now")
 
 
@@ -145,11 +182,7 @@ async def change_member(person_id: UUID, request: Request, caller: MemberWriter,
     if act in ("close", "open"):
         await members.change(caller, person_id, MemberChange(active=act == "open"))
         return go("/settings/members", "Access is changed")
-    try:
-        role = Role(field(form, "role", 20))
-    except ValueError:
-        raise Invalid("The role was not changed.", (FieldError("role", "is unknown"),)) from None
-    await members.change(caller, person_id, MemberChange(role=role))
+    await members.change(caller, person_id, MemberChange(role=wanted_role(field(form, "role", 20))))
     return go("/settings/members", "The role is changed")
 
 

@@ -22,6 +22,12 @@ function arrange() {
 
 /** Keep conditional fields right, now and whenever something is chosen or the page changes. */
 export function start() {
+  const code = document.querySelector("input[data-fragment]"); // what stands behind the # never reaches a server by itself
+  if (code && location.hash.length > 1) {
+    code.value = decodeURIComponent(location.hash.slice(1));
+    history.replaceState(null, "", location.pathname);
+    code.form.requestSubmit();
+  }
   arrange();
   document.addEventListener("input", (event) => event.target.closest?.("form")?.querySelector("[data-shown-if]") && arrange());
   changed(arrange);

@@ -83,6 +83,7 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
     schedule = {"name": "theirs", "task_id": made["id"], "cron": "0 0 1 1 *"}
     await created(umbrella.owner, "/v1/agents", {"name": "theirs", "system": "Ours."})
     await created(umbrella.owner, "/v1/mcp-servers", {"name": "theirs", "url": "https://93.184.216.34/mcp"})
+    invitation = {"email": "somebody@example.org", "role": "viewer"}
     await on_paper(gateway.state["database"])
     desktop = await created(umbrella.owner, "/v1/desktops", {})
     sessions = (await umbrella.owner.http.get("/v1/auth/sessions")).json()["items"]
@@ -94,6 +95,7 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
         "name": (await created(umbrella.owner, "/v1/services", service))["name"],
         "key_id": (await created(umbrella.owner, "/v1/api-keys", {"name": "theirs"}))["id"],
         "person_id": str(umbrella.viewer.id),
+        "invitation_id": (await created(umbrella.owner, "/v1/invitations", invitation))["id"],
         "session_id": sessions[0]["id"],
         "conversation": (await created(umbrella.owner, "/v1/sessions", {}))["id"],
         "message_id": str(new_id()),

@@ -3,6 +3,7 @@
 from windlass.contracts.ids import new_id
 from windlass.core.database import Database
 from windlass.core.identity.authentication import Authentication
+from windlass.core.identity.invitations import Invitation, Invitations, Invited, NewAccount
 from windlass.core.identity.keys import ApiKey, Keys, NewKey
 from windlass.core.identity.members import Member, MemberChange, Members, NewMember
 from windlass.core.identity.passwords import Passwords, check_new_password, generate_password
@@ -15,12 +16,16 @@ __all__ = [
     "ApiKey",
     "Authentication",
     "Grant",
+    "Invitation",
+    "Invitations",
+    "Invited",
     "Keys",
     "Lifetimes",
     "LoginSession",
     "Member",
     "MemberChange",
     "Members",
+    "NewAccount",
     "NewKey",
     "NewMember",
     "PasswordChangeRequired",

@@ -1,6 +1,6 @@
 """The members of a tenant: who belongs to it and as what; roles below one's own are one's to give and take."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from windlass.core.identity.sign_in import find_person
 from windlass.core.permissions import Role
 
 COLUMNS = "p.id, p.name, p.email, m.role, m.active, p.must_change_password, m.created_at, p.last_seen_at"
+SESSIONS = "select * from identity_sessions_in(current_tenant())"
 FROM = "membership m join person p on p.id = m.person_id"
 LIST = f"""
 select {COLUMNS} from {FROM} where $1::timestamptz is null or (m.created_at, p.id) > ($1, $2)
@@ -76,6 +77,11 @@ class Members:
         async with self._database.tenant(caller.tenant_id) as connection:
             rows = await connection.fetch(LIST, *(after or (None, None)), limit)
         return [_member(row) for row in rows]
+
+    async def sessions(self, caller: Caller) -> Mapping[UUID, int]:
+        """In how many places members are signed in here; who is in none is left out."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            return {row["person_id"]: row["sessions"] for row in await connection.fetch(SESSIONS)}
 
     async def get(self, caller: Caller, person_id: UUID) -> Member:
         """One member. Raises NotFound."""

@@ -1,0 +1,18 @@
+"""Invitations, and how often members are signed in."""
+
+from windlass.core.migrations.sql import run_files
+
+revision = "0014"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the table and the functions."""
+    run_files("0014", ("invitations",))
+
+
+def downgrade() -> None:
+    """Who was invited is not thrown away."""
+    raise NotImplementedError("Restore a backup instead.")
