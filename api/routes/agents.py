@@ -96,7 +96,7 @@ class AgentChange(ProfileBody):
 
 
 class AgentView(BaseModel):
-    """An agent as a catalogue shows it; `available` says whether its service answers."""
+    """An agent as a catalogue shows it; `available` says whether its service answers, `owner` who added that."""
 
     name: str
     kind: str
@@ -107,6 +107,7 @@ class AgentView(BaseModel):
     organization: str | None
     version: str | None
     service: str | None
+    owner: str | None
     available: bool
 
 
@@ -225,6 +226,7 @@ def facts(agent: Agent) -> dict[str, Any]:
         "organization": agent.meta.get("organization"),
         "version": agent.meta.get("version"),
         "service": agent.service,
+        "owner": agent.owner or None,
         "available": agent.service_state == "running",
     }
 

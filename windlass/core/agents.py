@@ -1,6 +1,6 @@
 """Agents: what can be run, by name, with the form a person fills in."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -24,7 +24,10 @@ from windlass.forms import json_schema, validate
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """One thing that can be run; `kind` is `claude` or `flow`; a saved one has its newest version as `pin`."""
+    """One thing that can be run; `kind` is `claude` or `flow`; a saved one has its newest version as `pin`.
+
+    The owner is whoever saved it, or added its service.
+    """
 
     name: str
     kind: str
@@ -39,6 +42,7 @@ class Agent:
     service_id: UUID | None = None
     flow_path: str = ""
     pin: Pin | None = None
+    owner: str = ""
 
     @property
     def path(self) -> str:
@@ -97,11 +101,12 @@ def saved(name: str, pin: Pin, description: str = "", kind: str = CLAUDE) -> Age
 
 BUILT_IN = {CLAUDE: claude, DESKTOP: desktop}
 QUERY = """
-select f.*, s.name as service, s.state from flow f join service s on s.id = f.service_id
+select f.*, s.name as service, s.state, (select p.name from person p where p.id = s.created_by) as owner
+from flow f join service s on s.id = f.service_id
 where s.enabled and ($1::text is null or f.name = $1) order by f.summary, f.name
 """
 SAVED = """
-select a.name, a.id, a.version, v.driver, v.description from agent a
+select a.name, a.id, a.version, a.created_by_name as owner, v.driver, v.description from agent a
 join agent_version v on v.agent_id = a.id and v.version = a.version
 where a.deleted_at is null and ($1::text is null or a.name = $1) order by a.name
 """
@@ -149,7 +154,8 @@ def _matches(agent: Agent, text: str | None, tag: str | None) -> bool:
 
 
 def _saved(row: Row) -> Agent:
-    return saved(row["name"], Pin(row["id"], row["version"]), row["description"], row["driver"])
+    agent = saved(row["name"], Pin(row["id"], row["version"]), row["description"], row["driver"])
+    return replace(agent, owner=row["owner"])
 
 
 def _agent(row: Row) -> Agent:
@@ -166,4 +172,5 @@ def _agent(row: Row) -> Agent:
         service_state=row["state"],
         service_id=row["service_id"],
         flow_path=row["path"],
+        owner=row["owner"] or "",
     )
