@@ -60,11 +60,13 @@ class Field:
     shown_if: str = ""  # JSON: field id to the values of which it must have one
     entries: tuple[tuple["Field", ...], ...] = ()
     is_full: bool = False
+    hint: str = ""
+    is_own: bool = False  # of ours, not of the agent's form
 
     @property
     def id(self) -> str:
-        """The id of the field in the page."""
-        return PREFIX + self.name
+        """The id of the field in the page, and its name."""
+        return self.name if self.is_own else PREFIX + self.name
 
     @property
     def inner(self) -> "tuple[Field, ...]":

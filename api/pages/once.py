@@ -13,15 +13,15 @@ from windlass.core.errors import BadCursor
 NAME, LIST = "once", "pages/once"
 
 
-def once_field(cursors: Cursors, caller: Caller) -> Markup:
+def once_field(cursors: Cursors, caller: Caller, name: str = NAME) -> Markup:
     """The hidden field of a form that is sent twice by mistake, or again after a broken connection."""
     token = cursors.make(caller, LIST, ListQuery(after=None, limit=1), [str(new_id())])
-    return Markup('<input type="hidden" name="{}" value="{}">').format(NAME, token)
+    return Markup('<input type="hidden" name="{}" value="{}">').format(name, token)
 
 
-def once_id(cursors: Cursors, caller: Caller, form: Form) -> UUID | None:
+def once_id(cursors: Cursors, caller: Caller, form: Form, name: str = NAME) -> UUID | None:
     """The id that was drawn with the form; None when it was not ours."""
-    token = field(form, NAME, 1000)
+    token = field(form, name, 1000)
     if not token:
         return None
     try:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -45,9 +45,13 @@ def wants_page(request: Request) -> bool:
 
 
 def to_sign_in(request: Request) -> Response:
-    """Ask for the password, then go on where the person wanted to go."""
+    """Ask for the password, then go on where the person wanted to go: after a form, where it stood."""
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    if request.method != "GET" or wanted == "/":
+    if request.method != "GET":
+        form = urlsplit(request.headers.get("referer", ""))
+        is_ours = form.netloc == request.headers.get("host")
+        wanted = f"{form.path}?{form.query}".rstrip("?") if is_ours else "/"
+    if wanted in ("", "/"):
         return RedirectResponse("/signin", 303)
     return RedirectResponse(f"/signin?next={quote(wanted)}", 303)
 
