@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 from uuid import UUID
 
+from api.pages.scale import Stretch
 from api.pages.waterfall import Look, Row
 
 TABS = ("timeline", "events", "output", "inputs", "cost")
@@ -105,6 +106,11 @@ class RunAddress:
     def fold(self) -> str:
         """The same with quiet time folded, or drawn out."""
         return str(replace(self, look=replace(self.look, fold=not self.look.fold)))
+
+    def zoom(self, stretch: Stretch | None) -> str:
+        """The same with a stretch of time over the whole axis; without one all of it."""
+        start, end = (round(stretch.start, 3), round(stretch.end, 3)) if stretch else (None, None)
+        return str(replace(self, look=replace(self.look, start=start, end=end)))
 
     def events(self, after: int) -> str:
         """The events after a seq, of the kinds that are shown."""

@@ -63,6 +63,20 @@ class Scale:
             place += (seconds - shown) * self.percent_per_second
         return min(place, 100.0)
 
+    def at(self, x: float) -> float:
+        """The moment at a place, 0 to 100: the other way round."""
+        edges = self.edges
+        for (left, begun), (right, done) in pairwise(edges):
+            if x <= right:
+                return begun + (done - begun) * max(0.0, x - left) / max(right - left, 1e-9)
+        return edges[-1][1]
+
+    @property
+    def edges(self) -> tuple[tuple[float, float], ...]:
+        """Place and moment of the ends of the axis and of its folds: between two of them time is even."""
+        moments = (self.start, *(edge for fold in self.folds for edge in (fold.start, fold.end)), self.end)
+        return tuple((self.x(each), each) for each in moments)
+
 
 @dataclass(frozen=True, slots=True)
 class Tick:

@@ -12,6 +12,7 @@ from api.pages.spans import Kind, Span
 MOST_ROWS = 200
 SHORTEST_BAR = 0.35  # percent; what is shorter is drawn this wide
 LETTER = 1.36  # percent of the track that a letter beside a bar takes, where the track is narrow
+SHORTEST_VIEW_S = 0.02
 WAITING = (Kind.TIMER, Kind.QUESTION)
 
 
@@ -103,6 +104,9 @@ class Waterfall:
     began: str = ""
     can_fold: bool = False
     folded: bool = True
+    edges: tuple[tuple[float, float], ...] = field(default=(), compare=False)  # of its scale
+    closer: Stretch | None = field(default=None, compare=False)  # the middle half of what is shown
+    wider: Stretch | None = field(default=None, compare=False)  # twice as much; None: that is all there is
 
     @property
     def axis(self) -> tuple[object, ...]:
@@ -130,6 +134,9 @@ def draw(root: Span, viewer: Viewer, look: Look) -> Waterfall:
         began=viewer.clock(root.started_at),
         can_fold=bool(pen.foldable),
         folded=look.fold,
+        edges=scale.edges,
+        closer=Stretch(scale.at(25), scale.at(75)) if scale.visible > SHORTEST_VIEW_S else None,
+        wider=pen.wider,
     )
 
 
@@ -200,9 +207,16 @@ class Pen:
         whole = make(self.now_s, quiet)
         self.foldable = whole.folds
         self.is_quiet_now = bool(look.fold and whole.folds and quiet and quiet[-1].end >= self.now_s)
-        self.scale = whole if look.fold else make(self.now_s, quiet, fold=False)
+        self.scale = self._all = whole if look.fold else make(self.now_s, quiet, fold=False)
         if look.start is not None and look.end is not None:
             self.scale = window(self.scale, look.start, look.end)
+
+    @property
+    def wider(self) -> Stretch | None:
+        """Twice as much as is shown, as far as there is more."""
+        shown, room = self.scale, self.scale.visible / 2
+        start, end = max(shown.start - room, self._all.start), min(shown.end + room, self._all.end)
+        return Stretch(start, end) if start > self._all.start or end < self._all.end else None
 
     def rows(self) -> Iterator[Row]:
         """All visible rows, parents before what is inside them."""

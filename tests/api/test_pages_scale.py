@@ -79,3 +79,12 @@ def test_a_window_shows_its_part_and_cuts_the_folds():
 
     assert (scale.start, scale.end, scale.folds) == (500, 700, (Stretch(500, 600),))
     assert window(scale, 650, 650) == scale
+
+
+@given(st.lists(stretches, max_size=6), st.floats(1, 100_000), st.floats(0, 1))
+def test_a_place_leads_back_to_its_moment(quiet: list[Stretch], total: float, share: float):
+    waits = [Stretch(min(each.start, total), min(each.end, total)) for each in quiet]
+    scale = ended_scale(total, quiet_stretches(waits, []))
+    moment = scale.end * share
+
+    assert abs(scale.at(scale.x(moment)) - moment) <= 1e-6 * total + 1e-6

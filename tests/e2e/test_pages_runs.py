@@ -238,3 +238,27 @@ async def test_searching_all_events_finds_the_one(console: Console):
 
     await expect(page.locator(".ln")).to_have_count(1)
     await expect(page.locator(".ln")).to_contain_text("needle 17")
+
+
+async def test_the_axis_is_cut_by_dragging_and_fit_again(console: Console):
+    run = await console.run()
+    await run.begin()
+    for name in ("one", "two"):
+        await run.start(name)
+        await run.finish(name)
+    await run.end()
+    page = await console.open(run.path)
+    frame = await page.locator("#wf-axis > svg").bounding_box()
+    assert frame is not None
+    await page.mouse.move(frame["x"] + frame["width"] * 0.25, frame["y"] + 10)
+    await page.mouse.down()
+    await page.mouse.move(frame["x"] + frame["width"] * 0.75, frame["y"] + 10)
+    await page.mouse.up()
+    await page.wait_for_url("**from=*&to=*")
+    await page.keyboard.press("+")
+    await expect(page.get_by_role("link", name="Show twice as much")).to_be_visible()
+
+    await page.keyboard.press("0")
+
+    await expect(page.get_by_role("link", name="Show the whole run")).to_have_count(0)
+    assert "from=" not in page.url
