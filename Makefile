@@ -44,6 +44,10 @@ restore: $(READY) ## bring a backup back into a stopped home: make restore FILE=
 demo: $(READY)  ## watch an example run survive a kill -9
 	@$(RUN) -m stack.demo
 
+.PHONY: pictures
+pictures: $(READY_DEV) ## take the pictures of the documentation anew (needs Chromium)
+	@$(RUN) -m tests.pictures
+
 demo-desktop: $(READY) ## watch a model work in a browser in a desktop, through two kill -9
 	@$(RUN) -m stack.demo_desktop
 
