@@ -16,7 +16,19 @@ STYLES = (
     "sessions.css",
     "pages.css",
 )
-MODULES = ("live.js", "swap.js", "log.js", "keys.js", "clocks.js", "forms.js", "preview.js", "screens.js")
+MODULES = (
+    "live.js",
+    "swap.js",
+    "zoom.js",
+    "log.js",
+    "keys.js",
+    "clocks.js",
+    "forms.js",
+    "drafts.js",
+    "picks.js",
+    "preview.js",
+    "screens.js",
+)
 SCRIPTS = ("app.js", *MODULES)
 ISLANDS = {
     "viewer.js": FOLDER / "viewer.js",

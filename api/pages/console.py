@@ -11,9 +11,11 @@ from api.pages import (
     files,
     find,
     home,
+    join,
     live,
     questions,
     runs,
+    runs_bulk,
     runs_csv,
     runs_saved,
     saved_agents,
@@ -32,9 +34,11 @@ from api.pages import (
 ROUTERS: tuple[APIRouter, ...] = (
     files.router,
     signin.router,
+    join.router,
     home.router,
     runs_csv.router,
-    runs_saved.router,  # before the runs, whose address would take its name for an id
+    runs_bulk.router,  # before the runs, whose address would take their names for an id
+    runs_saved.router,
     runs.router,
     questions.router,
     start.router,

@@ -16,6 +16,7 @@ from api.pages.rendering import DOCK, field, go, page, read_form, viewer
 from api.pages.run_loading import Loading
 from api.pages.run_page import Choice, Problem, run_page
 from api.pages.run_views import Facts
+from api.pages.runs_bulk import acts_of
 from api.pages.runs_list import ListPage, RunsQuery
 from api.pages.runs_saved import ViewsDep, saved_views
 from api.pages.shell import Place
@@ -46,8 +47,8 @@ async def runs(
     """The list of runs."""
     shown = await ListPage.load(engine, caller, cursors, query, viewer(request))
     place = Place("Runs", (("Runs", ""),), ("runs", "needs"), shown.stream_view, live="live", main_action=True)
-    saved = await saved_views(views, caller, query)
-    return await page(request, caller, "runs.html", place, {"view": shown, "saved": saved, "title": "Runs"})
+    values = {"view": shown, "saved": await saved_views(views, caller, query), "acts": acts_of(caller), "title": "Runs"}
+    return await page(request, caller, "runs.html", place, values)
 
 
 @router.get("/runs/{run_id}")

@@ -12,13 +12,13 @@ from api.engine import Engine
 from api.pages.fragments import Fragment, live_count, needs_count
 from api.pages.home import HomePage
 from api.pages.rendering import rail_counts, templates, viewer
+from api.pages.runs_bulk import acts_of
 from api.pages.runs_list import row
 from api.pages.shell import Counts, Frame, Place, Shell
-from api.pages.system import SHAPES, sentence
+from api.pages.system import SHAPES, SystemPage
 from windlass.contracts.questions import TOPIC
 from windlass.core.callers import Caller
 from windlass.core.errors import NotFound
-from windlass.core.health import examine
 from windlass.core.multiplex import Update
 from windlass.core.runs import Run
 from windlass.core.states import StateChange
@@ -114,7 +114,9 @@ class ListScreen(Endless):
         steps = (await self._engine.runs.steps(self._caller, [identity]))[run.id]
         drawn = row(run, steps, viewer(self._request), asks=identity in (self._asking or ()))
         # a bare table row would be dropped by the parser, so it travels inside a template
-        return Fragment(f"run-{identity}", templates().macro("run_rows", "table_row", drawn))
+        return Fragment(
+            f"run-{identity}", templates().macro("run_rows", "table_row", drawn, bool(acts_of(self._caller)))
+        )
 
 
 class HomeScreen(Endless):
@@ -150,8 +152,9 @@ class SystemScreen(Endless):
         """Every part, when one has changed."""
         if not changed_keys(updates, "health"):
             return []
-        report = await examine(self._request.state.health)
-        values = {"report": report, "shapes": SHAPES, "sentence": sentence(report)}
+        state = self._request.state
+        shown = await SystemPage.load(state.health, state.pulses, viewer(self._request))
+        values = {"view": shown, "shapes": SHAPES}
         return [Fragment("system", templates().render("parts/system.html", values))]
 
 

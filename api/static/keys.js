@@ -1,10 +1,11 @@
 // Keys, dialogs, copying, forms that say what they do, the palette and the height of the log.
+import { pick, pickable, unpick } from "./picks.js";
 import { changed } from "./swap.js";
 
 const GO = { h: "/", r: "/runs", s: "/sessions", d: "/desktops", c: "/schedules", a: "/agents", e: "/services", l: "/audit", i: "/system", ",": "/settings" };
 let went = 0;
 
-const typing = (event) => event.target.closest?.("input,textarea,select,[contenteditable]");
+const typing = (event) => event.target.closest?.("input:not([form=bulk]),textarea,select,[contenteditable]");
 const rows = () => [...document.querySelectorAll("main a.cover, main a.span")].filter((each) => each.offsetParent !== null || each.closest(".wf-row"));
 
 function move(by) {
@@ -48,6 +49,8 @@ function onKey(event) {
   else if (key === "k" || key === "arrowup") move(-1);
   else if (key === "arrowleft" || key === "arrowright") return twist(key === "arrowright");
   else if (key === "?") help();
+  else if (key === "x" && pick()) event.preventDefault();
+  else if (key === "escape" && unpick()) event.preventDefault();
   else if (!press(key)) return;
   if (key.length === 1 || document.activeElement?.closest?.("main")) event.preventDefault();
 }
@@ -66,7 +69,7 @@ function dialog(id, html) {
 
 function help() {
   const own = [...document.querySelectorAll("[data-key]")].filter((each) => !each.closest("[hidden]")).map((each) => [each.dataset.key, each.getAttribute("aria-label") || each.querySelector("span")?.textContent || each.placeholder || ""]);
-  const all = [["Ctrl K", "Find or do anything"], ["G then H R A E L I ,", "Home, Runs, Agents, Services, Audit, Health, Settings"], ["J K", "Next and previous row"], ["Enter", "Open"], ["\u2190 \u2192", "Close or open a row"], ["End", "To the end of the log, and follow"], ...own];
+  const all = [["Ctrl K", "Find or do anything"], ["G then H R D C A E L I ,", "Home, Runs, Desktops, Schedules, Agents, Services, Audit, Health, Settings"], ["J K", "Next and previous row"], ["Enter", "Open"], ...(pickable() ? [["X", "Select a row"], ["Esc", "Select nothing"]] : []), ["\u2190 \u2192", "Close or open a row"], ["End", "To the end of the log, and follow"], ...own];
   const box = dialog("keys-help", '<div class="confirm"><h2>Keys of this page</h2><dl class="keys"></dl><label class="row"><input type="checkbox" id="keys-on"> Single keys act</label><div class="acts"><button class="button" type="button" data-act="close">Close</button></div></div>');
   const list = box.querySelector("dl");
   for (const [key, text] of all) {

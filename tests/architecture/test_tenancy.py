@@ -25,6 +25,8 @@ ABOVE = {
         "alone",
         "lapsed",
     },  # a machine serves every tenant
+    "Invitations": {"look", "join"},  # the code names its tenant itself, nobody is signed in yet
+    "Pulses": {"record", "last_hour", "beat_for_ever"},  # the parts of the installation serve every tenant
     "Refusals": {"note"},  # nobody is signed in then
     "ServerChecks": {"due"},  # a worker looks at the MCP servers of all
     "Servers": {"commands"},  # the operator lists them for all

@@ -16,7 +16,7 @@ PAGES = (
     "/services", "/schedules", "/schedules/week", "/schedules/new", "/tasks", "/tasks/new", "/tasks/new?agent=claude",
     "/settings", "/settings/members", "/settings/keys", "/audit", "/system", "/find?q=run", "/more", "/password",
     "/desktops", "/desktops?status=lost&owner=me", "/settings/desktops", "/settings/skills", "/agents/new",
-    "/mcp-servers", "/sessions",
+    "/mcp-servers", "/join", "/sessions",
 )  # fmt: skip
 
 
@@ -186,8 +186,35 @@ async def test_a_member_is_added_and_given_another_role(console: Console):
     await expect(page.get_by_text("Mei Tanaka is a member now")).to_be_visible()
     await page.get_by_label("Role of Mei Tanaka").select_option("builder")
     await page.get_by_role("button", name="Change", exact=True).click()
+    await expect(page.get_by_text("+ services:write")).to_be_visible()
+    await page.get_by_role("button", name="Change role").click()
 
     await expect(page.get_by_label("Role of Mei Tanaka")).to_have_value("builder")
+
+
+async def test_somebody_is_invited_by_a_link_that_is_shown_once(console: Console, chromium: Browser):
+    email = f"noor-{console.person.id.hex[:8]}@example.org"
+    page = await console.open("/settings/members")
+    await page.get_by_label("Who").fill(email)
+    await page.get_by_label("As", exact=True).select_option("builder")
+    await page.get_by_role("button", name="Invite", exact=True).click()
+    link = await page.locator("#invitation").inner_text()
+    await console.open("/settings/members")
+    assert link.rpartition("#")[2] not in await page.content()
+
+    theirs = await chromium.new_page()
+    await theirs.goto(link)
+    await expect(theirs.get_by_text("Ada invites you as builder")).to_be_visible()
+    assert "#" not in theirs.url
+    await theirs.get_by_label("Your name").fill("Noor")
+    await theirs.get_by_label("Password", exact=True).fill(PASSWORD)
+    await theirs.get_by_label("Password again").fill(PASSWORD)
+    await theirs.get_by_role("button", name="Join").click()
+
+    await expect(theirs.get_by_text("Welcome to")).to_be_visible()
+    await console.open("/settings/members")
+    await expect(page.locator("tr", has_text=email)).to_contain_text("builder")
+    await theirs.close()
 
 
 async def test_a_service_that_cannot_be_added_says_which_field_is_wrong(console: Console):
