@@ -2,15 +2,15 @@
 
 from windlass.core.migrations.sql import run_files
 
-revision = "0019"
-down_revision = "0018"
+revision = "0022"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Create the table and the functions."""
-    run_files("0019", ("invitations",))
+    run_files("0022", ("invitations",))
 
 
 def downgrade() -> None:
