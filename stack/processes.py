@@ -1,20 +1,15 @@
 """Start a process that cannot outlive us."""
 
 import asyncio
-import ctypes
 import os
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1
-NEEDED_BY_PROGRAMS = ("PATH", "HOME", "LANG", "TMPDIR", "TZ")
+from windlass.core.mortality import dying_with_us
 
-# Loaded once, before any fork: the child must not take locks of the dynamic loader.
-_LIBC = ctypes.CDLL(None)
+NEEDED_BY_PROGRAMS = ("PATH", "HOME", "LANG", "TMPDIR", "TZ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +68,8 @@ async def _start(command: Command, output: int) -> asyncio.subprocess.Process:
         cwd=command.cwd,
         start_new_session=True,
         pass_fds=command.pass_fds,
-        preexec_fn=partial(_die_with, os.getpid(), command.death_signal),
+        preexec_fn=dying_with_us(command.death_signal),
         user=None if account.uid < 0 else account.uid,
         group=None if account.uid < 0 else account.gid,
         extra_groups=None if account.uid < 0 else [],
     )
-
-
-def _die_with(parent: int, death_signal: signal.Signals) -> None:
-    """Runs in the child between fork and exec."""
-    if sys.platform == "linux":
-        _LIBC.prctl(PR_SET_PDEATHSIG, int(death_signal))
-        if os.getppid() != parent:
-            os._exit(1)

@@ -14,6 +14,7 @@ from mcp_types import jsonrpc_message_adapter
 
 from activities.servers import ServerFailed
 from windlass.contracts.servers import MAX_ANSWER_BYTES
+from windlass.core.mortality import dying_with_us
 
 PASSED_ON = ("PATH", "HOME", "LANG", "TZ")  # nothing of ours: no database, no keys
 END_S = 2.0
@@ -51,6 +52,7 @@ async def _start(command: Sequence[str]) -> asyncio.subprocess.Process:
             env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
             limit=MAX_ANSWER_BYTES,
             start_new_session=True,
+            preexec_fn=dying_with_us(),  # one that ignores the end of its pipe would outlive a worker that was killed
         )
     except OSError as error:
         raise ServerFailed(f"Its command cannot be started: {error.strerror}.") from error

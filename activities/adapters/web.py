@@ -12,6 +12,7 @@ from windlass.contracts.servers import MAX_ANSWER_BYTES, Reach
 from windlass.core.outbound import Outbound
 
 CONNECT_S = 10.0
+PLAIN = "identity"
 
 
 def web(reach: Reach, outbound: Outbound) -> AbstractAsyncContextManager[Any]:
@@ -22,7 +23,8 @@ def web(reach: Reach, outbound: Outbound) -> AbstractAsyncContextManager[Any]:
 @asynccontextmanager
 async def _web(reach: Reach, outbound: Outbound) -> AsyncGenerator[Any]:
     timeout = httpx2.Timeout(CONNECT_S, read=float(reach.timeout_s))
-    client = httpx2.AsyncClient(transport=CheckedTransport(outbound), headers=dict(reach.headers), timeout=timeout)
+    headers = {**reach.headers, "accept-encoding": PLAIN}
+    client = httpx2.AsyncClient(transport=CheckedTransport(outbound), headers=headers, timeout=timeout)
     async with client, streamable_http_client(str(reach.url), http_client=client) as streams:
         yield streams
 
@@ -47,6 +49,9 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
             extensions={**request.extensions, "sni_hostname": url.host},
         )
         response = await self._inner.handle_async_request(sent)
+        if response.headers.get("content-encoding", PLAIN) != PLAIN:  # a few bytes may unpack to any number
+            await response.aclose()
+            raise ServerFailed("It answers packed, which was not asked for.", acted=True)
         return httpx2.Response(
             response.status_code,
             headers=response.headers,

@@ -1,6 +1,7 @@
 """MCP servers as workers see them: real ones, over HTTP and through pipes, well and unwell."""
 
 import asyncio
+import gzip
 import signal
 import socket
 import sys
@@ -9,10 +10,12 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from activities.adapters.mcp import McpServers
-from activities.servers import ServerTools
+from activities.adapters.web import CheckedTransport
+from activities.servers import ServerFailed, ServerTools
 from tests.core.records import somebody
 from tests.core.streams import until
 from tests.parts import free_ports
@@ -22,12 +25,25 @@ from windlass.core.database import Database
 from windlass.core.outbound import Outbound
 from windlass.core.server_checks import ServerChecks
 from windlass.core.servers import NewServer, Server, Servers, Way
+from windlass.core.supervision import identify
 from windlass.core.vault import Vault
 from windlass.core.wakeup import PollOnly
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "tools.py"
 SECRET = b"a secret of the tests, long enough: 0123456789"
 LOOPBACK = "127.0.0.0/8"
+
+
+HOLDER = """
+import asyncio, sys
+from activities.adapters.pipes import piped
+
+async def hold():
+    async with piped(sys.argv[1:]):
+        await asyncio.sleep(300)
+
+asyncio.run(hold())
+"""
 
 
 def answers(port: int) -> bool:
@@ -132,6 +148,40 @@ async def test_answers_are_bounded(desk: Desk, port: int):
         outcome, said = await desk.call(name, "long", characters=MAX_ANSWER_BYTES + 1)
         assert outcome == "unknown"
         assert "longer than 4 MiB" in said or "exceeds" in said, said
+
+
+async def test_a_packed_answer_is_not_unpacked():
+    """A few kilobytes that unpack to gigabytes."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        packed = gzip.compress(b"x" * MAX_ANSWER_BYTES * 4)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(packed))
+        writer.write(packed)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with server, httpx2.AsyncClient(transport=CheckedTransport(Outbound([LOOPBACK]))) as client:
+        with pytest.raises(ServerFailed, match="packed"):
+            await client.get(url)
+
+
+async def test_a_command_does_not_outlive_a_worker_that_is_killed(tmp_path: Path):
+    """Even when it does not care that nobody speaks to it any more."""
+    note = tmp_path / "pid"
+    stubborn = "import os, sys, time; open(sys.argv[1], 'w').write(f'{os.getpid()} '); time.sleep(300)"
+    command = (sys.executable, "-c", HOLDER, sys.executable, "-c", stubborn, str(note))
+    holder = await asyncio.create_subprocess_exec(*command, cwd=PROGRAM.parents[2])
+    await until(lambda: note.exists() and note.read_text().endswith(" "), 60)
+    started = identify(int(note.read_text()))
+    assert started.is_alive
+
+    holder.kill()
+    await holder.wait()
+
+    await until(lambda: not started.is_alive, 60)
 
 
 async def test_other_words_wait_for_somebody_to_take_them(desk: Desk):
