@@ -101,7 +101,8 @@ class Talk:
         await until(are_shown, 120)
 
     async def history(self) -> int:
-        """How many events its workflow has left, but for its own tasks: a busy machine tries those again."""
+        """How many events its workflow has left at its end, but for its own tasks: a busy machine tries those again."""
+        await self.workflow.result()
         kinds = [EventType.Name(event.event_type) async for event in self.workflow.fetch_history_events()]
         return sum(not kind.startswith("EVENT_TYPE_WORKFLOW_TASK_") for kind in kinds)
 

@@ -44,8 +44,7 @@ async def test_a_conversation_goes_on_where_it_was_and_nothing_runs_in_between(t
 
     said = await talk.messages()
     statuses = [event.payload["status"] for event in await talk.events(EventKind.STATUS)]
-    await talk.workflow.result()
-    described = await talk.workflow.describe()
+    history, described = await talk.history(), await talk.workflow.describe()
 
     assert (first.status, first.title.startswith("Good morning."), second.turn) == (SessionStatus.IDLE, True, 2)
     assert [(each.role, each.turn) for each in said] == [("user", 1), ("assistant", 1), ("user", 2), ("assistant", 2)]
@@ -53,7 +52,7 @@ async def test_a_conversation_goes_on_where_it_was_and_nothing_runs_in_between(t
     assert statuses == ["idle", "running", "idle", "running", "idle"]
     assert (second.model_calls, second.cost_usd, second.standin) == (2, 0, True)
     assert described.status is WorkflowExecutionStatus.COMPLETED
-    assert await talk.history() <= 20
+    assert history <= 20
 
 
 async def test_what_is_said_during_a_turn_is_answered_in_the_next_one_all_together(talks: Talks):
