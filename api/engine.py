@@ -44,6 +44,7 @@ from windlass.core.storage import Objects
 from windlass.core.storage.urls import open_objects
 from windlass.core.stream import Hub
 from windlass.core.tasks import Tasks
+from windlass.core.tenant_settings import TenantSettings, of_installation
 from windlass.core.turns import SessionWorkflows
 from windlass.core.vault import Vault
 from windlass.core.viewers import Viewers
@@ -75,6 +76,7 @@ class Engine:
     services: Services
     sessions: Conversations
     tasks: Tasks
+    tenant_settings: TenantSettings
     history: History
     schedules: Schedules
     screenshots: Screenshots
@@ -152,6 +154,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             services=Services(database, notifier),
             sessions=Conversations(database, notifier, artifacts, couriers, settings.sessions_per_person),
             tasks=tasks,
+            tenant_settings=TenantSettings(database, of_installation(settings)),
             history=history,
             schedules=schedules,
             screenshots=screenshots,

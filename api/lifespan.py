@@ -65,7 +65,7 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
         engine = await stack.enter_async_context(open_engine(settings, database, jobs))
         await stack.enter_async_context(background(sweep_for_ever(database)))
         await stack.enter_async_context(background(sweep_store_for_ever(engine.objects)))
-        housekeeping = Housekeeping(jobs, engine.objects, settings.screenshot_days)
+        housekeeping = Housekeeping(jobs, engine.objects, engine.events, settings.screenshot_days)
         await stack.enter_async_context(background(housekeeping.run(lambda: datetime.now(UTC))))
         await stack.enter_async_context(background(keep_partitions(jobs, lambda: datetime.now(UTC).date())))
         authentication = Authentication(database, tokens, secret)

@@ -46,6 +46,7 @@ PLACES = (
     Hit("Audit", "/audit", "audit", key="G L"),
     Hit("Health", "/system", "health", key="G I"),
     Hit("Settings", "/settings", "settings", key="G ,"),
+    Hit("Organisation", "/settings/organisation", "settings"),
     Hit("Members and roles", "/settings/members", "people"),
     Hit("API keys", "/settings/keys", "key"),
     Hit("Desktop templates", "/settings/desktops", "desktop"),

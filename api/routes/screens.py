@@ -11,8 +11,10 @@ from pydantic import BaseModel, Field
 from api.dependencies import EngineDep, SettingsDep
 from api.engine import Engine
 from api.routes.desktops import DesktopReader
+from windlass.core.callers import Caller
 from windlass.core.screenshots import Screenshot
 from windlass.core.settings import Settings
+from windlass.core.tenant_settings import SCREENSHOT_LINK
 
 router = APIRouter(prefix="/v1/desktops", tags=["desktops"])
 cleaning = APIRouter(prefix="/v1/desktop-cleanups", tags=["desktops"])
@@ -75,7 +77,8 @@ async def screenshot(
 ) -> ScreenshotView:
     """The screen as it is, looked at once in 30 seconds; of a desktop that is off or frozen, as it was last seen."""
     found = await engine.cameras.picture(caller, desktop_id, fresh=fresh)
-    return ScreenshotView(url=await address(engine, settings, found), **shown(found))
+    url = await address(engine, settings, found, await lifetime(engine, caller))
+    return ScreenshotView(url=url, **shown(found))
 
 
 @router.get("/{desktop_id}/tasks/{run_id}/screenshots")
@@ -86,7 +89,8 @@ async def timeline(
     await engine.desktops.get(caller, desktop_id)
     await engine.runs.get(caller, run_id)
     found = await engine.screenshots.of_task(caller.tenant_id, desktop_id, run_id)
-    urls = [await address(engine, settings, each) for each in found]
+    good_for = await lifetime(engine, caller)
+    urls = [await address(engine, settings, each, good_for) for each in found]
     moments = [Moment(url=url, since=each.first_at, **shown(each)) for url, each in zip(urls, found, strict=True)]
     return Timeline(items=moments)
 
@@ -99,10 +103,14 @@ async def picture(desktop_id: UUID, screenshot_id: UUID, caller: DesktopReader, 
     return Response(await engine.objects.get(found.key), media_type=WEBP, headers=KEPT)
 
 
-async def address(engine: Engine, settings: Settings, found: Screenshot) -> str:
+async def lifetime(engine: Engine, caller: Caller) -> timedelta:
+    """How long an address that is signed now is good for."""
+    return timedelta(minutes=await engine.tenant_settings.value(caller.tenant_id, SCREENSHOT_LINK))
+
+
+async def address(engine: Engine, settings: Settings, found: Screenshot, good_for: timedelta) -> str:
     """Where the picture is: signed now by a store that can do that, else at the gateway."""
-    lifetime = timedelta(minutes=settings.screenshot_link_minutes)
-    signed = await engine.objects.link(found.key, lifetime, f"{found.id}.webp", shown_as=WEBP)
+    signed = await engine.objects.link(found.key, good_for, f"{found.id}.webp", shown_as=WEBP)
     return signed or f"{settings.url}/v1/desktops/{found.desktop_id}/screenshots/{found.id}"
 
 

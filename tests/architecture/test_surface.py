@@ -239,6 +239,6 @@ def test_forms():
 def test_the_client():
     pinned = """Agent ApiError AsyncClient Client CredentialStore Credentials Desktop DesktopSkill DesktopTemplate Event
         FieldProblem Firing Grant Key McpServer McpTool McpTools Me Member Message Page Person Plan Preview Question
-        Result Run SavedAgent Schedule Screenshot Service Session Task TaskRuns Tenant Unreachable"""
+        Result Run SavedAgent Schedule Screenshot Service Session Setting Task TaskRuns Tenant Unreachable"""
 
     assert set(windlass.client.__all__) == set(pinned.split())

@@ -72,15 +72,15 @@ async def gallery(postgres: Postgres, tmp_path: Path) -> AsyncGenerator[Gallery]
         await Machines(database, jobs, quiet).meet(Machine("m", "boot", "Docker 1"))
         async with database.open() as connection:
             await connection.execute(WORKER)
-        desktops = Desktops(database, quiet, Silent(), 3)
+        desktops, events = Desktops(database, quiet, Silent(), 3), Events(database, quiet)
         yield Gallery(
             database,
             jobs,
             desktops,
             Screenshots(database, quiet),
-            Housekeeping(jobs, objects, 30),
+            Housekeeping(jobs, objects, events, 30),
             objects,
-            Events(database, quiet),
+            events,
             caller,
             await desktops.create(caller, NewDesktop()),
         )
@@ -148,8 +148,14 @@ async def test_at_three_what_is_old_or_never_came_goes_with_its_bytes_and_the_re
     before = await gallery.housekeeping.look(NIGHT)
     report = await gallery.housekeeping.look(MORNING)
     again = await gallery.housekeeping.look(MORNING)
+    async with gallery.jobs.open() as connection:
+        await connection.execute("update housekeeping set ended_at = null")  # as if it had died just before its end
+    resumed = await gallery.housekeeping.look(MORNING)
 
-    assert (before, report, again) == (None, Report(2, 7), None)
+    assert (before, report, again, resumed) == (None, Report(2, 7), None, Report(2, 7))
+    (event,) = await gallery.events.read(gallery.caller.tenant_id, gallery.caller.tenant_id)
+    assert (event.kind, event.payload["text"]) == (EventKind.LOG, "Cleaned up: 2 old screenshots removed.")
+    assert event.payload["cleanup"] == {"day": "2026-03-04", "screenshots": 2, "freed_bytes": 7}
     (theirs,) = await Cleanups(gallery.database).newest(gallery.caller)
     assert (theirs.day, theirs.screenshots, theirs.freed_bytes) == (MORNING.date(), 2, 7)
     assert await Cleanups(gallery.database).newest(somebody()) == []

@@ -18,6 +18,7 @@ from windlass.cli import (
     servers,
     services,
     sessions,
+    settings,
     tasks,
 )
 from windlass.cli.codes import REFUSED, UNREACHABLE
@@ -49,6 +50,7 @@ app.add_typer(desktops.app, name="desktop")
 app.add_typer(sessions.app, name="session")
 app.command("chat")(sessions.chat)
 app.add_typer(keys.app, name="keys")
+app.add_typer(settings.app, name="setting")
 app.command("doctor")(doctor.doctor)
 
 

@@ -39,6 +39,7 @@ from windlass.client.records import (
     Tenant,
 )
 from windlass.client.sessions import Message, Session
+from windlass.client.settings import Setting
 from windlass.client.sync import Client
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "Screenshot",
     "Service",
     "Session",
+    "Setting",
     "Task",
     "TaskRuns",
     "Tenant",

@@ -36,6 +36,7 @@ from windlass.client.records import (
 )
 from windlass.client.servers import AsyncMcpServers
 from windlass.client.sessions import AsyncSessions
+from windlass.client.settings import AsyncSettings
 
 T = TypeVar("T")
 
@@ -53,7 +54,7 @@ class AsyncClient:
         self.mcp_servers = AsyncMcpServers(self)
         self.keys, self.members, self.questions = Keys(self), Members(self), Questions(self)
         self.tasks, self.schedules, self.desktops = Tasks(self), Schedules(self), AsyncDesktops(self)
-        self.sessions = AsyncSessions(self)
+        self.sessions, self.settings = AsyncSessions(self), AsyncSettings(self)
 
     async def __aenter__(self) -> "AsyncClient":
         return self

@@ -36,6 +36,7 @@ from windlass.client.records import (
 )
 from windlass.client.servers import McpServers
 from windlass.client.sessions import Sessions
+from windlass.client.settings import Settings
 
 T = TypeVar("T")
 
@@ -53,7 +54,7 @@ class Client:
         self.mcp_servers = McpServers(self)
         self.keys, self.members, self.questions = Keys(self), Members(self), Questions(self)
         self.tasks, self.schedules, self.desktops = Tasks(self), Schedules(self), Desktops(self)
-        self.sessions = Sessions(self)
+        self.sessions, self.settings = Sessions(self), Settings(self)
 
     def __enter__(self) -> "Client":
         return self

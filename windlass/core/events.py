@@ -87,6 +87,12 @@ class Events:
         self._wake(tenant_id, stream_id, events, answer)
         return answer
 
+    async def say(self, tenant_id: TenantId, event: NewEvent) -> None:
+        """Say something in the organisation's own log. The second time nothing changes."""
+        async with self._database.open() as connection:
+            await connection.execute("select open_stream($1, $1, 'tenant')", tenant_id)
+        await self.append(tenant_id, tenant_id, [event])
+
     async def append_deltas(
         self, tenant_id: TenantId, stream_id: UUID, deltas: Sequence[Delta], *, epoch: int | None = None
     ) -> None:

@@ -8,7 +8,10 @@ from uuid import UUID
 
 import structlog
 
+from windlass.contracts.events import EventKind, NewEvent
+from windlass.contracts.ids import TenantId
 from windlass.core.database import Database, Row
+from windlass.core.events import Events
 from windlass.core.storage import Objects
 
 AT = time(3)  # UTC
@@ -34,6 +37,7 @@ insert into screenshot_cleanup as c (tenant_id, day, screenshots, freed_bytes) v
 on conflict (tenant_id, day) do update set screenshots = c.screenshots + excluded.screenshots,
   freed_bytes = c.freed_bytes + excluded.freed_bytes, at = clock_timestamp()
 """
+THEIRS = "select tenant_id, screenshots, freed_bytes from screenshot_cleanup where day = $1 and screenshots > 0"
 COUNT = "update housekeeping set screenshots = screenshots + $2, freed_bytes = freed_bytes + $3 where day = $1"
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -50,8 +54,8 @@ class Report:
 class Housekeeping:
     """Removes what is old, once a day; several gateways may, and one that is killed is gone on for by the next."""
 
-    def __init__(self, jobs: Database, objects: Objects, keep_days: int) -> None:
-        self._jobs, self._objects, self._keep_days = jobs, objects, keep_days
+    def __init__(self, jobs: Database, objects: Objects, events: Events, keep_days: int) -> None:
+        self._jobs, self._objects, self._events, self._keep_days = jobs, objects, events, keep_days
 
     async def run(self, now: Callable[[], datetime]) -> None:
         """Look every minute whether it is time, whatever happens in between."""
@@ -68,6 +72,7 @@ class Housekeeping:
             return None
         while await self._remove_some(now.date()):
             pass
+        await self._tell(now.date())
         return await self._end(now.date())
 
     async def _is_done(self, day: date) -> bool:
@@ -87,6 +92,14 @@ class Housekeeping:
                     await connection.execute(COUNT_THEIRS, tenant_id, day, len(sizes), sum(sizes))
         return len(rows)
 
+    async def _tell(self, day: date) -> None:
+        """Say in each organisation's log what was removed of its own: once a day, however often this is tried."""
+        async with self._jobs.open() as connection:
+            rows = await connection.fetch(THEIRS, day)
+        for row in rows:
+            said = cleaned(day, Report(row["screenshots"], row["freed_bytes"]))
+            await self._events.say(TenantId(row["tenant_id"]), said)
+
     async def _end(self, day: date) -> Report | None:
         async with self._jobs.open() as connection:
             row = await connection.fetchrow(END, day)
@@ -95,6 +108,14 @@ class Housekeeping:
         report = Report(row["screenshots"], row["freed_bytes"])
         log.info("the house is kept", day=str(day), screenshots=report.screenshots, freed_bytes=report.freed_bytes)
         return report
+
+
+def cleaned(day: date, report: Report) -> NewEvent:
+    """What an organisation's log says of a day on which something of its own was removed."""
+    count = f"{report.screenshots} old screenshot{'' if report.screenshots == 1 else 's'}"
+    facts = {"day": str(day), "screenshots": report.screenshots, "freed_bytes": report.freed_bytes}
+    payload = {"level": "info", "text": f"Cleaned up: {count} removed.", "cleanup": facts}
+    return NewEvent(EventKind.LOG, payload, "housekeeping", day.toordinal())
 
 
 def _by_tenant(rows: Sequence[Row]) -> dict[UUID, list[int]]:

@@ -24,7 +24,7 @@ from api.dependencies import (
 )
 from api.routes.desktops import DesktopReader, DesktopWriter, queue_work
 from api.routes.runs import RunReader, RunStarter
-from api.routes.screens import address
+from api.routes.screens import address, lifetime
 from windlass.contracts.agents import DESKTOP
 from windlass.contracts.desktops import DesktopStatus
 from windlass.contracts.events import EventKind
@@ -228,7 +228,8 @@ async def give(worker_id: UUID, body: NewTask, caller: RunStarter, engine: Engin
 @router.get("/workers/{worker_id}/screenshot")
 async def screenshot(worker_id: UUID, caller: DesktopReader, engine: EngineDep, settings: SettingsDep) -> Picture:
     """The screen as a picture, looked at once in 30 seconds."""
-    return Picture(url=await address(engine, settings, await engine.cameras.picture(caller, worker_id, fresh=False)))
+    found = await engine.cameras.picture(caller, worker_id, fresh=False)
+    return Picture(url=await address(engine, settings, found, await lifetime(engine, caller)))
 
 
 @router.get("/tasks")
