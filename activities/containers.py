@@ -1,13 +1,15 @@
 """The port behind which desktops are made: an engine of containers on one machine, and what it reports."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 from weakref import WeakValueDictionary
 
-from windlass.contracts.desktops import Template
+from windlass.contracts.desktops import Step, Template
+
+Progress = Callable[[Step], Awaitable[None]]  # told what a desktop that starts has come to
 
 
 class EngineAway(Exception):
@@ -63,7 +65,7 @@ class Containers(Protocol):
         """Say which engine this is. Raises EngineAway, also when the image of desktops is missing."""
         ...
 
-    async def bring_up(self, blueprint: Blueprint) -> Standing:
+    async def bring_up(self, blueprint: Blueprint, progress: Progress) -> Standing:
         """Make the desktop, or adopt it as it runs, and wait for its screen. Raises NotMade, EngineAway."""
         ...
 

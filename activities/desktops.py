@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from uuid import UUID
 
 from temporalio import activity
@@ -19,6 +20,7 @@ from windlass.contracts.desktops import (
     Placed,
     PlaceInput,
     Recorded,
+    Step,
     Wish,
 )
 from windlass.contracts.ids import TenantId
@@ -74,11 +76,14 @@ class DesktopActivities:
     async def bring_up(self, request: BringUpInput) -> BroughtUp:
         """Make the desktop's container and wait for its screen. The second time it is found as it runs."""
         async with self._at_work(request.desktop_id):
-            orders = await self._machines.look(TenantId(UUID(request.tenant_id)), UUID(request.desktop_id))
+            tenant_id, desktop_id = TenantId(UUID(request.tenant_id)), UUID(request.desktop_id)
+            orders = await self._machines.look(tenant_id, desktop_id)
             if orders is None or orders.wish is Wish.GONE or orders.generation != request.generation:
                 return BroughtUp()
+            progress = partial(self._machines.step, tenant_id, desktop_id, request.generation)
+            await progress(Step.PLACED)
             try:
-                standing = await self._containers.bring_up(await self._blueprint(request))
+                standing = await self._containers.bring_up(await self._blueprint(request), progress)
             except NotMade as failure:
                 return BroughtUp(reason=str(failure)[:1000])
             return BroughtUp(standing.container, standing.address, standing.image)

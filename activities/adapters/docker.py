@@ -13,7 +13,8 @@ import structlog
 from activities.adapters import firewall, rfb
 from activities.adapters.engine import DockerEngine, EngineRefused, Program
 from activities.adapters.gates import PORT, Gates, Outlet
-from activities.containers import Blueprint, EngineAway, Found, NotMade, Standing
+from activities.containers import Blueprint, EngineAway, Found, NotMade, Progress, Standing
+from windlass.contracts.desktops import Step
 from windlass.core.egress import DESKTOPS, Way
 
 LABEL = "windlass"
@@ -45,7 +46,7 @@ class DockerDesktops:
         hole = await firewall.close()
         return f"Docker {version['Version']}" + (f", {hole}" if hole else "")
 
-    async def bring_up(self, blueprint: Blueprint) -> Standing:
+    async def bring_up(self, blueprint: Blueprint, progress: Progress) -> Standing:
         """Make the desktop, or adopt it as it runs, and wait for its screen. Raises NotMade, EngineAway."""
         name = container_name(blueprint.desktop_id)
         container = await self._inspect(name)
@@ -56,8 +57,10 @@ class DockerDesktops:
             await self._create(name, blueprint)
         elif container["State"]["Paused"]:
             await self._engine.ask("POST", f"/containers/{name}/unpause")
+        await progress(Step.MADE)
         await self._open_gate(blueprint)
         await self._ask_start(name)
+        await progress(Step.UP)
         address = await self._screen(name, blueprint.password)
         container = await self._require(name)
         return Standing(container["Id"], address, container["Image"])

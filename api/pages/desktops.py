@@ -10,8 +10,10 @@ from starlette.responses import Response
 from api.dependencies import EngineDep, RequestUuid
 from api.engine import Engine
 from api.pages import desktop_tasks
+from api.pages.desktop_starts import beginning, room
 from api.pages.desktop_task import newest_task
 from api.pages.desktops_filters import chosen
+from api.pages.desktops_looks import looked
 from api.pages.formats import Viewer, short_id, size
 from api.pages.rendering import field, go, page, read_form, viewer
 from api.pages.shell import Place
@@ -41,7 +43,11 @@ DEEDS = {  # what may be asked of a desktop in a state: address, word, icon
     DesktopStatus.BUSY: (("pause", "Pause", "pause"), ("stop", "Stop", "stop")),
     DesktopStatus.PAUSED: (("resume", "Resume", "play"), ("stop", "Stop", "stop")),
 }
-HAND = {"": ("takeover", "Take over", "hand"), "mine": ("giveback", "Give back", "hand")}
+HAND = {
+    "": ("takeover", "Take over", "hand"),
+    "mine": ("giveback", "Give back", "hand"),
+    "theirs": ("askback", "Ask to give back", "hand"),
+}
 DONE = {
     "start": "starts",
     "stop": "is being stopped",
@@ -49,6 +55,7 @@ DONE = {
     "resume": "goes on",
     "takeover": "is in your hand",
     "giveback": "is given back",
+    "askback": "is asked for",
 }
 
 
@@ -120,6 +127,8 @@ async def tiles(request: Request, caller: Caller, engine: Engine) -> dict[str, A
         "size": size,
         "tasks": await desktop_tasks.of_all(engine, caller, found, seen),
         "tiles": [tile(desktop, caller, seen, shots.get(desktop.id)) for desktop in shown],
+        "beginning": beginning,
+        "room": await room(engine, caller, found),
         "may_write": caller.may(Permission.DESKTOPS_WRITE),
     }
 
@@ -134,6 +143,12 @@ async def create(request: Request, caller: DesktopWriter, engine: EngineDep, new
     except (Conflict, Invalid, Unavailable) as problem:
         return await show(request, caller, engine, filled, ((problem.detail, ""),))
     return go(f"/desktops/{made.id}", f"{made.name} starts now")
+
+
+@router.post("/desktops/look")
+async def look(caller: DesktopReader, engine: EngineDep) -> Response:
+    """Have every screen looked at that one may see, each as often as its cooldown allows."""
+    return go("/desktops", await looked(engine, caller))
 
 
 @router.get("/desktops/{desktop_id}")
@@ -172,6 +187,7 @@ async def parts(request: Request, caller: Caller, engine: Engine, found: Desktop
     shot = await engine.screenshots.latest(caller.tenant_id, found.id)
     return {
         "tile": tile(found, caller, seen, shot),
+        "beginning": beginning,
         "tasks": await desktop_tasks.of_desktop(engine, caller, found, seen),
         "filled": NOTHING,
         "may_give": found.owner == caller.person_id and caller.may(Permission.RUNS_START),
@@ -229,10 +245,10 @@ async def cancel(desktop_id: UUID, run_id: UUID, request: Request, caller: RunCa
 
 @router.post("/desktops/{desktop_id}/{deed}")
 async def change(desktop_id: UUID, deed: str, request: Request, caller: DesktopWriter, engine: EngineDep) -> Response:
-    """Start, stop, pause or resume a desktop; take its screen in hand or give it back."""
+    """Start, stop, pause or resume a desktop; take its screen in hand, give it back, or ask for it."""
     desktops, viewers = engine.desktops, engine.viewers
     asks = {"start": desktops.start, "stop": desktops.stop, "pause": desktops.pause, "resume": desktops.resume}
-    asks |= {"takeover": viewers.take, "giveback": viewers.give_back}
+    asks |= {"takeover": viewers.take, "giveback": viewers.give_back, "askback": viewers.ask}
     if deed not in asks:
         raise NotFound("page", deed)
     try:
@@ -271,11 +287,12 @@ def tile(found: Desktop, caller: Caller, seen: Viewer, shot: Screenshot | None) 
     deeds = DEEDS[found.status] if mine else ()
     age = seen.age(shot.last_at) if shot else ""
     hand = "" if found.holder is None else "mine" if found.holder == caller.person_id else "theirs"
-    if found.status.is_on and caller.may(Permission.DESKTOPS_WRITE) and hand in HAND:
+    if found.status.is_on and caller.may(Permission.DESKTOPS_WRITE):
         deeds = (HAND[hand], *deeds)
     word = str(found.status).capitalize()
     if found.holder is not None:
         who = "You have" if hand == "mine" else f"{found.holder_name} has"
-        said, detail = f"{who} the screen", f"Since {seen.when(found.held_at)}, tasks wait"
+        asked = f", {found.asked_name} asks for it" if found.asked_name else ", tasks wait"
+        said, detail = f"{who} the screen", f"Since {seen.when(found.held_at)}{asked}"
         return Tile(found, "paused", f"{word}, in hand", said, detail, deeds, mine, shot, age, hand)
     return Tile(found, shape_of(found.status), word, said or sentence, detail, deeds, mine, shot, age)

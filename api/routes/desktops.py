@@ -67,6 +67,7 @@ class DesktopView(BaseModel):
     holder: UUID | None = Field(description="Who has its screen in hand: until it is given back no task begins.")
     holder_name: str
     held_at: datetime | None
+    asked_name: str = Field(description="Who asked for the screen since it is in hand.")
 
 
 class DesktopList(BaseModel):

@@ -56,6 +56,12 @@ async def give_back(desktop_id: UUID, caller: DesktopWriter, engine: EngineDep) 
     return view(await engine.viewers.give_back(caller, desktop_id))
 
 
+@router.post("/{desktop_id}/askback")
+async def ask_back(desktop_id: UUID, caller: DesktopWriter, engine: EngineDep) -> DesktopView:
+    """Ask whoever has the screen to give it back: their page says so. Once a minute; sooner nothing changes."""
+    return view(await engine.viewers.ask(caller, desktop_id))
+
+
 @router.websocket("/{desktop_id}/live")
 async def live(
     desktop_id: UUID, websocket: WebSocket, caller: Annotated[Caller, Depends(requires(Permission.DESKTOPS_READ))]

@@ -1,10 +1,17 @@
 """The pages of desktops: their tasks in order, a form that gives one, and what it says when it cannot."""
 
+import re
+from uuid import UUID
+
 import httpx
 import pytest
 
 from tests.api.machines import on_paper
 from tests.api.people import Gateway, Organisation, Person
+from windlass.contracts.desktops import Step
+from windlass.contracts.ids import TenantId
+from windlass.core.machines import Machines
+from windlass.core.wakeup import PollOnly
 
 SCRIPT = "date > ~/when\ncat ~/when"
 
@@ -103,3 +110,67 @@ async def test_a_task_of_the_list_may_be_a_desktops(ada: Person):
     assert [each["title"] for each in (await ada.http.get(f"/v1/desktops/{desktop_id}/tasks")).json()["items"]] == [
         "nightly"
     ]
+
+
+async def test_the_grid_says_how_many_more_one_may_have_and_has_all_screens_looked_at(ada: Person):
+    await made(ada)
+
+    two = await page(ada, "/desktops")
+    for _ in range(2):
+        await made(ada)
+    none = await page(ada, "/desktops")
+    looked = await ada.http.post("/desktops/look", headers={"accept": "text/html"})
+
+    assert "2 of 3 left for you" in two
+    assert 'href="#new"' in two
+    assert "delete one to make another" in none
+    assert 'href="#new"' not in none
+    assert "left for you" not in await page(ada, "/desktops?status=starting")
+    assert (looked.status_code, looked.cookies["windlass_toast"].strip('"')) == (303, "No_desktop_is_on")
+
+
+async def test_a_desktop_that_starts_shows_what_it_has_come_to(gateway: Gateway, ada: Person):
+    database = gateway.state["database"]
+    desktop_id, machines = await made(ada), Machines(database, gateway.state["jobs"], PollOnly())
+    tenant_id = TenantId(ada.tenant_id)
+    before = await page(ada, f"/desktops/{desktop_id}")
+
+    for step in (Step.PLACED, Step.MADE):
+        await machines.step(tenant_id, UUID(desktop_id), 0, step)
+    await machines.step(tenant_id, UUID(desktop_id), 7, Step.UP)  # of a container that is nobody's
+    pages = [await page(ada, path) for path in ("/desktops", f"/desktops/{desktop_id}")]
+    async with database.tenant(tenant_id) as connection:
+        await connection.execute("update desktop set changed_at = clock_timestamp()")  # started anew
+    anew = await page(ada, f"/desktops/{desktop_id}")
+
+    shapes = [re.findall(r'<ol class="stages">.*?</ol>', text, re.DOTALL)[0] for text in (before, *pages, anew)]
+    found = [re.findall(r"#(finished|starting|queued)\b", text) for text in shapes]
+    nothing = ["starting", "queued", "queued", "queued"]
+    assert found == [nothing, *2 * [["finished", "finished", "starting", "queued"]], nothing]
+
+
+async def test_whoever_would_like_a_screen_asks_for_it(gateway: Gateway, acme: Organisation):
+    desktop_id = await made(acme.builder)
+    async with gateway.state["database"].tenant(TenantId(acme.id)) as connection:
+        await connection.execute("update desktop set status = 'idle' where id = $1", UUID(desktop_id))
+    path = f"/v1/desktops/{desktop_id}"
+    early = await acme.admin.http.post(f"{path}/askback")
+    await acme.builder.http.post(f"{path}/takeover")
+    own = await acme.builder.http.post(f"{path}/askback")
+    denied = await acme.viewer.http.post(f"{path}/askback")
+    offered = await page(acme.admin, "/desktops")
+
+    asked = await acme.admin.http.post(f"/desktops/{desktop_id}/askback", headers={"accept": "text/html"})
+    again = (await acme.admin.http.post(f"{path}/askback")).json()
+    told = await page(acme.builder, f"/desktops/{desktop_id}")
+    events = (await acme.admin.http.get(f"{path}/events")).json()["items"]
+    await acme.builder.http.post(f"{path}/giveback")
+    await acme.builder.http.post(f"{path}/takeover")
+    after = (await acme.admin.http.get(path)).json()
+    await acme.builder.http.delete(path)
+
+    assert (early.status_code, own.status_code, denied.status_code, asked.status_code) == (409, 409, 403, 303)
+    assert "Ask to give back" in offered
+    assert "Admin asks you to give the screen back." in told
+    assert [each["payload"].get("reason") for each in events].count("Admin asks for the screen") == 1
+    assert (again["asked_name"], after["asked_name"]) == ("Admin", "")

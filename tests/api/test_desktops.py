@@ -129,6 +129,8 @@ async def test_the_last_screenshot_is_answered_with_its_age_and_served_to_whoeve
     assert begun is not None
     await engine.objects.put(begun.key, b"RIFF")
     await engine.screenshots.finish(tenant_id, desktop_id, begun.id, 4)
+    async with gateway.state["database"].tenant(tenant_id) as connection:
+        await connection.execute("update desktop set status = 'offline' where id = $1", desktop_id)
 
     answer = (await acme.builder.http.get(f"/v1/desktops/{desktop['id']}/screenshot")).json()
     path = answer["url"].removeprefix(gateway.state["settings"].url)

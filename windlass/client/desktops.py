@@ -70,6 +70,10 @@ class Desktops:
         """Give the screen back."""
         return self._client.send(calls.change_desktop(desktop_id, "giveback"))
 
+    def ask_back(self, desktop_id: str) -> Desktop:
+        """Ask whoever has the screen to give it back."""
+        return self._client.send(calls.change_desktop(desktop_id, "askback"))
+
     def give(self, desktop_id: str, script: str, options: RunOptions | None = None) -> Run:
         """Queue a script; it is a run like any other."""
         return self._client.send(calls.give_task(desktop_id, script, options or RunOptions()))
@@ -175,6 +179,10 @@ class AsyncDesktops:
     async def give_back(self, desktop_id: str) -> Desktop:
         """Give the screen back."""
         return await self._client.send(calls.change_desktop(desktop_id, "giveback"))
+
+    async def ask_back(self, desktop_id: str) -> Desktop:
+        """Ask whoever has the screen to give it back."""
+        return await self._client.send(calls.change_desktop(desktop_id, "askback"))
 
     async def give(self, desktop_id: str, script: str, options: RunOptions | None = None) -> Run:
         """Queue a script; it is a run like any other."""

@@ -29,6 +29,14 @@ class DesktopStatus(StrEnum):
         return self in (DesktopStatus.IDLE, DesktopStatus.BUSY)
 
 
+class Step(StrEnum):
+    """What a desktop that starts has come to: the last one is that its screen answers, and then it is idle."""
+
+    PLACED = "placed"
+    MADE = "made"
+    UP = "up"
+
+
 class Wish(StrEnum):
     """How its owner wants a desktop to be."""
 

@@ -1,7 +1,7 @@
 """Desktops as the people of a tenant see them: make one, find it again, wish it otherwise."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -54,6 +54,9 @@ class Desktop:
     holder: UUID | None = None  # who has the screen in hand
     holder_name: str = ""
     held_at: datetime | None = None
+    asked_name: str = ""  # who would like to have it
+    changed_at: datetime | None = None  # when it was wished as it is
+    steps: Mapping[str, str] = field(default_factory=dict[str, str])  # of a start: what it has come to, and when
 
 
 class Herald(Protocol):
@@ -65,7 +68,12 @@ class Herald(Protocol):
 
 
 HELD = "case when held_until > clock_timestamp() and desktop_has_container(status) then holder end as holder"
-COLUMNS = ", ".join(HELD if column.name == "holder" else column.name for column in fields(Desktop))
+ASKED = "case when asked_at > held_at then asked_name else '' end as asked_name"
+STEPS = """
+case when status = 'starting' and (steps->>'placed')::timestamptz > changed_at then steps else '{}' end as steps
+"""
+SPECIAL = {"holder": HELD, "asked_name": ASKED, "steps": STEPS}
+COLUMNS = ", ".join(SPECIAL.get(column.name, column.name) for column in fields(Desktop))
 NAMES = tuple(column.name for column in fields(Desktop))
 VISIBLE = "deleted_at is null and ($1::uuid is null or owner = $1)"
 LIST = f"select {COLUMNS} from desktop where {VISIBLE} order by created_at desc, id desc limit 500"  # noqa: S608 - constants
@@ -78,7 +86,7 @@ class Desktops:
 
     def __init__(self, database: Database, wakeup: Wakeup, herald: Herald, per_person: int) -> None:
         self._database, self._wakeup, self._herald = database, wakeup, herald
-        self._per_person = per_person
+        self.per_person = per_person
 
     async def create(self, caller: Caller, wish: NewDesktop) -> Desktop:
         """Record a desktop, `starting`. Raises Invalid, Conflict at the limit, Unavailable without a machine."""
@@ -174,9 +182,9 @@ class Desktops:
 
     async def _create(self, connection: Connection, caller: Caller, row: dict[str, Any]) -> Desktop:
         query = f"select {COLUMNS} from create_desktop($1, $2, $3)"  # noqa: S608 - constants
-        created = await connection.fetchrow(query, caller.tenant_id, row, self._per_person)
+        created = await connection.fetchrow(query, caller.tenant_id, row, self.per_person)
         if created is None:
-            limit = self._per_person
+            limit = self.per_person
             raise Conflict(f"You have {limit} desktops, and {limit} is the limit. Delete one first; nothing was made.")
         after = {"name": created["name"], "template": created["template"], "version": created["template_version"]}
         await record(connection, caller, "desktop.create", f"desktop:{created['id']}", after=after)
@@ -242,7 +250,7 @@ def whole_desktop(row: Row) -> Desktop:
     """The desktop of a row with all its columns."""
     values: dict[str, Any] = {name: row[name] for name in NAMES}
     if values["holder"] is None:  # a lease that lapsed is nobody's
-        values["holder_name"], values["held_at"] = "", None
+        values["holder_name"], values["held_at"], values["asked_name"] = "", None, ""
     values["made_of"] = Template.of(values["made_of"])
     values["wish"], values["status"] = Wish(values["wish"]), DesktopStatus(values["status"])
     return Desktop(**values)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from windlass.contracts import queues
 from windlass.contracts.agents import MAX_ACTIONS
-from windlass.contracts.desktops import Claim, DesktopStatus, Orders, Placed, Prompted, Recorded, Template, Wish
+from windlass.contracts.desktops import Claim, DesktopStatus, Orders, Placed, Prompted, Recorded, Step, Template, Wish
 from windlass.contracts.ids import DesktopId, TenantId
 from windlass.core.database import Database, Row
 from windlass.core.wakeup import DESKTOPS, Wakeup
@@ -146,6 +146,13 @@ class Machines:
         if seq is not None:
             self._wakeup.poke(tenant_id, desktop_id, seq)
             self._wakeup.touch(DESKTOPS, tenant_id)
+
+    async def step(self, tenant_id: TenantId, desktop_id: UUID, generation: int, step: Step) -> None:
+        """Write down what a desktop that starts has come to. The second time only its time changes."""
+        query = "select step_desktop($1, $2, $3, $4)"
+        async with self._database.open() as connection:
+            if await connection.fetchval(query, tenant_id, desktop_id, generation, step):
+                self._wakeup.touch(DESKTOPS, tenant_id)
 
     async def claim(self, tenant_id: TenantId, run_id: UUID) -> Claim:
         """Take its desktop for a run whose turn it is. The second time the answer is the same."""

@@ -26,6 +26,7 @@ LEASE_S = 120
 REQUIRED = ["exp", "iat", "sub", "tid", "did", "mode"]
 SCREEN = "select address, generation from desktop where id = $1 and deleted_at is null"
 KEEP = "select keep_desktop($1, $2, $3, $4)"
+ASK = "select ask_for_desktop($1, $2, $3)"
 LAST = "select last_seq from stream where id = $1"
 
 
@@ -137,6 +138,21 @@ class Viewers:
             seq = await connection.fetchval(LAST, desktop_id)
         self._tell(caller.tenant_id, whole_desktop(row), seq)
         return whole_desktop(row)
+
+    async def ask(self, caller: Caller, desktop_id: UUID) -> Desktop:
+        """Ask whoever has the screen to give it back, once a minute at most. Raises NotFound, Conflict."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            desktop = await find_desktop(connection, caller, desktop_id)
+            if desktop.holder is None:
+                raise Conflict("Nobody has the screen: take it over.")
+            if desktop.holder == caller.person_id:
+                raise Conflict("You have the screen yourself: give it back.")
+            seq = await connection.fetchval(ASK, caller.tenant_id, desktop_id, caller.name)
+            desktop = await find_desktop(connection, caller, desktop_id)
+        if seq is not None:
+            self._wakeup.poke(caller.tenant_id, desktop.id, seq)
+            self._wakeup.touch(DESKTOPS, caller.tenant_id)
+        return desktop
 
     async def _take(self, connection: Connection, caller: Caller, desktop_id: UUID) -> Desktop:
         query = f"select {COLUMNS} from take_desktop($1, $2, $3, $4, $5)"  # noqa: S608 - constants
