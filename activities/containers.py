@@ -89,6 +89,14 @@ class Containers(Protocol):
         """Have the ways out of every desktop that runs open, as after the death of whoever did. Raises EngineAway."""
         ...
 
+    async def homes(self, installation: str) -> dict[str, int]:
+        """How many bytes are in the home of each desktop. Raises EngineAway."""
+        ...
+
+    async def end(self, desktop_id: str, generation: int) -> None:
+        """End the container of that generation, and leave it for the keeper. Raises EngineAway."""
+        ...
+
     async def discard(self, found: Found) -> None:
         """Remove one thing by force. Raises EngineAway."""
         ...

@@ -32,7 +32,7 @@ PLACES = 1000  # of one turn
 AGAIN = "This action may have happened before an interruption. It was not repeated: look at the screen."
 TAKEN = "A person had the screen since you last looked. This was not done: look at the screen."
 IN_HAND_AGAIN = timedelta(seconds=1)
-GONE = "The desktop ended. What was done in it by then is done; the task does not go on."
+GONE = "The desktop ended{}. What was done in it by then is done; the task does not go on."
 
 HEADING, SHARED = "## skills/", "## organisation/"
 SKILLS = """cd ~/skills 2>/dev/null || exit 0
@@ -76,7 +76,7 @@ class DeedActivities:
             try:
                 _, written, _ = await shell.run("read", SKILLS)
             except ShellLost as lost:
-                raise ApplicationError(GONE, type="DesktopLost", non_retryable=True) from lost
+                raise await self._gone(tenant_id, request.desktop_id) from lost
             own = await self._body.skills.of(tenant_id)
             told = [f"{SHARED}{skill.name}.md\n\n{skill.text}\n" for skill in own]
             names = [f"organisation/{skill.name}.md" for skill in own]
@@ -102,7 +102,11 @@ class DeedActivities:
             try:
                 await Deed(self._body, request).carry_out()
             except (DesktopEnded, ShellLost) as ended:
-                raise ApplicationError(GONE, type="DesktopLost", non_retryable=True) from ended
+                raise await self._gone(TenantId(UUID(request.tenant_id)), request.desktop_id) from ended
+
+    async def _gone(self, tenant_id: TenantId, desktop_id: str) -> ApplicationError:
+        why = await self._body.machines.why(tenant_id, UUID(desktop_id))
+        return ApplicationError(GONE.format(f": {why}" if why else ""), type="DesktopLost", non_retryable=True)
 
 
 class Deed:

@@ -130,7 +130,7 @@ def news(found: Iterable[Found], known: Mapping[DesktopId, Known]) -> list[tuple
             continue
         is_alive = (str(desktop.id), desktop.generation) in alive
         if desktop.status in (DesktopStatus.IDLE, DesktopStatus.BUSY, DesktopStatus.PAUSED) and not is_alive:
-            told.append((desktop, words.ENDED_SIGNAL, Ended(desktop.generation, "its container ended")))
+            told.append((desktop, words.ENDED_SIGNAL, Ended(desktop.generation, desktop.said or "its container ended")))
         elif desktop.status is DesktopStatus.LOST and is_alive:
             told.append((desktop, words.FOUND_SIGNAL, Ended(desktop.generation)))
     return told

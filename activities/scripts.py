@@ -1,43 +1,47 @@
 """Tasks of desktops: scripts, executed inside a desktop and followed from outside."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from uuid import UUID
 
 from activities.containers import EngineAway, Scripts, ScriptState
 from activities.executors import Began, Ended, ExecutionLost, Report, Reported
 from windlass.contracts.agents import DESKTOP
 from windlass.contracts.events import EventKind, NewEvent, Payload
+from windlass.contracts.ids import TenantId
 from windlass.contracts.runs import DriveEnd
 from windlass.core.executions import Attached
 
 LINE_BYTES = 8 * 1024
 KEPT_BYTES = 4 * 1024 * 1024  # of each stream: a script may print without end, a log may not
 STDERR = 2
-LOST = "The desktop ended. What the script had done by then is done; it is not run again."
-NEVER_BEGUN = "The desktop ended before the script began. Nothing was run."
+LOST = "The desktop ended{}. What the script had done by then is done; it is not run again."
+NEVER_BEGUN = "The desktop ended before the script began{}. Nothing was run."
+
+Why = Callable[[TenantId, UUID], Awaitable[str]]  # why a desktop was ended, where that was on purpose
 
 
 class DesktopTasks:
     """Executes runs of `desktop`. A script outlives its driver, and no script is ever begun twice."""
 
-    def __init__(self, scripts: Scripts) -> None:
-        self._scripts = scripts
+    def __init__(self, scripts: Scripts, why: Why) -> None:
+        self._scripts, self._why = scripts, why
 
     async def open(self, attached: Attached, attempt: int) -> "ScriptExecution":
         """Take the script over: begin it, or follow it where it is."""
-        return ScriptExecution(self._scripts, attached)
+        return ScriptExecution(self._scripts, self._why, attached)
 
     async def stop(self, attached: Attached) -> None:
         """Stop a script that nobody follows."""
-        await ScriptExecution(self._scripts, attached).stop()
+        await ScriptExecution(self._scripts, self._why, attached).stop()
 
 
 class ScriptExecution:
     """One script in one desktop."""
 
-    def __init__(self, scripts: Scripts, attached: Attached) -> None:
+    def __init__(self, scripts: Scripts, why: Why, attached: Attached) -> None:
         inputs = attached.record.get("inputs", {})
-        self._scripts, self._attached = scripts, attached
+        self._scripts, self._why, self._attached = scripts, why, attached
         self._desktop_id, self._script = str(inputs.get("desktop", "")), str(inputs.get("script", ""))
         self._id = str(attached.run_id)
         self._is_stopped = False
@@ -55,7 +59,7 @@ class ScriptExecution:
                 raise ExecutionLost("what followed the script ended before it")
             if self._is_stopped:
                 await self._scripts.stop(self._desktop_id, self._id)  # to its end: then nothing of it is left
-            yield self._end(state)
+            yield await self._end(state)
         except EngineAway as away:
             raise ExecutionLost(str(away)) from away
 
@@ -99,7 +103,7 @@ class ScriptExecution:
             for event in each.rest(kind):
                 yield event
 
-    def _end(self, state: ScriptState) -> Ended:
+    async def _end(self, state: ScriptState) -> Ended:
         if state.code == 0:
             return Ended(DriveEnd.FINISHED, {"dict": {"exit_code": 0}})
         if self._is_stopped:
@@ -107,7 +111,9 @@ class ScriptExecution:
         if state.code is not None:
             error: Payload = {"type": "ScriptFailed", "message": f"The script ended with exit code {state.code}."}
         else:
-            error = {"type": "DesktopLost", "message": NEVER_BEGUN if state.is_none else LOST}
+            why = await self._why(self._attached.tenant_id, UUID(self._desktop_id))
+            said = (NEVER_BEGUN if state.is_none else LOST).format(f": {why}" if why else "")
+            error = {"type": "DesktopLost", "message": said}
         return Ended(DriveEnd.FAILED, error=error, retryable=False)
 
 

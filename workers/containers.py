@@ -16,6 +16,7 @@ from activities.cameras import Camera
 from activities.containers import Containers, Locks, Screens, Scripts
 from activities.deeds import Body, DeedActivities
 from activities.desktops import DesktopActivities, password
+from activities.homes import Scales
 from activities.machines import MachineKeeper, Tell
 from activities.screens import ScreenActivities
 from activities.scripts import DesktopTasks
@@ -56,15 +57,18 @@ async def serve(parts: Parts, identity: str, bench: Bench) -> None:
     await reap(client, parts.jobs, DESKTOPS_AT_WORK)
     keeper = MachineKeeper(bench.machine, bench.machines, bench.containers, bench.locks, teller(client))
     keeping = asyncio.create_task(keeper.run())
+    scales = Scales(bench.machine.node, bench.machines, bench.containers, bench.locks)
+    weighing = asyncio.create_task(scales.run())
     engine = DockerEngine(parts.settings.docker_socket)
     try:
         async with build(client, parts, bench, DockerScreens(engine)):
             await keeping
     finally:
         await engine.close()
-        keeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await keeping
+        for task in (keeping, weighing):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 def build(client: Client, parts: Parts, bench: Bench, eyes: Screens) -> Worker:
@@ -87,7 +91,7 @@ def build(client: Client, parts: Parts, bench: Bench, eyes: Screens) -> Worker:
             skills=Skills(parts.database),
         )
     )
-    tasks = run_activities(parts, {DESKTOP: DesktopTasks(bench.scripts)})
+    tasks = run_activities(parts, {DESKTOP: DesktopTasks(bench.scripts, bench.machines.why)})
     return Worker(
         client,
         task_queue=queues.desktops(bench.machine.node, bench.machine.boot),

@@ -99,6 +99,20 @@ class DockerDesktops:
         found += [_found("volume", each["Name"], each["Labels"]) for each in volumes["Volumes"] or ()]
         return found + [Found("hole", desktop_id, desktop_id) for desktop_id in holes]
 
+    async def homes(self, installation: str) -> dict[str, int]:
+        """How many bytes are in the home of each desktop, as the engine counts them. Raises EngineAway."""
+        volumes: list[dict[str, Any]] = (await self._engine.ask("GET", "/system/df"))["Volumes"] or []
+        labelled: list[tuple[dict[str, str], Any]] = [(each["Labels"] or {}, each["UsageData"]) for each in volumes]
+        ours = [each for each in labelled if each[0].get(f"{LABEL}.installation") == installation]
+        return {labels[f"{LABEL}.desktop"]: usage["Size"] for labels, usage in ours if usage}
+
+    async def end(self, desktop_id: str, generation: int) -> None:
+        """End the container of that generation, and leave it for the keeper. Raises EngineAway."""
+        name = container_name(desktop_id)
+        container = await self._inspect(name)
+        if container is not None and _is_of(container, generation):
+            await self._quietly("POST", f"/containers/{name}/kill", but={GONE, 409})
+
     async def open_gates(self, installation: str) -> None:
         """Have the ways out of every desktop that runs open, as after the death of whoever did. Raises EngineAway."""
         ours = json.dumps({"label": [f"{LABEL}.installation={installation}", f"{LABEL}.egress"]})

@@ -25,6 +25,7 @@ NUMBERS = {  # of the form: what the template calls it, and how many of its unit
     "width": ("width", 1),
     "height": ("height", 1),
     "memory_mib": ("memory_bytes", MiB),
+    "home_mib": ("home_bytes", MiB),
     "cpus": ("cpus", 1),
     "processes": ("processes", 1),
     "idle_minutes": ("idle_s", 60),

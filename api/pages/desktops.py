@@ -196,6 +196,7 @@ async def parts(request: Request, caller: Caller, engine: Engine, found: Desktop
         "events": list(reversed(events))[:SHOWN_EVENTS],
         "seen": seen,
         "shape_of": shape_of,
+        "size": size,
         "short_id": short_id,
     }
 

@@ -32,6 +32,7 @@ class TemplateBody(Body):
     width: int = Field(1280, le=1 << 31)
     height: int = Field(800, le=1 << 31)
     memory_bytes: int = Field(1 << 30, le=1 << 50)
+    home_bytes: int = Field(10 << 30, le=1 << 50, description="What may be in its home; with more it is ended.")
     cpus: float = Field(1.0, le=1 << 31)
     processes: int = Field(256, le=1 << 31)
     idle_s: int = Field(3_600, le=1 << 31, description="After so long without work it is shut down.")
@@ -50,6 +51,7 @@ class TemplateView(BaseModel):
     width: int
     height: int
     memory_bytes: int
+    home_bytes: int
     cpus: float
     processes: int
     idle_s: int

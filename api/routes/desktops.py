@@ -67,6 +67,8 @@ class DesktopView(BaseModel):
     holder: UUID | None = Field(description="Who has its screen in hand: until it is given back no task begins.")
     holder_name: str
     held_at: datetime | None
+    home_bytes: int | None = Field(description="What was in its home when that was weighed last.")
+    home_most_bytes: int = Field(description="What may be in its home; a desktop that has more is ended.")
     asked_name: str = Field(description="Who asked for the screen since it is in hand.")
 
 
@@ -175,8 +177,8 @@ def view(desktop: Desktop) -> DesktopView:
     """The desktop as clients see it."""
     shown = {name: getattr(desktop, name) for name in DesktopView.model_fields if hasattr(desktop, name)}
     made_of = desktop.made_of
-    size = {"width": made_of.width, "height": made_of.height, "egress": made_of.egress}
-    return DesktopView.model_validate({**shown, **size})
+    made = {"width": made_of.width, "height": made_of.height, "egress": made_of.egress}
+    return DesktopView.model_validate({**shown, **made, "home_most_bytes": made_of.home_bytes})
 
 
 async def queue_work(engine: Engine, caller: Caller, wish: StartRun) -> Run:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import pytest
 
@@ -42,9 +43,13 @@ class Moments:
         self.asked.append("forget")
 
 
+async def nobody_ended_it(_tenant_id: TenantId, _desktop_id: UUID) -> str:
+    return ""
+
+
 def following(scripts: Moments) -> ScriptExecution:
     record = {"inputs": {"desktop": str(new_id()), "script": "id"}}
-    return ScriptExecution(scripts, Attached(TenantId(new_id()), RunId(new_id()), 1, 1, record))
+    return ScriptExecution(scripts, nobody_ended_it, Attached(TenantId(new_id()), RunId(new_id()), 1, 1, record))
 
 
 async def all_of(execution: ScriptExecution) -> list[Report]:

@@ -70,7 +70,8 @@ async def test_what_is_no_template_is_refused(acme: Organisation, body: dict[str
 async def test_templates_and_skills_are_changed_on_their_pages(acme: Organisation):
     form = {
         "name": "tall", "summary": "Tall <b>", "width": "1000", "height": "2000", "memory_mib": "512", "cpus": "0.5",
-        "processes": "100", "idle_minutes": "5", "hours": "1", "egress": "example.org\r\na.example.org:80",
+        "home_mib": "64", "processes": "100", "idle_minutes": "5", "hours": "1",
+        "egress": "example.org\r\na.example.org:80",
     }  # fmt: skip
     http, html = acme.admin.http, {"accept": "text/html"}
 
@@ -82,7 +83,8 @@ async def test_templates_and_skills_are_changed_on_their_pages(acme: Organisatio
 
     assert (made.status_code, told.status_code, bad.status_code) == (303, 303, 422)
     assert "Hours must be a number" in bad.text
-    assert (kept["idle_s"], kept["lifetime_s"], kept["memory_bytes"]) == (300, 3600, 512 << 20)
+    assert (kept["idle_s"], kept["lifetime_s"]) == (300, 3600)
+    assert (kept["memory_bytes"], kept["home_bytes"]) == (512 << 20, 64 << 20)
     assert kept["egress"] == ["example.org:443", "a.example.org:80"]
     assert "Tall &lt;b&gt;" in shown
     assert "Change tall" in shown

@@ -10,7 +10,7 @@ import pytest
 
 from tests.core.records import somebody
 from tests.parts import Postgres, another_database
-from windlass.contracts.desktops import DesktopStatus, Recorded, Wish
+from windlass.contracts.desktops import DesktopStatus, Recorded, Step, Template, Wish
 from windlass.contracts.events import EventKind
 from windlass.contracts.ids import TenantId
 from windlass.core.callers import Caller
@@ -21,6 +21,8 @@ from windlass.core.events import Events
 from windlass.core.machines import Machine, Machines
 from windlass.core.permissions import Role
 from windlass.core.wakeup import PollOnly
+
+MiB = 1 << 20
 
 
 class Silent:
@@ -143,7 +145,7 @@ async def test_desktops_are_seen_and_changed_by_whom_they_belong_to(hall: Hall):
 async def test_a_machine_takes_as_many_as_it_has_places(hall: Hall):
     await hall.machine("small", places=1)
     await hall.machine("large", places=2)
-    people = [somebody() for _ in range(4)]
+    people = [somebody() for _ in range(5)]
     desktops = [await hall.desktops.create(caller, NewDesktop()) for caller in people]
 
     placed = [await hall.machines.place(c.tenant_id, d.id) for c, d in zip(people, desktops, strict=True)]
@@ -155,6 +157,8 @@ async def test_a_machine_takes_as_many_as_it_has_places(hall: Hall):
     ]
     assert placed[3].queue == ""
     assert "1 of its 1 places are taken" in placed[3].reason
+    await hall.record(people[3], desktops[3], DesktopStatus.STARTING, reason=placed[3].reason)
+    assert (await hall.machines.place(people[4].tenant_id, desktops[4].id)).reason.endswith("; 1 asked before it")
     await hall.record(people[0], desktops[0], DesktopStatus.OFFLINE)
     assert (await hall.machines.place(people[3].tenant_id, desktops[3].id)).queue != ""
 
@@ -217,6 +221,44 @@ async def test_a_deleted_desktop_is_remembered_until_nothing_is_left(hall: Hall)
     await hall.record(caller, desktop, DesktopStatus.OFFLINE, gone=True)
     assert await hall.machines.look(caller.tenant_id, desktop.id) is None
     assert (await hall.events.head(caller.tenant_id, desktop.id)).is_closed
+
+
+async def test_a_home_that_is_full_is_said_and_a_start_gives_room_to_tidy_up(hall: Hall):
+    await hall.machine("m")
+    caller, limit = somebody(), Template().home_bytes
+    desktop = await hall.desktops.create(caller, NewDesktop())
+    placed = await hall.machines.place(caller.tenant_id, desktop.id)
+    await hall.record(caller, desktop, DesktopStatus.IDLE)
+
+    async def is_full(size_bytes: int, node: str = "m") -> bool:
+        return [each.id for each in await hall.machines.weighed(node, {desktop.id: size_bytes})] == [desktop.id]
+
+    before = [await is_full(limit), await is_full(2 * limit, "elsewhere"), await is_full(limit + MiB)]
+    said = await hall.machines.why(caller.tenant_id, desktop.id)
+    known = (await hall.machines.known("m"))[desktop.id]
+    await hall.record(caller, desktop, DesktopStatus.LOST, reason=said)
+    await hall.desktops.start(caller, desktop.id)
+    await hall.machines.step(caller.tenant_id, desktop.id, placed.generation, Step.PLACED)
+
+    assert before == [False, False, True]
+    assert said.startswith("its home is full: it has 10 GB of the 10 GB")
+    assert (known.said, known.is_over) == (said, False)
+    assert await hall.machines.why(caller.tenant_id, desktop.id) == ""
+    assert [await is_full(limit + MiB + limit // 10), await is_full(2 * limit)] == [False, True]
+    assert (await hall.desktops.get(caller, desktop.id)).home_bytes == 2 * limit
+
+
+async def test_a_desktop_whose_time_was_over_a_minute_ago_is_known_as_such(hall: Hall):
+    await hall.machine("m")
+    caller = somebody()
+    desktop = await hall.desktops.create(caller, NewDesktop())
+    await hall.machines.place(caller.tenant_id, desktop.id)
+    async with hall.database.tenant(caller.tenant_id) as connection:
+        await connection.execute("update desktop set expires_at = clock_timestamp() - interval '61 seconds'")
+
+    found = (await hall.machines.known("m"))[desktop.id]
+
+    assert (found.is_over, found.said) == (True, "its time was over")
 
 
 async def test_wishes_nobody_heard_are_found_and_so_are_desktops_of_a_silent_machine(hall: Hall):

@@ -1,6 +1,7 @@
 """Scripts in desktops: in their order, at most once, through the death of whoever follows them."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,7 +10,7 @@ import pytest
 
 from tests.desktops.machine import Desk
 from tests.workflows.engines import until
-from windlass.contracts.desktops import DesktopStatus
+from windlass.contracts.desktops import DesktopStatus, Template
 from windlass.contracts.events import EventKind
 from windlass.contracts.runs import RunStatus
 from windlass.core.callers import Caller
@@ -224,3 +225,26 @@ async def test_a_desktop_that_forks_without_end_is_ended_when_its_task_is_cancel
     assert (await ada.ended(run.id)).status is RunStatus.CANCELLED
     await ada.desk.becomes(ada.caller, ada.desktop.id, DesktopStatus.LOST)
     assert (await ada.done("echo again")).status is RunStatus.FINISHED
+
+
+async def test_a_desktop_whose_home_is_full_is_ended_says_so_and_may_be_tidied_up(desk: Desk):
+    caller, neighbour = desk.somebody(), desk.somebody()
+    await desk.gateway.desktop_templates.put(caller, "small", Template(home_bytes=32 << 20))
+    greedy = Worker(desk, caller, await desk.made(caller, template="small"))
+    other = await desk.made(neighbour)
+
+    run = await greedy.give("head -c 50000000 /dev/zero > ~/much; sleep 300")
+    ended = await greedy.ended(run.id)
+    lost = await desk.becomes(caller, greedy.desktop.id, DesktopStatus.LOST)
+    beside = await desk.gateway.desktops.get(neighbour, other.id)
+    await desk.gateway.desktops.start(caller, greedy.desktop.id)
+    await desk.becomes(caller, greedy.desktop.id, DesktopStatus.IDLE)
+    tidied = await greedy.done("sleep 6; rm ~/much")  # it is weighed again meanwhile, and let be
+
+    assert ended.error is not None
+    assert ended.error["type"] == "DesktopLost"
+    assert re.search(r"its home is full: it has [34]\d MB of the 32 MB", ended.error["message"])
+    assert lost.reason.startswith("its home is full")
+    assert (beside.status, tidied.status) == (DesktopStatus.IDLE, RunStatus.FINISHED)
+    for person, desktop in ((caller, greedy.desktop), (neighbour, other)):
+        await desk.gateway.desktops.remove(person, desktop.id)

@@ -9,7 +9,18 @@ from windlass.cli.session import connect
 from windlass.client import ApiError, Client, DesktopTemplate
 
 MiB = 1 << 20
-KEPT = ("summary", "image", "width", "height", "memory_bytes", "cpus", "processes", "idle_s", "lifetime_s", "egress")
+KEPT = (
+    "summary",
+    "image",
+    "width",
+    "height",
+    "memory_bytes",
+    "home_bytes",
+    "cpus",
+    "processes",
+    "idle_s",
+    "lifetime_s",
+)
 
 app = typer.Typer(no_args_is_help=True, help="What desktops are made of.")
 
@@ -40,7 +51,8 @@ def show(context: typer.Context, name: Which, as_json: AsJson = False) -> None:
         return
     console.print(f"[bold]{found.name}[/]  version {found.version}, {whose(found)}", highlight=False)
     console.print(
-        f"{found.width}x{found.height}, {memory(found)}, {found.cpus:g} cores, {found.processes} processes, "
+        f"{found.width}x{found.height}, {memory(found)}, {found.home_bytes // MiB} MiB at home, {found.cpus:g} cores, "
+        f"{found.processes} processes, "
         f"{found.idle_s} s idle, {found.lifetime_s} s in all",
         highlight=False,
     )
@@ -56,6 +68,7 @@ def set_template(  # noqa: PLR0913, PLR0917 - one parameter is one option
     image: Annotated[str | None, typer.Option(metavar="DIGEST", help="sha256:…, FROM windlass-desktop.")] = None,
     screen: Annotated[str | None, typer.Option(metavar="WxH", help="Such as 1920x1080.")] = None,
     memory_mib: Annotated[int | None, typer.Option(help="Its memory.")] = None,
+    home_mib: Annotated[int | None, typer.Option(help="What may be in its home.")] = None,
     cpus: Annotated[float | None, typer.Option(help="Its processors.")] = None,
     processes: Annotated[int | None, typer.Option(help="How many it may have.")] = None,
     idle: Annotated[int | None, typer.Option(metavar="SECONDS", help="Without work it is shut down then.")] = None,
@@ -69,10 +82,11 @@ def set_template(  # noqa: PLR0913, PLR0917 - one parameter is one option
         raise typer.BadParameter("Give --egress or --no-egress, one of the two.")
     given: dict[str, Any] = {"summary": summary, "image": image, "cpus": cpus, "processes": processes}
     given |= {"idle_s": idle, "lifetime_s": lifetime, "egress": [] if no_egress else egress or None}
-    given |= {"memory_bytes": memory_mib and memory_mib * MiB, **size(screen)}
+    given |= {"memory_bytes": memory_mib and memory_mib * MiB, "home_bytes": home_mib and home_mib * MiB}
+    given |= size(screen)
     with connect(context) as client:
         before = known(client, name)
-        kept = {field: getattr(before, field) for field in KEPT} if before else {}
+        kept = {field: getattr(before, field) for field in (*KEPT, "egress")} if before else {}
         changes = {field: value for field, value in given.items() if value is not None}
         after = client.desktops.put_template(name, kept | changes, before.etag if before else None)
     said = f"{after.name} is version {after.version}. Desktops that start from now on are made of it."

@@ -293,6 +293,7 @@ class DesktopTemplate(Record):
     width: int = 0
     height: int = 0
     memory_bytes: int = 0
+    home_bytes: int = 0
     cpus: float = 0.0
     processes: int = 0
     idle_s: int = 0

@@ -74,6 +74,7 @@ class Template:
     width: int = 1280
     height: int = 800
     memory_bytes: int = 1 << 30
+    home_bytes: int = 10 << 30
     cpus: float = 1.0
     processes: int = 256
     idle_s: int = 3_600

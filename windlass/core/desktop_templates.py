@@ -18,7 +18,7 @@ MiB = 1 << 20
 MOST_OWN = 50
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 IMAGE = re.compile(r"sha256:[0-9a-f]{64}")
-SMALLEST_BYTES = 256 * MiB
+SMALLEST_BYTES, SMALLEST_HOME_BYTES = 256 * MiB, 16 * MiB
 COLUMNS = "name, version, made_of, changed_at, changed_by, tenant_id = current_tenant() as is_own"
 LIST = f"""
 select distinct on (name) {COLUMNS} from desktop_template where deleted_at is null
@@ -45,13 +45,15 @@ class Bounds:
     cpus: float
     lifetime_s: int
     processes: int = 4096
+    home_bytes: int = 100 << 30
     private: Networks = ()
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The bounds of an installation."""
         memory, hours = settings.desktop_most_memory_mib * MiB, settings.desktop_most_hours
-        return cls(memory, settings.desktop_most_cpus, hours * 3600, private=settings.egress_networks)
+        home, private = settings.desktop_most_home_mib * MiB, settings.egress_networks
+        return cls(memory, settings.desktop_most_cpus, hours * 3600, home_bytes=home, private=private)
 
     def held(self, made_of: Template) -> Template:
         """A template with no more than this: it may have been written down under other bounds."""
@@ -136,6 +138,7 @@ class DesktopTemplates:
             ("width", 640, 3840),
             ("height", 480, 2160),
             ("memory_bytes", SMALLEST_BYTES, bounds.memory_bytes),
+            ("home_bytes", SMALLEST_HOME_BYTES, bounds.home_bytes),
             ("cpus", 0.1, bounds.cpus),
             ("processes", 64, bounds.processes),
             ("lifetime_s", 60, bounds.lifetime_s),

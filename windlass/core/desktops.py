@@ -54,6 +54,7 @@ class Desktop:
     holder: UUID | None = None  # who has the screen in hand
     holder_name: str = ""
     held_at: datetime | None = None
+    home_bytes: int | None = None  # when it was weighed last
     asked_name: str = ""  # who would like to have it
     changed_at: datetime | None = None  # when it was wished as it is
     steps: Mapping[str, str] = field(default_factory=dict[str, str])  # of a start: what it has come to, and when

@@ -1,7 +1,7 @@
 """The machines that hold desktops: what workers and workflows write, and what they know of every tenant."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,10 +19,14 @@ on conflict (node) do update set boot = excluded.boot, engine = excluded.engine,
   places = excluded.places, changed_at = clock_timestamp()
 """
 KNOWN = """
-select id, tenant_id, generation, status, deleted_at is not null as is_deleted,
+select id, tenant_id, generation, status, home_said as said, deleted_at is not null as is_deleted,
   coalesce(deleted_at < clock_timestamp() - interval '30 seconds', false) as is_overdue
 from desktop where node = $1 and (removed_at is null or removed_at > clock_timestamp() - interval '1 hour')
 """
+BUSY = """
+select exists (select from desktop where node = $1 and removed_at is null and (status = 'busy' or holder is not null))
+"""
+SAID = "select home_said from desktop where id = $1"
 MADE_OF = "select made_of from desktop where id = $1"
 PROMPTED = """
 select d.id::text as desktop_id, d.generation, d.template, coalesce((r.inputs->>'max_actions')::int, $2) as max_actions
@@ -71,6 +75,7 @@ class Known:
     status: DesktopStatus
     is_deleted: bool
     is_overdue: bool = False  # its workflow should have removed it by now
+    said: str = ""  # why its container was ended, where that was on purpose
 
     @property
     def has_container(self) -> bool:
@@ -197,6 +202,23 @@ class Machines:
         async with self._jobs.open() as connection:
             rows = await connection.fetch(KNOWN, node)
         return {row["id"]: _known(row) for row in rows}
+
+    async def weighed(self, node: str, homes: Mapping[UUID, int]) -> Sequence[Called]:
+        """Write down what the homes of a machine have; answers the desktops that have more than they may."""
+        query = "select * from weigh_homes($1, $2, $3)"
+        async with self._jobs.open() as connection:
+            rows = await connection.fetch(query, node, list(homes), list(homes.values()))
+        return [Called(*(row[each.name] for each in fields(Called))) for row in rows if row["said"]]
+
+    async def is_busy(self, node: str) -> bool:
+        """Whether somebody is at work in any desktop of the machine."""
+        async with self._jobs.open() as connection:
+            return bool(await connection.fetchval(BUSY, node))
+
+    async def why(self, tenant_id: TenantId, desktop_id: UUID) -> str:
+        """Why the container of a desktop was ended, where that was on purpose; empty where it was not."""
+        async with self._database.tenant(tenant_id) as connection:
+            return str(await connection.fetchval(SAID, desktop_id) or "")
 
     async def unheard(self, older_than_s: float) -> Sequence[Called]:
         """Desktops whose last wish their workflow did not take up yet."""

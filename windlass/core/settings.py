@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     sessions_per_person: int = Field(5, alias="WINDLASS_SESSIONS_PER_PERSON", ge=1, le=1000)
     desktop_places: int = Field(20, alias="WINDLASS_DESKTOP_PLACES", ge=1, le=1000)
     desktop_most_memory_mib: int = Field(4096, alias="WINDLASS_DESKTOP_MOST_MEMORY_MIB", ge=256, le=1 << 20)
+    desktop_most_home_mib: int = Field(102_400, alias="WINDLASS_DESKTOP_MOST_HOME_MIB", ge=16, le=1 << 30)
     desktop_most_cpus: float = Field(4.0, alias="WINDLASS_DESKTOP_MOST_CPUS", ge=0.1, le=1024)
     desktop_most_hours: int = Field(24, alias="WINDLASS_DESKTOP_MOST_HOURS", ge=1, le=8760)
     egress_private: str = Field("", alias="WINDLASS_EGRESS_PRIVATE")  # networks that desktops may be let into
