@@ -116,7 +116,7 @@ def _is_owned(thing: Found, known: Mapping[DesktopId, Known]) -> bool:
         return True  # the home stays while the desktop is off
     if thing.kind in ("network", "hole"):
         return desktop.has_container
-    if thing.generation != desktop.generation:
+    if thing.generation != desktop.generation or desktop.is_over:
         return False
     return desktop.status.has_container or (desktop.status is DesktopStatus.LOST and thing.is_alive)
 
@@ -131,6 +131,6 @@ def news(found: Iterable[Found], known: Mapping[DesktopId, Known]) -> list[tuple
         is_alive = (str(desktop.id), desktop.generation) in alive
         if desktop.status in (DesktopStatus.IDLE, DesktopStatus.BUSY, DesktopStatus.PAUSED) and not is_alive:
             told.append((desktop, words.ENDED_SIGNAL, Ended(desktop.generation, desktop.said or "its container ended")))
-        elif desktop.status is DesktopStatus.LOST and is_alive:
+        elif desktop.status is DesktopStatus.LOST and is_alive and not desktop.is_over:
             told.append((desktop, words.FOUND_SIGNAL, Ended(desktop.generation)))
     return told

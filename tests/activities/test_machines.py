@@ -1,5 +1,7 @@
 """What a machine's keeper concludes from what is in the engine and what is on record."""
 
+from dataclasses import replace
+
 import pytest
 
 from activities.containers import Found
@@ -63,6 +65,15 @@ def test_a_container_that_ended_is_told(status: DesktopStatus):
     assert [(signal, what.generation) for _, signal, what in told] == [("ended", 2)]
     assert [signal for _, signal, _ in news([], known(status))] == ["ended"]
     assert news(everything(), known(status)) == []
+
+
+def test_a_container_whose_time_is_over_goes_whatever_its_workflow_does_and_why_is_told():
+    over = {HERE: replace(known(DesktopStatus.IDLE)[HERE], is_over=True, said="its time was over")}
+    lost = {HERE: replace(over[HERE], status=DesktopStatus.LOST)}
+
+    assert kinds(strays(everything(), over)) == kinds(strays(everything(), lost)) == ["container"]
+    assert (news(everything(), over), news(everything(), lost)) == ([], [])
+    assert [what.reason for _, _, what in news([], over)] == ["its time was over"]
 
 
 def test_a_lost_desktop_that_runs_is_told_and_one_that_starts_is_left_to_its_workflow():

@@ -19,7 +19,9 @@ on conflict (node) do update set boot = excluded.boot, engine = excluded.engine,
   places = excluded.places, changed_at = clock_timestamp()
 """
 KNOWN = """
-select id, tenant_id, generation, status, home_said as said, deleted_at is not null as is_deleted,
+select id, tenant_id, generation, status, deleted_at is not null as is_deleted,
+  case when expires_at < clock_timestamp() - interval '1 minute' then 'its time was over' else home_said end as said,
+  coalesce(expires_at < clock_timestamp() - interval '1 minute', false) as is_over,
   coalesce(deleted_at < clock_timestamp() - interval '30 seconds', false) as is_overdue
 from desktop where node = $1 and (removed_at is null or removed_at > clock_timestamp() - interval '1 hour')
 """
@@ -27,6 +29,10 @@ BUSY = """
 select exists (select from desktop where node = $1 and removed_at is null and (status = 'busy' or holder is not null))
 """
 SAID = "select home_said from desktop where id = $1"
+BEFORE = """
+select count(*) from desktop mine join desktop d on d.changed_at < mine.changed_at
+where mine.id = $1 and d.status = 'starting' and d.reason like 'waits for a machine%'
+"""
 MADE_OF = "select made_of from desktop where id = $1"
 PROMPTED = """
 select d.id::text as desktop_id, d.generation, d.template, coalesce((r.inputs->>'max_actions')::int, $2) as max_actions
@@ -75,6 +81,7 @@ class Known:
     status: DesktopStatus
     is_deleted: bool
     is_overdue: bool = False  # its workflow should have removed it by now
+    is_over: bool = False  # its workflow should have shut it down by now
     said: str = ""  # why its container was ended, where that was on purpose
 
     @property
@@ -139,8 +146,11 @@ class Machines:
         """
         async with self._jobs.open() as connection, connection.transaction():
             found = await connection.fetchval("select place_desktop($1, $2)", tenant_id, desktop_id)
-        if found is None or "node" not in found:
-            return Placed(reason=found["reason"] if found else "deleted")
+            if found is not None and "node" not in found:
+                before = await connection.fetchval(BEFORE, desktop_id)
+                return Placed(reason=found["reason"] + (f"; {before} asked before it" if before else ""))
+        if found is None:
+            return Placed(reason="deleted")
         return Placed(queues.desktops(found["node"], found["boot"]), found["generation"])
 
     async def record(self, change: Recorded) -> None:
