@@ -65,7 +65,7 @@ tests-stack:
 	$(PYTEST) tests/e2e tests/stack
 
 tests-work:
-	$(PYTEST) tests/desktops tests/workflows
+	$(PYTEST) tests/desktops tests/workflows tests/compose
 
 tests-agents:
 	$(PYTEST) tests/activities tests/sdk

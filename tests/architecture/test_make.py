@@ -5,7 +5,6 @@ import re
 from tests.architecture.sources import ROOT
 
 TESTS = ROOT / "tests"
-BY_HAND = {"compose"}  # builds images of everything for many minutes: `make test-compose`
 
 
 def test_make_test_names_every_folder_with_tests_once():
@@ -14,4 +13,4 @@ def test_make_test_names_every_folder_with_tests_once():
 
     folders = {path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py")}
 
-    assert sorted(named) == sorted(folders - BY_HAND)
+    assert sorted(named) == sorted(folders)

@@ -5,16 +5,14 @@ import os
 import secrets
 import shutil
 import signal
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests import buckets, golang
+from tests import buckets
+from tests.compose.program import compose
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-CERTIFICATES = Path("/usr/local/share/ca-certificates")  # of a proxy that opens https, if there is one
-COMPOSE, VERSION = "github.com/docker/compose/v2/cmd", "v2.32.4"
 EMAIL, PASSWORD = "compose@localhost", "a password only for compose"
 TAG = "test"
 
@@ -58,28 +56,18 @@ class Ship:
 
 
 async def built(folder: Path) -> Path:
-    """Build every image from Debian's packages and our own files; answers the program of compose. Raises NotBuilt."""
-    program = await asyncio.to_thread(golang.built, "docker-compose", COMPOSE, VERSION)
+    """Build every image from Debian's packages and our own files; answers the program of compose.
+
+    Raises NoCompose, NotBuilt.
+    """
+    program = await asyncio.to_thread(compose)
     server = await asyncio.to_thread(buckets.built)
+    await run(str(HERE / "images.sh"))
     for name in ("Dockerfile", "postgres.sh"):
         shutil.copy(HERE / name, folder)
     shutil.copy(server, folder / "versitygw")
-    await run("docker", "build", "--target", "base", "--tag", "windlass-base", str(folder))
     await run("docker", "build", "--target", "parts", "--tag", "windlass-parts", str(folder))
-    files = (await run("git", "ls-files", "-z", ":!tests", ":!docs")).rstrip("\0").split("\0")
-    await asyncio.to_thread(_pack, folder / "windlass", files)
-    ours = ("docker", "build", "--build-arg", "BASE=windlass-base", "--tag", f"windlass:{TAG}")
-    await run(*ours, str(folder / "windlass"))
     return program
-
-
-def _pack(folder: Path, files: Sequence[str]) -> None:
-    """What git knows of us, with the certificates of this machine: a build must not depend on what else lies around."""
-    for each in files:
-        (folder / each).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / each, folder / each)
-    if CERTIFICATES.is_dir():
-        shutil.copytree(CERTIFICATES, folder / "certificates")
 
 
 def afloat(program: Path, port: int) -> Ship:
