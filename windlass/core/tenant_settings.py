@@ -28,7 +28,7 @@ SCREENSHOT_LINK = Rule(
     1,
     10_080,
     "minutes",
-    "How long the signed address of a screenshot in a bucket is good for.",
+    "How long the signed address of a screenshot in a bucket is good for",
 )
 RULES = {rule.name: rule for rule in (SCREENSHOT_LINK,)}
 
