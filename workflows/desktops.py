@@ -130,7 +130,7 @@ class DesktopWorkflow:
             await self._freeze(orders)
         elif orders.wish is Wish.ON and (is_new or is_found or orders.status is DesktopStatus.STARTING):
             await self._bring_up(orders)
-        elif orders.wish is Wish.ON and self._time_left(orders) == timedelta():
+        elif self._time_left(orders) == timedelta() and _may_end(orders):
             over = orders.left_s is not None and orders.left_s <= 0
             await self._shut_down(orders, "its time was over" if over else "nobody used it")
 
@@ -268,6 +268,11 @@ class DesktopWorkflow:
             heartbeat_timeout=policies.ENGINE_HEARTBEAT,
             retry_policy=policies.ENGINE_RETRY,
         )
+
+
+def _may_end(orders: Orders) -> bool:
+    """Whether it is shut down when its time is over: paused ones were not, once."""
+    return orders.wish is Wish.ON or (orders.wish is Wish.PAUSED and workflow.patched("paused-desktops-end"))
 
 
 def _was_never_begun(error: ActivityError) -> bool:

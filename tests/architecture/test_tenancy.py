@@ -24,6 +24,8 @@ ABOVE = {
         "open",
         "alone",
         "lapsed",
+        "weighed",
+        "is_busy",
     },  # a machine serves every tenant
     "Invitations": {"look", "join"},  # the code names its tenant itself, nobody is signed in yet
     "Pulses": {"record", "last_hour", "beat_for_ever"},  # the parts of the installation serve every tenant

@@ -7,7 +7,8 @@ import pytest
 
 from tests.desktops.machine import Desk
 from tests.workflows.engines import until
-from windlass.contracts.desktops import DesktopStatus
+from windlass.contracts.desktops import CHANGED_SIGNAL, DesktopStatus, Wish
+from windlass.contracts.ids import workflow_id
 from windlass.core.errors import Conflict, NotFound
 
 
@@ -56,6 +57,22 @@ async def test_a_paused_desktop_keeps_its_memory_and_goes_on(desk: Desk):
     assert (await desk.shell(desktop.id, "cat /tmp/note")).out == b"here\n"
     with pytest.raises(Conflict, match="only a paused one"):
         await desk.gateway.desktops.resume(caller, desktop.id)
+    await desk.gateway.desktops.remove(caller, desktop.id)
+
+
+async def test_a_paused_desktop_is_shut_down_too_when_its_time_is_over(desk: Desk):
+    caller = desk.somebody()
+    desktop = await desk.made(caller)
+    await desk.gateway.desktops.pause(caller, desktop.id)
+    await desk.becomes(caller, desktop.id, DesktopStatus.PAUSED)
+    async with desk.engine.database.tenant(caller.tenant_id) as connection:
+        await connection.execute("update desktop set expires_at = clock_timestamp() where id = $1", desktop.id)
+
+    workflow = desk.engine.client.get_workflow_handle(workflow_id(caller.tenant_id, "desktops", desktop.id))
+    await workflow.signal(CHANGED_SIGNAL)  # its timer was set for the twelve hours it had
+    over = await desk.becomes(caller, desktop.id, DesktopStatus.OFFLINE)
+
+    assert (over.wish, over.reason) == (Wish.OFF, "its time was over")
     await desk.gateway.desktops.remove(caller, desktop.id)
 
 

@@ -32,3 +32,36 @@ language sql as $$
   where d.id = w.id and d.node = p_node and d.deleted_at is null
   returning d.id, d.tenant_id, d.name, d.generation, case when desktop_has_container(d.status) then d.home_said else '' end
 $$;
+
+-- As before; one that is paused when its time is over is off, too, and not wished paused any more.
+create or replace function record_desktop(p_tenant uuid, p_desktop uuid, p jsonb) returns bigint language plpgsql as $$
+declare
+  d desktop;
+  to_status text := p->>'status';
+  is_gone boolean := coalesce((p->>'gone')::boolean, false);
+begin
+  perform set_config('app.tenant', p_tenant::text, true);
+  select * into d from desktop where id = p_desktop for no key update;
+  if not found or d.removed_at is not null then
+    return null;
+  end if;
+  if to_status = 'idle' and exists (select from run where id = d.task_id and not is_terminal(run.status)) then
+    to_status := 'busy';                       -- it goes on after a pause
+  end if;
+  update desktop set
+    status = to_status, reason = coalesce(p->>'reason', ''), heard = greatest(heard, (p->>'heard')::int),
+    wish = case when to_status = 'offline' and wish in ('on', 'paused') and revision <= (p->>'heard')::int then 'off' else wish end,
+    container = case when desktop_has_container(to_status) then coalesce(nullif(p->>'container', ''), container) end,
+    address = case when desktop_has_container(to_status) then coalesce(nullif(p->>'address', ''), address) end,
+    image = coalesce(nullif(p->>'image', ''), image),
+    status_at = case when status <> to_status then clock_timestamp() else status_at end,
+    removed_at = case when is_gone then clock_timestamp() end
+  where id = p_desktop;
+  if is_gone then
+    return desktop_event(p_tenant, p_desktop, jsonb_build_object('status', 'finished', 'reason', 'deleted'));
+  end if;
+  if d.status = to_status and d.reason = coalesce(p->>'reason', '') then
+    return null;
+  end if;
+  return desktop_event(p_tenant, p_desktop, jsonb_strip_nulls(jsonb_build_object('status', to_status, 'reason', nullif(p->>'reason', ''))));
+end $$;
