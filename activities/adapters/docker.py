@@ -67,7 +67,11 @@ class DockerDesktops:
 
     async def freeze(self, desktop_id: str) -> None:
         """Stop the clock of everything in the desktop. Raises EngineAway."""
-        await self._quietly("POST", f"/containers/{container_name(desktop_id)}/pause", but={GONE, 409, 500})
+        name = container_name(desktop_id)
+        await self._quietly("POST", f"/containers/{name}/pause", but={GONE, 409, 500})
+        state = (await self._inspect(name) or {"State": {}})["State"]
+        if state.get("Running") and not state["Paused"]:
+            raise EngineAway("the engine could not pause it")  # one whose processes come and go may need another try
 
     async def shut_down(self, desktop_id: str) -> None:
         """End the container and its network; the home stays. Raises EngineAway."""
@@ -102,16 +106,15 @@ class DockerDesktops:
     async def homes(self, installation: str) -> dict[str, int]:
         """How many bytes are in the home of each desktop, as the engine counts them. Raises EngineAway."""
         volumes: list[dict[str, Any]] = (await self._engine.ask("GET", "/system/df"))["Volumes"] or []
-        labelled: list[tuple[dict[str, str], Any]] = [(each["Labels"] or {}, each["UsageData"]) for each in volumes]
-        ours = [each for each in labelled if each[0].get(f"{LABEL}.installation") == installation]
-        return {labels[f"{LABEL}.desktop"]: usage["Size"] for labels, usage in ours if usage}
+        mark = (f"{LABEL}.installation", installation)
+        ours = [each for each in volumes if each["UsageData"] and mark in dict[str, str](each["Labels"] or ()).items()]
+        return {each["Labels"][f"{LABEL}.desktop"]: each["UsageData"]["Size"] for each in ours}
 
     async def end(self, desktop_id: str, generation: int) -> None:
         """End the container of that generation, and leave it for the keeper. Raises EngineAway."""
-        name = container_name(desktop_id)
-        container = await self._inspect(name)
+        container = await self._inspect(container_name(desktop_id))
         if container is not None and _is_of(container, generation):
-            await self._quietly("POST", f"/containers/{name}/kill", but={GONE, 409})
+            await self._quietly("POST", f"/containers/{container['Id']}/kill", but={GONE, 409})
 
     async def open_gates(self, installation: str) -> None:
         """Have the ways out of every desktop that runs open, as after the death of whoever did. Raises EngineAway."""
