@@ -38,12 +38,16 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /v1/tasks/{task_id}": {"name": "Mine now"},
     "PATCH /v1/schedules/{schedule_id}": {"name": "Mine now"},
     "PATCH /v1/agents/{name}": {"system": "Mine now"},
+    "PUT /v1/settings/{name}": {"value": 10},
     "PATCH /v1/mcp-servers/{name}": {"description": "Mine now"},
     "POST /v1/mcp-servers/{name}/take": {"digest": "0" * 64},
     "POST /v1/schedules/{schedule_id}/backfill": {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"},
 }
 
-FORMS = {"POST /settings/members/{person_id}": {"role": "viewer"}}
+FORMS = {
+    "POST /settings/members/{person_id}": {"role": "viewer"},
+    "POST /settings/organisation/{name}": {"value": "10"},
+}
 WRITTEN = {  # things that one names by writing them: of the same name, everybody has their own
     "PUT /v1/desktop-templates/{name}": ("summary", {"summary": "Mine now"}),
     "PUT /v1/desktop-skills/{name}": ("text", {"text": "Mine now"}),
