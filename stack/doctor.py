@@ -120,7 +120,10 @@ async def _desktops(settings: Settings) -> Finding:
 
 
 async def _browser(_settings: Settings) -> Finding:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    found = next(
+        filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"))),
+        None,
+    )
     if found is None:
         return Finding("note", "browser", "no Chromium: only the tests of pages need one (apt-get install chromium)")
     return Finding("good", "browser", f"{found} (for the tests of pages)")

@@ -2,13 +2,16 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import httpx
+import pytest
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from api.app import create_app
 from api.dependencies import State
@@ -22,6 +25,8 @@ from windlass.core.settings import Settings
 SECRET = "a secret of the tests, long enough: 0123456789"  # noqa: S105 - opens nothing
 PASSWORD = "a passphrase of one's own"  # noqa: S105
 FIRST_PASSWORD = "given by somebody else"  # noqa: S105
+CHEAP = partial(Argon2Hasher, time_cost=1, memory_cost=64, parallelism=1)  # they guard nothing
+TLS = httpx.create_ssl_context()  # made once: it reads every root certificate
 
 
 def some_address() -> str:
@@ -106,7 +111,7 @@ class Gateway:
 
     async def browser(self, **options: Any) -> httpx.AsyncClient:
         """A client that nobody is signed in with, at an address of its own."""
-        transport = httpx.AsyncHTTPTransport(local_address=options.pop("address", some_address()))
+        transport = httpx.AsyncHTTPTransport(local_address=options.pop("address", some_address()), verify=TLS)
         client = httpx.AsyncClient(base_url=self.url, transport=transport, timeout=30, **options)
         return await self.stack.enter_async_context(client)
 
@@ -164,10 +169,12 @@ def settings_for(database_url: str, **more: Any) -> Settings:
 
 
 @asynccontextmanager
-async def running_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
-    """A gateway as `python -m api` runs it, in this process."""
+async def running_gateway(settings: Settings, hasher: Callable[[], Argon2Hasher] = CHEAP) -> AsyncGenerator[Gateway]:
+    """A gateway as `python -m api` runs it, in this process; but its hashes of passwords cost next to nothing."""
     async with AsyncExitStack() as stack:
-        state = await stack.enter_async_context(open_state(settings))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("windlass.core.identity.passwords.Argon2Hasher", hasher)
+            state = await stack.enter_async_context(open_state(settings))
         running = server(create_app(state), settings, state["engine"].hub.drain)
         task = asyncio.create_task(running.serve())
         await until(lambda: running.started)

@@ -1,9 +1,10 @@
 """The table of roles and permissions, executed: every role at every route (control A1)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
+import httpx
 import pytest
 
 from api.app import create_app
@@ -24,6 +25,9 @@ def routes() -> Iterator[Declared]:
     yield from (route for route in declared(app) if route.permission is not None and route.method != WEBSOCKET)
 
 
+ROUTES = tuple(routes())
+
+
 def address(route: Declared) -> str:
     """The route's address for a thing that does not exist."""
     path = re.sub(r"\{\w+_id\}", str(new_id()), route.path)
@@ -35,7 +39,7 @@ async def people(gateway: Gateway) -> Organisation:
     return await gateway.organisation("Matrix")
 
 
-@pytest.mark.parametrize("route", [pytest.param(route, id=route.name) for route in routes()])
+@pytest.mark.parametrize("route", [pytest.param(route, id=route.name) for route in ROUTES])
 async def test_a_role_may_exactly_what_the_table_says(people: Organisation, route: Declared):
     """A1: without the permission 403; with it whatever the route says about a thing that does not exist."""
     for role, person in people.people.items():
@@ -47,19 +51,44 @@ async def test_a_role_may_exactly_what_the_table_says(people: Organisation, rout
             assert answer.status_code not in (401, 500)
 
 
-@pytest.mark.parametrize("route", [pytest.param(route, id=route.name) for route in routes()])
+@pytest.mark.parametrize("route", [pytest.param(route, id=route.name) for route in ROUTES])
 async def test_nobody_may_nothing(gateway: Gateway, route: Declared):
     """A1: without credentials 401, or for pages the way to the sign-in."""
     async with (await gateway.browser()).stream(route.method, address(route)) as answer:
         assert answer.status_code in ((401,) if route.path.startswith("/v1/") else (302, 303, 401))
 
 
-@pytest.mark.parametrize("permission", sorted(ROLES[Role.OWNER] - PERSONAL))
-async def test_a_key_may_only_what_it_was_given(acme: Organisation, gateway: Gateway, permission: Permission):
-    """C7: every route but those of the one permission answers 403."""
-    made = await acme.owner.http.post("/v1/api-keys", json={"name": "one", "permissions": [permission]})
-    http = await gateway.browser(headers={"authorization": f"Bearer {made.json()['key']}"})
+GRANTABLE = ROLES[Role.OWNER] - PERSONAL
 
-    for route in (route for route in routes() if route.path.startswith("/v1/")):
-        async with http.stream(route.method, address(route)) as answer:
-            assert (answer.status_code != 403) == (route.permission == permission), route.name
+
+async def with_key(acme: Organisation, gateway: Gateway, permissions: Iterable[Permission]) -> httpx.AsyncClient:
+    """Somebody with a new key that was given these permissions."""
+    made = await acme.owner.http.post("/v1/api-keys", json={"name": "one", "permissions": sorted(permissions)})
+    assert made.status_code == 201, made.text
+    return await gateway.browser(headers={"authorization": f"Bearer {made.json()['key']}"})
+
+
+async def is_refused(http: httpx.AsyncClient, route: Declared) -> bool:
+    async with http.stream(route.method, address(route)) as answer:
+        return answer.status_code == 403
+
+
+@pytest.mark.parametrize("permission", sorted(GRANTABLE))
+async def test_a_key_may_only_what_it_was_given(acme: Organisation, gateway: Gateway, permission: Permission):
+    """C7: a route lets in a key that was given its permission alone, and none that was given all the others."""
+    alone = await with_key(acme, gateway, [permission])
+    others = await with_key(acme, gateway, GRANTABLE - {permission})
+
+    for route in (route for route in ROUTES if route.path.startswith("/v1/") and route.permission == permission):
+        assert not await is_refused(alone, route), route.name
+        assert await is_refused(others, route), route.name
+
+
+async def test_no_key_may_what_only_a_person_may(acme: Organisation, gateway: Gateway):
+    """C7: whatever it was given."""
+    everything = await with_key(acme, gateway, GRANTABLE)
+    personal = [route for route in ROUTES if route.path.startswith("/v1/") and route.permission not in GRANTABLE]
+
+    assert personal
+    for route in personal:
+        assert await is_refused(everything, route), route.name

@@ -11,9 +11,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from api.viewer import OVER, TOKEN_MARK
 from tests.api.people import Gateway, Person
+from tests.chromium import running_chromium
 from tests.desktops.machine import Desk
 from tests.desktops.viewers import gateway_of, has, idle_desktop, terminal, ticket, viewing
-from tests.e2e.consoles import open_console, running_chromium
+from tests.e2e.consoles import open_console
 from tests.workflows.engines import until
 from windlass.core.permissions import Role
 from windlass.core.wakeup import Notifier

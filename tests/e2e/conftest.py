@@ -6,7 +6,8 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.api.people import Gateway, running_gateway, settings_for
-from tests.e2e.consoles import Console, open_console, running_chromium
+from tests.chromium import running_chromium
+from tests.e2e.consoles import Console, open_console
 from tests.owner import as_owner
 from windlass.core.wakeup import Notifier
 

@@ -1,16 +1,13 @@
 """The console in a real Chromium, on a real gateway; the test plays the worker."""
 
-import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-import pytest
 from playwright._impl._api_structures import SetCookieParam
 from playwright.async_api import (
     Browser,
@@ -18,7 +15,6 @@ from playwright.async_api import (
     ConsoleMessage,
     Page,
     Request,
-    async_playwright,
 )
 
 from tests.api.people import Gateway, Person
@@ -28,21 +24,7 @@ from windlass.core.events import Delta, Events
 from windlass.core.executions import Attached, Executions
 from windlass.core.wakeup import Notifier
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-HAS_CHROMIUM = Path(CHROMIUM).exists()
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 EXPECTED = ("Blocked script execution", "status of 4")  # the sandbox at work; answers a test asks for on purpose
-
-
-@asynccontextmanager
-async def running_chromium() -> AsyncGenerator[Browser]:
-    """A browser of one's own."""
-    if not HAS_CHROMIUM:
-        pytest.skip(f"there is no Chromium at {CHROMIUM}")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        await browser.close()
 
 
 @dataclass(frozen=True, slots=True)
