@@ -14,8 +14,13 @@ WEEK_AGO := date -u -d '7 days ago' +%Y-%m-%d 2>/dev/null || date -u -v-7d +%Y-%
 TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 FOLDERS := sdk core activities workflows desktops api replay architecture stack e2e faults bench compose
 PYTEST := $(RUN) -m pytest
-# Browsers give up what they load when a container's network comes or goes: those of `tests-work` come after them.
-GROUPS := tests-gateway tests-stack tests-agents tests-faults tests-work
+# Browsers give up what they load when a container's network comes or goes: groups with containers come after them.
+GROUPS_FIRST := tests-gateway tests-stack tests-agents
+GROUPS_THEN := tests-work tests-faults
+GROUPS := $(GROUPS_FIRST) $(GROUPS_THEN)
+# Three at a time on two cores, for they wait half of their time; nothing in them asserts how long it took.
+IN_GROUPS = $(MAKE) --no-print-directory --jobs=3 --keep-going $(GROUPS_FIRST) $(1); first=$$?; \
+	$(MAKE) --no-print-directory --jobs=2 --keep-going $(GROUPS_THEN) $(1) && exit $$first
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo-desktop desktop-image down status backup restore doctor demo test check check-types check-architecture coverage bench faults migrate db-reset lock clean $(GROUPS) $(FOLDERS:%=test-%)
@@ -54,9 +59,8 @@ demo-desktop: $(READY) ## watch a model work in a browser in a desktop, through 
 desktop-image: ## build the image of desktops; BROWSER= leaves the browser out
 	@stack/images/desktop/build.sh
 
-# Two at a time on two cores, the long ones first; nothing here asserts how long it took (`make faults` does, alone).
 test: check     ## the gates and every test; the faults in their short form
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going $(GROUPS)
+	@$(IN_GROUPS)
 
 tests-gateway:
 	$(PYTEST) tests/api tests/core tests/replay
@@ -90,7 +94,7 @@ $(FOLDERS:%=test-%): test-%: $(READY_DEV)
 
 coverage: $(READY_DEV) ## every test, with the branches it covers
 	$(RUN) -m coverage erase
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going $(GROUPS) PYTEST="$(RUN) -m coverage run -m pytest"
+	@$(call IN_GROUPS,PYTEST="$(RUN) -m coverage run -m pytest")
 	$(RUN) -m coverage combine --quiet
 	$(RUN) -m coverage report --skip-covered
 
