@@ -118,6 +118,7 @@ async def show_saved(
         "usual": usual(runs),
         "rows": await load_rows(engine, caller, runs[:SHOWN_RUNS], viewer(request)),
         "seen": viewer(request),
+        "may_open": caller.may(Permission.SESSIONS_WRITE),
         "may_write": caller.may(Permission.AGENTS_WRITE) and agent.version == agent.newest,
         "title": agent.name,
     }

@@ -1,6 +1,6 @@
 """The pages of sessions: the list, and one conversation with what waits, what it costs and what it made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -53,11 +53,25 @@ class Row:
 @router.get("/sessions")
 async def sessions(request: Request, caller: SessionReader, engine: EngineDep) -> Response:
     """The newest sessions, and the form that opens one."""
-    values = {**await rows(request, caller, engine), "title": "Sessions", "problems": (), "filled": ("", "")}
-    return await _list(request, caller, values)
+    return await _list(request, caller, engine, Filled(agent=request.query_params.get("agent", "")[:63]))
 
 
-async def _list(request: Request, caller: Caller, values: dict[str, Any], status: int = 200) -> Response:
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The form of a new session as somebody left it, and what is wrong with it."""
+
+    content: str = ""
+    system: str = ""
+    agent: str = ""
+    problems: tuple[tuple[str, str], ...] = ()
+
+
+async def _list(request: Request, caller: Caller, engine: Engine, filled: Filled) -> Response:
+    may_open = caller.may(Permission.SESSIONS_WRITE)
+    saved = await engine.agents.catalogue(caller, tag="saved") if may_open else []
+    names = [each.name for each in saved]
+    values = {**await rows(request, caller, engine), "title": "Sessions", "filled": filled, "saved": names}
+    status = 422 if filled.problems else 200
     place = Place("Sessions", (("Sessions", ""),), ("runs", TOPIC), f"page=sessions&{request.url.query}", live="live")
     return await page(request, caller, "sessions.html", place, values, status)
 
@@ -95,11 +109,18 @@ def cost(session: Session) -> str:
 async def open_one(request: Request, caller: SessionWriter, engine: EngineDep, new: RequestUuid) -> Response:
     """Open a session with its first message."""
     form = read_form(request)
-    content, system = said_in(form), field(form, "system", 100_000)
-    if not content:
-        values = {**await rows(request, caller, engine), "title": "Sessions", "filled": (content, system)}
-        return await _list(request, caller, {**values, "problems": (("Write the first message.", "content"),)}, 422)
-    opened = await engine.sessions.open(caller, NewSession(SessionSettings(system=system or None), id=new))
+    filled = Filled(said_in(form), field(form, "system", 100_000), field(form, "agent", 63))
+    if not filled.content:
+        return await _list(
+            request, caller, engine, replace(filled, problems=(("Write the first message.", "content"),))
+        )
+    if filled.agent and filled.system:
+        problem = (
+            f"{filled.agent} has a system prompt of its own: leave this one empty, or open the session without it."
+        )
+        return await _list(request, caller, engine, replace(filled, problems=((problem, "system"),)))
+    content, settings = filled.content, SessionSettings(system=filled.system or None)
+    opened = await engine.sessions.open(caller, NewSession(settings, agent=filled.agent or None, id=new))
     await engine.sessions.say(caller, opened.id, NewMessage(content, id=new))
     return go(f"/sessions/{opened.id}")
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import quote
 from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Response, status
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from api.bodies import Body
 from api.dependencies import AuthenticationDep, CursorsDep, EngineDep, RequestUuid, requires
@@ -29,6 +29,7 @@ SessionWriter = Annotated[Caller, Depends(requires(Permission.SESSIONS_WRITE))]
 METADATA_BYTES = 16 * 1024
 USUAL = Limits()
 CONTENT_CHARACTERS = 400_000
+SAID_BY_AGENT = frozenset({"system", "model", "max_tokens", "policy", "tools"})
 
 
 def _bounded(value: dict[str, Any]) -> dict[str, Any]:
@@ -63,11 +64,12 @@ class LimitsBody(Body):
 
 
 class RuleBody(Body):
-    """What becomes of uses of a tool that fit: its name, and one of its arguments that are text."""
+    """What becomes of uses of a tool that fit: its name, one of its arguments that are text, all of them as JSON."""
 
     action: Action
     tool: str = Field("*", min_length=1, max_length=100, examples=["write"])
     argument: str | None = Field(None, max_length=500, examples=["notes/*"])
+    arguments: str | None = Field(None, max_length=1_000, description="All of them, as JSON.", examples=['*"rm *'])
 
 
 class SettingsBody(Body):
@@ -83,14 +85,22 @@ class SettingsBody(Body):
 
     def settings(self) -> SessionSettings:
         """The same as a session keeps them."""
-        return SessionSettings.from_json(self.model_dump())
+        return SessionSettings.from_json(self.model_dump(include=set(SettingsBody.model_fields)))
 
 
 class OpenBody(SettingsBody):
-    """A session, and what it is opened with."""
+    """A session, and what it is opened with: the newest version of a saved agent, or what is said here."""
 
+    agent: str | None = Field(None, min_length=1, max_length=63, examples=["reviewer"])
     title: Title | None = Field(None, description="Without one it is called by the first words said in it.")
     metadata: Metadata = Field(default_factory=dict[str, Any])
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        said = sorted(SAID_BY_AGENT & self.model_fields_set)
+        if self.agent is not None and said:
+            raise ValueError(f"an agent says {', '.join(said)} itself: leave that out, or the agent")
+        return self
 
 
 class ChangeBody(Body):
@@ -224,7 +234,8 @@ async def open_one(
 ) -> SessionView:
     """Open a session; nothing runs until somebody says something."""
     wish = body or OpenBody.model_validate({})
-    return view(await engine.sessions.open(caller, NewSession(wish.settings(), wish.title, wish.metadata, id=new)))
+    asked = NewSession(wish.settings(), wish.title, wish.metadata, wish.agent, new)
+    return view(await engine.sessions.open(caller, asked))
 
 
 @router.get("")

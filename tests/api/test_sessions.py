@@ -39,6 +39,31 @@ async def test_a_session_is_opened_spoken_in_read_changed_and_deleted(ada: Perso
     assert (deleted.status_code, (await ada.http.get(path)).status_code) == (204, 404)
 
 
+async def test_a_saved_agent_is_opened_in_the_version_it_has_then(acme: Organisation):
+    name, http = f"clerk-{new_id()}", acme.builder.http
+    rule = {"tool": "write", "decision": "ask", "arguments": "*ledger*"}
+    saved = {"name": name, "system": "Be brief.", "tools": ["read"], "policy": [rule], "budget": {"usd": 3}}
+    assert (await http.post("/v1/agents", json=saved)).status_code == 201
+    path = await opened(acme.operator, agent=name, title="Ledger")
+    cheap = await opened(acme.operator, agent=name, budget_usd=1)
+    await http.patch(f"/v1/agents/{name}", json={"system": "Be long."})
+    second = await opened(acme.operator, agent=name)
+    both = await http.post("/v1/sessions", json={"agent": name, "system": "Be mine.", "tools": []})
+    await http.delete(f"/v1/agents/{name}")
+    gone = await http.post("/v1/sessions", json={"agent": name})
+
+    session = (await acme.operator.http.get(path)).json()
+    settings = session["settings"]
+    asked = {"action": "ask", "tool": "write", "argument": None, "arguments": "*ledger*"}
+    assert (session["agent"], session["agent_version"], session["title"]) == (name, 1, "Ledger")
+    assert (settings["system"], settings["tools"], settings["budget_usd"]) == ("Be brief.", ["read"], 3)
+    assert settings["policy"] == [asked]
+    assert (await acme.operator.http.get(cheap)).json()["settings"]["budget_usd"] == 1
+    assert (await acme.operator.http.get(second)).json()["settings"]["system"] == "Be long."
+    assert (both.status_code, gone.status_code) == (422, 404)
+    assert "system, tools" in both.text
+
+
 async def test_a_session_is_called_by_its_first_words_and_found_by_them(ada: Person):
     path = await opened(ada)
     await opened(ada, title="Another")

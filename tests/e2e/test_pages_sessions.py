@@ -41,10 +41,18 @@ class Worker:
 
 
 async def test_a_conversation_is_opened_followed_queued_in_and_put_away(console: Console):
-    page = await console.open("/sessions")
+    saved = await console.person.http.post("/v1/agents", json={"name": "clerk", "system": "Be brief."})
+    assert saved.status_code == 201
+    page = await console.open("/agents/clerk")
+    await page.get_by_role("link", name="Open a session").click()
     await page.get_by_label("First message").fill("Where is the ledger?")
+    await page.get_by_label("System prompt").fill("Be long.")
+    await page.get_by_role("button", name="Open session").click()
+    await expect(page.get_by_role("alert")).to_contain_text("clerk has a system prompt of its own")
+    await page.get_by_label("System prompt").fill("")
     await page.get_by_role("button", name="Open session").click()
     await expect(page.get_by_role("heading", name="Where is the ledger?")).to_be_visible()
+    await expect(page.get_by_role("link", name="clerk version 1")).to_be_visible()
     worker = Worker(console, page.url.partition("#")[0].rpartition("/")[2])
     turn = await worker.begin()
     await expect(page.get_by_text("At work")).to_be_visible()

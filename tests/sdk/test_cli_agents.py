@@ -46,6 +46,17 @@ def test_an_agent_is_saved_from_a_file(gateway: Gateway, home: Path, tmp_path: P
     }
 
 
+def test_a_saved_agent_is_opened_as_a_session(gateway: Gateway, home: Path):
+    session = {"id": "s-1", "title": "Ledger", "status": "idle", "agent": "reviewer", "agent_version": 2}
+    gateway.answers = {"POST /v1/sessions": (201, session)}
+
+    opened = windlass(gateway, home, "session", "create", "Ledger", "--agent", "reviewer")
+    windlass(gateway, home, "chat", "--agent", "reviewer")
+
+    assert (opened.code, opened.out) == (0, "Ledger is open. Speak: windlass chat s-1\n")
+    assert [body for _, body in gateway.asked] == [{"title": "Ledger", "agent": "reviewer"}, {"agent": "reviewer"}]
+
+
 def test_an_edit_sends_what_is_given_and_nothing_else(gateway: Gateway, home: Path):
     gateway.answers = {"PATCH /v1/agents/reviewer": SAVED}
 

@@ -15,7 +15,7 @@ from windlass.core.questions import AlreadyClosed, Question, QuestionFilter
 
 ASK = (
     {"action": "ask", "tool": "write", "argument": "notes/*"},
-    {"action": "deny", "tool": "*", "argument": "secret*"},
+    {"action": "deny", "tool": "*", "arguments": '*"path": "secret*'},
 )
 
 

@@ -20,7 +20,7 @@ Which = Annotated[str, typer.Argument(metavar="AGENT", help="Its name.")]
 System = Annotated[str | None, typer.Option(help="The system prompt, or @file.")]
 Model = Annotated[str | None, typer.Option(help="The model.")]
 MaxTokens = Annotated[int | None, typer.Option(help="The longest answer, in tokens.")]
-Tools = Annotated[list[str] | None, typer.Option("--tool", help="A tool to keep with it; runs use none yet.")]
+Tools = Annotated[list[str] | None, typer.Option("--tool", help="A tool of its sessions; may be repeated.")]
 Servers = Annotated[
     list[str] | None,
     typer.Option("--mcp", help="An MCP server it may use, SERVER or SERVER:TOOL,TOOL; may be repeated."),

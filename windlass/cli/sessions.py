@@ -16,14 +16,17 @@ app = typer.Typer(no_args_is_help=True, help="Conversations with a model.")
 Which = Annotated[str, typer.Argument(metavar="SESSION", help="Its id.")]
 System = Annotated[str | None, typer.Option(help="Who the model should be.")]
 Model = Annotated[str | None, typer.Option(help="Which model answers.")]
+Agent = Annotated[str | None, typer.Option(help="A saved agent; its newest version says who the model is.")]
 Budget = Annotated[float | None, typer.Option(help="What the session may cost, in dollars.")]
 CODES = {"finished": 0, "interrupted": INTERRUPTED}
 
 
 @app.command()
-def create(
+def create(  # noqa: PLR0913 - one parameter is one option
     context: typer.Context,
     title: Annotated[str | None, typer.Argument(help="What it is called; else by its first words.")] = None,
+    *,
+    agent: Agent = None,
     system: System = None,
     model: Model = None,
     budget: Budget = None,
@@ -31,7 +34,7 @@ def create(
 ) -> None:
     """Open a session; nothing runs until somebody says something."""
     with connect(context) as client:
-        opened = client.sessions.open(title=title, system=system, model=model, budget_usd=budget)
+        opened = client.sessions.open(title=title, agent=agent, system=system, model=model, budget_usd=budget)
     said = f"{opened.title} is open. Speak: windlass chat {opened.id}"
     print_outcome(opened.to_json(), said, as_json=as_json)
 
@@ -61,7 +64,10 @@ def show(context: typer.Context, session: Which, as_json: AsJson = False) -> Non
     if as_json:
         print_json({**found.to_json(), "messages": said.to_json()["items"]})
         return
-    console.print(f"[bold]{found.title}[/]  {found.status}, turn {found.turn}, {_cost(found)}", highlight=False)
+    made_of = f", {found.agent} version {found.agent_version}" if found.agent else ""
+    console.print(
+        f"[bold]{found.title}[/]  {found.status}, turn {found.turn}, {_cost(found)}{made_of}", highlight=False
+    )
     for message in said.items:
         who = message.name if message.role == "user" else "Claude"
         console.print(f"{who}: {message.content}", markup=False, highlight=False, soft_wrap=True)
@@ -134,9 +140,11 @@ def delete(context: typer.Context, session: Which, as_json: AsJson = False) -> N
     print_outcome({"id": found.id, "removed": True}, f"{found.title} was deleted.", as_json=as_json)
 
 
-def chat(
+def chat(  # noqa: PLR0913 - one parameter is one option
     context: typer.Context,
     session: Annotated[str | None, typer.Argument(metavar="[SESSION]", help="Its id; without one it is new.")] = None,
+    *,
+    agent: Agent = None,
     system: System = None,
     model: Model = None,
     budget: Budget = None,
@@ -144,7 +152,8 @@ def chat(
 ) -> None:
     """Talk to a model until an empty line or the end of the input; Ctrl+C interrupts its answer."""
     with connect(context) as client:
-        opened = session or client.sessions.open(system=system, model=model, budget_usd=budget).id
+        wish = {"agent": agent, "system": system, "model": model, "budget_usd": budget}
+        opened = session or client.sessions.open(**wish).id
         errors.print(f"Session {opened}. An empty line ends the talk, not the session.", highlight=False)
         for line in iter(_read, ""):
             try:

@@ -25,6 +25,8 @@ class Session(Record):
     title: str = ""
     status: str = ""
     turn: int = 0
+    agent: str | None = None
+    agent_version: int | None = None
     settings: Json = Field(default_factory=dict[str, Any])
     metadata: Json = Field(default_factory=dict[str, Any])
     error: Json | None = None
@@ -136,7 +138,7 @@ class Sessions:
         return self._client.send(get_session(session_id))
 
     def open(self, **wish: object) -> Session:
-        """Open a session: `title`, `system`, `model`, `max_tokens`, `budget_usd`, `limits`, `tools`, `metadata`."""
+        """Open a session: `title`, `budget_usd`, and an `agent`, or else `system`, `model`, `tools`, and so on."""
         return self._client.send(open_session(wish))
 
     def say(self, session_id: str, content: str) -> Message:
@@ -202,7 +204,7 @@ class AsyncSessions:
         return await self._client.send(get_session(session_id))
 
     async def open(self, **wish: object) -> Session:
-        """Open a session: `title`, `system`, `model`, `max_tokens`, `budget_usd`, `limits`, `tools`, `metadata`."""
+        """Open a session: `title`, `budget_usd`, and an `agent`, or else `system`, `model`, `tools`, and so on."""
         return await self._client.send(open_session(wish))
 
     async def say(self, session_id: str, content: str) -> Message:

@@ -1,12 +1,13 @@
 """Sessions: what their workflow and its activities tell each other, and what a session is opened with. No content."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
-from windlass.contracts.agents import DEFAULT_MAX_TOKENS, DEFAULT_MODEL
+from windlass.contracts.agents import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, Profile
 
 # Durable names: they live in histories, renaming one is a migration.
 WORKFLOW = "SessionWorkflow"
@@ -65,15 +66,21 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What becomes of uses of a tool whose name, and one of whose texts, fit these patterns (with * and ?)."""
+    """What becomes of uses of a tool that fit these patterns (with * and ?).
+
+    They are over its name; over one of its arguments that are text; over all `arguments` as JSON.
+    """
 
     action: str
     tool: str = "*"
     argument: str | None = None
+    arguments: str | None = None
 
     def fits(self, tool: str, given: Mapping[str, Any]) -> bool:
         """Whether a use of a tool is meant."""
         if not fnmatchcase(tool, self.tool):
+            return False
+        if self.arguments is not None and not fnmatchcase(json.dumps(given, ensure_ascii=False), self.arguments):
             return False
         texts = (value for value in given.values() if isinstance(value, str))
         return self.argument is None or any(fnmatchcase(text, self.argument) for text in texts)
@@ -110,6 +117,19 @@ class SessionSettings:
     def to_json(self) -> dict[str, Any]:
         """The settings as a row keeps them."""
         return asdict(self)
+
+    @classmethod
+    def of(cls, profile: Profile) -> "SessionSettings":
+        """What a version of a saved agent opens its sessions with."""
+        rules = (Rule(rule.decision, rule.tool, arguments=rule.arguments) for rule in profile.policy)
+        return cls(
+            system=profile.system or None,
+            model=profile.model,
+            max_tokens=profile.max_tokens,
+            budget_usd=profile.budget_usd,
+            tools=profile.tools,
+            policy=tuple(rules),
+        )
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> "SessionSettings":

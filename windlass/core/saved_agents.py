@@ -85,12 +85,12 @@ class SavedAgents:
     async def get(self, caller: Caller, name: str, version: int | None = None) -> SavedAgent:
         """The agent as it starts now, or as it was in a version. Raises NotFound."""
         async with self._database.tenant(caller.tenant_id) as connection:
-            return await _find(connection, name, version)
+            return await find_saved(connection, name, version)
 
     async def versions(self, caller: Caller, name: str) -> list[AgentVersion]:
         """The newest 200 versions, the last one first. Raises NotFound."""
         async with self._database.tenant(caller.tenant_id) as connection:
-            found = await _find(connection, name)
+            found = await find_saved(connection, name)
             rows = await connection.fetch(VERSIONS, found.id)
         return [AgentVersion(*row.values()) for row in rows]
 
@@ -100,7 +100,7 @@ class SavedAgents:
         """Make a new version with these parts of the profile. Raises NotFound, Invalid, Conflict (not `version`)."""
         async with self._database.tenant(caller.tenant_id) as connection:
             await connection.execute("select from agent where name = $1 and deleted_at is null for update", name)
-            before = await _find(connection, name)
+            before = await find_saved(connection, name)
             _unchanged(before, version)
             profile = replace(before.profile, **changes)
             _check(profile)
@@ -113,13 +113,13 @@ class SavedAgents:
                 await connection.execute(query, before.id, number)
                 was, now = _told(before.profile, before.version), _told(profile, number)
                 await record(connection, caller, "agent.change", f"agent:{name}", before=was, after=now)
-            return await _find(connection, name)
+            return await find_saved(connection, name)
 
     async def delete(self, caller: Caller, name: str) -> None:
         """Delete an agent: it never starts again; what runs, and every run on record, keeps its version."""
         query = "update agent set deleted_at = clock_timestamp() where id = $1"
         async with self._database.tenant(caller.tenant_id) as connection:
-            found = await _find(connection, name)
+            found = await find_saved(connection, name)
             await connection.execute(query, found.id)
             was = _told(found.profile, found.version)
             await record(connection, caller, "agent.delete", f"agent:{name}", before=was)
@@ -151,7 +151,8 @@ def server_use(written: Mapping[str, Any]) -> ServerUse:
     return ServerUse(str(written["server"]), None if tools is None else tuple(tools))
 
 
-async def _find(connection: Connection, name: str, version: int | None = None) -> SavedAgent:
+async def find_saved(connection: Connection, name: str, version: int | None = None) -> SavedAgent:
+    """The agent in a version, in a transaction that sees its tenant. Raises NotFound."""
     row = await connection.fetchrow(AGENT, name, version)
     if row is None:
         raise NotFound("saved agent", name if version is None else f"{name} in version {version}")

@@ -1,7 +1,7 @@
 """Sessions as the people of a tenant see them: open one, say something, read what was said, put it away."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -24,6 +24,8 @@ from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Conflict, NotFound
 from windlass.core.permissions import Permission
+from windlass.core.saved_agents import find_saved
+from windlass.core.transcripts import Message, ToolCall, Transcripts
 from windlass.core.wakeup import Wakeup
 
 UNTITLED = "New session"
@@ -32,13 +34,15 @@ TITLE_CHARACTERS = 80
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """The wish for a session; `id`: a wish that is repeated under it is one session."""
+    """The wish for a session; `id`: a wish that is repeated under it is one session.
+
+    With the name of a saved `agent` that one's newest version says what it is opened with, but for a budget of its own.
+    """
 
     settings: SessionSettings = field(default_factory=SessionSettings)
     title: str | None = None
     metadata: Payload = field(default_factory=dict[str, Any])
     agent: str | None = None
-    agent_version: int | None = None
     id: UUID | None = None
 
 
@@ -88,37 +92,6 @@ class NewMessage:
     expected_turn: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message of a session; `turn` is none while it waits."""
-
-    id: str
-    seq: int
-    role: str
-    content: str
-    turn: int | None
-    created_at: datetime
-    name: str = ""
-    is_withdrawn: bool = False
-    stop_reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """One use of a tool; without an `outcome` it is under way. `files`: what it changed."""
-
-    id: str
-    seq: int
-    turn: int
-    name: str
-    input: Payload
-    outcome: str | None
-    text: str
-    files: tuple[str, ...]
-    created_at: datetime
-    ended_at: datetime | None
-
-
 class Courier(Protocol):
     """Carries messages to the session's workflow, at once where it can; the record is what counts."""
 
@@ -138,16 +111,6 @@ select {COLUMNS} from session where {VISIBLE} and (cardinality($2::text[]) = 0 o
   and ($3::text is null or strpos(lower(title), lower($3)) > 0)
   and ($4::timestamptz is null or (created_at, id) < ($4, $5)) order by created_at desc, id desc limit $6
 """  # noqa: S608 - column names are constants
-MESSAGES = """
-select e.seq, e.at, e.payload, m.turn, m.withdrawn_at is not null as is_withdrawn
-from event e left join session_message m on m.session_id = e.stream_id and m.seq = e.seq
-where e.stream_id = $1 and e.seq > $2 and e.kind = 'message' order by e.seq limit $3
-"""
-TOOL_CALLS = """
-select c.seq, c.at, c.payload, r.at as ended_at, r.payload as result from event c
-left join event r on r.stream_id = c.stream_id and r.producer = c.producer and r.pseq = c.pseq + 1
-where c.stream_id = $1 and c.seq > $2 and c.kind = 'tool.call' order by c.seq limit $3
-"""
 CHANGE = f"""
 update session set title = coalesce($3, title), metadata = coalesce($4, metadata), settings = coalesce($5, settings)
 where {VISIBLE} and id = $2 returning {COLUMNS}
@@ -172,26 +135,25 @@ class Conversations:
     ) -> None:
         self._database, self._wakeup = database, wakeup
         self._artifacts, self._courier, self._per_person = artifacts, courier, per_person
+        self._transcripts = Transcripts(database, artifacts)
 
     async def open(self, caller: Caller, wish: NewSession) -> Session:
-        """Record a session; nothing runs until somebody says something."""
+        """Record a session; nothing runs until somebody says something. Raises NotFound (agent)."""
         row: Payload = {
             "id": str(wish.id or new_id()),
             "owner": str(caller.person_id),
             "owner_name": caller.name,
             "driver": CLAUDE,
-            "agent": wish.agent,
-            "agent_version": wish.agent_version,
             "title": wish.title or UNTITLED,
-            "settings": wish.settings.to_json(),
             "metadata": wish.metadata,
         }
         query = f"select {COLUMNS} from open_session($1, $2)"  # noqa: S608 - constants
         async with self._database.tenant(caller.tenant_id) as connection:
+            row |= await _opened_with(connection, wish)
             created = await connection.fetchrow(query, caller.tenant_id, row)
             if created is None:
                 raise Conflict("That id is taken. Nothing was made.")
-            after = {"title": created["title"], "agent": wish.agent}
+            after = {name: created[name] for name in ("title", "agent", "agent_version")}
             await record(connection, caller, "session.create", f"session:{created['id']}", after=after)
         self._wakeup.touch(TOPIC, caller.tenant_id)
         return _whole(created)
@@ -267,17 +229,13 @@ class Conversations:
 
     async def messages(self, caller: Caller, session_id: UUID, after: int, limit: int) -> list[Message]:
         """What was said after a seq, by people and by the model. Raises NotFound."""
-        async with self._database.tenant(caller.tenant_id) as connection:
-            await _get(connection, caller, session_id)
-            rows = await connection.fetch(MESSAGES, session_id, after, limit)
-        return [await self._message(caller.tenant_id, row) for row in rows]
+        await self.get(caller, session_id)
+        return await self._transcripts.messages(caller.tenant_id, session_id, after, limit)
 
     async def tool_calls(self, caller: Caller, session_id: UUID, after: int, limit: int) -> list[ToolCall]:
         """What was done after a seq, and what came of it. Raises NotFound."""
-        async with self._database.tenant(caller.tenant_id) as connection:
-            await _get(connection, caller, session_id)
-            rows = await connection.fetch(TOOL_CALLS, session_id, after, limit)
-        return [await self._tool_call(caller.tenant_id, row) for row in rows]
+        await self.get(caller, session_id)
+        return await self._transcripts.tool_calls(caller.tenant_id, session_id, after, limit)
 
     async def interrupt(self, caller: Caller, session_id: UUID) -> Session:
         """End the turn under way; what was said stays. Without one nothing changes. Raises NotFound."""
@@ -335,35 +293,17 @@ class Conversations:
         self._wakeup.poke(caller.tenant_id, session.id, seq)
         self._wakeup.touch(TOPIC, caller.tenant_id)
 
-    async def _message(self, tenant_id: TenantId, row: Row) -> Message:
-        said = await self._artifacts.whole(tenant_id, row["payload"])
-        return Message(
-            id=str(said.get("id") or said.get("item")),
-            seq=row["seq"],
-            role=said["role"],
-            content=str(said.get("text") or ""),
-            turn=row["turn"] if said["role"] == "user" else said.get("turn"),
-            created_at=row["at"],
-            name=str(said.get("name") or said.get("model") or ""),
-            is_withdrawn=row["is_withdrawn"],
-            stop_reason=said.get("stop_reason"),
-        )
 
-    async def _tool_call(self, tenant_id: TenantId, row: Row) -> ToolCall:
-        call = await self._artifacts.whole(tenant_id, row["payload"])
-        result = await self._artifacts.whole(tenant_id, row["result"] or {})
-        return ToolCall(
-            id=str(call["id"]),
-            seq=row["seq"],
-            turn=call["turn"],
-            name=str(call["name"]),
-            input=call["input"],
-            outcome=result.get("outcome"),
-            text=str(result.get("text") or ""),
-            files=tuple(result.get("files") or ()),
-            created_at=row["at"],
-            ended_at=row["ended_at"],
-        )
+async def _opened_with(connection: Connection, wish: NewSession) -> Payload:
+    """What the session is opened with: the newest version of an agent, pinned by being copied, or the wish itself."""
+    if wish.agent is None:
+        return {"settings": wish.settings.to_json()}
+    agent = await find_saved(connection, wish.agent)
+    settings = SessionSettings.of(agent.profile)
+    if wish.settings.budget_usd is not None:
+        settings = replace(settings, budget_usd=wish.settings.budget_usd)
+    settings = replace(settings, limits=wish.settings.limits)
+    return {"settings": settings.to_json(), "agent": agent.name, "agent_version": agent.version}
 
 
 def _owner(caller: Caller) -> UUID | None:
