@@ -1,8 +1,7 @@
 """Turns of sessions: what is asked of the model, and how a turn ends."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
@@ -12,8 +11,9 @@ from temporalio import activity
 from activities.beats import beating
 from activities.dialogues import KINDS, answer_of, answers_of, conversation, of_turn
 from activities.exchanges import Exchange, Recorder, Spot, whole_log
+from activities.interrupts import Interrupts
 from activities.models import CANCELLED, CallCancelled, ClaudeExecutor, ModelRequest
-from activities.tools import TOOLS
+from activities.toolboxes import MOST_TOOLS, Toolbox, opened_box
 from activities.transcripts import Json, calls
 from windlass.contracts import sessions as words
 from windlass.contracts.events import Event, EventKind, NewEvent
@@ -31,12 +31,12 @@ from windlass.contracts.sessions import (
 )
 from windlass.core.artifacts import Artifacts
 from windlass.core.events import Events
+from windlass.core.server_uses import Offers
 from windlass.core.turns import Standing, Turns
 
 PLACES = 10_000  # of one turn under a producer
 LOOP = 5  # so many equal calls in one turn are one
 MOST_AT_ONCE = 50  # uses of tools in one answer
-LOOK_S = 2.0  # how late an interrupt is noticed when nobody says it
 ENDS = {
     "max_tokens": ("AnswerCut", "The answer was longer than it may be: raise max_tokens, or ask for less at once."),
     "refusal": ("Refused", "The model refused to go on. Say it differently, or open another session."),
@@ -52,19 +52,14 @@ class Mind:
     turns: Turns
     events: Events
     artifacts: Artifacts
+    offers: Offers
 
 
 class SessionActivities:
     """Works on turns; one object per worker process."""
 
-    def __init__(self, mind: Mind) -> None:
-        self._mind = mind
-        self._stops: dict[SessionId, set[asyncio.Event]] = {}
-
-    async def interrupt_here(self, session_id: SessionId) -> None:
-        """Have whoever works on this session here look whether it must stop."""
-        for stop in self._stops.get(session_id, ()):
-            stop.set()
+    def __init__(self, mind: Mind, interrupts: Interrupts) -> None:
+        self._mind, self._interrupts = mind, interrupts
 
     @activity.defn(name=words.BEGIN)
     async def begin(self, ref: SessionRef) -> Turn:
@@ -84,36 +79,12 @@ class SessionActivities:
             standing = await asking.look()
             if standing is None:
                 return Answered(end=TurnEnd.CLOSED)
+            await asking.open_box(standing.settings)
             found = answer_of(await asking.log(), request.turn, request.call)
             if found is not None:
                 return asking.conclude(found, standing.settings.limits)
-            async with self._heard(SessionId(UUID(request.session_id)), asking) as stop:
+            async with self._interrupts.heard(SessionId(UUID(request.session_id)), asking.look) as stop:
                 return await asking.ask(standing, stop)
-
-    @asynccontextmanager
-    async def _heard(self, session_id: SessionId, asking: "Asking") -> AsyncGenerator[asyncio.Event]:
-        """An event that is set once the turn must end: somebody says so, or it is found in the record."""
-        hint, stop = asyncio.Event(), asyncio.Event()
-        self._stops.setdefault(session_id, set()).add(hint)
-        watching = asyncio.create_task(_watch(asking, hint, stop))
-        try:
-            yield stop
-        finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-            self._stops[session_id].discard(hint)
-            if not self._stops[session_id]:
-                del self._stops[session_id]
-
-
-async def _watch(asking: "Asking", hint: asyncio.Event, stop: asyncio.Event) -> None:
-    while not stop.is_set():
-        with suppress(TimeoutError):
-            await asyncio.wait_for(hint.wait(), LOOK_S)
-        hint.clear()
-        standing = await asking.look()
-        if standing is None or standing.is_interrupted:
-            stop.set()
 
 
 class Asking:
@@ -123,6 +94,11 @@ class Asking:
         self._mind, self._request = mind, request
         self._tenant_id, self._session_id = TenantId(UUID(request.tenant_id)), UUID(request.session_id)
         self._events: list[Event] = []
+        self._box = Toolbox(SessionSettings(tools=()), ())
+
+    async def open_box(self, settings: SessionSettings) -> None:
+        """Find out what the model may use."""
+        self._box = await opened_box(self._mind.offers, self._tenant_id, settings)
 
     async def look(self) -> Standing | None:
         """Where the session stands. None: it was deleted."""
@@ -165,7 +141,10 @@ class Asking:
         end = self._want_too_much(message, wanted, limits)
         if end is not None:
             return end
-        return Answered(message.seq, moves=tuple(_move(str(each["name"])) for each in wanted))
+        return Answered(message.seq, moves=tuple(self._move(str(each["name"])) for each in wanted))
+
+    def _move(self, name: str) -> Move:
+        return Move(name[:100], self._box.only_reads(name))
 
     def _want_too_much(self, message: Event, wanted: list[Json], limits: Limits) -> Answered | None:
         """How the turn ends when it goes round in circles, or does more than it may."""
@@ -188,7 +167,7 @@ class Asking:
             model=settings.model,
             max_tokens=settings.max_tokens,
             messages=conversation(self._events),
-            tools=_offered(settings),
+            tools=self._box.described,
         )
 
     def _may_not_go_on(self, standing: Standing) -> Answered | None:
@@ -200,6 +179,9 @@ class Asking:
         )
         if standing.is_interrupted:
             return Answered(end=TurnEnd.INTERRUPTED)
+        if len(self._box) > MOST_TOOLS:
+            chosen = f"The session may use {len(self._box)} tools, and {MOST_TOOLS} are the most."
+            return failed("TooManyTools", f"{chosen} Choose fewer tools of its MCP servers.")
         if settings.budget_usd is not None and (standing.cost_usd or 0.0) >= settings.budget_usd:
             so_far = f"${standing.cost_usd or 0.0:.2f} of ${settings.budget_usd:.2f}"
             return failed("BudgetReached", f"The session has cost {so_far}. Raise its budget and say something.")
@@ -219,15 +201,6 @@ class Asking:
     async def _append(self, events: Sequence[NewEvent]) -> bool:
         stored = await self._mind.turns.append(self._tenant_id, self._session_id, events)
         return len(stored) == len(events)
-
-
-def _offered(settings: SessionSettings) -> tuple[Json, ...]:
-    """The tools of the session, as the provider wants them described."""
-    return tuple(tool.described for name, tool in TOOLS.items() if settings.tools is None or name in settings.tools)
-
-
-def _move(name: str) -> Move:
-    return Move(name[:100], name in TOOLS and TOOLS[name].only_reads)
 
 
 def failed(kind: str, message: str) -> Answered:

@@ -3,22 +3,27 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 from uuid import UUID
 
 from temporalio import activity
 
 from activities.beats import beating
 from activities.dialogues import HANDS
-from activities.tools import TOOLS
+from activities.interrupts import Interrupts
+from activities.toolboxes import opened_box
+from activities.tools import Tool
 from activities.transcripts import Json, calls
 from activities.workspaces import QUOTA_BYTES, Workspace
 from windlass.contracts import sessions as words
 from windlass.contracts.events import EventKind, NewEvent, Payload
-from windlass.contracts.ids import TenantId
-from windlass.contracts.sessions import Action, SessionSettings, Used, UseInput, ruling
+from windlass.contracts.ids import SessionId, TenantId
+from windlass.contracts.servers import ToolAnswer
+from windlass.contracts.sessions import Action, Used, UseInput, ruling
 from windlass.core.approvals import Approvals, Call, Ruling
 from windlass.core.artifacts import Artifacts
 from windlass.core.events import Events
+from windlass.core.server_uses import Offer, Offers
 from windlass.core.turns import Standing, Turns
 from windlass.core.workspaces import Change, Workspaces, WorkspaceTooLarge
 
@@ -26,6 +31,18 @@ PLACES = 10_000  # of one turn under the producer
 USES = 50  # of one answer
 LONGEST_S = 120.0
 INTERRUPTED = "It was not done: the turn was interrupted."
+CUT_OFF = "It may have been done before the worker was cut off. It was not done again."
+LEFT = "The turn was interrupted meanwhile. It may have been done."
+
+
+class ServerCalls(Protocol):
+    """Whoever calls tools of MCP servers."""
+
+    async def call(
+        self, tenant_id: TenantId, server_name: str, tool: str, arguments: Mapping[str, Any], /
+    ) -> ToolAnswer:
+        """Have a tool do its work, once; whatever goes wrong is the answer."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +54,9 @@ class Hands:
     artifacts: Artifacts
     workspaces: Workspaces
     approvals: Approvals
+    offers: Offers
+    servers: ServerCalls
+    interrupts: Interrupts
 
 
 class ToolActivities:
@@ -50,7 +70,8 @@ class ToolActivities:
         """Use one tool and record what came of it, unless somebody must allow it first. No outcome is made again.
 
         Files change in one transaction with the record of the tool that changed them: cut off before it, nothing
-        happened, and the second time does it.
+        happened, and the second time does it. What acts elsewhere is claimed before and not done a second time,
+        unless it may be repeated: then its outcome is `unknown`.
         """
         async with beating():
             return Used(await Use(self._hands, request).carry_out())
@@ -66,27 +87,56 @@ class Use:
 
     async def carry_out(self) -> float | None:
         """Do it, unless its outcome is on record or its session is gone. Answers how long an approval may take."""
-        request = self._request
-        standing = await self._hands.turns.look(self._tenant_id, self._session_id, request.turn)
+        standing = await self._look()
         call = await self._call()
         if standing is None:
             return None
         found = await self._ruled(call, standing)
         if found is None or found.waits_s is not None:
             return None if found is None else found.waits_s
-        if not await self._claim(call):
+        box = await opened_box(self._hands.offers, self._tenant_id, standing.settings)
+        is_first = await self._claim(call)
+        if is_first is None:
             return None
-        if not found.is_allowed:
+        offer = box.offered(str(call["name"]))
+        if offer is not None and not is_first and not offer.repeats and (found.is_allowed or found.said == INTERRUPTED):
+            await self._record(call, "unknown", CUT_OFF)
+        elif not found.is_allowed:
             await self._record(call, "failed", found.said)
-            return None
+        elif offer is not None:
+            await self._record(call, *await self._called(offer, call.get("input") or {}))
+        else:
+            await self._use_built_in(call, box.built_in(str(call["name"])))
+        return None
+
+    async def _use_built_in(self, call: Json, tool: Tool | None) -> None:
+        """Have a tool work on the files; they change with its record."""
         files = await self._hands.workspaces.files(self._tenant_id, self._session_id)
         workspace = Workspace(self._hands.workspaces, self._tenant_id, files)
-        outcome, text = await _used(workspace, call, standing.settings)
+        outcome, text = await _used(workspace, call, tool)
         try:
             await self._record(call, outcome, text, workspace.changes if outcome == "done" else {})
         except WorkspaceTooLarge as full:
             await self._record(call, "failed", f"{full} Nothing was changed.")
-        return None
+
+    async def _called(self, offer: Offer, given: Payload) -> tuple[str, str]:
+        """The outcome of a tool of a server, and what it said; an interrupt does not wait for it."""
+        calling = asyncio.create_task(self._hands.servers.call(self._tenant_id, offer.server, offer.tool.name, given))
+        async with self._hands.interrupts.heard(SessionId(self._session_id), self._look) as stop:
+            stopping = asyncio.create_task(stop.wait())
+            try:
+                await asyncio.wait((calling, stopping), return_when=asyncio.FIRST_COMPLETED)
+                if calling.done():
+                    answer = calling.result()
+                    return answer.outcome, answer.text
+                return "failed" if offer.only_reads else "unknown", LEFT
+            finally:
+                calling.cancel()
+                stopping.cancel()
+                await asyncio.gather(calling, stopping, return_exceptions=True)
+
+    async def _look(self) -> Standing | None:
+        return await self._hands.turns.look(self._tenant_id, self._session_id, self._request.turn)
 
     async def _ruled(self, call: Json, standing: Standing) -> Ruling | None:
         """Whether it may be done: what the policy says, or somebody whom it has asked. None: the session is gone."""
@@ -109,12 +159,13 @@ class Use:
         message = await self._hands.artifacts.whole(self._tenant_id, found[0].payload)
         return calls(message)[self._request.place]
 
-    async def _claim(self, call: Json) -> bool:
-        """Say that it is about to be done. False: the session was deleted."""
+    async def _claim(self, call: Json) -> bool | None:
+        """Say that it is about to be done; answers whether for the first time. None: the session was deleted."""
         said: Payload = {"id": call["id"], "name": call["name"], "input": call.get("input") or {}}
         said = await self._hands.artifacts.fold(self._tenant_id, {**said, "turn": self._request.turn})
         event = NewEvent(EventKind.TOOL_CALL, said, HANDS, self._place)
-        return bool(await self._hands.turns.append(self._tenant_id, self._session_id, [event]))
+        stored = await self._hands.turns.append(self._tenant_id, self._session_id, [event])
+        return stored[0].fresh if stored else None
 
     async def _record(self, call: Json, outcome: str, text: str, changes: Mapping[str, Change] | None = None) -> None:
         said: Payload = {"id": call["id"], "name": call["name"], "outcome": outcome, "text": text}
@@ -126,10 +177,9 @@ class Use:
         await self._hands.turns.record(self._tenant_id, self._session_id, event, files, QUOTA_BYTES)
 
 
-async def _used(workspace: Workspace, call: Json, settings: SessionSettings) -> tuple[str, str]:
+async def _used(workspace: Workspace, call: Json, tool: Tool | None) -> tuple[str, str]:
     """The outcome of a call, and what to say to the model."""
-    tool = TOOLS.get(str(call["name"]))
-    if tool is None or (settings.tools is not None and tool.name not in settings.tools):
+    if tool is None:
         return "failed", f"There is no tool {call['name']}."
     try:
         async with asyncio.timeout(LONGEST_S):

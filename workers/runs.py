@@ -61,7 +61,7 @@ async def serve(parts: Parts) -> None:
 def build(client: Client, parts: Parts) -> Worker:
     """The Temporal worker of the role."""
     activities = run_activities(parts, executors(parts))
-    talks = sessions.session_activities(parts, model(parts.settings))
+    talks, tools = sessions.talking(parts, model(parts.settings))
     records = DesktopRecords(Machines(parts.database, parts.jobs, parts.notifier))
     return Worker(
         client,
@@ -71,7 +71,7 @@ def build(client: Client, parts: Parts) -> Worker:
             *(activities.drive, activities.stop, activities.end, firing_activities(parts).decide),
             *(records.look, records.place, records.record, records.claim, records.release),
             prompts.thinking(parts, model(parts.settings)).think,
-            *(talks.begin, talks.seal, talks.ask, sessions.tool_activities(parts).use),
+            *(talks.begin, talks.seal, talks.ask, tools.use),
         ],
         workflow_runner=sandbox(),
         max_concurrent_activities=DRIVEN_AT_ONCE,

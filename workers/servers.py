@@ -1,17 +1,18 @@
 """MCP servers are looked at while a worker lives, and their tools are called through it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from windlass.contracts.ids import TenantId
+from windlass.contracts.servers import CHANGED_CHANNEL, ToolAnswer
 from windlass.core.database import OUTAGES, Away
 from workers.parts import Parts
 
 if TYPE_CHECKING:
     from activities.servers import ServerTools
 
-CHANGED_CHANNEL = "mcp_servers"  # as contracts/servers.py has it, which is loaded with the first server
 REST_S = 5.0
 
 
@@ -27,6 +28,22 @@ def server_tools(parts: Parts) -> "ServerTools":
     vault = Vault(settings.require_secret_key())
     checks = ServerChecks(parts.database, parts.jobs, vault, settings.mcp_commands)
     return ServerTools(checks, McpServers(Outbound(settings.outbound_allow)))
+
+
+class LateServers:
+    """Calls tools of MCP servers; what that takes is loaded with the first call."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._tools: ServerTools | None = None
+
+    async def call(
+        self, tenant_id: TenantId, server_name: str, tool: str, arguments: Mapping[str, Any], /
+    ) -> ToolAnswer:
+        """Have a tool do its work, once; whatever goes wrong is the answer."""
+        if self._tools is None:
+            self._tools = server_tools(self._parts)
+        return await self._tools.call(tenant_id, server_name, tool, arguments)
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from windlass.contracts.agents import (
 )
 from windlass.core.errors import Conflict, FieldError, Invalid
 from windlass.core.saved_agents import SavedAgent
-from windlass.forms import Group, InputArea, InputNumber, InputOption, InputText, Model, Select, validate
+from windlass.forms import Checkbox, Group, InputArea, InputNumber, InputOption, InputText, Model, Select, validate
 
 MOST_RULES = 100
 WHO = Model(
@@ -98,6 +98,7 @@ def server_elements(known: Sequence[str]) -> Sequence[dict[str, Any]]:
     children = (
         Select("server", [InputOption(name, name) for name in known], label="Server", required=True),
         InputText("tools", label="Only these tools", placeholder="all of them; or some, by commas"),
+        Checkbox("trust", option="Believe what it says of its tools: that they only read, or may be called again"),
     )
     return Model(Group("mcp_servers", children, label="MCP servers", max_items=MOST_SERVERS)).get_model()
 
@@ -111,7 +112,9 @@ def form_of(agent: SavedAgent, known: Sequence[str] = ()) -> AgentForm:
     """A saved agent as its form shows it."""
     profile = agent.profile
     rules = [{"tool": r.tool, "decision": r.decision, "arguments": r.arguments or ""} for r in profile.policy]
-    servers = [{"server": use.server, "tools": ", ".join(use.tools or ())} for use in profile.mcp_servers]
+    servers = [
+        {"server": use.server, "tools": ", ".join(use.tools or ()), "trust": use.trust} for use in profile.mcp_servers
+    ]
     budget = "" if profile.budget_usd is None else f"{profile.budget_usd:g}"
     values = {
         "description": profile.description,
@@ -174,7 +177,10 @@ def _lines(profile: Profile) -> Sequence[str]:
     """A profile as lines of text."""
     budget = "none" if profile.budget_usd is None else f"${profile.budget_usd:g}"
     rules = (f"{rule.decision} {rule.tool} {rule.arguments or ''}".strip() for rule in profile.policy)
-    servers = (f"MCP server {each.server}: {_all_or(each.tools)}" for each in profile.mcp_servers)
+    servers = (
+        f"MCP server {each.server}{', trusted' if each.trust else ''}: {_all_or(each.tools)}"
+        for each in profile.mcp_servers
+    )
     return [
         f"for: {profile.description}",
         f"model: {profile.model}, {profile.max_tokens} tokens, budget {budget}",
@@ -195,7 +201,7 @@ def _rule(given: Mapping[str, Any]) -> Rule:
 
 def _use(given: Mapping[str, Any]) -> ServerUse:
     tools = tuple(name.strip() for name in str(given.get("tools") or "").split(",") if name.strip())
-    return ServerUse(str(given["server"]), tools or None)
+    return ServerUse(str(given["server"]), tools or None, given.get("trust") is True)
 
 
 def _word(error: FieldError) -> str:

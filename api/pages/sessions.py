@@ -13,6 +13,8 @@ from api.engine import Engine
 from api.pages.formats import MISSING, Viewer, counted, money, short_id, size, tokens
 from api.pages.questions import Card, card
 from api.pages.rendering import field, go, page, read_form, viewer
+from api.pages.servers import SHAPES
+from api.pages.servers import WORDS as STATE_WORDS
 from api.pages.shell import Place
 from api.pages.talk import KINDS, Talk, Teller
 from api.routes.sessions import CONTENT_CHARACTERS, SessionReader, SessionWriter
@@ -173,6 +175,8 @@ async def parts(request: Request, caller: Caller, engine: Engine, found: Session
         "is_cut": not everything and head.last_seq > SHOWN_EVENTS,
         "files": [(each.path, size(each.size_bytes), each.turn) for each in files.values()],
         "tools": tools(talk),
+        "servers": await servers(engine, caller, found),
+        "may_see_servers": caller.may(Permission.SERVERS_READ),
         "budget": money(Decimal(str(budget))) if budget is not None else "",
         "spent_share": min(1.0, (found.cost_usd or 0) / budget) if budget else 0.0,
         "begun": seen.when(found.created_at),
@@ -180,6 +184,18 @@ async def parts(request: Request, caller: Caller, engine: Engine, found: Session
         "short_id": short_id,
         "is_mine": caller.may(Permission.SESSIONS_WRITE),
     }
+
+
+async def servers(engine: Engine, caller: Caller, found: Session) -> list[tuple[str, str, str, str]]:
+    """The MCP servers that the session uses: how each is, and which tools of it."""
+    uses = found.settings.mcp_servers
+    if not uses:
+        return []
+    known = {each.name: each.state for each in await engine.servers.catalogue(caller)}
+    states = [known.get(use.server) for use in uses]
+    looks = [(SHAPES[state], STATE_WORDS[state]) if state is not None else ("failed", "Gone") for state in states]
+    allowed = ["all tools" if use.tools is None else ", ".join(use.tools) for use in uses]
+    return [(*look, use.server, tools) for look, use, tools in zip(looks, uses, allowed, strict=True)]
 
 
 async def asked(engine: Engine, caller: Caller, found: Session, seen: Viewer) -> list[Card]:
@@ -193,8 +209,8 @@ async def asked(engine: Engine, caller: Caller, found: Session, seen: Viewer) ->
 def tools(talk: Talk) -> list[tuple[str, int, int]]:
     """The tools that were used: how often, and how often in vain."""
     uses = [use for entry in talk.entries for use in entry.uses]
-    names = sorted({use.name for use in uses})
-    of = {name: [use for use in uses if use.name == name] for name in names}
+    names = sorted({use.title for use in uses})
+    of = {name: [use for use in uses if use.title == name] for name in names}
     return [(name, len(of[name]), sum(use.shape == "failed" for use in of[name])) for name in names]
 
 

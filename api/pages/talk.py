@@ -43,6 +43,11 @@ class Use:
     took: Clock = field(default_factory=lambda: Clock(""))
     lines: tuple[Line, ...] = ()
 
+    @property
+    def title(self) -> str:
+        """The tool as a row names it."""
+        return titled(self.name)
+
 
 @dataclass(slots=True)
 class Entry:
@@ -169,7 +174,14 @@ def _text(said: Payload) -> str:
 def _what(said: Payload) -> str:
     """What a tool was used on, in one line."""
     given = _input(said)
-    return str(given.get("path") or given.get("pattern") or given.get("command") or "")[:200]
+    known = given.get("path") or given.get("pattern") or given.get("command")
+    return str(known or ", ".join(str(value) for value in given.values() if isinstance(value, str | int | float)))[:200]
+
+
+def titled(name: str) -> str:
+    """A tool by its own name, or by its server's and its own."""
+    server, _, tool = name.partition("__")
+    return f"{server}: {tool}" if tool else name.replace("_", " ").capitalize()
 
 
 def _lines(said: Payload) -> tuple[Line, ...]:

@@ -37,16 +37,25 @@ ToolName = Annotated[str, Field(min_length=1, max_length=200)]
 class RuleBody(Body):
     """What is decided about calls of the tools that fit `tool`, with arguments (as JSON) that fit `arguments`."""
 
-    tool: Pattern = Field(examples=["shell", "files:*"])
+    tool: Pattern = Field(examples=["shell", "files__*"])
     decision: Literal["allow", "ask", "deny"]
     arguments: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
 
 
 class ServerBody(Body):
-    """An MCP server to use, by name; `tools` are those that may be called, without it all of them."""
+    """An MCP server to use, by name; `tools` are those that may be called, without it all of them.
+
+    With `trust` what the server says of its tools is believed: one that it calls read-only is called beside others,
+    one that it calls idempotent is called again when a crash leaves it unknown whether it was called.
+    """
 
     server: str = Field(min_length=1, max_length=63)
     tools: list[ToolName] | None = Field(None, max_length=200)
+    trust: bool = False
+
+    def use(self) -> ServerUse:
+        """The same as the core has it."""
+        return ServerUse(self.server, None if self.tools is None else tuple(self.tools), self.trust)
 
 
 class BudgetBody(Body):
@@ -77,7 +86,7 @@ class ProfileBody(Body):
         if "policy" in made:
             made["policy"] = tuple(Rule(**each.model_dump()) for each in made["policy"])
         if "mcp_servers" in made:
-            made["mcp_servers"] = tuple(_use(each) for each in made["mcp_servers"])
+            made["mcp_servers"] = tuple(each.use() for each in made["mcp_servers"])
         if "budget" in sent:
             made["budget_usd"] = None if sent["budget"] is None else sent["budget"].usd
         return made
@@ -235,7 +244,3 @@ def view(agent: SavedAgent) -> SavedView:
     """The saved agent as clients see it."""
     own = {name: getattr(agent, name) for name in SavedAgent.__slots__ if name != "profile"}
     return SavedView.model_validate({**ProfileView.of(agent.profile).model_dump(), **own})
-
-
-def _use(body: ServerBody) -> ServerUse:
-    return ServerUse(body.server, None if body.tools is None else tuple(body.tools))

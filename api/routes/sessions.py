@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from api.bodies import Body
 from api.dependencies import AuthenticationDep, CursorsDep, EngineDep, RequestUuid, requires
 from api.paging import ListQuery, PageOf, place_in_time, place_of
+from api.routes.agents import ServerBody
 from api.routes.runs import EventsPage, EventsQuery, EventView, Usage
 from api.sse import After, stream_response
 from windlass.contracts.agents import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, MAX_MAX_TOKENS, MOST_COST_USD
@@ -29,7 +30,7 @@ SessionWriter = Annotated[Caller, Depends(requires(Permission.SESSIONS_WRITE))]
 METADATA_BYTES = 16 * 1024
 USUAL = Limits()
 CONTENT_CHARACTERS = 400_000
-SAID_BY_AGENT = frozenset({"system", "model", "max_tokens", "policy", "tools"})
+SAID_BY_AGENT = frozenset({"system", "model", "max_tokens", "policy", "tools", "mcp_servers"})
 
 
 def _bounded(value: dict[str, Any]) -> dict[str, Any]:
@@ -82,6 +83,7 @@ class SettingsBody(Body):
     limits: LimitsBody = LimitsBody.model_validate({})
     policy: list[RuleBody] = Field(default_factory=list[RuleBody], max_length=100, description="Deny wins over ask.")
     tools: list[Tool] | None = Field(None, max_length=100, description="By name; every one that is built in if none.")
+    mcp_servers: list[ServerBody] = Field(default_factory=list[ServerBody], max_length=20)
 
     def settings(self) -> SessionSettings:
         """The same as a session keeps them."""

@@ -1,11 +1,13 @@
 """MCP servers on record: who may go where, what is sealed, and whose they are. And the way out (control E1)."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from tests.core.records import somebody
+from windlass.contracts.agents import ServerUse
 from windlass.contracts.ids import TenantId, new_id
 from windlass.contracts.servers import Tool, digest
 from windlass.core.callers import Caller
@@ -13,6 +15,7 @@ from windlass.core.database import Database
 from windlass.core.errors import Conflict, Invalid, NotFound
 from windlass.core.outbound import AddressRefused, Outbound
 from windlass.core.server_checks import ServerChecks
+from windlass.core.server_uses import Offers
 from windlass.core.servers import NewServer, Servers, Way
 from windlass.core.vault import SecretSealed, Vault
 from windlass.core.wakeup import PollOnly
@@ -34,6 +37,26 @@ def servers(database: Database) -> Servers:
 @pytest.fixture
 def caller() -> Caller:
     return somebody()
+
+
+async def test_tools_are_offered_by_names_that_models_can_call_and_what_servers_say_counts_where_trusted(
+    servers: Servers, database: Database, caller: Caller
+):
+    said = {"read_only_hint": True}, {"idempotent_hint": True}
+    tools = [Tool("wiki.find", annotations=said[0]), Tool("wiki_find", annotations=said[1]), Tool("x" * 90)]
+    added = await servers.create(caller, NewServer("wiki", Way(command="files")))
+    async with database.tenant(caller.tenant_id) as connection:
+        query = "update mcp_server set taken = $2 where id = $1"
+        await connection.execute(query, added.id, [asdict(tool) for tool in tools])
+
+    trusting = await Offers(database).of(caller.tenant_id, [ServerUse("wiki", trust=True), ServerUse("gone")])
+    wary = await Offers(database).of(caller.tenant_id, [ServerUse("wiki", ("wiki.find",))])
+
+    names = ["wiki__wiki_find", "wiki__wiki_find_2", f"wiki__{'x' * 58}"]
+    assert [offer.name for offer in trusting] == names
+    assert [offer.tool.name for offer in trusting] == [tool.name for tool in tools]
+    assert [(offer.only_reads, offer.repeats) for offer in trusting] == [(True, True), (False, True), (False, False)]
+    assert [(offer.name, offer.only_reads, offer.repeats) for offer in wary] == [(names[0], False, False)]
 
 
 PRIVATE = (

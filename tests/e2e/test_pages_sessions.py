@@ -89,6 +89,23 @@ async def looked_at(page: Page) -> None:
     await expect(page.locator("#sessions")).to_contain_text("Where is the ledger?")
 
 
+async def test_the_servers_of_a_session_and_their_tools_stand_beside_it(console: Console):
+    http = console.person.http
+    await http.post("/v1/mcp-servers", json={"name": "wiki", "url": "https://93.184.216.34/mcp"})
+    opened = await http.post("/v1/sessions", json={"title": "Search", "mcp_servers": [{"server": "wiki"}]})
+    assert opened.status_code == 201, opened.text
+    worker = Worker(console, opened.json()["id"])
+    await worker.tell(EventKind.TOOL_CALL, id="t", name="wiki__find", input={"words": "ledger", "most": 3}, turn=1)
+
+    page = await console.open(f"/sessions/{worker.id}")
+
+    await expect(page.locator(".use")).to_contain_text("wiki: find")
+    await expect(page.locator(".use")).to_contain_text("ledger, 3")
+    await expect(page.get_by_role("link", name="wiki", exact=True)).to_be_visible()
+    await expect(page.locator("#session-aside")).to_contain_text("Being looked at")
+    await expect(page.locator("#session-aside")).to_contain_text("all tools")
+
+
 async def test_a_conversation_works_without_scripts(reader: Console):
     page = await reader.open("/sessions")
     await page.get_by_label("First message").fill("<script>alert(1)</script>")

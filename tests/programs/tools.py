@@ -7,12 +7,13 @@ from typing import Any
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
+from mcp_types import ToolAnnotations
 
 WORDS = sys.argv[3] if len(sys.argv) > 3 else "Add two numbers."
 server = MCPServer("tools")
 
 
-@server.tool(description=WORDS)
+@server.tool(description=WORDS, annotations=ToolAnnotations(read_only_hint=True))
 def add(a: int, b: int) -> int:
     """Add two numbers."""
     return a + b

@@ -30,7 +30,7 @@ def test_an_agent_is_saved_from_a_file(gateway: Gateway, home: Path, tmp_path: P
     (tmp_path / "stern.md").write_text("Be stern.")
     words = ("agent", "create", "reviewer", "--system", f"@{tmp_path}/stern.md", "--tool", "read", "--budget", "2.5")
 
-    ran = windlass(gateway, home, *words, "--mcp", "files:list,read", "--rule", "ask:shell:*rm*")
+    ran = windlass(gateway, home, *words, "--mcp", "files:list,read", "--trust", "files", "--rule", "ask:shell:*rm*")
 
     assert (ran.code, ran.out) == (
         0,
@@ -40,7 +40,7 @@ def test_an_agent_is_saved_from_a_file(gateway: Gateway, home: Path, tmp_path: P
         "name": "reviewer",
         "system": "Be stern.",
         "tools": ["read"],
-        "mcp_servers": [{"server": "files", "tools": ["list", "read"]}],
+        "mcp_servers": [{"server": "files", "trust": True, "tools": ["list", "read"]}],
         "policy": [{"decision": "ask", "tool": "shell", "arguments": "*rm*"}],
         "budget": {"usd": 2.5},
     }
@@ -65,6 +65,7 @@ def test_an_edit_sends_what_is_given_and_nothing_else(gateway: Gateway, home: Pa
     assert ran.out == "reviewer is in version 2 now.\n"
     assert gateway.asked[0][1] == {"model": "claude-opus-5-5", "budget": None}
     assert windlass(gateway, home, "agent", "edit", "reviewer").code == 2
+    assert windlass(gateway, home, "agent", "edit", "reviewer", "--trust", "files").code == 2
 
 
 def test_an_agent_is_shown_with_what_was_saved(gateway: Gateway, home: Path):

@@ -16,7 +16,8 @@ from tests.workflows.engines import Engine, running_engine, settings_of, until
 from windlass.contracts.events import Event, EventKind
 from windlass.contracts.ids import workflow_id
 from windlass.contracts.sessions import SessionSettings, SessionStatus
-from windlass.core.sessions import Message, NewMessage, NewSession, Session
+from windlass.core.sessions import NewMessage, NewSession, Session
+from windlass.core.transcripts import Message, ToolCall
 
 Step = dict[str, Any]
 
@@ -85,6 +86,11 @@ class Talk:
         engine = self.talks.engine
         return await engine.gateway.sessions.messages(engine.caller, self.id, 0, 500)
 
+    async def calls(self) -> list[ToolCall]:
+        """What the model did, and what came of it."""
+        engine = self.talks.engine
+        return await engine.gateway.sessions.tool_calls(engine.caller, self.id, 0, 100)
+
     async def events(self, *kinds: EventKind) -> list[Event]:
         """What the log holds."""
         engine = self.talks.engine
@@ -114,10 +120,10 @@ class Talk:
 
 
 @asynccontextmanager
-async def running_talks(database_url: str, temporal: Server, model_url: str) -> AsyncGenerator[Talks]:
+async def running_talks(database_url: str, temporal: Server, model_url: str, **more: Any) -> AsyncGenerator[Talks]:
     """Everything that holds conversations."""
     with short_folder() as folder:
-        settings = settings_of(folder, database_url, temporal).model_copy(update={"standin_url": model_url})
+        settings = settings_of(folder, database_url, temporal).model_copy(update={"standin_url": model_url, **more})
         worker = Apart(settings, "runs")
         await worker.start()
         async with running_engine(settings, works=False) as engine:

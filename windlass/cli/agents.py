@@ -1,5 +1,6 @@
 """`windlass agent`: what can be run, and what is saved of it here. `windlass agents` lists it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -24,6 +25,10 @@ Tools = Annotated[list[str] | None, typer.Option("--tool", help="A tool of its s
 Servers = Annotated[
     list[str] | None,
     typer.Option("--mcp", help="An MCP server it may use, SERVER or SERVER:TOOL,TOOL; may be repeated."),
+]
+Trusted = Annotated[
+    list[str] | None,
+    typer.Option("--trust", help="An MCP server of --mcp whose word about its tools is believed; may be repeated."),
 ]
 Rules = Annotated[
     list[str] | None,
@@ -73,13 +78,14 @@ def create(  # noqa: PLR0913 - one parameter is one option
     max_tokens: MaxTokens = None,
     tool: Tools = None,
     mcp: Servers = None,
+    trust: Trusted = None,
     rule: Rules = None,
     budget: Budget = None,
     description: Description = None,
     as_json: AsJson = False,
 ) -> None:
     """Save an agent: windlass agent create reviewer --system @reviewer.md --budget 2."""
-    given = profile(system, model, max_tokens, description) | limits(tool, mcp, rule, budget)
+    given = profile(system, model, max_tokens, description) | servers_of(mcp, trust) | limits(tool, rule, budget)
     with connect(context) as client:
         saved = client.agents.save(name, **given)
     said = f'{saved.name} is saved. Start it: windlass run start {saved.name} prompt="…" --watch'
@@ -96,13 +102,14 @@ def edit(  # noqa: PLR0913 - one parameter is one option
     max_tokens: MaxTokens = None,
     tool: Tools = None,
     mcp: Servers = None,
+    trust: Trusted = None,
     rule: Rules = None,
     budget: Budget = None,
     description: Description = None,
     as_json: AsJson = False,
 ) -> None:
     """Change what is given and nothing else: a new version, which new runs are made of."""
-    given = profile(system, model, max_tokens, description) | limits(tool, mcp, rule, budget)
+    given = profile(system, model, max_tokens, description) | servers_of(mcp, trust) | limits(tool, rule, budget)
     if not given:
         raise typer.BadParameter("Say what to change, such as --model or --system @file.")
     with connect(context) as client:
@@ -157,7 +164,8 @@ def print_saved(saved: SavedAgent) -> None:
         console.print(f"tools: {', '.join(saved.tools)}", markup=False, highlight=False)
     for each in saved.mcp_servers:
         tools = ", ".join(each["tools"]) if each.get("tools") is not None else "all tools"
-        console.print(f"MCP server {each['server']}: {tools}", markup=False, highlight=False)
+        trusted = ", trusted" if each.get("trust") else ""
+        console.print(f"MCP server {each['server']}{trusted}: {tools}", markup=False, highlight=False)
     for each in saved.policy:
         about = f" {each['arguments']}" if each.get("arguments") else ""
         console.print(f"{each['decision']} {each['tool']}{about}", markup=False, highlight=False)
@@ -171,15 +179,20 @@ def profile(system: str | None, model: str | None, max_tokens: int | None, descr
     return {name: value for name, value in given.items() if value is not None}
 
 
-def limits(
-    tools: list[str] | None, servers: list[str] | None, rules: list[str] | None, budget: float | None
-) -> dict[str, Any]:
+def servers_of(servers: list[str] | None, trusted: list[str] | None) -> dict[str, Any]:
+    """The MCP servers it may use, as far as they were given; one empty text takes all away."""
+    found = [server_of(text, trusted or ()) for text in servers or () if text]
+    strangers = {*(trusted or ())} - {each["server"] for each in found}
+    if strangers:
+        raise typer.BadParameter(f"--trust {min(strangers)} needs --mcp {min(strangers)} beside it.")
+    return {"mcp_servers": found} if servers else {}
+
+
+def limits(tools: list[str] | None, rules: list[str] | None, budget: float | None) -> dict[str, Any]:
     """What it may use and cost, as far as it was given; one empty text takes everything away."""
     given: dict[str, Any] = {}
     if tools:
         given["tools"] = [tool for tool in tools if tool]
-    if servers:
-        given["mcp_servers"] = [server_of(text) for text in servers if text]
     if rules:
         given["policy"] = [rule_of(text) for text in rules if text]
     if budget is not None:
@@ -197,10 +210,11 @@ def text_of(given: str | None) -> str | None:
         raise typer.BadParameter(f"{given[1:]} cannot be read as text: {error}.") from error
 
 
-def server_of(text: str) -> dict[str, Any]:
+def server_of(text: str, trusted: Sequence[str]) -> dict[str, Any]:
     """Read SERVER:TOOL,TOOL."""
     server, colon, tools = text.partition(":")
-    return {"server": server, "tools": [tool for tool in tools.split(",") if tool]} if colon else {"server": server}
+    used: dict[str, Any] = {"server": server, **({"trust": True} if server in trusted else {})}
+    return {**used, "tools": [tool for tool in tools.split(",") if tool]} if colon else used
 
 
 def rule_of(text: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from windlass.cli.agents import Servers, Trusted, servers_of
 from windlass.cli.codes import INTERRUPTED
 from windlass.cli.screen import AsJson, console, errors, print_json, print_outcome, print_table
 from windlass.cli.session import connect
@@ -30,11 +31,14 @@ def create(  # noqa: PLR0913 - one parameter is one option
     system: System = None,
     model: Model = None,
     budget: Budget = None,
+    mcp: Servers = None,
+    trust: Trusted = None,
     as_json: AsJson = False,
 ) -> None:
     """Open a session; nothing runs until somebody says something."""
     with connect(context) as client:
-        opened = client.sessions.open(title=title, agent=agent, system=system, model=model, budget_usd=budget)
+        wish = {"title": title, "agent": agent, "system": system, "model": model, "budget_usd": budget}
+        opened = client.sessions.open(**wish, **servers_of(mcp, trust))
     said = f"{opened.title} is open. Speak: windlass chat {opened.id}"
     print_outcome(opened.to_json(), said, as_json=as_json)
 

@@ -1,5 +1,6 @@
 """Agents that are built in: their names, their forms and their defaults."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -110,10 +111,20 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class ServerUse:
-    """An MCP server that an agent may use, and which of its tools; None means all."""
+    """An MCP server that an agent or a session may use, and which of its tools; None means all.
+
+    `trust`: what it says of a tool is believed, that it only reads or may be called again.
+    """
 
     server: str
     tools: tuple[str, ...] | None = None
+    trust: bool = False
+
+    @classmethod
+    def from_json(cls, written: Mapping[str, Any]) -> "ServerUse":
+        """The use of a server as JSON holds it."""
+        tools = written.get("tools")
+        return cls(str(written["server"]), None if tools is None else tuple(tools), written.get("trust") is True)
 
 
 @dataclass(frozen=True, slots=True)

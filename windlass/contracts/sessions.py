@@ -7,7 +7,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
-from windlass.contracts.agents import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, Profile
+from windlass.contracts.agents import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, Profile, ServerUse
 
 # Durable names: they live in histories, renaming one is a migration.
 WORKFLOW = "SessionWorkflow"
@@ -113,6 +113,7 @@ class SessionSettings:
     limits: Limits = field(default_factory=Limits)
     tools: tuple[str, ...] | None = None  # by name; none: every one that is built in
     policy: tuple[Rule, ...] = ()
+    mcp_servers: tuple[ServerUse, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The settings as a row keeps them."""
@@ -129,6 +130,7 @@ class SessionSettings:
             budget_usd=profile.budget_usd,
             tools=profile.tools,
             policy=tuple(rules),
+            mcp_servers=profile.mcp_servers,
         )
 
     @classmethod
@@ -138,6 +140,7 @@ class SessionSettings:
         limits, named = Limits(**_known(Limits, known.get("limits") or {})), known.get("tools")
         policy = tuple(Rule(**_known(Rule, rule)) for rule in known.get("policy") or ())
         known |= {"limits": limits, "tools": None if named is None else tuple(named), "policy": policy}
+        known["mcp_servers"] = tuple(ServerUse.from_json(use) for use in known.get("mcp_servers") or ())
         return cls(**known)
 
 

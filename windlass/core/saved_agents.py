@@ -17,6 +17,7 @@ from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
 from windlass.core.prices import Tokens
+from windlass.core.server_uses import require_servers
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class SavedAgents:
         query = "insert into agent (id, tenant_id, name, created_by, created_by_name) values ($1, $2, $3, $4, $5)"
         try:
             async with self._database.tenant(caller.tenant_id) as connection:
-                await _require_servers(connection, profile)
+                await require_servers(connection, profile.mcp_servers, "agent")
                 await connection.execute(query, agent_id, caller.tenant_id, name, caller.person_id, caller.name)
                 await _add_version(connection, caller, agent_id, 1, profile)
                 await record(connection, caller, "agent.create", f"agent:{name}", after=_told(profile, 1))
@@ -105,7 +106,7 @@ class SavedAgents:
             profile = replace(before.profile, **changes)
             _check(profile)
             if profile.mcp_servers != before.profile.mcp_servers:
-                await _require_servers(connection, profile)
+                await require_servers(connection, profile.mcp_servers, "agent")
             if profile != before.profile:
                 number = before.version + 1
                 await _add_version(connection, caller, before.id, number, profile)
@@ -140,15 +141,9 @@ def profile_of(row: Row) -> Profile:
     values: dict[str, Any] = {name: row[name] for name in COLUMNS}
     values["tools"] = tuple(values["tools"])
     values["policy"] = tuple(Rule(**each) for each in values["policy"])
-    values["mcp_servers"] = tuple(server_use(each) for each in values["mcp_servers"])
+    values["mcp_servers"] = tuple(ServerUse.from_json(each) for each in values["mcp_servers"])
     values["budget_usd"] = None if values["budget_usd"] is None else float(values["budget_usd"])
     return Profile(**values)
-
-
-def server_use(written: Mapping[str, Any]) -> ServerUse:
-    """The use of a server as JSON holds it."""
-    tools = written.get("tools")
-    return ServerUse(str(written["server"]), None if tools is None else tuple(tools))
 
 
 async def find_saved(connection: Connection, name: str, version: int | None = None) -> SavedAgent:
@@ -165,30 +160,6 @@ async def _add_version(connection: Connection, caller: Caller, agent_id: UUID, n
     for name in ("policy", "mcp_servers"):
         facts[name] = [asdict(each) for each in facts[name]]
     await connection.execute(ADD_VERSION, agent_id, number, caller.tenant_id, caller.name, *facts.values())
-
-
-async def _require_servers(connection: Connection, profile: Profile) -> None:
-    """Raises Invalid for MCP servers, and tools of theirs, that there are not."""
-    if not profile.mcp_servers:
-        return
-    query = "select name, taken, pinned from mcp_server where name = any ($1)"
-    rows = await connection.fetch(query, [use.server for use in profile.mcp_servers])
-    known = {row["name"]: row for row in rows}
-    errors: list[FieldError] = []
-    for place, use in enumerate(profile.mcp_servers):
-        if use.server not in known:
-            errors.append(FieldError(f"mcp_servers.{place}.server", f"is no MCP server: {use.server}"))
-        elif known[use.server]["pinned"] is not None:
-            there = {tool["name"] for tool in known[use.server]["taken"]}
-            errors += [
-                FieldError(f"mcp_servers.{place}.tools.{at}", f"is no tool of {use.server}: {tool}")
-                for at, tool in enumerate(use.tools or ())
-                if tool not in there
-            ]
-    if len(known) < len(profile.mcp_servers) and not errors:
-        errors.append(FieldError("mcp_servers", "names a server twice"))
-    if errors:
-        raise Invalid("The agent cannot be used like this; nothing was saved.", tuple(errors))
 
 
 def _check(profile: Profile, name: str | None = None) -> None:

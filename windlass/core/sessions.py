@@ -25,6 +25,7 @@ from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Conflict, NotFound
 from windlass.core.permissions import Permission
 from windlass.core.saved_agents import find_saved
+from windlass.core.server_uses import require_servers
 from windlass.core.transcripts import Message, ToolCall, Transcripts
 from windlass.core.wakeup import Wakeup
 
@@ -138,7 +139,7 @@ class Conversations:
         self._transcripts = Transcripts(database, artifacts)
 
     async def open(self, caller: Caller, wish: NewSession) -> Session:
-        """Record a session; nothing runs until somebody says something. Raises NotFound (agent)."""
+        """Record a session; nothing runs until somebody says something. Raises NotFound (agent), Invalid."""
         row: Payload = {
             "id": str(wish.id or new_id()),
             "owner": str(caller.person_id),
@@ -297,6 +298,7 @@ class Conversations:
 async def _opened_with(connection: Connection, wish: NewSession) -> Payload:
     """What the session is opened with: the newest version of an agent, pinned by being copied, or the wish itself."""
     if wish.agent is None:
+        await require_servers(connection, wish.settings.mcp_servers, "session")
         return {"settings": wish.settings.to_json()}
     agent = await find_saved(connection, wish.agent)
     settings = SessionSettings.of(agent.profile)
