@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from activities.errands import ERRANDS
+from activities.shells import DESCRIBED, SHELL
 from activities.tools import TOOLS, Tool
 from activities.transcripts import Json
 from windlass.contracts.ids import TenantId
@@ -17,19 +19,27 @@ class Toolbox:
     def __init__(self, settings: SessionSettings, offers: Sequence[Offer]) -> None:
         wanted = settings.tools
         self._built_in = {name: tool for name, tool in TOOLS.items() if wanted is None or name in wanted}
+        self._errands = {name: each for name, each in ERRANDS.items() if wanted is None or name in wanted}
+        self.has_shell = wanted is None or SHELL in wanted
         self._offers: Mapping[str, Offer] = {offer.name: offer for offer in offers}
 
     def __len__(self) -> int:
-        return len(self._built_in) + len(self._offers)
+        return len(self.described)
 
     @property
     def described(self) -> tuple[Json, ...]:
         """The tools as the provider wants them described."""
-        return (*(tool.described for tool in self._built_in.values()), *map(_described, self._offers.values()))
+        built_in = (tool.described for tool in self._built_in.values())
+        shell = (DESCRIBED,) if self.has_shell else ()
+        return (*built_in, *shell, *self._errands.values(), *map(_described, self._offers.values()))
 
     def built_in(self, name: str) -> Tool | None:
         """The built-in tool of that name."""
         return self._built_in.get(name)
+
+    def is_errand(self, name: str) -> bool:
+        """Whether it asks something of the house."""
+        return name in self._errands
 
     def offered(self, name: str) -> Offer | None:
         """The tool of an MCP server that is called by that name."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -10,8 +11,11 @@ from temporalio import activity
 
 from activities.beats import beating
 from activities.dialogues import HANDS
+from activities.errands import Errands
 from activities.interrupts import Interrupts
-from activities.toolboxes import opened_box
+from activities.occasions import Occasion
+from activities.shells import SHELL, Shells
+from activities.toolboxes import Toolbox, opened_box
 from activities.tools import Tool
 from activities.transcripts import Json, calls
 from activities.workspaces import QUOTA_BYTES, Workspace
@@ -57,6 +61,8 @@ class Hands:
     offers: Offers
     servers: ServerCalls
     interrupts: Interrupts
+    errands: Errands
+    shells: Shells
 
 
 class ToolActivities:
@@ -84,9 +90,10 @@ class Use:
         self._hands, self._request = hands, request
         self._tenant_id, self._session_id = TenantId(UUID(request.tenant_id)), UUID(request.session_id)
         self._place = PLACES * request.turn + 2 * (USES * request.call + request.place)
+        self._wanted_at = datetime.min.replace(tzinfo=UTC)
 
     async def carry_out(self) -> float | None:
-        """Do it, unless its outcome is on record or its session is gone. Answers how long an approval may take."""
+        """Do it, unless its outcome is on record or its session is gone. Answers how long people may take."""
         standing = await self._look()
         call = await self._call()
         if standing is None:
@@ -98,26 +105,79 @@ class Use:
         is_first = await self._claim(call)
         if is_first is None:
             return None
-        offer = box.offered(str(call["name"]))
-        if offer is not None and not is_first and not offer.repeats and (found.is_allowed or found.said == INTERRUPTED):
+        if not is_first and not self._repeats(call, box) and (found.is_allowed or found.said == INTERRUPTED):
             await self._record(call, "unknown", CUT_OFF)
+        elif box.is_errand(str(call["name"])):
+            return await self._run_errand(call, found, self._occasion(call, standing))
         elif not found.is_allowed:
             await self._record(call, "failed", found.said)
-        elif offer is not None:
-            await self._record(call, *await self._called(offer, call.get("input") or {}))
         else:
-            await self._use_built_in(call, box.built_in(str(call["name"])))
+            await self._act(call, box)
         return None
+
+    def _repeats(self, call: Json, box: Toolbox) -> bool:
+        """Whether it may be done again when nobody knows whether it was done; a tool that is gone may not."""
+        name = str(call["name"])
+        offer = box.offered(name)
+        if offer is not None:
+            return offer.repeats
+        return self._hands.shells.repeats if name == SHELL else box.built_in(name) is not None or box.is_errand(name)
+
+    async def _act(self, call: Json, box: Toolbox) -> None:
+        """Do it, and record what came of it."""
+        name = str(call["name"])
+        offer = box.offered(name)
+        if offer is not None:
+            await self._record(call, *await self._called(offer, call.get("input") or {}))
+        elif name == SHELL and box.has_shell:
+            await self._run_shell(call)
+        else:
+            await self._use_built_in(call, box.built_in(name))
 
     async def _use_built_in(self, call: Json, tool: Tool | None) -> None:
         """Have a tool work on the files; they change with its record."""
         files = await self._hands.workspaces.files(self._tenant_id, self._session_id)
         workspace = Workspace(self._hands.workspaces, self._tenant_id, files)
         outcome, text = await _used(workspace, call, tool)
+        await self._keep(call, outcome, text, workspace.changes if outcome == "done" else {})
+
+    async def _run_shell(self, call: Json) -> None:
+        """Run a command on the files; they change with its record."""
+        async with self._hands.interrupts.heard(SessionId(self._session_id), self._look) as stop:
+            given: Payload = call.get("input") or {}
+            came = await self._hands.shells.run(self._tenant_id, self._session_id, given, stop)
+        await self._keep(call, came.outcome, came.text, came.changes)
+
+    async def _keep(self, call: Json, outcome: str, text: str, changes: Mapping[str, Change]) -> None:
         try:
-            await self._record(call, outcome, text, workspace.changes if outcome == "done" else {})
+            await self._record(call, outcome, text, changes)
         except WorkspaceTooLarge as full:
             await self._record(call, "failed", f"{full} Nothing was changed.")
+
+    async def _run_errand(self, call: Json, found: Ruling, occasion: Occasion) -> float | None:
+        """Have an errand done, or ended when it may not go on; answers how long it waits."""
+        tool, errands = str(call["name"]), self._hands.errands
+        if not found.is_allowed:
+            await errands.abandon(tool, occasion)
+            await self._record(call, "failed", found.said)
+            return None
+        async with self._hands.interrupts.heard(SessionId(self._session_id), self._look) as stop:
+            came = await errands.carry_out(tool, occasion, stop)
+        if came.waits_s is None:
+            await self._record(call, came.outcome, came.text, more=came.more)
+        return came.waits_s
+
+    def _occasion(self, call: Json, standing: Standing) -> Occasion:
+        return Occasion(
+            tenant_id=self._tenant_id,
+            session_id=self._session_id,
+            turn=self._request.turn,
+            place=self._place,
+            wanted_at=self._wanted_at,
+            owner=standing.owner,
+            left_s=standing.settings.limits.time_s - standing.age_s,
+            given=call.get("input") or {},
+        )
 
     async def _called(self, offer: Offer, given: Payload) -> tuple[str, str]:
         """The outcome of a tool of a server, and what it said; an interrupt does not wait for it."""
@@ -156,6 +216,7 @@ class Use:
     async def _call(self) -> Json:
         """What the model wants done."""
         found = await self._hands.events.read(self._tenant_id, self._session_id, self._request.seq - 1, 1)
+        self._wanted_at = found[0].at
         message = await self._hands.artifacts.whole(self._tenant_id, found[0].payload)
         return calls(message)[self._request.place]
 
@@ -167,8 +228,15 @@ class Use:
         stored = await self._hands.turns.append(self._tenant_id, self._session_id, [event])
         return stored[0].fresh if stored else None
 
-    async def _record(self, call: Json, outcome: str, text: str, changes: Mapping[str, Change] | None = None) -> None:
-        said: Payload = {"id": call["id"], "name": call["name"], "outcome": outcome, "text": text}
+    async def _record(
+        self,
+        call: Json,
+        outcome: str,
+        text: str,
+        changes: Mapping[str, Change] | None = None,
+        more: Payload | None = None,
+    ) -> None:
+        said: Payload = {"id": call["id"], "name": call["name"], "outcome": outcome, "text": text, **(more or {})}
         files = [asdict(change) for change in (changes or {}).values()]
         if files:
             said["files"] = [change["path"] for change in files]

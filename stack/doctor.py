@@ -119,6 +119,16 @@ async def _desktops(settings: Settings) -> Finding:
     return Finding("good", "desktops", f"{socket}, image {image}")
 
 
+async def _shell(settings: Settings) -> Finding:
+    """Everything but the tool `shell` of sessions works without a fence."""
+    if settings.shell != "fence":
+        return Finding("note", "shell", f"sessions run commands without a fence, or not at all: {settings.shell}")
+    program = shutil.which("bwrap")
+    if program is None:
+        return Finding("note", "shell", "no bubblewrap: sessions run no commands (apt-get install bubblewrap)")
+    return Finding("good", "shell", f"{program} (the fence of commands in sessions)")
+
+
 async def _browser(_settings: Settings) -> Finding:
     found = next(
         filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"))),
@@ -131,5 +141,5 @@ async def _browser(_settings: Settings) -> Finding:
 
 CHECKS: tuple[Check, ...] = (
     *(_python, _postgresql, _temporal, _room, _files, _ports),
-    *(_model, _desktops, _browser),
+    *(_model, _desktops, _shell, _browser),
 )

@@ -1,22 +1,31 @@
 """How turns of sessions are wired, for the role that asks models."""
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from activities.adapters.fences import Bubblewrap, NoFence, Unfenced
+from activities.errands import Errands
 from activities.interrupts import Interrupts
+from activities.linked_runs import Linked
 from activities.models import ClaudeExecutor, Model
 from activities.sessions import Mind, SessionActivities
+from activities.shells import Fence, Shells
 from activities.uses import Hands, ToolActivities
 from windlass.contracts.ids import SessionId
 from windlass.contracts.sessions import CHANNEL
 from windlass.core.approvals import Approvals
 from windlass.core.artifacts import Artifacts
 from windlass.core.events import Events
+from windlass.core.inquiries import Inquiries
+from windlass.core.linked_runs import LinkedRuns
 from windlass.core.server_uses import Offers
 from windlass.core.turns import Turns
 from windlass.core.workspaces import Workspaces
 from workers.driving import heard
 from workers.parts import Parts
 from workers.servers import LateServers
+
+FENCES: Mapping[str, Callable[[], Fence]] = {"fence": Bubblewrap, "open": Unfenced, "off": NoFence}
 
 
 def talking(parts: Parts, model: Model) -> tuple[SessionActivities, ToolActivities]:
@@ -26,14 +35,21 @@ def talking(parts: Parts, model: Model) -> tuple[SessionActivities, ToolActiviti
     turns, events = Turns(parts.database, parts.notifier), Events(parts.database, parts.notifier)
     artifacts, offers = Artifacts(parts.objects), Offers(parts.database)
     executor = ClaudeExecutor(model, lambda: datetime.now(UTC).date())
+    inquiries, workspaces = (
+        Inquiries(parts.database, parts.notifier, artifacts),
+        Workspaces(parts.database, parts.objects),
+    )
+    linked = Linked(LinkedRuns(parts.database, parts.notifier))
     hands = Hands(
         turns=turns,
         events=events,
         artifacts=artifacts,
-        workspaces=Workspaces(parts.database, parts.objects),
-        approvals=Approvals(parts.database, parts.notifier, artifacts),
+        workspaces=workspaces,
+        approvals=Approvals(parts.database, inquiries),
         offers=offers,
         servers=LateServers(parts),
         interrupts=interrupts,
+        errands=Errands(inquiries, linked, turns, workspaces),
+        shells=Shells(workspaces, FENCES[parts.settings.shell](), parts.settings.home / "shells"),
     )
     return SessionActivities(Mind(executor, turns, events, artifacts, offers), interrupts), ToolActivities(hands)

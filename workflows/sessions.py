@@ -132,7 +132,7 @@ class SessionWorkflow:
             return Answered(end=TurnEnd.FAILED, error_type="Failed", error_message=str(error.cause or error)[:1000])
 
     async def _use(self, turn: Turn, call: int, seq: int, place: int, move: Move) -> None:
-        """Have one tool used, once somebody allows it where that is needed. What came of it is on record."""
+        """Have one tool used, once somebody allows it or answers where that is needed. What came of it is on record."""
         while True:
             looks = self._looks
             used: Used = await workflow.execute_activity(
@@ -150,7 +150,7 @@ class SessionWorkflow:
                 await workflow.wait_condition(
                     lambda seen=looks: self._looks != seen,
                     timeout=timedelta(seconds=used.waits_s),
-                    timeout_summary="waits for an approval",
+                    timeout_summary="waits for a person",
                 )
 
     async def _seal(self, turn: Turn, answered: Answered) -> None:

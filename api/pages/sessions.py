@@ -174,6 +174,7 @@ async def parts(request: Request, caller: Caller, engine: Engine, found: Session
         "talk": talk,
         "is_cut": not everything and head.last_seq > SHOWN_EVENTS,
         "files": [(each.path, size(each.size_bytes), each.turn) for each in files.values()],
+        "kept": [(each, size(each.size_bytes)) for each in await engine.sessions.saved(caller, found.id, 0, SHOWN)],
         "tools": tools(talk),
         "servers": await servers(engine, caller, found),
         "may_see_servers": caller.may(Permission.SERVERS_READ),

@@ -130,7 +130,7 @@ class Shell:
         if may(Permission.SERVICES_READ):
             failed = str(counts.failed_services or "")
             build.append(self._entry("Services", "/services", "services", failed, bad=True))
-        work = [self._home, self._runs, self._entry("Sessions", "/sessions", "chat"), self._desktops]
+        work = [self._home, self._runs, self._sessions, self._desktops]
         if may(Permission.SCHEDULES_READ):
             work.append(self._entry("Schedules", "/schedules", "time"))
         understand = (self._entry("Audit", "/audit", "audit"),) if may(Permission.AUDIT_READ) else ()
@@ -144,8 +144,8 @@ class Shell:
     @property
     def bottom(self) -> tuple[Entry, ...]:
         """The bottom bar of a phone."""
-        more = Entry("More", "/more", "more", current=self.place.entry not in ("Home", "Runs", "Desktops", "Agents"))
-        return (self._home, self._runs, self._desktops, self._entry("Agents", "/agents", "agents"), more)
+        more = Entry("More", "/more", "more", current=self.place.entry not in ("Home", "Runs", "Sessions", "Desktops"))
+        return (self._home, self._runs, self._sessions, self._desktops, more)
 
     @property
     def _home(self) -> Entry:
@@ -155,6 +155,10 @@ class Shell:
     @property
     def _runs(self) -> Entry:
         return self._entry("Runs", "/runs", "runs", str(self.counts.live_runs or ""))
+
+    @property
+    def _sessions(self) -> Entry:
+        return self._entry("Sessions", "/sessions", "chat")
 
     @property
     def _desktops(self) -> Entry:

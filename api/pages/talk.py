@@ -42,6 +42,7 @@ class Use:
     text: str = ""
     took: Clock = field(default_factory=lambda: Clock(""))
     lines: tuple[Line, ...] = ()
+    run_id: str = ""
 
     @property
     def title(self) -> str:
@@ -155,6 +156,7 @@ class Teller:
             use.outcome = str(said.get("outcome"))
             use.shape = SHAPES.get(use.outcome, "failed")
             use.text = _text(said)[:SHOWN_CHARACTERS]
+            use.run_id = str(said.get("run_id") or "")
             use.took = took(use.began_at, event.at, self._seen.now)
 
     def _add(self, kind: str, event: Event, *, who: str = "", text: str = "", html: Markup | None = None) -> None:
@@ -174,7 +176,7 @@ def _text(said: Payload) -> str:
 def _what(said: Payload) -> str:
     """What a tool was used on, in one line."""
     given = _input(said)
-    known = given.get("path") or given.get("pattern") or given.get("command")
+    known = next((given[name] for name in ("path", "pattern", "command", "question", "agent") if given.get(name)), "")
     return str(known or ", ".join(str(value) for value in given.values() if isinstance(value, str | int | float)))[:200]
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Self
-from urllib.parse import quote
 from uuid import UUID
 
 import orjson
@@ -191,25 +190,6 @@ class ToolCallsPage(BaseModel):
     next: int | None
 
 
-class FileView(BaseModel):
-    """A file of a session's workspace, and the turn that changed it last."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    path: str
-    size_bytes: int
-    digest: str
-    turn: int
-    changed_at: datetime
-
-
-class FileList(BaseModel):
-    """The files of a workspace by their path."""
-
-    items: Sequence[FileView]
-    next: None = None
-
-
 class MessagesQuery(BaseModel):
     """Which messages or uses of tools: after a seq."""
 
@@ -299,22 +279,6 @@ async def tool_calls(
     return ToolCallsPage(items=items, next=items[-1].seq if len(items) == query.limit else None)
 
 
-@router.get("/{session_id}/files")
-async def files(session_id: UUID, caller: SessionReader, engine: EngineDep) -> FileList:
-    """The files of the session's workspace."""
-    await engine.sessions.get(caller, session_id)
-    found = await engine.workspaces.files(caller.tenant_id, session_id)
-    return FileList(items=[FileView.model_validate(each) for each in found.values()])
-
-
-@router.get("/{session_id}/files/{path:path}", response_class=Response)
-async def download(session_id: UUID, path: str, caller: SessionReader, engine: EngineDep) -> Response:
-    """One file of the workspace, to be kept and never shown by a browser."""
-    await engine.sessions.get(caller, session_id)
-    content = await engine.workspaces.content(caller.tenant_id, session_id, path)
-    return attachment(path, content)
-
-
 @router.get("/{session_id}/events")
 async def events(
     session_id: UUID, query: Annotated[EventsQuery, Query()], caller: SessionReader, engine: EngineDep
@@ -357,13 +321,6 @@ async def resume(session_id: UUID, caller: SessionWriter, engine: EngineDep) -> 
 async def remove(session_id: UUID, caller: SessionWriter, engine: EngineDep) -> None:
     """Delete a session; a turn under way ends."""
     await engine.sessions.remove(caller, session_id)
-
-
-def attachment(path: str, content: bytes) -> Response:
-    """A file as a download under its own name."""
-    name = quote(path.rsplit("/", 1)[-1])
-    headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}", "x-content-type-options": "nosniff"}
-    return Response(content, media_type="application/octet-stream", headers=headers)
 
 
 def view(session: Session) -> SessionView:

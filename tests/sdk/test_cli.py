@@ -283,6 +283,25 @@ def test_who_comes_second_is_told_who_was_first(gateway: Gateway, home: Path):
     assert "Grace answered it" in ran.err
 
 
+def test_what_a_turn_asks_to_do_is_shown_exactly_and_allowed_or_denied(gateway: Gateway, home: Path):
+    call = {"tool": "write", "input": {"path": "notes/a", "content": "x"}}
+    approval = {**QUESTION, "id": "q2", "kind": "approval", "run_id": None, "session_id": "s1", "data": call}
+    gateway.answers["GET /v1/questions"] = {"items": [QUESTION, approval], "next": None}
+    gateway.answers["POST /v1/questions/q2/answer"] = {**approval, "state": "answered"}
+
+    listed = windlass(gateway, home, "approve")
+    allowed = windlass(gateway, home, "approve", "q2", "--session")
+    denied = windlass(gateway, home, "approve", "q2", "--deny", "--why", "not there")
+
+    assert (listed.out.count("q2"), "q1" in listed.out) == (1, False)
+    shown = 'write {"path": "notes/a", "content": "x"}'
+    assert allowed.out == f"Allowed for the session: {shown}. Session s1 goes on.\n"
+    assert denied.out.startswith(f"Denied: {shown}")
+    decisions = [body["inputs"] for _, body in gateway.asked[-2:]]
+    assert decisions == [{"decision": "session"}, {"decision": "deny", "why": "not there"}]
+    assert windlass(gateway, home, "approve", "q2", "--session", "--deny").code == 2
+
+
 def test_nothing_waits(gateway: Gateway, home: Path):
     gateway.answers["GET /v1/questions"] = {"items": [], "next": None}
 

@@ -20,6 +20,7 @@ class Apart:
             "WINDLASS_SECRET_KEY": settings.require_secret_key().decode(),
             "WINDLASS_DESKTOP_IMAGE": settings.desktop_image,
             "WINDLASS_STANDIN_URL": settings.standin_url or "",
+            "WINDLASS_SHELL": settings.shell,
             "WINDLASS_OUTBOUND_ALLOW": ",".join(settings.outbound_allow),
             "WINDLASS_EGRESS_PRIVATE": settings.egress_private,
             "TEMPORAL_ADDRESS": settings.temporal_address,

@@ -33,7 +33,7 @@ async def talks(database_url: str, temporal: Server) -> AsyncGenerator[Talks]:
     server.close()
 
 
-def use(name: str, **given: Any) -> dict[str, Any]:
+def use(name: str, /, **given: Any) -> dict[str, Any]:
     return {"name": name, "input": given}
 
 

@@ -1,5 +1,6 @@
-"""`windlass question`: what runs ask, and answering it."""
+"""`windlass question` and `windlass approve`: what runs and sessions ask, and answering it."""
 
+import json
 from typing import Annotated, Any
 
 import typer
@@ -7,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from windlass.cli.inputs import parse_inputs
-from windlass.cli.screen import AsJson, clock, console, errors, print_json, print_table
+from windlass.cli.screen import AsJson, clock, console, errors, print_json, print_outcome, print_table
 from windlass.cli.session import connect
 from windlass.client import Client, Question
 
@@ -70,6 +71,49 @@ def answer(
     console.print(f"Answered: {question.name}. {_asker(question)} goes on.", highlight=False, soft_wrap=True)
     if question.unsettled:
         errors.print("The service is down: its handler looks at the answer when the run goes on.")
+
+
+def approve(
+    context: typer.Context,
+    question_id: Annotated[
+        str | None, typer.Argument(metavar="[QUESTION]", help="Its id; without it they are listed.")
+    ] = None,
+    *,
+    for_session: Annotated[bool, typer.Option("--session", help="This and its like for the session.")] = False,
+    deny: Annotated[bool, typer.Option("--deny", help="Do not allow it.")] = False,
+    why: Annotated[str | None, typer.Option(help="It is told to the model.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Allow once what a turn of a session asks to do, or for its session, or not at all."""
+    with connect(context) as client:
+        if question_id is None:
+            print_approvals(client, as_json=as_json)
+            return
+        if for_session and deny:
+            raise typer.BadParameter("Give --session or --deny, not both.")
+        decision = "deny" if deny else "session" if for_session else "once"
+        said = {"decision": decision, **({"why": why} if why else {})}
+        question = client.questions.answer(question_id, said)
+    done = {"once": "Allowed once", "session": "Allowed for the session", "deny": "Denied"}[decision]
+    print_outcome(question.to_json(), f"{done}: {call_of(question)}. {_asker(question)} goes on.", as_json=as_json)
+
+
+def print_approvals(client: Client, *, as_json: bool) -> None:
+    """Print what waits for somebody to allow it, the oldest first."""
+    waiting = [each for each in client.questions.list(limit=200).items if each.kind == "approval"]
+    if as_json:
+        print_json({"items": [each.to_json() for each in waiting]})
+        return
+    rows = ((each.id, call_of(each), each.run_title, clock(each.expires_at)) for each in waiting)
+    print_table(("Question", "Would do", "Title", "Until"), rows, "Nothing waits to be allowed.")
+
+
+def call_of(question: Question) -> str:
+    """The exact call that an approval is about."""
+    data: Any = question.data
+    return (
+        f"{data['tool']} {json.dumps(data['input'], ensure_ascii=False)}" if isinstance(data, dict) else question.name
+    )
 
 
 def find(client: Client, question_id: str) -> Question:

@@ -111,6 +111,18 @@ def watch(
 
 
 @app.command()
+def artifacts(context: typer.Context, session: Which, as_json: AsJson = False) -> None:
+    """What the model has kept as results."""
+    with connect(context) as client:
+        page = client.sessions.artifacts(session, limit=500)
+    if as_json:
+        print_json(page.to_json())
+        return
+    rows = ((str(each.id), each.name, str(each.size_bytes), str(each.turn), each.description) for each in page.items)
+    print_table(("Id", "Name", "Bytes", "Turn", "What it is"), rows, "Nothing was kept yet.")
+
+
+@app.command()
 def interrupt(context: typer.Context, session: Which, as_json: AsJson = False) -> None:
     """End the turn under way; what was said stays."""
     with connect(context) as client:

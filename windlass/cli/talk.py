@@ -1,6 +1,8 @@
 """A conversation on a terminal: words as they come, tools as they are used, and how a turn ended."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rich.markup import escape
 
@@ -53,14 +55,33 @@ class Teller:
                     )
             case EventKind.MESSAGE:
                 self._finish(str(said.get("item")), _text(event))
+            case EventKind.ERROR:
+                errors.print(f"[red]{escape(str(said.get('message')))}[/]", highlight=False, soft_wrap=True)
+            case _:
+                self._show_deed(event)
+
+    def _show_deed(self, event: Event) -> None:
+        """What was done, and what waits for a person."""
+        said = event.payload
+        match event.kind:
             case EventKind.TOOL_RESULT:
                 shape = SHAPES.get(str(said.get("outcome")), "·")
                 first = (_text(event).splitlines() or [""])[0][:100]
                 console.print(f"{shape} [dim]{escape(str(said.get('name')))}: {escape(first)}[/]", highlight=False)
-            case EventKind.ERROR:
-                errors.print(f"[red]{escape(str(said.get('message')))}[/]", highlight=False, soft_wrap=True)
+            case EventKind.ARTIFACT:
+                console.print(f"[green]✓[/] {escape(str(said.get('name')))} is kept as a result", highlight=False)
+            case EventKind.APPROVAL_REQUESTED:
+                what = json.dumps(_input(said), ensure_ascii=False)
+                self._waits(said, f"windlass approve {said.get('question_id')}", what)
+            case EventKind.QUESTION if said.get("state") == "open":
+                self._waits(said, f"windlass question answer {said.get('question_id')} FIELD=VALUE")
             case _:
                 pass
+
+    def _waits(self, said: Mapping[str, Any], command: str, what: str = "") -> None:
+        """What waits for a person, and how it goes on."""
+        errors.print(f"[yellow]?[/] {escape(str(said.get('name')))} [dim]{escape(what[:300])}[/]", highlight=False)
+        errors.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
 
     def _write(self, item: str, attempt: int, order: int, text: str) -> None:
         key = f"{item}/{attempt}"
@@ -81,3 +102,9 @@ def _text(event: Event) -> str:
     """The words of an event; a large one by its beginning."""
     text = event.payload.get("text") or ""
     return f"{text['preview']}…" if isinstance(text, dict) else str(text)
+
+
+def _input(said: Mapping[str, Any]) -> Any:
+    """What the tool of an approval would be used with."""
+    call: Mapping[str, Any] = said.get("call") or {}
+    return call.get("input", call)

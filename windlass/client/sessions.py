@@ -48,6 +48,18 @@ class Message(Record):
     created_at: datetime | None = None
 
 
+class SavedFile(Record):
+    """A file that was kept as a result of a session, as it was then."""
+
+    id: int
+    name: str
+    description: str = ""
+    path: str = ""
+    size_bytes: int = 0
+    turn: int = 0
+    saved_at: datetime | None = None
+
+
 class Sends(Protocol):
     """What sends a call and waits for its answer."""
 
@@ -106,6 +118,12 @@ def list_messages(session_id: str, after: int, limit: int) -> Call[Page[Message]
     return Call("GET", path, Page[Message].model_validate, query={"after": after, "limit": limit})
 
 
+def list_artifacts(session_id: str, after: int, limit: int) -> Call[Page[SavedFile]]:
+    """What was kept after an id."""
+    path = f"/v1/sessions/{segment(session_id)}/artifacts"
+    return Call("GET", path, Page[SavedFile].model_validate, query={"after": after, "limit": limit})
+
+
 def change_session(session_id: str, deed: str) -> Call[Session]:
     """Interrupt, archive or resume a session."""
     return Call("POST", f"/v1/sessions/{segment(session_id)}/{deed}", Session.model_validate, key=fresh_key())
@@ -148,6 +166,10 @@ class Sessions:
     def messages(self, session_id: str, *, after: int = 0, limit: int = 100) -> Page[Message]:
         """What was said after a seq."""
         return self._client.send(list_messages(session_id, after, limit))
+
+    def artifacts(self, session_id: str, *, after: int = 0, limit: int = 100) -> Page[SavedFile]:
+        """What was kept as a result, after an id."""
+        return self._client.send(list_artifacts(session_id, after, limit))
 
     def interrupt(self, session_id: str) -> Session:
         """End the turn under way."""
@@ -214,6 +236,10 @@ class AsyncSessions:
     async def messages(self, session_id: str, *, after: int = 0, limit: int = 100) -> Page[Message]:
         """What was said after a seq."""
         return await self._client.send(list_messages(session_id, after, limit))
+
+    async def artifacts(self, session_id: str, *, after: int = 0, limit: int = 100) -> Page[SavedFile]:
+        """What was kept as a result, after an id."""
+        return await self._client.send(list_artifacts(session_id, after, limit))
 
     async def interrupt(self, session_id: str) -> Session:
         """End the turn under way."""

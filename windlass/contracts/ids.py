@@ -1,7 +1,9 @@
 """Identifiers: where every id is made and how workflows are named."""
 
+import hashlib
 import os
 import time
+from datetime import datetime
 from typing import NewType
 from uuid import UUID
 
@@ -19,7 +21,16 @@ SessionId = NewType("SessionId", UUID)
 def new_id() -> UUID:
     """A fresh UUIDv7 (RFC 9562): sorts by its time of creation in milliseconds."""
     stamp = time.time_ns() // 1_000_000
-    tail = int.from_bytes(os.urandom(10), "big")
+    return _uuid7(stamp, int.from_bytes(os.urandom(10), "big"))
+
+
+def derived_id(at: datetime, name: str) -> UUID:
+    """A UUIDv7 of that moment that is always the same for the same name."""
+    stamp, tail = int(at.timestamp() * 1000), int.from_bytes(hashlib.sha256(name.encode()).digest()[:10], "big")
+    return _uuid7(stamp, tail)
+
+
+def _uuid7(stamp: int, tail: int) -> UUID:
     rand_a, rand_b = tail >> 68, tail & ((1 << 62) - 1)
     return UUID(int=stamp << 80 | 0x7 << 76 | (rand_a & 0xFFF) << 64 | 0b10 << 62 | rand_b)
 

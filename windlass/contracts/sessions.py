@@ -23,6 +23,7 @@ TOPIC = "sessions"  # the state topic of the list
 CHANNEL = "interrupt"  # carries the id of a session to whoever works on its turn
 CLAUDE = "claude"  # the driver
 MOST_WAITING = 50  # messages that wait while a turn runs
+ASKED_FOR = frozenset({"run_agent"})  # tools that people must allow where no rule says otherwise
 
 
 class SessionStatus(StrEnum):
@@ -87,9 +88,10 @@ class Rule:
 
 
 def ruling(policy: Sequence[Rule], tool: str, given: Mapping[str, Any]) -> Rule:
-    """The strictest rule that fits: deny wins over ask, ask over allow. Without one it is allowed."""
+    """The strictest rule that fits: deny wins over ask, ask over allow. Without one it is allowed, or asked for."""
     fitting = [rule for rule in policy if rule.fits(tool, given)]
-    return min(fitting, key=lambda rule: list(Action).index(Action(rule.action)), default=Rule(Action.ALLOW))
+    otherwise = Rule(Action.ASK, tool) if tool in ASKED_FOR else Rule(Action.ALLOW)
+    return min(fitting, key=lambda rule: list(Action).index(Action(rule.action)), default=otherwise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +228,7 @@ class UseInput:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """That a use of a tool is on record; or, with `waits_s`, that somebody must allow it first, within that time."""
+    """That a use of a tool is on record; or, with `waits_s`, that it waits for somebody, for so long at most."""
 
     waits_s: float | None = None
 

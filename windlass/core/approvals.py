@@ -7,12 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from windlass.contracts.events import Payload
-from windlass.contracts.ids import TenantId, new_id
-from windlass.contracts.questions import TOPIC as NEEDS
-from windlass.contracts.sessions import TOPIC, Rule
-from windlass.core.artifacts import Artifacts
+from windlass.contracts.ids import TenantId
+from windlass.contracts.questions import QuestionKind
+from windlass.contracts.sessions import Rule
 from windlass.core.database import Database
-from windlass.core.wakeup import Wakeup
+from windlass.core.inquiries import Inquiries, Inquiry
 from windlass.forms import InputArea, InputOption, InputRadio, Markdown, Model, Submit
 
 ONCE, SESSION, DENY = "once", "session", "deny"
@@ -55,27 +54,15 @@ class Ruling:
 class Approvals:
     """Asks for approvals of a tenant's sessions; asking twice is asking once."""
 
-    def __init__(self, database: Database, wakeup: Wakeup, artifacts: Artifacts) -> None:
-        self._database, self._wakeup, self._artifacts = database, wakeup, artifacts
+    def __init__(self, database: Database, inquiries: Inquiries) -> None:
+        self._database, self._inquiries = database, inquiries
 
     async def seek(self, call: Call, rule: Rule) -> Ruling | None:
         """Where the approval of a call stands. None: its session is gone. The second time it is the same question."""
         if await self._is_granted(call, rule):
             return Ruling(is_allowed=True)
-        asked = await self._artifacts.fold(call.tenant_id, _question(call, rule))
-        async with self._database.open() as connection:
-            found: Payload | None = await connection.fetchval(
-                "select ask_in_session($1, $2, $3, $4)", call.tenant_id, call.session_id, call.turn, asked
-            )
-            head = await connection.fetchrow(
-                "select last_seq from stream_head($1, $2)", call.tenant_id, call.session_id
-            )
-        if found is None:
-            return None
-        self._wakeup.poke(call.tenant_id, call.session_id, head["last_seq"] if head else 0)
-        self._wakeup.touch(NEEDS, call.tenant_id)
-        self._wakeup.touch(TOPIC, call.tenant_id)
-        return _ruling(found, call)
+        found = await self._inquiries.ask(_question(call, rule))
+        return None if found is None else _ruling(found, call)
 
     async def _is_granted(self, call: Call, rule: Rule) -> bool:
         """Whether somebody allowed for the whole session what this rule asks about."""
@@ -100,17 +87,11 @@ def _ruling(found: Payload, call: Call) -> Ruling:
             return Ruling(said="It was not done: the turn ended before somebody decided.")
 
 
-def _question(call: Call, rule: Rule) -> Payload:
+def _question(call: Call, rule: Rule) -> Inquiry:
     data = {"tool": call.tool, "input": call.given, "sha256": call.sha256, "rule": asdict(rule)}
     shown = json.dumps(call.given, indent=2, ensure_ascii=False)[:SHOWN_CHARACTERS].replace("```", "'''")
-    return {
-        "id": str(new_id()),
-        "key": call.key,
-        "name": f"Let the model use {call.tool}?",
-        "data": data,
-        "elements": form(shown, call.sha256),
-        "timeout_s": TIMEOUT_S,
-    }
+    place, name = (call.tenant_id, call.session_id, call.turn, call.key), f"Let the model use {call.tool}?"
+    return Inquiry(*place, QuestionKind.APPROVAL, name, form(shown, call.sha256), TIMEOUT_S, data)
 
 
 def form(shown: str, sha256: str) -> list[dict[str, Any]]:

@@ -4,8 +4,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from windlass.contracts.ids import PersonId, TenantId
+from windlass.core.database import Connection
 from windlass.core.errors import Forbidden
-from windlass.core.permissions import Permission, Role
+from windlass.core.permissions import ROLES, Permission, Role
+
+MEMBER = """
+select m.role, p.name from membership m join person p on p.id = m.person_id join tenant t on t.id = m.tenant_id
+where m.person_id = $1 and m.active and t.deleted_at is null
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +54,12 @@ class Caller:
         """Go on only with the permission."""
         if not self.may(permission):
             raise Forbidden(f"This needs the permission {permission}.")
+
+
+async def member(connection: Connection, tenant_id: TenantId, person_id: UUID) -> Caller | None:
+    """A person with what their role allows now, for what goes on in their name; None: they are not here any more."""
+    row = await connection.fetchrow(MEMBER, person_id)
+    if row is None:
+        return None
+    role = Role(row["role"])
+    return Caller(tenant_id, PersonId(person_id), row["name"], role, ROLES[role])

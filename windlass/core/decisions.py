@@ -7,17 +7,17 @@ from uuid import UUID, uuid5
 
 from windlass.contracts.events import EventKind
 from windlass.contracts.firings import Decision, Overlap
-from windlass.contracts.ids import PersonId, RunId, TenantId, new_id
+from windlass.contracts.ids import RunId, TenantId, new_id
 from windlass.contracts.runs import RunStatus
 from windlass.core.agenda import Lost
 from windlass.core.agents import find_agent
 from windlass.core.beginnings import Beginning
 from windlass.core.calendars import surplus_reason
-from windlass.core.callers import Caller
+from windlass.core.callers import Caller, member
 from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Invalid, NotFound
 from windlass.core.parameters import values_of
-from windlass.core.permissions import ROLES, Permission, Role
+from windlass.core.permissions import Permission
 from windlass.core.runs import RUN_COLUMNS, Run, record_run, run_of, run_row
 from windlass.core.schedules import SCHEDULES, Schedule, schedule_of
 from windlass.core.tasks import find, previous, wish
@@ -36,10 +36,6 @@ FAILED_SINCE = """
 select r.id, r.ended_at from task_run o join run r on r.root_id = o.root_id
 where o.schedule_id = $1 and r.status = 'failed' and r.ended_at > coalesce($2::timestamptz, '-infinity')
 order by r.ended_at desc limit 1
-"""
-OWNER = """
-select m.role, p.name from membership m join person p on p.id = m.person_id join tenant t on t.id = m.tenant_id
-where m.person_id = $1 and m.active and t.deleted_at is null
 """
 DECIDED = """
 insert into firing (id, tenant_id, schedule_id, kind, scheduled_at, decided_at, decision, reason, run_id)
@@ -245,10 +241,10 @@ async def _refusal(connection: Connection, asked: Asked, schedule: Schedule) -> 
         return "the schedule has ended"
     if await connection.fetchval("select deleted_at is not null from task where id = $1", schedule.task_id):
         return f"the task {schedule.task_name} was deleted"
-    owner = await connection.fetchrow(OWNER, schedule.created_by)
+    owner = None if schedule.created_by is None else await member(connection, asked.tenant_id, schedule.created_by)
     if owner is None:
         return f"{schedule.created_by_name}, who made it, is not in the organisation any more"
-    if Permission.RUNS_START not in ROLES[Role(owner["role"])]:
+    if not owner.may(Permission.RUNS_START):
         return f"{schedule.created_by_name}, who made it, may not start runs any more"
     return ""
 
@@ -320,11 +316,10 @@ def _failure(error: Invalid | NotFound) -> tuple[Decision, str]:
 
 async def _owner(connection: Connection, asked: Asked, schedule: Schedule) -> Caller:
     """Whoever made the schedule, with what their role allows now: its runs are theirs."""
-    row = await connection.fetchrow(OWNER, schedule.created_by)
-    if row is None or schedule.created_by is None:
+    owner = None if schedule.created_by is None else await member(connection, asked.tenant_id, schedule.created_by)
+    if owner is None:
         raise NotFound("owner of the schedule", schedule.created_by_name)
-    role = Role(row["role"])
-    return Caller(asked.tenant_id, PersonId(schedule.created_by), row["name"], role, ROLES[role])
+    return owner
 
 
 async def _count_down(connection: Connection, schedule: Schedule) -> None:

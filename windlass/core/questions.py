@@ -117,7 +117,7 @@ select {COLUMNS},
 from question q {OF} where {VISIBLE} and q.id = $2
 """  # noqa: S608 - column names are constants
 ANSWER = "select * from answer_question($1, $2, $3, $4, $5, $6, $7, $8)"
-DECIDE = "select * from answer_session_question($1, $2, $3, $4, $5)"
+DECIDE = "select * from answer_session_question($1, $2, $3, $4, $5, $6)"
 
 
 class Questions:
@@ -205,8 +205,10 @@ class Questions:
     async def _decide(self, caller: Caller, question: Question, session_id: UUID, values: Payload) -> Answer:
         """Answer what a turn of a session asks: the first decision stands, and the turn goes on."""
         who = (caller.person_id, caller.name)
+        folded = await self._artifacts.fold(caller.tenant_id, {"result": values})
+        shown = folded.get("result", folded)
         async with self._database.tenant(caller.tenant_id) as connection:
-            row = await connection.fetchrow(DECIDE, caller.tenant_id, question.id, *who, values)
+            row = await connection.fetchrow(DECIDE, caller.tenant_id, question.id, *who, values, shown)
             if row is None:
                 raise NotFound("question", question.id)
             if row["is_first"]:

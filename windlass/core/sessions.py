@@ -26,7 +26,7 @@ from windlass.core.errors import Conflict, NotFound
 from windlass.core.permissions import Permission
 from windlass.core.saved_agents import find_saved
 from windlass.core.server_uses import require_servers
-from windlass.core.transcripts import Message, ToolCall, Transcripts
+from windlass.core.transcripts import Message, SavedFile, ToolCall, Transcripts
 from windlass.core.wakeup import Wakeup
 
 UNTITLED = "New session"
@@ -237,6 +237,19 @@ class Conversations:
         """What was done after a seq, and what came of it. Raises NotFound."""
         await self.get(caller, session_id)
         return await self._transcripts.tool_calls(caller.tenant_id, session_id, after, limit)
+
+    async def saved(self, caller: Caller, session_id: UUID, after: int, limit: int) -> list[SavedFile]:
+        """The files that were kept as results after a seq. Raises NotFound."""
+        await self.get(caller, session_id)
+        return await self._transcripts.saved(caller.tenant_id, session_id, after, limit)
+
+    async def saved_file(self, caller: Caller, session_id: UUID, saved_id: int) -> SavedFile:
+        """One of them. Raises NotFound."""
+        await self.get(caller, session_id)
+        found = await self._transcripts.saved(caller.tenant_id, session_id, 0, 1, saved_id)
+        if not found:
+            raise NotFound("artifact", saved_id)
+        return found[0]
 
     async def interrupt(self, caller: Caller, session_id: UUID) -> Session:
         """End the turn under way; what was said stays. Without one nothing changes. Raises NotFound."""

@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     screenshot_link_minutes: int = Field(600, alias="WINDLASS_SCREENSHOT_LINK_MINUTES", ge=1, le=10_080)
     screenshot_days: int = Field(30, alias="WINDLASS_SCREENSHOT_DAYS", ge=1, le=3650)
 
+    shell: Literal["fence", "open", "off"] = Field("fence", alias="WINDLASS_SHELL")
     mcp_commands: Annotated[Commands, NoDecode] = Field(default_factory=Commands, alias="WINDLASS_MCP_COMMANDS")
     outbound_allow: Annotated[tuple[str, ...], NoDecode] = Field((), alias="WINDLASS_OUTBOUND_ALLOW")
 

@@ -41,6 +41,20 @@ class ToolCall:
     ended_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class SavedFile:
+    """A file that was kept as a result, as it was then; `id` is its place in the log."""
+
+    id: int
+    name: str
+    description: str
+    path: str
+    digest: str
+    size_bytes: int
+    turn: int
+    saved_at: datetime
+
+
 MESSAGES = """
 select e.seq, e.at, e.payload, m.turn, m.withdrawn_at is not null as is_withdrawn
 from event e left join session_message m on m.session_id = e.stream_id and m.seq = e.seq
@@ -50,6 +64,11 @@ TOOL_CALLS = """
 select c.seq, c.at, c.payload, r.at as ended_at, r.payload as result from event c
 left join event r on r.stream_id = c.stream_id and r.producer = c.producer and r.pseq = c.pseq + 1
 where c.stream_id = $1 and c.seq > $2 and c.kind = 'tool.call' order by c.seq limit $3
+"""
+
+SAVED = """
+select seq, at, payload from event where stream_id = $1 and kind = 'artifact' and seq > $2
+  and ($4::bigint is null or seq = $4) order by seq limit $3
 """
 
 
@@ -70,6 +89,14 @@ class Transcripts:
         async with self._database.tenant(tenant_id) as connection:
             rows = await connection.fetch(TOOL_CALLS, session_id, after, limit)
         return [await self._tool_call(tenant_id, row) for row in rows]
+
+    async def saved(
+        self, tenant_id: TenantId, session_id: UUID, after: int, limit: int, only: int | None = None
+    ) -> list[SavedFile]:
+        """The files that were kept after a seq, or the one of a seq."""
+        async with self._database.tenant(tenant_id) as connection:
+            rows = await connection.fetch(SAVED, session_id, after, limit, only)
+        return [_saved(row) for row in rows]
 
     async def _message(self, tenant_id: TenantId, row: Row) -> Message:
         said = await self._artifacts.whole(tenant_id, row["payload"])
@@ -100,3 +127,9 @@ class Transcripts:
             created_at=row["at"],
             ended_at=row["ended_at"],
         )
+
+
+def _saved(row: Row) -> SavedFile:
+    said: Payload = row["payload"]
+    facts = (str(said["name"]), str(said["description"]), str(said["path"]), str(said["digest"]))
+    return SavedFile(row["seq"], *facts, int(said["size_bytes"]), int(said["turn"]), row["at"])

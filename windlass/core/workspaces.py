@@ -1,15 +1,17 @@
 """Workspaces: the files of a session, as rows that name objects. They are on no machine; every worker sees them."""
 
+import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import BinaryIO
 from uuid import UUID
 
 from windlass.contracts.ids import TenantId
 from windlass.core.database import Database
 from windlass.core.errors import Conflict, NotFound
-from windlass.core.storage import Objects
+from windlass.core.storage import PIECE_BYTES, Objects
 
 FILES = "select path, digest, size_bytes, turn, changed_at from session_file where session_id = $1 order by path"
 
@@ -63,8 +65,22 @@ class Workspaces:
             raise NotFound("file", path)
         return await self.read(tenant_id, digest)
 
+    def pieces(self, tenant_id: TenantId, digest: str) -> AsyncGenerator[bytes]:
+        """The bytes of a file, piece by piece. Raises NotFound."""
+        return self._objects.read(f"{tenant_id}/{digest}")
+
+    async def keep_file(self, tenant_id: TenantId, path: str, file: BinaryIO) -> Change:
+        """As `keep`, from a file of this machine, in bounded memory."""
+        kept = await self._objects.keep(str(tenant_id), _pieces(file))
+        return Change(path, kept.digest, kept.size_bytes)
+
     async def keep(self, tenant_id: TenantId, path: str, content: bytes) -> Change:
         """Put the bytes in store; they are a file once the change is recorded. The second time nothing changes."""
         digest = hashlib.sha256(content).hexdigest()
         await self._objects.put(f"{tenant_id}/{digest}", content)
         return Change(path, digest, len(content))
+
+
+async def _pieces(file: BinaryIO) -> AsyncGenerator[bytes]:
+    while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+        yield piece
