@@ -8,6 +8,7 @@ from uuid import UUID
 
 from temporalio import activity
 
+from activities import budgets
 from activities.beats import beating
 from activities.dialogues import KINDS, answer_of, answers_of, conversation, of_turn
 from activities.exchanges import Exchange, Recorder, Spot, whole_log
@@ -18,6 +19,7 @@ from activities.transcripts import Json, calls
 from windlass.contracts import sessions as words
 from windlass.contracts.events import Event, EventKind, NewEvent
 from windlass.contracts.ids import SessionId, TenantId
+from windlass.contracts.questions import QuestionState
 from windlass.contracts.sessions import (
     Answered,
     AskInput,
@@ -31,6 +33,7 @@ from windlass.contracts.sessions import (
 )
 from windlass.core.artifacts import Artifacts
 from windlass.core.events import Events
+from windlass.core.inquiries import Inquiries
 from windlass.core.server_uses import Offers
 from windlass.core.turns import Standing, Turns
 
@@ -53,6 +56,7 @@ class Mind:
     events: Events
     artifacts: Artifacts
     offers: Offers
+    inquiries: Inquiries
 
 
 class SessionActivities:
@@ -82,7 +86,7 @@ class SessionActivities:
             await asking.open_box(standing.settings)
             found = answer_of(await asking.log(), request.turn, request.call)
             if found is not None:
-                return asking.conclude(found, standing.settings.limits)
+                return await asking.concluded(found, standing)
             async with self._interrupts.heard(SessionId(UUID(request.session_id)), asking.look) as stop:
                 return await asking.ask(standing, stop)
 
@@ -112,9 +116,12 @@ class Asking:
 
     async def ask(self, standing: Standing, stop: asyncio.Event) -> Answered:
         """Ask the model unless the turn may not go on, and record its answer with what it cost."""
-        end = self._may_not_go_on(standing)
+        end = self._may_not_go_on(standing) or await self._over_budget(standing)
         if end is not None:
             return end
+        if standing.is_steered:
+            await self._mind.turns.take_steering(self._tenant_id, self._session_id, self._request.turn)
+            await self.log()
         turn, call, mind = self._request.turn, self._request.call, self._mind
         recorder = Recorder(mind.events, mind.artifacts, self._append, self._tenant_id, self._session_id)
         place = PLACES * turn + 2 * call
@@ -126,7 +133,13 @@ class Asking:
         if error is not None:
             return failed(error.type, f"{error} What was said is kept: say something to go on.")
         found = answer_of(await self.log(), turn, call)
-        return Answered(end=TurnEnd.CLOSED) if found is None else self.conclude(found, standing.settings.limits)
+        return Answered(end=TurnEnd.CLOSED) if found is None else await self.concluded(found, standing)
+
+    async def concluded(self, message: Event, standing: Standing) -> Answered:
+        """What an answer means; a turn to which something was said meanwhile goes on instead of ending."""
+        answered = self.conclude(message, standing.settings.limits)
+        now = await self.look() if answered.end is TurnEnd.FINISHED else None
+        return Answered(message.seq) if now is not None and now.is_steered else answered
 
     def conclude(self, message: Event, limits: Limits) -> Answered:
         """What an answer means for the turn: tools that it wants used, or the end."""
@@ -172,7 +185,7 @@ class Asking:
 
     def _may_not_go_on(self, standing: Standing) -> Answered | None:
         """How the turn ends when it was interrupted, or is at one of its limits."""
-        settings, limits = standing.settings, standing.settings.limits
+        limits = standing.settings.limits
         spent = sum(
             (Decimal(str(e.payload.get("cost_usd") or 0)) for e in self._used()),
             Decimal(0),
@@ -182,15 +195,32 @@ class Asking:
         if len(self._box) > MOST_TOOLS:
             chosen = f"The session may use {len(self._box)} tools, and {MOST_TOOLS} are the most."
             return failed("TooManyTools", f"{chosen} Choose fewer tools of its MCP servers.")
-        if settings.budget_usd is not None and (standing.cost_usd or 0.0) >= settings.budget_usd:
-            so_far = f"${standing.cost_usd or 0.0:.2f} of ${settings.budget_usd:.2f}"
-            return failed("BudgetReached", f"The session has cost {so_far}. Raise its budget and say something.")
         if self._request.call > limits.model_calls:
             return failed("ModelCallLimit", f"The turn asked the model {limits.model_calls} times and may not go on.")
         if spent >= Decimal(str(limits.cost_usd)):
             return failed("CostLimit", f"The turn has cost ${spent:.2f}, and ${limits.cost_usd:.2f} is its limit.")
         if standing.age_s > limits.time_s:
             return failed("TimeLimit", f"The turn took longer than its limit of {limits.time_s} s.")
+        return None
+
+    async def _over_budget(self, standing: Standing) -> Answered | None:
+        """While the session has cost what it may, people are asked and the turn waits; None: it may go on."""
+        place, turns = (self._tenant_id, self._session_id, self._request.turn), self._mind.turns
+        budget, cost = standing.settings.budget_usd, standing.cost_usd or 0.0
+        if budget is None or cost < budget:
+            if standing.is_awaiting:  # somebody raised the budget otherwise
+                await turns.ask_no_more(*place)
+            return None
+        spent = budgets.Spent(cost, budget)
+        found = await self._mind.inquiries.ask(budgets.question(*place, spent))
+        if found is None:
+            return Answered(end=TurnEnd.CLOSED)
+        if found["state"] == QuestionState.OPEN:
+            return Answered(waits_s=max(0.1, float(found["left_s"])))
+        wanted = budgets.raised(found, spent)
+        if wanted is None:
+            return failed("BudgetReached", f"The session has cost {spent}. Raise its budget and say something.")
+        await turns.raise_budget(self._tenant_id, self._session_id, wanted)
         return None
 
     def _used(self) -> list[Event]:

@@ -52,4 +52,6 @@ def talking(parts: Parts, model: Model) -> tuple[SessionActivities, ToolActiviti
         errands=Errands(inquiries, linked, turns, workspaces),
         shells=Shells(workspaces, FENCES[parts.settings.shell](), parts.settings.home / "shells"),
     )
-    return SessionActivities(Mind(executor, turns, events, artifacts, offers), interrupts), ToolActivities(hands)
+    return SessionActivities(Mind(executor, turns, events, artifacts, offers, inquiries), interrupts), ToolActivities(
+        hands
+    )

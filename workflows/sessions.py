@@ -118,6 +118,15 @@ class SessionWorkflow:
         raise AssertionError
 
     async def _ask(self, turn: Turn, call: int) -> Answered:
+        """Ask the model, once somebody decides where that is needed."""
+        while True:
+            looks = self._looks
+            answered = await self._asked(turn, call)
+            if answered.waits_s is None:
+                return answered
+            await self._wait(looks, answered.waits_s)
+
+    async def _asked(self, turn: Turn, call: int) -> Answered:
         try:
             return await workflow.execute_activity(
                 words.ASK,
@@ -146,12 +155,14 @@ class SessionWorkflow:
             )
             if used.waits_s is None:
                 return
-            with suppress(TimeoutError):
-                await workflow.wait_condition(
-                    lambda seen=looks: self._looks != seen,
-                    timeout=timedelta(seconds=used.waits_s),
-                    timeout_summary="waits for a person",
-                )
+            await self._wait(looks, used.waits_s)
+
+    async def _wait(self, looks: int, seconds: float) -> None:
+        """Wait until there is something to look at, which costs nothing."""
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._looks != looks, timeout=timedelta(seconds=seconds), timeout_summary="waits for a person"
+            )
 
     async def _seal(self, turn: Turn, answered: Answered) -> None:
         end = answered.end or TurnEnd.FAILED

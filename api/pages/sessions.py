@@ -220,12 +220,13 @@ async def say(
     session_id: UUID, request: Request, caller: SessionWriter, engine: EngineDep, new: RequestUuid
 ) -> Response:
     """Say something."""
-    content = said_in(read_form(request))
+    form = read_form(request)
+    content, steers = said_in(form), field(form, "how", 9) == "steer"
     found = await engine.sessions.get(caller, session_id)
     if not content:
         return await show(request, caller, engine, found, (("There is nothing to send.", "content"),))
     try:
-        await engine.sessions.say(caller, session_id, NewMessage(content, id=new))
+        await engine.sessions.say(caller, session_id, NewMessage(content, id=new, steers=steers))
     except Conflict as conflict:
         return await show(request, caller, engine, found, ((conflict.detail, ""),), content)
     return go(f"/sessions/{session_id}#end")

@@ -253,6 +253,15 @@ async def say(
     return MessageView.model_validate(await engine.sessions.say(caller, session_id, message))
 
 
+@router.post("/{session_id}/steer", status_code=status.HTTP_202_ACCEPTED)
+async def steer(
+    session_id: UUID, body: MessageBody, caller: SessionWriter, engine: EngineDep, new: RequestUuid
+) -> MessageView:
+    """Say something to the turn under way, which takes it up at its next step; without one it begins a turn."""
+    message = NewMessage(body.content, body.id or new, body.expected_turn, steers=True)
+    return MessageView.model_validate(await engine.sessions.say(caller, session_id, message))
+
+
 @router.get("/{session_id}/messages")
 async def messages(
     session_id: UUID, query: Annotated[MessagesQuery, Query()], caller: SessionReader, engine: EngineDep

@@ -7,10 +7,10 @@ let atEnd = true;
 const box = () => document.getElementById("content");
 const near = () => document.documentElement.scrollHeight - innerHeight - scrollY < NEAR;
 
-async function send(form) {
+async function send(form, button) {
   const field = box(), text = field.value;
   if (!text.trim()) return;
-  const body = new URLSearchParams(new FormData(form));
+  const body = new URLSearchParams(new FormData(form, button));
   field.value = "";
   atEnd = true;
   try {
@@ -37,7 +37,7 @@ document.addEventListener("keydown", onKey, { capture: true });
 document.addEventListener("submit", (event) => {
   if (event.target.id !== "composer") return;
   event.preventDefault();
-  send(event.target);
+  send(event.target, event.submitter);
 });
 addEventListener("scroll", () => (atEnd = near()), { passive: true });
 changed(() => atEnd && scrollTo(0, document.documentElement.scrollHeight));

@@ -26,6 +26,10 @@ class Worker:
         """Take up what waits."""
         return (await self._turns.begin(self._tenant_id, self.id)).number
 
+    async def steers(self, turn: int) -> bool:
+        """Take up what was said to the turn."""
+        return await self._turns.take_steering(self._tenant_id, self.id, turn)
+
     async def write(self, order: int, text: str) -> None:
         """Show words of an answer."""
         await self._events.append_deltas(self._tenant_id, self.id, [Delta("turn-1-1", 1, order, text)])
@@ -89,6 +93,22 @@ async def looked_at(page: Page) -> None:
     await expect(page.locator("#sessions")).to_contain_text("Where is the ledger?")
 
 
+async def test_a_turn_under_way_is_steered(console: Console):
+    opened = await console.person.http.post("/v1/sessions", json={"title": "Search"})
+    worker = Worker(console, opened.json()["id"])
+    await console.person.http.post(f"/v1/sessions/{worker.id}/messages", json={"content": "Count."})
+    turn = await worker.begin()
+    page = await console.open(f"/sessions/{worker.id}")
+    await page.get_by_label("Message", exact=True).fill("Backwards.")
+    await page.get_by_role("button", name="Steer").click()
+    await expect(page.locator(".waits")).to_contain_text("Backwards.")
+
+    assert await worker.steers(turn)
+
+    await expect(page.locator(".waits")).to_have_count(0)
+    await expect(page.locator(".said.person").last).to_contain_text("Backwards.")
+
+
 async def test_the_servers_of_a_session_and_their_tools_stand_beside_it(console: Console):
     http = console.person.http
     await http.post("/v1/mcp-servers", json={"name": "wiki", "url": "https://93.184.216.34/mcp"})
@@ -100,7 +120,7 @@ async def test_the_servers_of_a_session_and_their_tools_stand_beside_it(console:
     page = await console.open(f"/sessions/{worker.id}")
 
     await expect(page.locator(".use")).to_contain_text("wiki: find")
-    await expect(page.locator(".use")).to_contain_text("ledger, 3")
+    await expect(page.locator(".use")).to_contain_text("3, ledger")
     await expect(page.get_by_role("link", name="wiki", exact=True)).to_be_visible()
     await expect(page.locator("#session-aside")).to_contain_text("Being looked at")
     await expect(page.locator("#session-aside")).to_contain_text("all tools")

@@ -16,6 +16,7 @@ from tests.workflows.engines import Engine, running_engine, settings_of, until
 from windlass.contracts.events import Event, EventKind
 from windlass.contracts.ids import workflow_id
 from windlass.contracts.sessions import SessionSettings, SessionStatus
+from windlass.core.questions import Question, QuestionFilter
 from windlass.core.sessions import NewMessage, NewSession, Session
 from windlass.core.transcripts import Message, ToolCall
 
@@ -117,6 +118,19 @@ class Talk:
         """Its workflow."""
         name = workflow_id(self.talks.engine.caller.tenant_id, "sessions", self.id)
         return self.talks.engine.client.get_workflow_handle(name)
+
+
+async def asked(talks: Talks, talk: Talk) -> Question:
+    """The open question of a session, once there is one."""
+    questions: list[Question] = []
+
+    async def is_open() -> bool:
+        wanted = QuestionFilter("open", session_id=talk.id)
+        questions[:] = await talks.engine.gateway.questions.oldest(talks.engine.caller, wanted)
+        return bool(questions)
+
+    await until(is_open, 120)
+    return questions[0]
 
 
 @asynccontextmanager

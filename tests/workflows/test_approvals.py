@@ -7,11 +7,10 @@ import pytest
 from stack.standin.server import listen
 from stack.temporal import Server
 from tests.owner import as_owner
-from tests.workflows.engines import until
-from tests.workflows.talks import Talk, Talks, running_talks
+from tests.workflows.talks import Talk, Talks, asked, running_talks
 from windlass.contracts.events import EventKind
 from windlass.contracts.sessions import SessionStatus
-from windlass.core.questions import AlreadyClosed, Question, QuestionFilter
+from windlass.core.questions import AlreadyClosed, Question
 
 ASK = (
     {"action": "ask", "tool": "write", "argument": "notes/*"},
@@ -33,19 +32,6 @@ async def talks(database_url: str, temporal: Server):
 
 def write(path: str) -> dict[str, Any]:
     return {"tool": {"name": "write", "input": {"path": path, "content": path}}}
-
-
-async def asked(talks: Talks, talk: Talk) -> Question:
-    """The open question of a session, once there is one."""
-    questions: list[Question] = []
-
-    async def is_open() -> bool:
-        wanted = QuestionFilter("open", session_id=talk.id)
-        questions[:] = await talks.engine.gateway.questions.oldest(talks.engine.caller, wanted)
-        return bool(questions)
-
-    await until(is_open, 120)
-    return questions[0]
 
 
 async def decide(talks: Talks, question: Question, decision: str, why: str = "") -> None:

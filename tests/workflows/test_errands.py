@@ -11,8 +11,8 @@ from stack.temporal import Server
 from tests.core.planned import enrol
 from tests.owner import as_owner
 from tests.workflows.engines import until
-from tests.workflows.talks import Talks, running_talks
-from tests.workflows.test_approvals import asked, decide
+from tests.workflows.talks import Talks, asked, running_talks
+from tests.workflows.test_approvals import decide
 from windlass.contracts.agents import Profile
 from windlass.contracts.events import EventKind
 from windlass.contracts.runs import RunStatus

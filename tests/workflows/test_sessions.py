@@ -11,11 +11,12 @@ from stack.standin.server import listen
 from stack.temporal import Server
 from tests.owner import as_owner
 from tests.workflows.engines import until
-from tests.workflows.talks import Talks, running_talks
+from tests.workflows.talks import Talks, asked, running_talks, scripted
 from windlass.contracts.events import EventKind
 from windlass.contracts.ids import new_id
 from windlass.contracts.sessions import SessionStatus
 from windlass.core.errors import Conflict, NotFound
+from windlass.core.questions import AlreadyClosed
 from windlass.core.sessions import MessageRefused, NewMessage
 
 LONG = "One two three four five six seven eight nine ten eleven twelve."
@@ -124,21 +125,49 @@ async def test_a_provider_in_trouble_is_asked_again_and_one_that_refuses_ends_th
     assert (healed.error, await talk.answers()) == (None, ["Now.", "Still here."])
 
 
-async def test_a_session_at_its_budget_says_so_and_goes_on_with_a_higher_one(talks: Talks):
-    talk, sessions, caller = await talks.open(budget_usd=0.5), talks.engine.gateway.sessions, talks.engine.caller
+async def test_a_turn_at_the_budget_waits_for_more_or_ends_where_somebody_says_so(talks: Talks):
+    sessions, questions, caller = talks.engine.gateway.sessions, talks.engine.gateway.questions, talks.engine.caller
+    allowed, patched, stopped = [await talks.open(budget_usd=0.5) for _ in range(3)]
     async with talks.engine.database.tenant(caller.tenant_id) as connection:
-        await connection.execute("update session set cost_usd = 0.6 where id = $1", talk.id)
-    await talk.say({"text": "never"})
-    stopped = await talk.settled(1)
+        ids = [talk.id for talk in (allowed, patched, stopped)]
+        await connection.execute("update session set cost_usd = 0.6 where id = any ($1)", ids)
+    for talk in (allowed, patched, stopped):
+        await talk.say({"text": "On we go."})
+    open_ones = [await asked(talks, talk) for talk in (allowed, patched, stopped)]
+    await talks.worker.kill()
+    await questions.answer(caller, open_ones[0].id, {"decision": "raise", "budget_usd": 2})
     with pytest.raises(Conflict, match="has cost"):
-        await sessions.change(caller, talk.id, title=None, metadata=None, budget_usd=0.1)
-    await sessions.change(caller, talk.id, title=None, metadata=None, budget_usd=2.0)
-    await talk.say({"text": "On we go."})
-    await talk.settled(2)
+        await sessions.change(caller, patched.id, title=None, metadata=None, budget_usd=0.1)
+    await sessions.change(caller, patched.id, title=None, metadata=None, budget_usd=3.0)
+    await questions.answer(caller, open_ones[2].id, {"decision": "stop"})
+    await talks.worker.start()
+    ended = [await talk.settled(1) for talk in (allowed, patched, stopped)]
 
-    assert stopped.error is not None
-    assert (stopped.error["type"], stopped.model_calls) == ("BudgetReached", 0)
-    assert await talk.answers() == ["On we go."]
+    errors = [session.error and session.error["type"] for session in ended]
+    assert open_ones[0].name == "Let the session cost more than $0.50?"
+    assert (errors, ended[2].model_calls) == ([None, None, "BudgetReached"], 0)
+    assert [session.settings.budget_usd for session in ended] == [2, 3, 0.5]
+    assert [await talk.answers() for talk in (allowed, patched, stopped)] == [["On we go."], ["On we go."], []]
+    with pytest.raises(AlreadyClosed, match="withdrawn"):
+        await questions.answer(caller, open_ones[1].id, {"decision": "raise"})
+
+
+async def test_what_is_said_to_a_turn_under_way_is_taken_up_at_its_next_step(talks: Talks):
+    talk, sessions, caller = await talks.open(), talks.engine.gateway.sessions, talks.engine.caller
+    await talk.say({"text": LONG, "chunk_delay": 0.15})
+    await talk.writes()
+    steered = NewMessage(scripted({"text": "Thirteen."}, words="Go on counting."), steers=True)
+    first = await sessions.say(caller, talk.id, steered)
+    await talk.say({"text": "Bye."}, words="Later.")
+    session = await talk.settled(2)
+    await sessions.say(caller, talk.id, NewMessage(scripted({"text": "Again."}), steers=True))
+    await talk.settled(3)
+
+    turns = {each.id: each.turn for each in await talk.messages()}
+    took = [len(event.payload["took"]) for event in await talk.events(EventKind.STATUS) if "took" in event.payload]
+    assert (session.error, turns[first.id]) == (None, 1)
+    assert await talk.answers() == [LONG, "Thirteen.", "Bye.", "Again."]
+    assert took == [1, 1, 1, 1]
 
 
 async def test_a_deleted_session_is_gone_at_once_and_its_turn_with_it(talks: Talks):

@@ -96,6 +96,19 @@ def send(
 
 
 @app.command()
+def steer(
+    context: typer.Context,
+    session: Which,
+    message: Annotated[str, typer.Argument(help="What to say; - reads it from stdin.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say something to the turn under way, which takes it up at its next step."""
+    with connect(context) as client:
+        said = client.sessions.steer(session, sys.stdin.read() if message == "-" else message)
+    print_outcome(said.to_json(), "The turn takes it up at its next step.", as_json=as_json)
+
+
+@app.command()
 def watch(
     context: typer.Context,
     session: Which,

@@ -106,10 +106,10 @@ def open_session(wish: Json) -> Call[Session]:
     return Call("POST", "/v1/sessions", Session.model_validate, given(**wish), key=fresh_key())
 
 
-def say(session_id: str, content: str) -> Call[Message]:
+def say(session_id: str, content: str, way: str = "messages") -> Call[Message]:
     """Say something; sent again it is the same message."""
     body = {"id": str(uuid.uuid4()), "content": content}
-    return Call("POST", f"/v1/sessions/{segment(session_id)}/messages", Message.model_validate, body, key=fresh_key())
+    return Call("POST", f"/v1/sessions/{segment(session_id)}/{way}", Message.model_validate, body, key=fresh_key())
 
 
 def list_messages(session_id: str, after: int, limit: int) -> Call[Page[Message]]:
@@ -162,6 +162,10 @@ class Sessions:
     def say(self, session_id: str, content: str) -> Message:
         """Say something and return at once."""
         return self._client.send(say(session_id, content))
+
+    def steer(self, session_id: str, content: str) -> Message:
+        """Say something to the turn under way, which takes it up at its next step."""
+        return self._client.send(say(session_id, content, "steer"))
 
     def messages(self, session_id: str, *, after: int = 0, limit: int = 100) -> Page[Message]:
         """What was said after a seq."""
@@ -232,6 +236,10 @@ class AsyncSessions:
     async def say(self, session_id: str, content: str) -> Message:
         """Say something and return at once."""
         return await self._client.send(say(session_id, content))
+
+    async def steer(self, session_id: str, content: str) -> Message:
+        """Say something to the turn under way, which takes it up at its next step."""
+        return await self._client.send(say(session_id, content, "steer"))
 
     async def messages(self, session_id: str, *, after: int = 0, limit: int = 100) -> Page[Message]:
         """What was said after a seq."""

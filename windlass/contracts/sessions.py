@@ -205,13 +205,17 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a call to the model came to: `end` set, the turn is over. `seq`: where its message is in the log."""
+    """What a call to the model came to: `end` set, the turn is over. `seq`: where its message is in the log.
+
+    With `waits_s` the model was not asked: somebody must decide something first, within that time.
+    """
 
     seq: int = 0
     end: TurnEnd | None = None
     error_type: str = ""
     error_message: str = ""
     moves: tuple[Move, ...] = ()
+    waits_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

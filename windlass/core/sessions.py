@@ -86,11 +86,15 @@ class SessionFilter:
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """What somebody says; under one `id` it is said once. `expected_turn`: the last turn its sender saw begin."""
+    """What somebody says; under one `id` it is said once. `expected_turn`: the last turn its sender saw begin.
+
+    What `steers` is taken up by the turn under way, at its next step; without one it is as any other.
+    """
 
     content: str
     id: UUID | None = None
     expected_turn: int | None = None
+    steers: bool = False
 
 
 class Courier(Protocol):
@@ -191,6 +195,8 @@ class Conversations:
             await record(connection, caller, "session.change", f"session:{session_id}", before=was, after=now)
         if row is None:
             raise NotFound("session", session_id)
+        if budget_usd is not None:
+            self._courier.changed(caller.tenant_id, _whole(row))  # a turn may wait for it
         self._wakeup.touch(TOPIC, caller.tenant_id)
         return _whole(row)
 
@@ -199,7 +205,7 @@ class Conversations:
         session = await self.get(caller, session_id)
         message_id = message.id or new_id()
         said: Payload = {"role": "user", "id": str(message_id), "text": message.content, "name": caller.name}
-        asked = {"id": str(message_id), "expected_turn": message.expected_turn}
+        asked = {"id": str(message_id), "expected_turn": message.expected_turn, "steers": message.steers}
         folded = await self._artifacts.fold(caller.tenant_id, {**said, "by": str(caller.person_id)})
         async with self._database.tenant(caller.tenant_id) as connection:
             query = "select say_in_session($1, $2, $3, $4, $5, $6)"

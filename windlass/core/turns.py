@@ -9,6 +9,7 @@ import asyncpg
 
 from windlass.contracts.events import NewEvent, Payload
 from windlass.contracts.ids import SessionId, TenantId
+from windlass.contracts.questions import TOPIC as NEEDS
 from windlass.contracts.sessions import TOPIC, SealInput, SessionSettings, Turn
 from windlass.core.database import Database
 from windlass.core.events import storable
@@ -45,6 +46,9 @@ class Standing:
     age_s: float
     owner: UUID
     owner_name: str
+    is_awaiting: bool = False
+    is_steered: bool = False
+    """Something was said to the turn that it has not taken up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,30 @@ class Turns:
             age_s=found["age_s"],
             owner=owner,
             owner_name=found["owner_name"],
+            is_awaiting=found["is_awaiting"],
+            is_steered=found["is_steered"],
         )
+
+    async def take_steering(self, tenant_id: TenantId, session_id: UUID, turn: int) -> bool:
+        """Take up what was said to the turn; whether there was something. The second time there is nothing."""
+        return await self._tell("select take_steering($1, $2, $3)", tenant_id, session_id, turn) > 0
+
+    async def ask_no_more(self, tenant_id: TenantId, session_id: UUID, turn: int) -> None:
+        """Take back what the turn asks people. The second time nothing changes."""
+        await self._tell("select withdraw_session_questions($1, $2, $3)", tenant_id, session_id, turn)
+        self._wakeup.touch(NEEDS, tenant_id)
+
+    async def raise_budget(self, tenant_id: TenantId, session_id: UUID, budget_usd: float) -> None:
+        """Let the session cost so much. The second time, or if it may already, nothing changes."""
+        await self._tell("select raise_session_budget($1, $2, $3)", tenant_id, session_id, budget_usd)
+
+    async def _tell(self, query: str, tenant_id: TenantId, session_id: UUID, fact: float) -> Any:
+        async with self._database.open() as connection:
+            answer = await connection.fetchval(query, tenant_id, session_id, fact)
+            head = await connection.fetchrow("select last_seq from stream_head($1, $2)", tenant_id, session_id)
+        self._wakeup.poke(tenant_id, session_id, head["last_seq"] if head else 0)
+        self._wakeup.touch(TOPIC, tenant_id)
+        return answer
 
     async def append(self, tenant_id: TenantId, session_id: UUID, events: Sequence[NewEvent]) -> dict[int, Stored]:
         """Append; answers by place in `events`. A missing place was refused: the session was deleted."""
