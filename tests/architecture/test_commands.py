@@ -56,6 +56,13 @@ def test_every_command_takes_json(words: str):
     assert takes_json(EVERY[words])
 
 
+def test_the_reference_says_of_every_command_what_it_says_itself():
+    lines = (ROOT / "docs" / "reference" / "commands.md").read_text().splitlines()
+    described = dict(line.strip("| ").split(" | ", 1) for line in lines if line.startswith("| `windlass"))
+
+    assert described == {f"`{words}`": (command.help or "").splitlines()[0] for words, command in EVERY.items()}
+
+
 def test_the_walk_finds_groups_that_are_commands_and_commands_without_json():
     talking = typer.Typer()
     group = typer.Typer(invoke_without_command=True)

@@ -238,7 +238,7 @@ def test_forms():
 
 def test_the_client():
     pinned = """Agent ApiError AsyncClient Client CredentialStore Credentials Desktop DesktopSkill DesktopTemplate Event
-        FieldProblem Firing Grant Key McpServer McpTool McpTools Me Member Message Page Person Plan Preview Question
-        Result Run SavedAgent Schedule Screenshot Service Session Setting Task TaskRuns Tenant Unreachable"""
+        FieldProblem Firing Grant Invitation Key McpServer McpTool McpTools Me Member Message Page Person Plan Preview
+        Question Result Run SavedAgent Schedule Screenshot Service Session Setting Task TaskRuns Tenant Unreachable"""
 
     assert set(windlass.client.__all__) == set(pinned.split())

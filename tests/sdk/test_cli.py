@@ -211,11 +211,14 @@ def test_lists_are_tables_for_people_and_json_for_programs(gateway: Gateway, hom
     gateway.answers = {"GET /v1/runs": {"items": [RUN], "next": None}}
 
     table = windlass(gateway, home, "run", "list", "--status", "queued").out
-    listed = json.loads(windlass(gateway, home, "run", "list", "--json").out)
+    span = ("--since", "2026-11-21", "--until", "2026-11-22T06:00:00", "--after", "c1")
+    listed = json.loads(windlass(gateway, home, "run", "list", *span, "--json").out)
 
     assert "queued" in table
     assert listed["items"][0]["id"] == "7"
     assert gateway.asked[0][0] == "GET /v1/runs?status=queued&limit=20"
+    wanted = "since=2026-11-21T00%3A00%3A00%2B00%3A00&until=2026-11-22T06%3A00%3A00%2B00%3A00&limit=20&after=c1"
+    assert gateway.asked[1][0] == f"GET /v1/runs?{wanted}"
 
 
 def test_the_doctor_names_what_is_missing(home: Path):

@@ -11,6 +11,7 @@ from windlass.cli import (
     doctor,
     keys,
     login,
+    members,
     new,
     questions,
     runs,
@@ -50,6 +51,7 @@ app.add_typer(servers.app, name="mcp")
 app.add_typer(desktops.app, name="desktop")
 app.add_typer(sessions.app, name="session")
 app.command("chat")(sessions.chat)
+app.add_typer(members.app, name="member")
 app.add_typer(keys.app, name="keys")
 app.add_typer(settings.app, name="setting")
 app.command("doctor")(doctor.doctor)

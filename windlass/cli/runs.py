@@ -1,5 +1,6 @@
 """`windlass run`: start runs, watch them, look at them, end them."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -76,16 +77,19 @@ def list_runs(  # noqa: PLR0913 - one parameter is one option
     agent: Annotated[str | None, typer.Option(help="Only runs of this agent.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
     q: Annotated[str | None, typer.Option("--search", "-q", help="Words to look for.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Only runs made from then on, UTC.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Only runs made before then, UTC.")] = None,
     waiting: Annotated[bool, typer.Option("--waiting", help="Only runs that wait for an answer.")] = False,
     mine: Annotated[bool, typer.Option("--mine", help="Only runs you started.")] = False,
     cost_above: Annotated[float | None, typer.Option(min=0, help="Only runs that cost more, in $.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=200)] = 20,
+    after: Annotated[str | None, typer.Option(help="The `next` of the page before: the runs after it.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """The newest runs."""
-    wanted = RunFilter(tuple(status or ()), agent, tag, q, waiting=waiting, mine=mine, cost_above_usd=cost_above)
+    wanted = RunFilter(tuple(status or ()), agent, tag, q, utc(since), utc(until), waiting, mine, cost_above)
     with connect(context) as client:
-        page = client.runs.list(wanted, limit=limit)
+        page = client.runs.list(wanted, limit=limit, cursor=after)
     if as_json:
         print_json(page.to_json())
         return
@@ -203,6 +207,11 @@ def hand_over(client: Client, run: Run, *, watch_it: bool, as_json: bool) -> Non
     else:
         console.print(run.id, highlight=False, soft_wrap=True)
         errors.print(f"Watch it: windlass run watch {run.id}", highlight=False, soft_wrap=True)
+
+
+def utc(at: datetime | None) -> datetime | None:
+    """A time of the command line."""
+    return at and at.replace(tzinfo=UTC)
 
 
 def find(client: Client, run_id: str) -> Run:

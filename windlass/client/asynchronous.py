@@ -15,6 +15,7 @@ from windlass.client.credentials import Bearer, Credentials, CredentialStore, Me
 from windlass.client.desktops import AsyncDesktops
 from windlass.client.errors import Unreachable
 from windlass.client.frames import STREAM_TIMEOUT, Place
+from windlass.client.members import AsyncMembers
 from windlass.client.records import (
     Event,
     Firing,
@@ -22,7 +23,6 @@ from windlass.client.records import (
     Json,
     Key,
     Me,
-    Member,
     Page,
     Plan,
     Preview,
@@ -52,7 +52,7 @@ class AsyncClient:
         self.http = httpx.AsyncClient(base_url=self.url, auth=self._bearer, timeout=timeout_s)
         self.runs, self.agents, self.services = Runs(self), AsyncAgents(self), Services(self)
         self.mcp_servers = AsyncMcpServers(self)
-        self.keys, self.members, self.questions = Keys(self), Members(self), Questions(self)
+        self.keys, self.members, self.questions = Keys(self), AsyncMembers(self), Questions(self)
         self.tasks, self.schedules, self.desktops = Tasks(self), Schedules(self), AsyncDesktops(self)
         self.sessions, self.settings = AsyncSessions(self), AsyncSettings(self)
 
@@ -345,26 +345,3 @@ class Keys:
     async def remove(self, key_id: str) -> None:
         """Revoke a key."""
         await self._client.send(calls.remove_key(key_id))
-
-
-class Members:
-    """The people of the organisation."""
-
-    def __init__(self, client: AsyncClient) -> None:
-        self._client = client
-
-    async def list(self, *, limit: int = 100, cursor: str | int | None = None) -> Page[Member]:
-        """Everybody."""
-        return await self._client.send(calls.list_members(limit, cursor))
-
-    async def add(self, name: str, email: str, password: str, role: str) -> Member:
-        """Add a person."""
-        return await self._client.send(calls.add_member(name, email, password, role))
-
-    async def change(self, member_id: str, **changes: Any) -> Member:
-        """Change `role` or `active`."""
-        return await self._client.send(calls.change_member(member_id, changes))
-
-    async def remove(self, member_id: str) -> None:
-        """Take a person out."""
-        await self._client.send(calls.remove_member(member_id))

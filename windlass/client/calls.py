@@ -17,7 +17,6 @@ from windlass.client.records import (
     Json,
     Key,
     Me,
-    Member,
     Page,
     Question,
     Result,
@@ -240,7 +239,7 @@ def answer_question(question_id: str, inputs: Json) -> Call[Question]:
     return Call("POST", path, Question.model_validate, {"inputs": inputs}, key=fresh_key())
 
 
-# --- services, keys, members ---
+# --- services, desktops, keys ---
 
 
 def list_services() -> Call[Page[Service]]:
@@ -349,24 +348,3 @@ def add_key(name: str, permissions: Sequence[str], expires_at: datetime | None) 
 def remove_key(key_id: str) -> Call[None]:
     """Revoke an API key."""
     return Call("DELETE", f"/v1/api-keys/{segment(key_id)}", nothing)
-
-
-def list_members(limit: int, cursor: str | int | None) -> Call[Page[Member]]:
-    """The people of the organisation."""
-    return Call("GET", "/v1/members", Page[Member].model_validate, query={"limit": limit, "after": cursor})
-
-
-def add_member(name: str, email: str, password: str, role: str) -> Call[Member]:
-    """Add a person to the organisation."""
-    body = {"name": name, "email": email, "password": password, "role": role}
-    return Call("POST", "/v1/members", Member.model_validate, body, key=fresh_key())
-
-
-def change_member(member_id: str, changes: Json) -> Call[Member]:
-    """Change a member's role or whether they are active."""
-    return Call("PATCH", f"/v1/members/{segment(member_id)}", Member.model_validate, changes)
-
-
-def remove_member(member_id: str) -> Call[None]:
-    """Take a person out of the organisation."""
-    return Call("DELETE", f"/v1/members/{segment(member_id)}", nothing)

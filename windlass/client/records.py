@@ -342,6 +342,9 @@ class Member(Record):
     email: str = ""
     role: str = ""
     active: bool = True
+    must_change_password: bool = False
+    created_at: datetime | None = None
+    last_seen_at: datetime | None = None
 
 
 class Person(Record):

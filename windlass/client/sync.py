@@ -15,6 +15,7 @@ from windlass.client.credentials import Bearer, Credentials, CredentialStore, Me
 from windlass.client.desktops import Desktops
 from windlass.client.errors import Unreachable
 from windlass.client.frames import STREAM_TIMEOUT, Place
+from windlass.client.members import Members
 from windlass.client.records import (
     Event,
     Firing,
@@ -22,7 +23,6 @@ from windlass.client.records import (
     Json,
     Key,
     Me,
-    Member,
     Page,
     Plan,
     Preview,
@@ -339,26 +339,3 @@ class Keys:
     def remove(self, key_id: str) -> None:
         """Revoke a key."""
         self._client.send(calls.remove_key(key_id))
-
-
-class Members:
-    """The people of the organisation."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def list(self, *, limit: int = 100, cursor: str | int | None = None) -> Page[Member]:
-        """Everybody."""
-        return self._client.send(calls.list_members(limit, cursor))
-
-    def add(self, name: str, email: str, password: str, role: str) -> Member:
-        """Add a person."""
-        return self._client.send(calls.add_member(name, email, password, role))
-
-    def change(self, member_id: str, **changes: Any) -> Member:
-        """Change `role` or `active`."""
-        return self._client.send(calls.change_member(member_id, changes))
-
-    def remove(self, member_id: str) -> None:
-        """Take a person out."""
-        self._client.send(calls.remove_member(member_id))
