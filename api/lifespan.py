@@ -28,7 +28,7 @@ from windlass.core.identity import (
     Tokens,
 )
 from windlass.core.identity.expiry import sweep_for_ever
-from windlass.core.probes import desktops_part, outbox_part, storage_part, temporal_part, workers_part
+from windlass.core.probes import desktops_part, outbox_part, services_part, storage_part, temporal_part, worker_parts
 from windlass.core.pulses import Pulses
 from windlass.core.settings import Settings
 from windlass.core.storage.sweeping import sweep_store_for_ever
@@ -72,7 +72,8 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
         health = [
             database_part(database),
             temporal_part(engine.orchestrator.is_up),
-            workers_part(database),
+            *worker_parts(jobs),
+            services_part(jobs),
             desktops_part(database),
             outbox_part(engine.outbox),
             storage_part(engine.objects),

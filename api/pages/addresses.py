@@ -33,6 +33,7 @@ class RunAddress:
             start=number(query.get("from")),
             end=number(query.get("to")),
             selected=query.get("span", "")[:20],
+            first=query.get("row", "")[:20],
         )
         tab = query.get("tab", "timeline")
         after = query.get("after", "")
@@ -58,6 +59,7 @@ class RunAddress:
         pairs = {
             "tab": "" if self.shown == "timeline" else self.shown,
             "span": look.selected,
+            "row": look.first,
             "open": ".".join(sorted(look.opened)),
             "shut": ".".join(sorted(look.closed)),
             "fold": "" if look.fold else "off",
@@ -86,13 +88,17 @@ class RunAddress:
         return str(replace(self, together=True))
 
     def toggle(self, row: Row) -> str:
-        """The same, with a row opened or closed."""
-        opened, closed = self.look.opened - {row.id}, self.look.closed - {row.id}
+        """The same, with a row opened, from itself on where the rows are many, or closed."""
+        opened, closed, first = self.look.opened - {row.id}, self.look.closed - {row.id}, self.look.first
         if row.twisty == "open":
             closed |= {row.id}
         else:
-            opened |= {row.id}
-        return str(replace(self, look=replace(self.look, opened=opened, closed=closed)))
+            opened, first = opened | {row.id}, row.id
+        return str(replace(self, look=replace(self.look, opened=opened, closed=closed, first=first)))
+
+    def at(self, first: str) -> str:
+        """The same, drawn from a row on; with nothing, the newest rows."""
+        return str(replace(self, look=replace(self.look, first=first)))
 
     def select(self, row: Row) -> str:
         """The same, with a row selected, or no more."""

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.dependencies import EngineDep
+from api.pages.coming import schedules_of
 from api.pages.formats import MISSING, counted, duration, money
 from api.pages.forms import fields
 from api.pages.markdown import markdown
@@ -69,6 +70,7 @@ async def agent(name: str, request: Request, caller: AgentReader, engine: Engine
         "fields": fields(found.elements),
         "usual": usual(runs),
         "rows": await load_rows(engine, caller, runs[:SHOWN_RUNS], viewer(request)),
+        "schedules": await schedules_of(engine, caller, found.name, viewer(request)),
         "title": found.summary,
     }
     place = Place("Agents", (("Agents", "/agents"), (found.name, "")), main_action=False)

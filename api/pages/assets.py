@@ -20,6 +20,7 @@ MODULES = (
     "live.js",
     "swap.js",
     "zoom.js",
+    "rows.js",
     "log.js",
     "keys.js",
     "clocks.js",

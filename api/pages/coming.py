@@ -1,4 +1,4 @@
-"""What starts by itself next, on the home page."""
+"""What starts by itself: next, on the home page, and of one agent, on its own."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,12 +6,14 @@ from uuid import UUID
 
 from api.engine import Engine
 from api.pages.formats import Viewer
+from api.pages.schedule_views import ScheduleRow, schedule_row
 from windlass.core.calendars import in_words
 from windlass.core.callers import Caller
 from windlass.core.permissions import Permission
 
 LOOKED_AT = 200
 SHOWN = 4
+OF_AGENT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +36,11 @@ async def next_to_start(engine: Engine, caller: Caller, seen: Viewer) -> tuple[C
     due = [(at, each) for each in going if (at := each.timing.next_after(seen.now)) is not None]
     first = sorted(due, key=lambda pair: pair[0])[:SHOWN]
     return tuple(Coming(each.id, each.name, in_words(each.timing), at, seen.when(at)) for at, each in first)
+
+
+async def schedules_of(engine: Engine, caller: Caller, agent: str, seen: Viewer) -> tuple[ScheduleRow, ...]:
+    """The newest schedules that start an agent."""
+    if not caller.may(Permission.SCHEDULES_READ):
+        return ()
+    found = await engine.schedules.of_agent(caller, agent, limit=OF_AGENT)
+    return tuple(schedule_row(each, (), seen) for each in found)

@@ -15,6 +15,7 @@ from api.pages import (
     live,
     organisation,
     questions,
+    retry,
     runs,
     runs_bulk,
     runs_csv,
@@ -41,6 +42,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs_bulk.router,  # before the runs, whose address would take their names for an id
     runs_saved.router,
     runs.router,
+    retry.router,
     questions.router,
     start.router,
     sessions.router,

@@ -81,7 +81,8 @@ async def rail_counts(engine: Engine, caller: Caller) -> Counts:
     failed = 0
     if caller.may(Permission.SERVICES_READ):
         failed = sum(service.state == "unhealthy" for service in await engine.services.catalogue(caller))
-    return Counts(live, failed, await engine.questions.waiting(caller))
+    at_work = await engine.statistics.at_work(caller)
+    return Counts(live, failed, await engine.questions.waiting(caller), at_work.sessions, at_work.desktops)
 
 
 async def other_tenants(request: Request, caller: Caller) -> tuple[tuple[str, str], ...]:

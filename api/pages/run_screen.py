@@ -179,8 +179,9 @@ class RunScreen:
                 html = macro("waterfall", "row", row, self._address)
                 fragments.append(Fragment("wf-rows", html, "row", above))
             above = row.id
-        if drawn.hidden != before.hidden:
-            fragments.append(Fragment("wf-more", macro("waterfall", "hidden", drawn, self._address)))
+        if drawn.map != before.map:
+            names = {"wf-map": "overview", "wf-more": "earlier", "wf-later": "later"}
+            fragments += [Fragment(id, macro("waterfall", name, drawn, self._address)) for id, name in names.items()]
         return [*fragments, *(Fragment(gone, how="drop") for gone in known)]
 
     def _page(self, seen: Viewer) -> RunPage:

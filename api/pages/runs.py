@@ -11,8 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from api.dependencies import CursorsDep, EngineDep
 from api.engine import Engine
 from api.pages.addresses import RunAddress
-from api.pages.once import once_field, once_id
-from api.pages.rendering import DOCK, field, go, page, read_form, viewer
+from api.pages.rendering import DOCK, go, page, viewer
 from api.pages.run_loading import Loading
 from api.pages.run_page import Choice, Problem, run_page
 from api.pages.run_views import Facts
@@ -128,33 +127,6 @@ async def cancel(run_id: UUID, request: Request, caller: RunCanceller, engine: E
     except Conflict as conflict:
         return await show(request, caller, engine, run_id, ((conflict.detail, ""),))
     return go(f"/runs/{run_id}", "It stops within two seconds")
-
-
-@router.get("/runs/{run_id}/retry")
-async def ask_retry(
-    run_id: UUID, request: Request, caller: RunStarter, engine: EngineDep, cursors: CursorsDep
-) -> Response:
-    """Choose from where to try again."""
-    run = await engine.runs.get(caller, run_id)
-    steps = (await engine.runs.steps(caller, [run_id]))[run.id]
-    broken = next((step for step in reversed(steps) if step.state in ("failed", "unknown")), None)
-    unknown = [step for step in steps if step.state == "unknown"]
-    place = Place("Runs", (("Runs", "/runs"), (str(run.id)[-8:], f"/runs/{run.id}"), ("Retry", "")))
-    values = {"run": run, "steps": steps, "broken": broken, "unknown": unknown, "title": "Retry"}
-    values["once"] = once_field(cursors, caller)
-    return await page(request, caller, "retry.html", place, values)
-
-
-@router.post("/runs/{run_id}/retry")
-async def retry(run_id: UUID, request: Request, caller: RunStarter, engine: EngineDep, cursors: CursorsDep) -> Response:
-    """Try again from what is kept, from a step, or from the start."""
-    form = read_form(request)
-    wanted, new_id = field(form, "from", 300), once_id(cursors, caller, form)
-    try:
-        new = await engine.runs.retry(caller, run_id, wanted or None, None, new_id)
-    except Conflict as conflict:
-        return await show(request, caller, engine, run_id, ((conflict.detail, ""),))
-    return go(f"/runs/{new.id}", f"Try {new.try_} has begun")
 
 
 @router.post("/runs/{run_id}/delete")

@@ -18,6 +18,7 @@ from api.pages.agent_forms import (
     with_another_row,
     with_used,
 )
+from api.pages.coming import schedules_of
 from api.pages.once import once_field, once_id
 from api.pages.rendering import go, page, read_form, viewer
 from api.pages.runs_list import load_rows
@@ -117,6 +118,7 @@ async def show_saved(
         "versions": await engine.saved_agents.versions(caller, agent.name),
         "usual": usual(runs),
         "rows": await load_rows(engine, caller, runs[:SHOWN_RUNS], viewer(request)),
+        "schedules": await schedules_of(engine, caller, agent.name, viewer(request)),
         "seen": viewer(request),
         "may_open": caller.may(Permission.SESSIONS_WRITE),
         "may_write": caller.may(Permission.AGENTS_WRITE) and agent.version == agent.newest,

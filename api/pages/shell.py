@@ -32,6 +32,8 @@ class Counts:
     live_runs: int = 0
     failed_services: int = 0
     needs: int = 0  # questions that wait for the caller
+    sessions: int = 0  # with a turn under way
+    desktops: int = 0  # with a task
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +160,11 @@ class Shell:
 
     @property
     def _sessions(self) -> Entry:
-        return self._entry("Sessions", "/sessions", "chat")
+        return self._entry("Sessions", "/sessions", "chat", str(self.counts.sessions or ""))
 
     @property
     def _desktops(self) -> Entry:
-        return self._entry("Desktops", "/desktops", "desktop")
+        return self._entry("Desktops", "/desktops", "desktop", str(self.counts.desktops or ""))
 
     def _entry(self, name: str, url: str, icon: str, count: str = "", *, bad: bool = False) -> Entry:
         return Entry(name, url, icon, count, bad=bad and bool(count), current=self.place.entry == name)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api.authentication import caller_if_any, check_same_site, origin_of
 from api.bodies import Email
 from api.cookies import check_transport, clear_session_cookie, set_session_cookie
-from api.dependencies import AuthenticationDep, MeChanging, Public, SessionsDep, SignInDep
+from api.dependencies import AuthenticationDep, MeChanging, Public, SessionsDep, SignInDep, get_sign_in
 from api.pages.formats import duration
 from api.pages.rendering import THEME, bare_page, field, go, local_path, read_form, shell
 from api.pages.shell import Place
@@ -57,15 +57,17 @@ async def sign_in(request: Request, door: SignInDep) -> Response:
 async def sign_in_page(
     request: Request, wanted: str, email: str = "", problem: str = "", status: int = 200
 ) -> Response:
-    """The form, with whether the system is up."""
+    """The form, with whether the system is up, and where the first password is as long as nobody has signed in."""
     report = await examine(request.state.health)
+    is_well, door = report.grade is not Grade.FAIL, await get_sign_in(request)
     problems = [(problem, "password")] if problem else []
     values = {
         "next": local_path(wanted),
         "email": email,
         "problems": problems,
         "version": __version__,
-        "is_well": report.grade is not Grade.FAIL,
+        "is_well": is_well,
+        "is_fresh": is_well and await door.is_fresh(),
     }
     return bare_page(request, "signin.html", values, status)
 

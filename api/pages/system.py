@@ -66,7 +66,7 @@ def sentence(report: HealthReport) -> str:
     if failed:
         return f"{listed(failed).capitalize()} {'is' if len(failed) == 1 else 'are'} down."
     if warned:
-        return f"Everything works. {listed(warned).capitalize()} {'needs' if len(warned) == 1 else 'need'} a look."
+        return f"Everything works. Have a look at {listed(warned)}."
     return "Everything works."
 
 

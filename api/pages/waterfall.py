@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from api.pages.formats import Clock, Viewer, duration, epoch_ms, money, tick, took
+from api.pages.minimap import Minimap, minimap
 from api.pages.scale import Scale, Stretch, ended_scale, live_scale, quiet_stretches, ticks, window
 from api.pages.spans import Kind, Span
 
-MOST_ROWS = 200
 SHORTEST_BAR = 0.35  # percent; what is shorter is drawn this wide
 LETTER = 1.36  # percent of the track that a letter beside a bar takes, where the track is narrow
 SHORTEST_VIEW_S = 0.02
@@ -26,6 +26,7 @@ class Look:
     start: float | None = None
     end: float | None = None
     selected: str = ""
+    first: str = ""  # the first of the drawn rows, where there are too many; nothing: the newest are drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Waterfall:
     """Everything the component draws."""
 
     rows: tuple[Row, ...]
-    hidden: int
+    map: Minimap | None
     marks: tuple[Mark, ...]
     bands: tuple[Band, ...]
     now: float | None = field(compare=False)
@@ -118,13 +119,14 @@ def draw(root: Span, viewer: Viewer, look: Look) -> Waterfall:
     """Lay the spans of a run out as it stands at the viewer's moment."""
     pen = Pen(root, viewer, look)
     rows = list(pen.rows())
+    overview = minimap(rows[1:], look.first)
     scale = pen.scale
     live = root.is_open
     step = scale.percent_per_second
     frozen = live and pen.is_quiet_now
     return Waterfall(
-        rows=newest(rows),
-        hidden=max(0, len(rows) - MOST_ROWS),
+        rows=tuple(rows) if overview is None else (rows[0], *rows[1 + overview.start : 1 + overview.end]),
+        map=overview,
         marks=tuple(Mark(tick(each.seconds), each.x) for each in ticks(scale)),
         bands=tuple(bands(scale)),
         now=round(scale.x(pen.now_s), 3) if live else None,
@@ -138,11 +140,6 @@ def draw(root: Span, viewer: Viewer, look: Look) -> Waterfall:
         closer=Stretch(scale.at(25), scale.at(75)) if scale.visible > SHORTEST_VIEW_S else None,
         wider=pen.wider,
     )
-
-
-def newest(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """The run and its newest rows, when there are too many to draw."""
-    return tuple(rows) if len(rows) <= MOST_ROWS else (rows[0], *rows[len(rows) - MOST_ROWS + 1 :])
 
 
 def bands(scale: Scale) -> Iterator[Band]:

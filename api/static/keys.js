@@ -69,7 +69,7 @@ function dialog(id, html) {
 
 function help() {
   const own = [...document.querySelectorAll("[data-key]")].filter((each) => !each.closest("[hidden]")).map((each) => [each.dataset.key, each.getAttribute("aria-label") || each.querySelector("span")?.textContent || each.placeholder || ""]);
-  const all = [["Ctrl K", "Find or do anything"], ["G then H R D C A E L I ,", "Home, Runs, Desktops, Schedules, Agents, Services, Audit, Health, Settings"], ["J K", "Next and previous row"], ["Enter", "Open"], ...(pickable() ? [["X", "Select a row"], ["Esc", "Select nothing"]] : []), ["\u2190 \u2192", "Close or open a row"], ["End", "To the end of the log, and follow"], ...own];
+  const all = [["Ctrl K", "Find or do anything"], ["G then H R S D C A E L I ,", "Home, Runs, Sessions, Desktops, Schedules, Agents, Services, Audit, Health, Settings"], ["J K", "Next and previous row"], ["Enter", "Open"], ...(pickable() ? [["X", "Select a row"], ["Esc", "Select nothing"]] : []), ["\u2190 \u2192", "Close or open a row"], ["End", "To the end of the log, and follow"], ...own];
   const box = dialog("keys-help", '<div class="confirm"><h2>Keys of this page</h2><dl class="keys"></dl><label class="row"><input type="checkbox" id="keys-on"> Single keys act</label><div class="acts"><button class="button" type="button" data-act="close">Close</button></div></div>');
   const list = box.querySelector("dl");
   for (const [key, text] of all) {

@@ -73,7 +73,7 @@ export function tell() {
   for (const each of listeners) each();
 }
 
-async function visit(url, push) {
+async function visit(url, how) {
   let text;
   try {
     const answer = await fetch(url, { headers: { accept: "text/html" }, credentials: "same-origin" });
@@ -94,7 +94,7 @@ async function visit(url, push) {
     const here = document.getElementById(id), there = next.getElementById(id);
     if (here && there) morph(here, there);
   }
-  if (push) history.pushState(null, "", url);
+  if (how) history[how === "replace" ? "replaceState" : "pushState"](null, "", url);
   tell();
   document.dispatchEvent(new Event("windlass:visit"));
 }
@@ -105,11 +105,11 @@ export function start() {
     const link = event.target.closest?.("a[data-swap]");
     if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
-    visit(link.href, true);
+    visit(new URL(link.getAttribute("href"), location).href, link.dataset.swap || "push"); // a link of an SVG has no such href
   });
   let path = location.pathname;
   addEventListener("popstate", () => {
-    if (location.pathname === path) visit(location.href, false);
+    if (location.pathname === path) visit(location.href, "");
     else location.reload();
     path = location.pathname;
   });

@@ -122,7 +122,7 @@ def sample_answer(body: Json) -> str:
     quote = words if len(words) <= QUOTE_CHARACTERS else words[: QUOTE_CHARACTERS - 1] + "…"
     return (
         "This is a scripted stand-in answer: no model was asked, because ANTHROPIC_API_KEY is not set. "
-        f"Your prompt has {len(words.split())} words and reads: “{quote}” "
+        f"Your prompt reads: “{quote}” "
         "A real model would answer it here, streamed word by word like this sentence. "
         "Set ANTHROPIC_API_KEY and start again to get real answers."
     )

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.api.people import Organisation, Person
+from tests.api.people import Gateway, Organisation, Person
+from windlass.contracts.ids import TenantId
 from windlass.core.permissions import Role
 
 HTML = {"accept": "text/html"}
@@ -67,3 +68,14 @@ async def test_static_files_are_kept_for_ever_and_packed(acme: Organisation):
     assert answer.headers["content-encoding"] == "gzip"
     assert other.headers["cache-control"] == "no-cache"
     assert (await acme.viewer.http.get("/assets/x/nothing.js")).status_code == 404
+
+
+async def test_the_rail_counts_the_sessions_at_work_that_one_may_see(gateway: Gateway, acme: Organisation):
+    made = (await acme.builder.http.post("/v1/sessions", json={"title": "Rates"})).json()
+    async with gateway.state["database"].tenant(TenantId(acme.id)) as connection:
+        await connection.execute("update session set status = 'running' where id = $1", made["id"])
+
+    assert 'id="n-chat">1<' in await page_of(acme.builder, "/more")
+    assert 'id="n-chat"><' in await page_of(acme.operator, "/more")
+    async with gateway.state["database"].tenant(TenantId(acme.id)) as connection:
+        await connection.execute("update session set status = 'idle' where id = $1", made["id"])

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from api.pages.formats import Viewer
+from api.pages.minimap import Minimap
 from api.pages.spans import Kind, Span, SpanReader
 from api.pages.tries import joined
 from api.pages.waterfall import Look, Row, Waterfall, draw, row_id, worked_and_waited
@@ -174,14 +175,51 @@ def test_tries_share_an_axis_and_mark_what_was_taken_over():
     assert len(draw(both, Viewer(at(4000)), Look()).bands) == 1
 
 
-def test_only_so_many_rows_are_drawn():
+def long_story(steps: int, **last: Any) -> Story:
+    """Many steps of different names, one after the other."""
     story = Story()
-    for number in range(250):
-        story.step(f"step {number}", number, number + 0.5)
+    for number in range(steps):
+        story.step(f"step {number}", number, number + 0.5, **(last if number == steps - 1 else {}))
+    return story
 
-    fall = drawn(story, 300)
 
-    assert (len(fall.rows), fall.hidden) == (200, 51)
+def window(story: Story, first: str = "") -> tuple[list[str], Minimap]:
+    """The rows that are drawn inside the run, and the map over all."""
+    fall = drawn(story, 300, first=first)
+    assert fall.map is not None
+    return [each.name for each in fall.rows[1:]], fall.map
+
+
+def test_of_too_many_rows_the_newest_are_drawn_and_the_map_shows_all():
+    names, overview = window(long_story(250, error={"type": "E", "message": "x"}))
+
+    assert (len(names), names[0], names[-1]) == (199, "step 51", "step 249")
+    assert (overview.text, overview.later) == ("Rows 52 to 250 of 250", None)
+    assert overview.y + overview.height == 40
+    assert [shade.fill for shade in overview.shades] == ["k-step", "bad"]
+    assert overview.shades[0].path.count("M") >= 40
+    assert len(overview.shades[0].path) < 3000
+
+
+def test_every_row_is_reached_from_the_map_and_over_its_edges():
+    story = long_story(450)
+    _, overview = window(story)
+
+    assert [window(story, band.first)[1].text for band in overview.bands] == [
+        "Rows 1 to 199 of 450",
+        "Rows 151 to 349 of 450",
+        "Rows 252 to 450 of 450",
+    ]
+    assert overview.earlier is not None
+    earlier = window(story, overview.earlier)[1]
+    assert (earlier.text, earlier.later) == ("Rows 152 to 350 of 450", "")
+    first = window(story, row_id("step 0"))[1]
+    assert (first.earlier, first.later) == (None, row_id("step 100"))
+    assert window(story, "gone")[1].text == overview.text
+
+
+def test_what_fits_has_no_map():
+    assert drawn(long_story(199), 300).map is None
 
 
 def test_a_row_is_named_so_that_it_fits_an_address():

@@ -72,6 +72,19 @@ async def test_what_cannot_be_is_refused_by_field_and_leaves_nothing(
     assert (await acme.owner.http.get("/v1/schedules", params={"q": name})).json()["items"] == []
 
 
+async def test_the_page_of_an_agent_shows_what_starts_it(acme: Organisation, umbrella: Organisation):
+    made = await schedule(acme.operator)
+    agent = (await acme.operator.http.get(f"/v1/schedules/{made['id']}")).json()["agent"]
+
+    async def page(person: Person) -> str:
+        return (await person.http.get(f"/agents/{agent}", headers={"accept": "text/html"})).text
+
+    assert f'href="/schedules/{made["id"]}">{made["name"]}<' in await page(acme.viewer)
+    assert made["id"] not in await page(umbrella.owner)
+    await acme.operator.http.delete(f"/v1/schedules/{made['id']}")
+    assert made["id"] not in await page(acme.viewer)
+
+
 async def test_a_task_that_does_not_exist_cannot_be_scheduled(acme: Organisation, umbrella: Organisation):
     theirs = await save(umbrella.owner)
 

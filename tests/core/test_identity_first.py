@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from argon2 import Parameters, PasswordHasher, extract_parameters
 from argon2.low_level import hash_secret, verify_secret
 
 from tests.owner import as_owner
-from windlass.core.database import Row
+from windlass.core.callers import Origin
+from windlass.core.database import Database, Row
 from windlass.core.errors import Invalid
-from windlass.core.identity import Passwords, ensure_first_administrator
+from windlass.core.identity import Lifetimes, Passwords, Sessions, SignIn, Tokens, ensure_first_administrator
 from windlass.core.identity.passwords import check_new_password, generate_password
 from windlass.core.migrations.schema import upgrade
 
@@ -50,6 +52,19 @@ async def test_the_first_administrator_is_made_once_with_a_password_to_change(em
     assert found["is_operator"]
     assert found["must_change_password"]
     assert await Passwords().verify(password, found["password_hash"]) == (True, None)
+
+
+async def test_an_installation_is_fresh_until_somebody_signs_in(empty_url: str):
+    await ensure_first_administrator(empty_url, "root@example.org", "chosen by the operator")
+    database = await Database.connect(empty_url, max_size=2)
+    tokens = Tokens(b"0123456789abcdef0123456789abcdef", timedelta(hours=2), lambda: datetime.now(UTC))
+    door = SignIn(database, Sessions(database, tokens, Lifetimes()), Passwords())
+
+    before = await door.is_fresh()
+    await door.login("root@example.org", "chosen by the operator", Origin("127.0.0.1"))
+
+    assert (before, await door.is_fresh()) == (True, False)
+    await database.close()
 
 
 async def test_a_given_password_is_taken_as_it_is(empty_url: str):

@@ -7,7 +7,7 @@ import orjson
 from playwright.async_api import Page, expect
 
 from tests.e2e.consoles import Console
-from windlass.contracts.events import EventKind
+from windlass.contracts.events import EventKind, NewEvent
 
 
 async def seqs(page: Page) -> list[int]:
@@ -105,6 +105,30 @@ async def test_a_failure_says_what_happened_what_was_kept_and_what_to_do(console
     await expect(page.locator("#compare")).to_contain_text("Try 1")
 
 
+async def test_a_retry_may_begin_earlier_and_with_other_inputs(console: Console):
+    run = await console.run(title="Damage claims")
+    await run.begin()
+    await run.start("load claims")
+    await run.finish("load claims")
+    await run.fail("post to ERP", "503 Service Unavailable")
+    page = await console.open(f"{run.path}/retry")
+    await page.get_by_text("At an earlier step").click()
+    await page.get_by_label("At load claims, which runs again").check()
+    await expect(page.get_by_label("Prompt", exact=True)).to_be_hidden()
+    await page.get_by_label("Others; kept steps stay as they are").check()
+    await page.get_by_label("Prompt", exact=True).fill("")
+    await page.locator("main").get_by_role("button", name="Retry").click()
+    await expect(page.locator(".alert")).to_contain_text("Prompt")
+    await expect(page.get_by_label("At load claims, which runs again")).to_be_checked()
+    await page.get_by_label("Prompt", exact=True).fill("Look again")
+    await page.locator("main").get_by_role("button", name="Retry").click()
+    await expect(page.locator("#run-facts")).to_contain_text("try 2 of 2")
+
+    again = (await console.person.http.get(f"/v1/runs/{page.url.rpartition('/')[2]}")).json()
+    assert again["inputs"]["prompt"] == "Look again"
+    assert "from an earlier try" not in await page.locator("#run-facts").inner_text()
+
+
 async def test_cancel_asks_first_and_then_says_that_it_cancels(console: Console):
     run = await console.run(title="Long work")
     await run.begin()
@@ -133,6 +157,30 @@ async def test_a_step_that_ran_twice_is_shown_as_repeated(console: Console):
     await expect(page.locator(".wf-row", has_text="repeated")).to_have_count(1)
     await expect(page.get_by_text("interrupted, runs again")).to_be_visible()
     await expect(page.locator("#run-facts")).to_contain_text("1 repeated")
+
+
+async def test_a_long_run_is_drawn_in_part_and_every_row_can_be_reached(console: Console):
+    run = await console.run()
+    await run.begin()
+    where = run.attached.tenant_id, run.attached.run_id, run.attached.epoch
+    steps = [{"key": f"s{n}", "name": f"step {n}", "state": "done"} for n in range(259)]
+    told = [NewEvent(EventKind.STEP, step, "agent:0.1", n) for n, step in enumerate(steps, 1)]
+    assert await run.executions.append(*where, told)
+    page = await console.open(run.path)
+    overview = page.locator("#wf-map")
+    await expect(overview).to_contain_text("Rows 62 to 260 of 260")
+    await expect(page.locator(".wf-row")).to_have_count(200)
+    await page.locator("#wf-rows .wf-row").nth(3).hover()
+    await page.mouse.wheel(0, -300)
+    await expect(overview).to_contain_text("Rows 1 to 199 of 260")
+    await expect(page.locator(".wf-row", has_text="step 60")).to_be_in_viewport()
+    assert "row=" in page.url
+    await run.tell(EventKind.STEP, key="s259", name="step 259", state="done")
+    await expect(overview).to_contain_text("of 261")
+    await overview.locator("rect.band").last.click()
+
+    await expect(overview).to_contain_text("Rows 63 to 261 of 261")
+    await expect(page.locator(".wf-row", has_text="step 259")).to_have_count(1)
 
 
 async def test_a_row_is_opened_selected_and_kept_in_the_address(console: Console):

@@ -79,13 +79,15 @@ def run() -> None:
     try:
         app()
     except ApiError as error:
-        errors.print(f"[red]{error.title}.[/] {error}", highlight=False)
+        errors.print(f"[red]{error.title}.[/] {error}", highlight=False, soft_wrap=True)
         for problem in error.errors:
-            errors.print(f"  {problem.field}: {problem.message}", markup=False, highlight=False)
+            errors.print(f"  {problem.field}: {problem.message}", markup=False, highlight=False, soft_wrap=True)
         if error.status == 401:
             errors.print("Sign in with: windlass login, or set WINDLASS_API_KEY.")
         sys.exit(REFUSED)
     except Unreachable as error:
-        errors.print(str(error), markup=False, highlight=False)
-        errors.print("Start one with: make up. Another address: --url or WINDLASS_URL. More: windlass doctor.")
+        errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        errors.print(
+            "Start one with: make up. Another address: --url or WINDLASS_URL. More: windlass doctor.", soft_wrap=True
+        )
         sys.exit(UNREACHABLE)

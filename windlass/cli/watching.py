@@ -86,8 +86,14 @@ def conclude(run: Run, progress: Progress) -> None:
         error = progress.error or {}
         say(f"{error.get('type', 'Failed')}: {error.get('message') or progress.reason}", "red")
     if progress.ended_at:
-        kept = "1 finished step is kept" if progress.kept == 1 else f"{progress.kept} finished steps are kept"
-        say(f"{kept}. Try again from there: windlass run retry {run.id}")
+        say(f"{kept_words(progress.kept)}: windlass run retry {run.id}")
+
+
+def kept_words(kept: int) -> str:
+    """What a run that did not finish leaves behind, and what to do."""
+    if not kept:
+        return "No step had finished. Try again"
+    return f"{'1 finished step is' if kept == 1 else f'{kept} finished steps are'} kept. Try again from there"
 
 
 def say(text: str, style: str = "") -> None:

@@ -1,6 +1,7 @@
 """What is examined to say how the installation is, besides the database itself."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 
 from windlass.core.database import Database, Row
@@ -8,34 +9,92 @@ from windlass.core.health import Finding, Grade, Part
 from windlass.core.outbox import Outbox
 from windlass.core.storage import Objects, StoreAway
 
-LATE_S, STUCK_S = 5.0, 60.0
-FRESH_S = 10.0
-LOW_BYTES, OUT_BYTES = 1024**3, 64 * 1024**2
-ROLES = ("runs", "services")
-
-WORKERS = """
-select role, count(*) filter (where seen_at > clock_timestamp() - make_interval(secs => $1)) as living,
-  count(*) as known from worker where seen_at > clock_timestamp() - interval '1 day' group by role
+SERVICES = """
+select count(*) as wanted, count(*) filter (where state = 'running') as up,
+  count(*) filter (where state = 'unhealthy') as ailing from service where enabled
 """
+FRESH_S = 10.0
+
+QUEUED = "select created_at as since from run where status = 'queued' and not held and desktop_id is null"
+STARTING = "select updated_at as since from service where enabled and state = 'deploying'"
+LOOK = """
+select w.living, w.known, q.waiting, q.oldest_s from (
+  select count(*) filter (where seen_at > clock_timestamp() - make_interval(secs => $2)) as living, count(*) as known
+  from worker where role = $1 and seen_at > clock_timestamp() - interval '1 day') w, (
+  select count(*) as waiting, extract(epoch from clock_timestamp() - min(since))::float as oldest_s from ({queue}) o) q
+"""
+LATE_S, STUCK_S = 5.0, 60.0
+LOW_BYTES, OUT_BYTES = 1024**3, 64 * 1024**2
 
 
-def workers_part(database: Database) -> Part:
-    """Whether a living worker serves every role. One that was killed counts as missing for a day."""
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """The workers of one role: a query for what waits for them, what that is, and what their absence means."""
+
+    role: str
+    queue: str
+    noun: str
+    means: str
+
+
+CREWS = (
+    Crew("runs", QUEUED, "run", "without it runs queue and nothing is lost"),
+    Crew("services", STARTING, "service", "without it no service is started again; agents that are up go on"),
+)
+
+
+def worker_parts(jobs: Database, crews: Sequence[Crew] = CREWS) -> tuple[Part, ...]:
+    """One part for each role. A worker that was killed counts as missing for a day."""
+    return tuple(_worker_part(jobs, crew) for crew in crews)
+
+
+def _worker_part(jobs: Database, crew: Crew) -> Part:
+    query = LOOK.format(queue=crew.queue)
 
     async def probe() -> Finding:
-        async with database.open() as connection:
-            rows = {row["role"]: row for row in await connection.fetch(WORKERS, FRESH_S)}
-        missing = [role for role in ROLES if role not in rows or not rows[role]["living"]]
-        living = sum(row["living"] for row in rows.values())
-        dead = sum(row["known"] for row in rows.values()) - living
-        if missing:
-            return Finding(Grade.FAIL, f"no worker serves {', '.join(missing)}", f"{living} up", living)
-        if dead:
-            said = f"{dead} of {living + dead} do not answer, others do their work"
-            return Finding(Grade.WARN, said, f"{living} up", living)
-        return Finding(Grade.PASS, "every role is served", f"{living} up", living)
+        async with jobs.open() as connection:
+            (row,) = await connection.fetch(query, crew.role, FRESH_S)
+        waiting = f"{waits(row['waiting'], crew.noun)}{since(row['oldest_s'])}"
+        return finding(crew, row["living"], row["known"] - row["living"], waiting)
 
-    return Part("workers", probe, "without them runs queue and nothing is lost")
+    return Part(f"{crew.role} worker", probe, crew.means)
+
+
+def finding(crew: Crew, living: int, dead: int, waiting: str) -> Finding:
+    """The workers of a role in words."""
+    figure = f"{living} up"
+    if not living:
+        return Finding(Grade.FAIL, f"no worker serves {crew.role}; {waiting}", figure, living)
+    if dead:
+        said = f"{dead} of {living + dead} {'does' if dead == 1 else 'do'} not answer, others do their work; {waiting}"
+        return Finding(Grade.WARN, said, figure, living)
+    return Finding(Grade.PASS, waiting, figure, living)
+
+
+def waits(count: int, noun: str) -> str:
+    """How many wait."""
+    return f"no {noun} waits" if not count else f"1 {noun} waits" if count == 1 else f"{count} {noun}s wait"
+
+
+def since(oldest_s: float | None) -> str:
+    """For how long the oldest has waited."""
+    return "" if oldest_s is None else f", the oldest for {oldest_s:.0f} s"
+
+
+def services_part(jobs: Database) -> Part:
+    """Whether every service that is switched on is up, over all organisations."""
+
+    async def probe() -> Finding:
+        async with jobs.open() as connection:
+            (row,) = await connection.fetch(SERVICES)
+        wanted, up, ailing = row["wanted"], row["up"], row["ailing"]
+        if ailing:
+            said = f"{ailing} of {wanted} {'does' if ailing == 1 else 'do'} not come up"
+            return Finding(Grade.WARN, said, f"{up} up", up)
+        said = f"{wanted - up} starting" if up < wanted else "all are up" if wanted else "none is switched on"
+        return Finding(Grade.PASS, said, f"{up} up", up)
+
+    return Part("services", probe, "runs of their agents wait; every other agent works")
 
 
 def desktops_part(database: Database) -> Part:

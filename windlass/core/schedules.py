@@ -120,6 +120,11 @@ where id = $1
 """
 
 
+OF_AGENT = f"""
+{SCHEDULES} where s.deleted_at is null and v.agent = $1 order by s.created_at desc, s.id desc limit $2
+"""
+
+
 class Schedules:
     """The schedules of a tenant: everybody reads them, their maker and those who may change all change them."""
 
@@ -161,6 +166,12 @@ class Schedules:
         """The newest schedules first, those whose words contain `text`, those of a task."""
         async with self._database.tenant(caller.tenant_id) as connection:
             rows = await connection.fetch(LIST, task_id, text or None, *(after or (None, None)), limit)
+        return [schedule_of(row) for row in rows]
+
+    async def of_agent(self, caller: Caller, agent: str, *, limit: int = 50) -> list[Schedule]:
+        """The newest schedules whose task starts an agent."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            rows = await connection.fetch(OF_AGENT, agent, limit)
         return [schedule_of(row) for row in rows]
 
     async def change(self, caller: Caller, schedule_id: UUID, changes: Mapping[str, Any]) -> Schedule:

@@ -12,6 +12,12 @@ from windlass.core.permissions import Permission
 
 LONGEST = timedelta(days=31)
 DAYS = 30
+AT_WORK = """
+select (select count(*) from session where deleted_at is null and ($1::uuid is null or owner = $1)
+          and status in ('running', 'awaiting')) as sessions,
+       (select count(*) from desktop where deleted_at is null and ($2::uuid is null or owner = $2)
+          and status = 'busy') as desktops
+"""
 OF_AGENTS = """
 select agent, date_trunc('day', ended_at, 'UTC') as day, count(*) as ended,
   count(*) filter (where status = 'finished') as finished,
@@ -86,8 +92,16 @@ class RunStatistics:
     agents: Sequence[AgentTally]
 
 
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """What is at work besides runs: sessions with a turn under way, and desktops with a task."""
+
+    sessions: int
+    desktops: int
+
+
 class Statistics:
-    """Figures about the runs a caller may see."""
+    """Figures about what a caller may see."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -103,6 +117,16 @@ class Statistics:
         hours = [HourTally(row["hour"], _tally(row)) for row in rows if row["agent"] is None]
         agents = [AgentTally(row["agent"], _tally(row)) for row in rows if row["agent"] is not None]
         return RunStatistics(since, until, _sum([hour.tally for hour in hours]), hours, agents)
+
+    async def at_work(self, caller: Caller) -> AtWork:
+        """Count the sessions and desktops at work that the caller may see."""
+        persons = [
+            None if permission in caller.permissions else caller.person_id
+            for permission in (Permission.SESSIONS_READ_ALL, Permission.DESKTOPS_READ_ALL)
+        ]
+        async with self._database.tenant(caller.tenant_id) as connection:
+            (row,) = await connection.fetch(AT_WORK, *persons)
+        return AtWork(row["sessions"], row["desktops"])
 
     async def of_agents(self, caller: Caller, now: datetime) -> dict[str, Record]:
         """How every agent did in the last 30 days, today the last of them; an agent without runs is left out."""

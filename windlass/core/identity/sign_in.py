@@ -74,6 +74,11 @@ class SignIn:
         await self._audit.note(grant.caller, "session.open", f"session:{grant.caller.session_id}")
         return grant
 
+    async def is_fresh(self) -> bool:
+        """Whether nobody has ever signed in."""
+        async with self._database.open() as connection:
+            return bool(await connection.fetchval("select identity_is_fresh()"))
+
     async def register(self, wish: Registration, origin: Origin, *, web: bool = False) -> Grant:
         """Make a person with a tenant of their own and sign them in. Raises Conflict, Invalid, TooMany."""
         await self._limiter.take(REGISTRATIONS, origin.address)
