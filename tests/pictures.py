@@ -25,7 +25,7 @@ from windlass.core.settings import Settings
 
 FOLDER = ROOT / "docs" / "images"
 WIDE, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=390, height=844)
-STEPS, KILLED_IN, SHOWN_IN = 14, "step 8", "step 11"
+STEPS, KILLED_IN, SHOWN_IN = 60, "step 8", "step 11"  # of many more, so that it goes on until the last picture is taken
 TEXT = str(ROOT / "examples" / "hello" / "moby-dick.txt")
 DONE = (
     ("hello/count", {"path": TEXT, "chunk_lines": 40}, "Moby Dick, first chapters"),
