@@ -72,6 +72,7 @@ class Waiting:
     id: str
     who: str
     text: str
+    steers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,10 @@ class Teller:
         """The conversation of these events."""
         for event in events:
             self._take(event)
-        waiting = [Waiting(name, self._who(each.payload), _text(each.payload)) for name, each in self._said.items()]
+        waiting = [
+            Waiting(name, self._who(each.payload), _text(each.payload), each.payload.get("steers") is True)
+            for name, each in self._said.items()
+        ]
         return Talk(self._entries, waiting)
 
     def _take(self, event: Event) -> None:

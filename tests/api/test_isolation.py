@@ -34,6 +34,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /compat/desktops/v1/workers/{worker_id}/tasks": {"script": "id"},
     "POST /v1/sessions/{session_id}/messages": {"content": "Mine now."},
     "POST /v1/sessions/{session_id}/query": {"content": "Mine now."},
+    "POST /v1/sessions/{session_id}/steer": {"content": "Mine now."},
     "PATCH /v1/sessions/{session_id}": {"title": "Mine now"},
     "PATCH /v1/tasks/{task_id}": {"name": "Mine now"},
     "PATCH /v1/schedules/{schedule_id}": {"name": "Mine now"},
@@ -103,6 +104,7 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
         "session_id": sessions[0]["id"],
         "conversation": (await created(umbrella.owner, "/v1/sessions", {}))["id"],
         "message_id": str(new_id()),
+        "artifact_id": "1",
         "path": "plan.md",
         "tenant_id": str(umbrella.id),
         "desktop_id": desktop["id"],
@@ -140,6 +142,7 @@ async def test_a_thing_of_another_tenant_answers_like_one_that_does_not_exist(
         "path": "plan.md",
         "key_id": "0" * 16,
         "seq": "1",
+        "artifact_id": "1",
         "deed": "start",
     }
 

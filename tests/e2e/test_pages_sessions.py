@@ -101,7 +101,7 @@ async def test_a_turn_under_way_is_steered(console: Console):
     page = await console.open(f"/sessions/{worker.id}")
     await page.get_by_label("Message", exact=True).fill("Backwards.")
     await page.get_by_role("button", name="Steer").click()
-    await expect(page.locator(".waits")).to_contain_text("Backwards.")
+    await expect(page.locator(".waits")).to_contain_text("Waits for the next step")
 
     assert await worker.steers(turn)
 

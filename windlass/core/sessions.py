@@ -205,6 +205,7 @@ class Conversations:
         session = await self.get(caller, session_id)
         message_id = message.id or new_id()
         said: Payload = {"role": "user", "id": str(message_id), "text": message.content, "name": caller.name}
+        said |= {"steers": True} if message.steers else {}
         asked = {"id": str(message_id), "expected_turn": message.expected_turn, "steers": message.steers}
         folded = await self._artifacts.fold(caller.tenant_id, {**said, "by": str(caller.person_id)})
         async with self._database.tenant(caller.tenant_id) as connection:
