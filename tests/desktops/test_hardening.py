@@ -27,18 +27,34 @@ async def desktop(desk: Desk, caller: Caller) -> AsyncGenerator[Desktop]:
 
 
 async def test_it_has_no_capability_and_can_gain_none(desk: Desk, desktop: Desktop):
-    status = (await desk.shell(desktop.id, "cat /proc/self/status")).out.decode()
+    for process in ("self", "1"):
+        status = (await desk.shell(desktop.id, f"cat /proc/{process}/status")).out.decode()
 
-    facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    assert {facts[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0000000000000000"}
-    assert facts["NoNewPrivs"] == "1"
-    assert facts["Uid"].split() == ["1000"] * 4
+        facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        assert {facts[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0000000000000000"}
+        assert facts["NoNewPrivs"] == "1"
+        assert facts["Uid"].split() == ["1000"] * 4
+
+
+@pytest.mark.parametrize(
+    ("place", "flags"),
+    [
+        ("/", {"ro"}),
+        ("/tmp", {"rw", "nosuid", "nodev", "size=262144k"}),  # noqa: S108 - in the desktop
+        ("/run", {"nosuid", "nodev", "noexec", "size=16384k"}),
+    ],
+)
+async def test_what_is_mounted_is_bounded(desk: Desk, desktop: Desktop, place: str, flags: set[str]):
+    mounts = (await desk.shell(desktop.id, "cat /proc/mounts")).out.decode().splitlines()
+
+    assert flags <= {flag for line in mounts if line.split()[1] == place for flag in line.split()[3].split(",")}
 
 
 @pytest.mark.parametrize(
     "attempt",
     [
         "touch /usr/bin/mine",
+        "touch /var/tmp/mine",
         "touch /opt/windlass/entrypoint.sh",
         "mount -t tmpfs none /home",
         "unshare --user --map-root-user true",
@@ -97,6 +113,9 @@ async def test_one_desktop_cannot_reach_another(desk: Desk, desktop: Desktop):
 
 
 async def test_it_has_no_way_out_and_no_names(desk: Desk, desktop: Desktop):
+    network = next(iter((await desk.inspect(desktop.id))["NetworkSettings"]["Networks"]))
+
+    assert (await desk.docker.ask("GET", f"/networks/{network}"))["Internal"] is True
     assert not await _reaches(desk, desktop, "192.0.2.1", 80)
     assert (await desk.shell(desktop.id, "getent ahostsv4 example.org")).code != 0
 
