@@ -14,13 +14,9 @@ WEEK_AGO := date -u -d '7 days ago' +%Y-%m-%d 2>/dev/null || date -u -v-7d +%Y-%
 TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 FOLDERS := sdk core activities workflows desktops api replay architecture stack e2e faults bench compose
 PYTEST := $(RUN) -m pytest
-# Browsers give up what they load when a container's network comes or goes: groups with containers come after them.
-GROUPS_FIRST := tests-gateway tests-stack tests-agents
-GROUPS_THEN := tests-work tests-faults
-GROUPS := $(GROUPS_FIRST) $(GROUPS_THEN)
 # Three at a time on two cores, for they wait half of their time; nothing in them asserts how long it took.
-IN_GROUPS = $(MAKE) --no-print-directory --jobs=3 --keep-going $(GROUPS_FIRST) $(1); first=$$?; \
-	$(MAKE) --no-print-directory --jobs=2 --keep-going $(GROUPS_THEN) $(1) && exit $$first
+GROUPS := tests-pages tests-gateway tests-stack tests-work tests-agents tests-workflows tests-faults
+IN_GROUPS = $(MAKE) --no-print-directory --jobs=3 --keep-going $(GROUPS)
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo-desktop desktop-image down status backup restore doctor demo test check check-types check-architecture coverage bench faults migrate db-reset lock clean $(GROUPS) $(FOLDERS:%=test-%)
@@ -65,14 +61,21 @@ test: check     ## the gates and every test; the faults in their short form
 tests-gateway:
 	$(PYTEST) tests/api tests/core tests/replay
 
-tests-stack:
-	$(PYTEST) tests/e2e tests/stack
+tests-pages:
+	$(PYTEST) tests/e2e/test_pages*.py
 
-tests-work:
-	$(PYTEST) tests/desktops tests/workflows tests/compose
+tests-stack:
+	$(PYTEST) tests/e2e tests/stack --ignore-glob='*/test_pages*.py'
+
+# Browsers give up what they load when a container's network comes or goes: these come after those.
+tests-work: tests-pages
+	$(PYTEST) tests/desktops tests/compose
 
 tests-agents:
 	$(PYTEST) tests/activities tests/sdk
+
+tests-workflows:
+	$(PYTEST) tests/workflows
 
 tests-faults:
 	$(PYTEST) tests/faults
@@ -94,7 +97,7 @@ $(FOLDERS:%=test-%): test-%: $(READY_DEV)
 
 coverage: $(READY_DEV) ## every test, with the branches it covers
 	$(RUN) -m coverage erase
-	@$(call IN_GROUPS,PYTEST="$(RUN) -m coverage run -m pytest")
+	@$(IN_GROUPS) PYTEST="$(RUN) -m coverage run -m pytest"
 	$(RUN) -m coverage combine --quiet
 	$(RUN) -m coverage report --skip-covered
 
