@@ -12,7 +12,7 @@ COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --generate-hashe
 WEEK_AGO := date -u -d '7 days ago' +%Y-%m-%d 2>/dev/null || date -u -v-7d +%Y-%m-%d
 # What runs side by side is printed one after another, where make can (not before 4.0).
 TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
-FOLDERS := sdk core activities workflows desktops api replay architecture stack e2e faults bench compose
+FOLDERS := sdk core activities workflows desktops api replay architecture pages stack e2e faults bench compose
 PYTEST := $(RUN) -m pytest
 # Three at a time on two cores, for they wait half of their time; nothing in them asserts how long it took.
 GROUPS := tests-pages tests-gateway tests-stack tests-work tests-agents tests-workflows tests-faults
@@ -62,10 +62,10 @@ tests-gateway:
 	$(PYTEST) tests/api tests/core tests/replay
 
 tests-pages:
-	$(PYTEST) tests/e2e/test_pages*.py
+	$(PYTEST) tests/pages
 
 tests-stack:
-	$(PYTEST) tests/e2e tests/stack --ignore-glob='*/test_pages*.py'
+	$(PYTEST) tests/e2e tests/stack
 
 # Browsers give up what they load when a container's network comes or goes: these come after those.
 tests-work: tests-pages

@@ -14,7 +14,7 @@ from tests.api.people import Gateway, Person
 from tests.chromium import running_chromium
 from tests.desktops.machine import Desk
 from tests.desktops.viewers import gateway_of, has, idle_desktop, terminal, ticket, viewing
-from tests.e2e.consoles import open_console
+from tests.pages.consoles import open_console
 from tests.workflows.engines import until
 from windlass.core.permissions import Role
 from windlass.core.wakeup import Notifier

@@ -6,7 +6,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.api.people import Gateway
 from tests.core.asked import question
-from tests.e2e.consoles import Console, open_console
+from tests.pages.consoles import Console, open_console
 from windlass import forms
 from windlass.contracts.ids import TenantId, new_id
 from windlass.core.callers import Caller

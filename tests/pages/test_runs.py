@@ -6,7 +6,7 @@ from urllib.parse import quote
 import orjson
 from playwright.async_api import Page, expect
 
-from tests.e2e.consoles import Console
+from tests.pages.consoles import Console
 from windlass.contracts.events import EventKind, NewEvent
 
 

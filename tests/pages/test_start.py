@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from playwright.async_api import Page, expect
 
-from tests.e2e.consoles import Console
+from tests.pages.consoles import Console
 
 FORM = "/start?agent=claude"
 DRAFTS = "Object.keys(sessionStorage).filter((each) => each.startsWith('windlass-draft:')).length"

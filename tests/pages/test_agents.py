@@ -2,7 +2,7 @@
 
 from playwright.async_api import expect
 
-from tests.e2e.consoles import Console
+from tests.pages.consoles import Console
 
 
 async def test_an_agent_is_saved_changed_and_deleted(console: Console):

@@ -4,7 +4,7 @@ import httpx
 from playwright.async_api import expect
 
 from tests.api.people import Gateway
-from tests.e2e.consoles import Console, Play
+from tests.pages.consoles import Console, Play
 from windlass.contracts.events import EventKind
 
 CORPUS = (

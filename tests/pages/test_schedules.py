@@ -5,7 +5,7 @@ from uuid import UUID
 
 from playwright.async_api import Page, expect
 
-from tests.e2e.consoles import Console
+from tests.pages.consoles import Console
 from windlass.contracts.ids import TenantId
 from windlass.core.decisions import Asked, Decisions
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, Route, expect
 
 from tests.api.people import FIRST_PASSWORD, PASSWORD, Gateway
-from tests.e2e.consoles import Console, sign_in
+from tests.pages.consoles import Console, sign_in
 from windlass.contracts.events import EventKind
 from windlass.core.permissions import Role
 

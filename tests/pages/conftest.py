@@ -7,8 +7,8 @@ from playwright.async_api import Browser
 
 from tests.api.people import Gateway, running_gateway, settings_for
 from tests.chromium import running_chromium
-from tests.e2e.consoles import Console, open_console
 from tests.owner import as_owner
+from tests.pages.consoles import Console, open_console
 from windlass.core.wakeup import Notifier
 
 STANDIN = "http://127.0.0.1:9"  # nobody asks it: the tests play the worker

@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from tests.api.people import Gateway
 from tests.core.asked import ask
-from tests.e2e.consoles import Console
+from tests.pages.consoles import Console
 from windlass.contracts.events import EventKind
 
 
