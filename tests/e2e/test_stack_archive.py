@@ -36,18 +36,15 @@ async def start(client: httpx.AsyncClient, **script: Any) -> str:
     return answer.json()["id"]
 
 
-async def status(client: httpx.AsyncClient, run_id: str) -> str:
-    return (await client.get(f"/v1/runs/{run_id}")).json()["status"]
-
-
 async def events(client: httpx.AsyncClient, run_id: str) -> list[dict[str, Any]]:
     return (await client.get(f"/v1/runs/{run_id}/events")).json()["items"]
 
 
 async def reaches(client: httpx.AsyncClient, run_id: str, wanted: str) -> None:
     deadline = time.monotonic() + 60
-    while (found := await status(client, run_id)) != wanted:
-        assert time.monotonic() < deadline, found
+    while (run := (await client.get(f"/v1/runs/{run_id}")).json())["status"] != wanted:
+        assert time.monotonic() < deadline, run
+        assert run["status"] != "failed", run
         await asyncio.sleep(0.05)
 
 
