@@ -15,7 +15,7 @@ TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 FOLDERS := sdk core activities workflows desktops api replay architecture pages stack e2e faults bench compose
 PYTEST := $(RUN) -m pytest
 # Two at a time on two cores; nothing in them asserts how long it took (`make faults` does, alone).
-GROUPS := tests-pages tests-gateway tests-work tests-stack tests-agents tests-faults tests-workflows
+GROUPS := tests-pages tests-gateway tests-stack tests-agents tests-faults tests-workflows tests-work
 IN_GROUPS = $(MAKE) --no-print-directory --jobs=2 --keep-going $(GROUPS)
 
 .DEFAULT_GOAL := help
