@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from windlass.contracts.ids import SessionId
+from windlass.core.database import OUTAGES, Away
 from windlass.core.turns import Standing
 
 LOOK_S = 2.0  # how late an interrupt is noticed when nobody says it
@@ -44,6 +45,7 @@ async def _watch(look: Look, hint: asyncio.Event, stop: asyncio.Event) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(hint.wait(), LOOK_S)
         hint.clear()
-        standing = await look()
-        if standing is None or standing.is_interrupted:
-            stop.set()
+        with suppress(Away, *OUTAGES):  # the database is away: it is asked again
+            standing = await look()
+            if standing is None or standing.is_interrupted:
+                stop.set()
