@@ -1,9 +1,11 @@
 """A session that has cost what it may: somebody is asked whether it may cost more, and the turn waits."""
 
 from dataclasses import dataclass
+from math import floor
 from typing import Any
 from uuid import UUID
 
+from windlass.contracts.agents import MOST_COST_USD
 from windlass.contracts.events import Payload
 from windlass.contracts.ids import TenantId
 from windlass.contracts.questions import QuestionKind, QuestionState
@@ -25,20 +27,30 @@ class Spent:
         return f"${self.cost_usd:.2f} of ${self.budget_usd:.2f}"
 
     @property
+    def least_usd(self) -> float:
+        """The lowest that lets it go on, in whole cents."""
+        return min((floor(self.cost_usd * 100) + 1) / 100, float(MOST_COST_USD))
+
+    @property
     def suggested_usd(self) -> float:
-        """What it could be raised to: as much again, and more than was spent."""
-        return round(max(self.budget_usd * 2, self.cost_usd + self.budget_usd), 2)
+        """What it could be raised to: as much again, and more than was spent, but never over what any session may."""
+        return min(round(max(self.budget_usd * 2, self.cost_usd + self.budget_usd), 2), float(MOST_COST_USD))
 
 
 def question(tenant_id: TenantId, session_id: UUID, turn: int, spent: Spent) -> Inquiry:
     """Whether the session may cost more; another one for each budget that is reached."""
     choices = (InputOption(RAISE, "Raise the budget and go on"), InputOption(STOP, "End the turn here"))
-    form = Model(
-        Markdown(f"The session has cost {spent}. The turn waits, and costs nothing meanwhile."),
-        InputRadio("decision", choices, label="Decision", value=RAISE, required=True),
-        InputNumber("budget_usd", label="New budget, in dollars", value=str(spent.suggested_usd), step=0.01),
-        Submit("Decide"),
+    budget = InputNumber(
+        "budget_usd",
+        "New budget, in dollars",
+        str(spent.suggested_usd),
+        min_value=spent.least_usd,
+        max_value=MOST_COST_USD,
+        step=0.01,
     )
+    explained = Markdown(f"The session has cost {spent}. The turn waits, and costs nothing meanwhile.")
+    decision = InputRadio("decision", choices, label="Decision", value=RAISE, required=True)
+    form = Model(explained, decision, budget, Submit("Decide"))
     key, name = f"{turn}-budget-{spent.budget_usd:g}", f"Let the session cost more than ${spent.budget_usd:.2f}?"
     data: Payload = {"cost_usd": spent.cost_usd, "budget_usd": spent.budget_usd}
     return Inquiry(tenant_id, session_id, turn, key, QuestionKind.ASK, name, form.get_model(), TIMEOUT_S, data)

@@ -15,7 +15,7 @@ from tests.workflows.talks import Talks, asked, running_talks, scripted
 from windlass.contracts.events import EventKind
 from windlass.contracts.ids import new_id
 from windlass.contracts.sessions import SessionStatus
-from windlass.core.errors import Conflict, NotFound
+from windlass.core.errors import Conflict, Invalid, NotFound
 from windlass.core.questions import AlreadyClosed
 from windlass.core.sessions import MessageRefused, NewMessage
 
@@ -135,6 +135,9 @@ async def test_a_turn_at_the_budget_waits_for_more_or_ends_where_somebody_says_s
         await talk.say({"text": "On we go."})
     open_ones = [await asked(talks, talk) for talk in (allowed, patched, stopped)]
     await talks.worker.kill()
+    for useless in (0.6, 1_001):  # no more than was spent, and more than any session may
+        with pytest.raises(Invalid):
+            await questions.answer(caller, open_ones[0].id, {"decision": "raise", "budget_usd": useless})
     await questions.answer(caller, open_ones[0].id, {"decision": "raise", "budget_usd": 2})
     with pytest.raises(Conflict, match="has cost"):
         await sessions.change(caller, patched.id, title=None, metadata=None, budget_usd=0.1)
