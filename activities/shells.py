@@ -271,5 +271,6 @@ def _removed(folder: Path) -> None:
 def _swept(root: Path) -> None:
     """Remove what workers that were killed left behind: nothing takes so long."""
     for left in root.iterdir():
-        if left.stat().st_mtime < time.time() - LEFT_S:
-            shutil.rmtree(left, ignore_errors=True)
+        with suppress(FileNotFoundError):  # a command beside this one has ended, and its folder with it
+            if left.stat().st_mtime < time.time() - LEFT_S:
+                shutil.rmtree(left, ignore_errors=True)

@@ -117,3 +117,14 @@ async def test_files_that_are_none_stay_behind_and_closed_ones_are_opened(
     assert all(name in came.text for name in ("link", "root", "pipe", "new\\nline"))
     assert list((tmp_path / "shells").iterdir()) == []
     assert (tmp_path / "secret").read_text() == "not yours"
+
+
+async def test_the_folder_of_a_command_that_ends_beside_it_stops_no_other(database: Database, tmp_path: Path):
+    root = tmp_path / "shells"
+    root.mkdir()
+    (root / "going").symlink_to(tmp_path / "gone")  # listed, and not there when it is looked at
+    shells = Shells(Workspaces(database, LocalObjects(tmp_path / "objects")), Unfenced(), root)
+
+    came = await shells.run(somebody().tenant_id, uuid4(), {"command": "echo here"}, asyncio.Event())
+
+    assert (came.outcome, came.text) == ("done", "here")
