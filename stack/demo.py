@@ -7,9 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,7 @@ class Stage:
     home: Path
     port: int
     password: str
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def url(self) -> str:
@@ -85,6 +86,7 @@ class Stage:
             "WINDLASS_TEMPORAL_UI_PORT": str(free_port()),
             "WINDLASS_ADMIN_EMAIL": EMAIL,
             "WINDLASS_ADMIN_PASSWORD": self.password,
+            **self.variables,
         }
 
     def process(self, part: str, client: Client) -> int | None:

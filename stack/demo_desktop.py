@@ -14,10 +14,12 @@ from typing import Any
 import httpx
 
 from stack.demo import ROOT, DemoFailed, Stage, console, standing, stay
+from stack.demo_pictures import Pictures, kept
 from stack.errors import StackError
 from stack.ports import free_port
 from windlass.client import ApiError, Client, Desktop, Event, Run, Unreachable
 from windlass.core.settings import Settings
+from windlass.core.storage import StoreAway
 
 EXAMPLES = ROOT / "examples" / "desk"
 EMAIL = "demo@localhost"
@@ -113,23 +115,34 @@ IN_A_TERMINAL = Story(
 def main(story: Story) -> int:
     """Hold the demonstration; the exit code is 0 when the desktop shows what was to be ordered."""
     settings = Settings.load()
-    stage = Stage(settings.home.with_name(f"{settings.home.name}-demo"), free_port(), secrets.token_urlsafe(9))
+    home = settings.home.with_name(f"{settings.home.name}-demo")
     try:
         refuse_other_peoples_servers(settings)
-        with standing(stage), Client(stage.url) as client:
-            client.login(EMAIL, stage.password)
-            desktop = appear(client)
-            try:
-                run = watch(client, stage, desktop, story)
-                is_well = tell(client, desktop, run, len(story.steps()) - 1)
-                if sys.stdin.isatty():
-                    stay(stage, run)
-            finally:
-                leave(client, desktop)
-    except (StackError, ApiError, Unreachable, KeyboardInterrupt) as error:
+        with kept(settings, home.with_name(f"{home.name}-pictures"), console) as pictures:
+            stage = Stage(home, free_port(), secrets.token_urlsafe(9), pictures.variables)
+            is_well = hold(stage, story, pictures)
+    except (StackError, StoreAway, ApiError, Unreachable, KeyboardInterrupt) as error:
         console.print(f"\n[red]{error or 'Interrupted.'}[/]")
         return 1
+    if pictures.folder:
+        console.print(f"   The pictures stay, until the next demonstration: {pictures.folder}", soft_wrap=True)
     return 0 if is_well else 1
+
+
+def hold(stage: Stage, story: Story, pictures: Pictures) -> bool:
+    """A stack, a desktop in it, and a task that ends well or does not."""
+    with standing(stage), Client(stage.url) as client:
+        client.login(EMAIL, stage.password)
+        desktop = appear(client)
+        try:
+            run = watch(client, stage, desktop, story)
+            is_well = tell(client, desktop, run, len(story.steps()) - 1)
+            is_seen = show(client, desktop, run, pictures)
+            if sys.stdin.isatty():
+                stay(stage, run)
+        finally:
+            leave(client, desktop)
+    return is_well and is_seen
 
 
 def refuse_other_peoples_servers(settings: Settings) -> None:
@@ -197,18 +210,28 @@ def strike(stage: Stage, client: Client, blow: Blow) -> None:
 
 
 def tell(client: Client, desktop: Desktop, run: Run, acts: int) -> bool:
-    """Put together what came of it: what the desktop says, and what was kept."""
+    """Put together what came of it: what was done, how often, and what the desktop says."""
     events = client.runs.events(run.id, kinds=["tool.call", "tool.result"]).items
     called = [event.payload["id"] for event in events if event.kind == "tool.call"]
     ended = [event.payload["id"] for event in events if event.kind == "tool.result"]
     said = " ".join(str(event.payload.get("text")) for event in events if event.kind == "tool.result")
-    shots = client.desktops.screenshots(desktop.id, run.id).items
     is_well = run.status == "finished" and WANTED in said and len(called) == len(set(ended)) == acts
-    console.print(f"\n[bold]4[/]  The run has {run.status}: {len(called)} actions, {len(shots)} pictures kept.")
-    for shot in shots[-1:]:
-        console.print(f"   The last one: {shot.url[:110]}", markup=False, soft_wrap=True)
+    console.print(f"\n[bold]4[/]  The run has {run.status}: {len(called)} actions.")
     console.print(f"   [green]The desktop says: {WANTED}.[/]" if is_well else f"   [red]It does NOT say: {WANTED}.[/]")
     return is_well
+
+
+def show(client: Client, desktop: Desktop, run: Run, pictures: Pictures) -> bool:
+    """Say where the pictures are, and see that they are: in the bucket's own list, and behind the last address."""
+    shots = client.desktops.screenshots(desktop.id, run.id).items
+    listed = pictures.of(desktop.id)
+    is_there = bool(shots) and (listed is None or listed >= len(shots))
+    found = "" if listed is None else f"; its own list says {listed} of this desktop"
+    console.print(f"   {len(shots)} pictures of the task are in {pictures.where}{found}.", soft_wrap=True)
+    for shot in shots[-1:]:
+        is_there = is_there and client.desktops.picture(shot)[8:12] == b"WEBP"
+        console.print(f"   The last one: {shot.url}", markup=False, soft_wrap=True)
+    return is_there
 
 
 def leave(client: Client, desktop: Desktop) -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from activities.adapters.engine import DockerEngine
 from activities.containers import EngineAway
+from stack.golang import NotBuilt
+from stack.store import built
 from stack.temporal import Server
 from tests import containers
-from tests.buckets import Store, built, running_store
-from tests.golang import NotBuilt
+from tests.buckets import Store, running_store
 from tests.parts import Postgres, running_postgres, running_temporal, short_folder
 from windlass.core.database import Database
 

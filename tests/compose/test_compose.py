@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from activities.adapters.engine import DockerEngine
+from stack.golang import NotBuilt
 from tests.compose.program import NoCompose
 from tests.compose.ship import EMAIL, PASSWORD, Ship, afloat, built
 from tests.faults.stack import until
-from tests.golang import NotBuilt
 from tests.parts import free_ports, short_folder
 from windlass.client import ApiError, AsyncClient, Unreachable
 

@@ -71,9 +71,9 @@ async def test_a_link_lasts_a_week_at_most(store: Store):
 
 
 async def test_a_link_is_signed_for_the_name_by_which_browsers_know_the_store(store: Store):
-    url = await linked(store, HOUR, public_endpoint=f"http://localhost:{store.port}")
+    url = await linked(store, HOUR, public_endpoint=f"http://localhost:{store.server.port}")
 
-    assert url.startswith(f"http://localhost:{store.port}/windlass/")
+    assert url.startswith(f"http://localhost:{store.server.port}/windlass/")
     assert (await answer_to(url)).content == b"a file"
     assert (await answer_to(url.replace("//localhost", "//127.0.0.1"))).status_code == 403
 
@@ -157,7 +157,7 @@ async def test_a_download_goes_on_where_a_connection_broke(store: Store):
         kept = await objects.keep("cut", stream(LARGE))
 
     async with (
-        cutting(store.port, after=5 * 2**20) as port,
+        cutting(store.server.port, after=5 * 2**20) as port,
         objects_at(store.bucket(endpoint=f"http://127.0.0.1:{port}")) as objects,
         aclosing(objects.read(f"cut/{kept.digest}")) as pieces,
     ):

@@ -1,4 +1,4 @@
-"""Programs of other people for tests, built from the Go module proxy once and kept in the user's cache."""
+"""Programs of other people, built from the Go module proxy once and kept in the user's cache."""
 
 import fcntl
 import os
@@ -33,7 +33,7 @@ def _build(program: Path, module: str) -> None:
     with tempfile.TemporaryDirectory(dir=program.parent) as folder:
         environment = {**os.environ, "GOBIN": folder, "GOFLAGS": "-trimpath -buildvcs=false", "CGO_ENABLED": "0"}
         words = (go, "install", module)
-        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=BUILD_S, check=False)  # noqa: S603
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=BUILD_S, check=False)  # noqa: S603 - words of ours
         if done.returncode != 0:
             raise NotBuilt(f"There is no {program.name}: {' '.join(words)} failed:\n{done.stderr[-1500:]}")
         next(Path(folder).iterdir()).rename(program)
