@@ -56,8 +56,8 @@ BLOWS = (
     Blow(0.50, ("worker-runs",), "the worker that drives the run"),
     Blow(
         0.75,
-        ("postgres", "temporal", "gateway", "worker-runs", "worker-machine", "host"),
-        "PostgreSQL, Temporal, the gateway, both workers and the host, all at once",
+        ("postgres", "temporal", "forkserver", "gateway", "worker-runs", "worker-machine", "host"),
+        "PostgreSQL, Temporal, the fork server, the gateway, both workers and the host, all at once",
     ),
 )
 

@@ -4,12 +4,13 @@ import asyncio
 import json
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from signal import SIGINT
 
 from stack import environment, postgres, temporal
+from stack.forks import Forks
 from stack.ports import free_port, require_free
 from stack.postgres import Cluster
 from stack.processes import Command, run
@@ -47,6 +48,7 @@ class Plan:
     temporal: Server | None
     standin_port: int | None
     bootstrapped: Bootstrapped = field(default_factory=Bootstrapped)
+    forks: Forks = field(default_factory=Forks)
 
     @property
     def database_url(self) -> str:
@@ -94,14 +96,20 @@ class Plan:
             command = self._python("stack.standin", "--port", str(self.standin_port))
             answering = partial(listens, LOOPBACK, self.standin_port)
             parts.append(Child("standin", command, answering, grace_s=3, address=f"{LOOPBACK}:{self.standin_port}"))
+        parts.append(Child("forkserver", self._fork_server(), _lives))
         # Not Temporal: whoever needs it waits for it, and may load its own code meanwhile.
-        needs = ("postgres", "database") if self.cluster else ("database",)
-        parts.append(Child("gateway", self._python("api"), gateway, needs, address=self.settings.url))
-        parts.append(Child("worker-runs", self._python("workers", "runs"), _lives, needs))
+        needs = ("forkserver", "database", *(["postgres"] if self.cluster else []))
+        fork = partial(Child, spawn=self.forks.spawn)
+        parts.append(fork("gateway", self._python("api"), gateway, needs, address=self.settings.url))
+        parts.append(fork("worker-runs", self._python("workers", "runs"), _lives, needs))
         services = (*needs, "base environment")
         # Hosts and containers in one process: what both are wired with costs 30 MiB.
-        parts.append(Child("worker-machine", self._python("workers", "services", "desktops"), _lives, services))
+        parts.append(fork("worker-machine", self._python("workers", "services", "desktops"), _lives, services))
         return parts
+
+    def _fork_server(self) -> Command:
+        command = self._python("stack.forkserver", str(self.forks.server))
+        return replace(command, pass_fds=(*command.pass_fds, self.forks.server))
 
     def child_environment(self) -> dict[str, str]:
         """What our own children are told, on top of what we were told."""

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from windlass.core.mortality import dying_with_us
 
@@ -31,6 +32,28 @@ class Command:
     account: Account | None = None
     pass_fds: tuple[int, ...] = ()
     death_signal: signal.Signals = field(default=signal.SIGKILL)
+
+
+class Process(Protocol):
+    """A child that was started: `asyncio.subprocess.Process`, or a fork."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        ...
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended: an exit code, or minus a signal; None while it lives."""
+        ...
+
+    async def wait(self) -> int:
+        """Wait for its end."""
+        ...
+
+    def send_signal(self, signal: int, /) -> None:
+        """Send it a signal. Raises ProcessLookupError when it has ended."""
+        ...
 
 
 def program_environment() -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
 
 from stack.errors import StackError
-from stack.processes import Command, spawn
+from stack.processes import Command, Process, spawn
 from stack.readiness import Question, answers
 from windlass.core.supervision import ChildState, ChildStatus, identify
 
@@ -51,6 +51,7 @@ class Child:
     grace_s: float = 15.0
     address: str = ""
     clear: Callable[[], Awaitable[None]] | None = None
+    spawn: Callable[[Command, Path], Awaitable[Process]] = spawn
 
 
 Part = Chore | Child
@@ -64,7 +65,7 @@ class Supervisor:
         self._logs, self._changed, self._announce = logs, changed, announce
         self._done = {name: asyncio.Event() for name in self._parts}
         self._status = {part.name: _first_status(part, logs) for part in parts if isinstance(part, Child)}
-        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._processes: dict[str, Process] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()  # ends when a part gave up
 
@@ -127,7 +128,7 @@ class Supervisor:
         try:
             if child.clear is not None:
                 await child.clear()
-            process = await spawn(child.command, self._logs / f"{child.name}.log")
+            process = await child.spawn(child.command, self._logs / f"{child.name}.log")
         except (OSError, RuntimeError) as error:
             if not self._done[child.name].is_set():
                 raise StartFailed(f"{child.name} cannot be started: {error}") from error
@@ -208,6 +209,6 @@ def _first_status(child: Child, logs: Path) -> ChildStatus:
     )
 
 
-def _signal(process: asyncio.subprocess.Process, number: Signals) -> None:
+def _signal(process: Process, number: Signals) -> None:
     with suppress(ProcessLookupError):
         process.send_signal(number)

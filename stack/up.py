@@ -67,6 +67,7 @@ async def _run(stack: Plan) -> int:
             say(f"  sign in  {banner.sign_in(stack)}")
         starting.cancel()
         await supervisor.stop()
+        stack.forks.close()
         (stack.settings.home / supervision.FILE).unlink(missing_ok=True)
     say("Stopped.")
     return 0

@@ -35,7 +35,15 @@ def pss_mib(pids: Iterable[int]) -> float:
 def _name(process: psutil.Process) -> str:
     words = process.cmdline()
     text = " ".join(words)
-    for mark in ("windlass.host", "workers runs", "workers services", "stack.standin", "start-dev", "postgres"):
+    for mark in (
+        "windlass.host",
+        "workers runs",
+        "workers services",
+        "stack.standin",
+        "stack.forkserver",
+        "start-dev",
+        "postgres",
+    ):
         if mark in text:
             return mark
     return "gateway" if "-m api" in text else "supervisor" if "stack" in text else text[:40]

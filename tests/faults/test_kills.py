@@ -54,6 +54,7 @@ FAULTS = (
     Fault("gateway", killing("gateway"), 2),
     Fault("worker runs", killing("worker-runs"), 5),
     Fault("worker services and desktops", killing("worker-machine"), 5),
+    Fault("fork server, gateway, workers", killing("forkserver"), 5),
     Fault("host", killing("host"), 2),
     Fault("PostgreSQL", killing("postgres"), 2),
     Fault("PostgreSQL and worker runs", killing("postgres", "worker-runs"), 5),

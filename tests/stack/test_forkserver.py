@@ -1,0 +1,122 @@
+"""The fork server: what it starts lives, ends and is told of like any child, and does not outlive it."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+
+import pytest
+
+from stack import processes
+from stack.forks import Fork, Forks
+from stack.processes import Command, Process
+from tests.parts import eventually
+from tests.stacks import ROOT
+
+SLEEPING = ("http.server", "--bind", "127.0.0.1", "0")
+
+
+@dataclass(slots=True)
+class Server:
+    """A fork server that is started again when a test asks for it."""
+
+    forks: Forks
+    logs: Path
+    process: Process
+
+    async def fork(self, *words: str) -> Fork:
+        return await self.forks.spawn(Command((sys.executable, "-m", *words)), self.logs / "fork.log")
+
+    def said(self) -> str:
+        return (self.logs / "fork.log").read_text()
+
+
+async def begin(forks: Forks, logs: Path) -> Process:
+    words = (sys.executable, "-m", "stack.forkserver", str(forks.server))
+    return await processes.spawn(Command(words, cwd=ROOT, pass_fds=(forks.server,)), logs / "server.log")
+
+
+@pytest.fixture(scope="module")
+async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Server]:
+    logs = tmp_path_factory.mktemp("forks")
+    forks = Forks()
+    server = Server(forks, logs, await begin(forks, logs))
+    yield server
+    with suppress(ProcessLookupError):
+        server.process.send_signal(SIGKILL)
+    await server.process.wait()
+    forks.close()
+
+
+@pytest.fixture
+async def server(started: Server) -> Server:
+    """A server that lives, with an empty log for its forks."""
+    if started.process.returncode is not None:
+        started.process = await begin(started.forks, started.logs)
+    (started.logs / "fork.log").write_bytes(b"")
+    return started
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0].strip()
+
+
+def descriptors(pid: int) -> list[str]:
+    return [os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()]
+
+
+async def test_a_fork_is_a_process_of_its_own_that_is_told_of_to_its_end(server: Server):
+    living = await server.fork(*SLEEPING)
+    ended = await server.fork("zipfile", "--no-such-option")
+
+    assert await ended.wait() == 2
+    await eventually(lambda: "Serving HTTP" in server.said())
+    assert "usage: " in server.said()
+    assert os.getsid(living.pid) == living.pid
+    assert command_line(living.pid) == f"{sys.executable} -m http.server --bind 127.0.0.1 0"
+    living.send_signal(SIGTERM)
+    assert await living.wait() == -SIGTERM
+    with pytest.raises(ProcessLookupError):
+        living.send_signal(SIGKILL)
+
+
+async def test_a_fork_inherits_nothing_that_belongs_to_the_server(server: Server):
+    first = await server.fork(*SLEEPING)
+    second = await server.fork(*SLEEPING)
+    await eventually(lambda: server.said().count("Serving HTTP") == 2)
+
+    links = descriptors(second.pid)
+
+    assert not [link for link in links if "pidfd" in link or "eventpoll" in link]
+    assert sum(link.startswith("socket:") for link in links) == 1  # its own
+    assert first.returncode is None
+
+
+async def test_a_server_that_is_killed_takes_its_forks_along_and_the_next_one_goes_on(server: Server):
+    fork = await server.fork(*SLEEPING)
+
+    server.process.send_signal(SIGKILL)
+    await server.process.wait()
+
+    assert await fork.wait() == -SIGKILL
+    await eventually(lambda: is_gone(fork.pid))
+    ordered = asyncio.create_task(server.fork(*SLEEPING))  # while there is no server
+    server.process = await begin(server.forks, server.logs)
+    assert not is_gone((await ordered).pid)
+
+
+async def test_an_order_over_which_the_server_dies_has_failed(server: Server):
+    with pytest.raises(OSError, match="before it could start it"):
+        await server.fork("longer than any order" * 1000)
