@@ -113,7 +113,8 @@ class DesktopWorkflow:
                 retry_policy=policies.SCREEN_RETRY,
             )
         except ActivityError as error:
-            return Taken(reason=f"its screen could not be looked at: {error.cause or error}"[:500])
+            cause = error.cause
+            return Taken(reason=(cause.message if isinstance(cause, ApplicationError) else str(cause or error))[:500])
 
     async def _answer(self, orders: Orders) -> None:
         """Bring about a new wish; without one, follow what became of the container."""

@@ -56,7 +56,7 @@ class DockerScreens:
         if not is_running(container, generation) or not address:
             state = container["State"]["Status"]
             kind = ScreenAway if state in ("paused", "restarting") else DesktopEnded
-            raise kind(f"its container is {state}")
+            raise kind(f"its container has {state}" if state == "exited" else f"its container is {state}")
         return address
 
 

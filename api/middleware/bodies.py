@@ -1,4 +1,4 @@
-"""What may come in: 1 MiB, in 30 seconds, and JSON that is neither too deep nor unstorable."""
+"""What may come in: 1 MiB, or a script of a desktop, in 30 seconds; and JSON neither too deep nor unstorable."""
 
 import asyncio
 import re
@@ -10,15 +10,26 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import BadRequest, TooLarge, TooSlow
+from windlass.core.desktops import MOST_SCRIPT_BYTES, TOO_LONG
 from windlass.core.errors import Invalid
 
 LIMIT_BYTES = 1024 * 1024
+SCRIPT_BYTES = 4 * MOST_SCRIPT_BYTES  # as JSON, as a form or in base64, whatever signs it is made of
+SCRIPTS = re.compile(r"(/v1|/compat/desktops/v1)?/(desktops|workers)/[^/]+/tasks")
 PATIENCE_S = 30.0
 SPILL_BYTES, SPILL_S = 8 * LIMIT_BYTES, 1.0
 DEPTH = 64
 TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """How much is taken, and what is said to more."""
+
+    size_bytes: int
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,34 +56,38 @@ class Bodies:
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
         declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdigit() and int(declared) > self.limit_bytes:
+        most = self._most(scope)
+        if declared.isdigit() and int(declared) > most.size_bytes:
             if "expect" not in Headers(scope=scope):
                 await _spill(receive)
-            raise self._too_large()
+            raise TooLarge(most.words)
         try:
             async with asyncio.timeout(self.patience_s):
-                return await self._collect(receive)
+                return await _collect(receive, most)
         except TimeoutError:
             raise TooSlow(f"The body did not arrive within {self.patience_s:g} seconds.") from None
 
-    async def _collect(self, receive: Receive) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise BadRequest("The client went away before the body was complete.")
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self.limit_bytes:
-                parts.clear()
-                await _spill(receive)
-                raise self._too_large()
-            if not message.get("more_body", False):
-                return b"".join(parts)
+    def _most(self, scope: Scope) -> Most:
+        if SCRIPTS.fullmatch(scope["path"]):
+            return Most(SCRIPT_BYTES, TOO_LONG)
+        return Most(self.limit_bytes, f"A body has at most {self.limit_bytes} bytes. Files are uploaded as files.")
 
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"A body has at most {self.limit_bytes} bytes. Files are uploaded as files.")
+
+async def _collect(receive: Receive, most: Most) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadRequest("The client went away before the body was complete.")
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > most.size_bytes:
+            parts.clear()
+            await _spill(receive)
+            raise TooLarge(most.words)
+        if not message.get("more_body", False):
+            return b"".join(parts)
 
 
 async def _spill(receive: Receive) -> None:

@@ -1,14 +1,16 @@
 """The gate of a desktop: what it lets through, and to where; a client on this machine stands for the desktop."""
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Network
+from typing import Any
 
 import pytest
 
-from activities.adapters.gates import HEAD_BYTES, Gate, Outlet
+from activities.adapters.gates import AT_ONCE, HEAD_BYTES, Gate, Outlet
 from activities.adapters.requests import BadRequest, Request, parse
 from tests.parts import free_ports
 from windlass.core.egress import Networks, Way
@@ -77,6 +79,41 @@ async def test_a_name_that_leads_into_a_private_network_is_refused_unless_the_op
 
     assert "403" in refused
     assert "has no address that a desktop may reach" in refused
+
+
+async def test_a_name_that_changes_its_mind_leads_to_the_address_that_was_looked_at(monkeypatch: pytest.MonkeyPatch):
+    asked: list[str] = []
+    truth: Any = socket.getaddrinfo
+
+    def fickle(host: str, *more: Any, **named: Any) -> Any:
+        if host == "fickle.test":
+            asked.append(host)
+            host = f"127.0.0.{len(asked)}"
+        return truth(host, *more, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", fickle)
+    async with server(b"open ") as listed, gate(f"fickle.test:{listed}") as outlet:
+        there = await said(outlet, f"CONNECT fickle.test:{listed} HTTP/1.1\r\n\r\n", "sesame")
+
+    assert there.endswith("open sesame")
+    assert asked == ["fickle.test"]
+
+
+async def test_a_desktop_has_so_many_connections_and_no_more():
+    async with gate("example.org") as outlet:
+        held = [await asyncio.open_connection(outlet.address, outlet.port) for _ in range(AT_ONCE)]
+        try:
+            one_more = await said(outlet, "GET / HTTP/1.1\r\n\r\n")
+        except ConnectionError:
+            one_more = ""
+        reader, writer = held[0]
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        first = await reader.read()
+        for _, each in held:
+            each.close()
+
+    assert one_more == ""
+    assert first.startswith(b"HTTP/1.1 400")
 
 
 async def test_the_metadata_address_is_closed_whoever_lists_it():

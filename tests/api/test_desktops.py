@@ -12,6 +12,8 @@ from windlass.contracts.ids import TenantId, new_id
 from windlass.core.database import Database
 from windlass.core.screenshots import Look
 
+MIB = 1 << 20
+
 
 @pytest.fixture(autouse=True)
 async def machine(gateway: Gateway) -> None:
@@ -173,13 +175,22 @@ async def test_a_task_is_a_script_or_a_prompt_within_limits(ada: Person, work: d
     assert (await ada.http.post(f"/v1/desktops/{desktop['id']}/tasks", json=work)).status_code == 422
 
 
-async def test_a_script_of_more_than_a_megabyte_is_refused_and_not_queued(ada: Person):
+async def test_a_script_has_a_mebibyte_however_it_is_written_down(ada: Person):
     desktop = await made(ada)
+    paths = [(202, f"/v1/desktops/{desktop['id']}/tasks"), (201, f"/compat/desktops/v1/workers/{desktop['id']}/tasks")]
+    most = "\n" * (MIB - 1)
 
-    answer = await ada.http.post(f"/v1/desktops/{desktop['id']}/tasks", json={"script": "x" * 1_000_001})
+    taken = [(await ada.http.post(path, json={"script": f"{most}x"})).status_code for _, path in paths]
+    form = {"task": f"x{most}", "kind": "script"}
+    taken.append((await ada.http.post(f"/desktops/{desktop['id']}/tasks", data=form)).status_code)
+    refused = [await ada.http.post(path, json={"script": f"{most}é"}) for _, path in paths]
+    refused.append(await ada.http.post(paths[0][1], json={"script": "x" * 5 * MIB}))
 
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "script")
-    assert (await ada.http.get(f"/v1/desktops/{desktop['id']}/tasks")).json()["items"] == []
+    assert taken == [202, 201, 303]
+    assert [answer.status_code for answer in refused] == [422, 422, 413]
+    assert {"A script has at most 1 MiB; nothing was queued." in answer.text for answer in refused} == {True}
+    assert refused[0].json()["errors"][0]["field"] == "script"
+    assert len((await ada.http.get(f"/v1/desktops/{desktop['id']}/tasks")).json()["items"]) == 3
 
 
 @pytest.mark.parametrize("work", [{}, {"script": "id", "prompt": "id"}])

@@ -49,6 +49,13 @@ async def desk(settings: Settings, worker: Apart) -> AsyncGenerator[Desk]:
         await running.delete_all()
 
 
+@asynccontextmanager
+async def on_all_addresses() -> AsyncGenerator[int]:
+    """A port of this machine that is open wherever it can be reached, also at its end of a desktop's network."""
+    async with await asyncio.start_server(lambda _reader, writer: writer.close(), "0.0.0.0", 0) as running:  # noqa: S104 - the test
+        yield running.sockets[0].getsockname()[1]
+
+
 async def asked(desk: Desk, desktop: Desktop, where: str) -> str:
     """What the gate of a desktop answers to somebody inside."""
     done = await desk.run(desktop.id, "bash", "-c", ASK, "bash", where)
@@ -57,7 +64,7 @@ async def asked(desk: Desk, desktop: Desktop, where: str) -> str:
 
 async def test_a_listed_server_is_reached_and_nothing_else_is(desk: Desk, worker: Apart):
     caller, neighbour = desk.somebody(), desk.somebody()
-    async with server(b"") as listed, server(b"") as other:
+    async with server(b"") as listed, server(b"") as other, on_all_addresses() as beside:
         where = f"127.0.0.1:{listed}"
         await desk.gateway.desktop_templates.put(caller, "out", Template(egress=(where,)))
         desktop = await desk.made(caller, template="out")
@@ -66,7 +73,7 @@ async def test_a_listed_server_is_reached_and_nothing_else_is(desk: Desk, worker
 
         open_way, closed_way = await asked(desk, desktop, where), await asked(desk, desktop, f"127.0.0.1:{other}")
         names = await desk.shell(desktop.id, "getent ahostsv4 example.org")
-        around = await desk.shell(desktop.id, f"timeout 2 bash -c ': < /dev/tcp/{gate.split('/')[0]}/{listed}'")
+        around = await desk.shell(desktop.id, f"timeout 2 bash -c ': < /dev/tcp/{gate.split('/')[0]}/{beside}'")
         stranger = await desk.run(plain.id, "timeout", "2", "bash", "-c", f": < /dev/tcp/{gate}")
         told = await desk.shell(plain.id, "env | grep -ci proxy")
         installation = await desk.machines.installation()

@@ -42,6 +42,7 @@ async def test_it_has_no_capability_and_can_gain_none(desk: Desk, desktop: Deskt
         ("/", {"ro"}),
         ("/tmp", {"rw", "nosuid", "nodev", "size=262144k"}),  # noqa: S108 - in the desktop
         ("/run", {"nosuid", "nodev", "noexec", "size=16384k"}),
+        ("/dev/shm", {"nosuid", "nodev", "noexec", "size=262144k"}),  # noqa: S108 - in the desktop
     ],
 )
 async def test_what_is_mounted_is_bounded(desk: Desk, desktop: Desktop, place: str, flags: set[str]):
@@ -82,7 +83,9 @@ async def test_its_limits_are_those_of_its_template(desk: Desk, desktop: Desktop
     assert (host["NanoCpus"], host["PidsLimit"]) == (10**9, template.processes)
     assert [host[name] for name in ("Privileged", "PortBindings", "PublishAllPorts") if host[name]] == []
     assert host["LogConfig"]["Config"] == {"max-file": "2", "max-size": "5m"}
-    assert [ulimit["Name"] for ulimit in host["Ulimits"]] == ["core", "fsize", "nofile"]
+    assert host["RestartPolicy"]["Name"] == "no"
+    ulimits = {each["Name"]: (each["Soft"], each["Hard"]) for each in host["Ulimits"]}
+    assert ulimits == {"core": (0, 0), "fsize": (1 << 31, 1 << 31), "nofile": (4096, 4096)}
 
 
 async def test_a_fork_bomb_stays_inside(desk: Desk, caller: Caller, desktop: Desktop):
@@ -113,8 +116,10 @@ async def test_one_desktop_cannot_reach_another(desk: Desk, desktop: Desktop):
 
 
 async def test_it_has_no_way_out_and_no_names(desk: Desk, desktop: Desktop):
-    network = next(iter((await desk.inspect(desktop.id))["NetworkSettings"]["Networks"]))
+    container = await desk.inspect(desktop.id)
+    network = next(iter(container["NetworkSettings"]["Networks"]))
 
+    assert container["HostConfig"]["Dns"] == ["192.0.2.53"]  # nobody: the engine would ask the machine's own
     assert (await desk.docker.ask("GET", f"/networks/{network}"))["Internal"] is True
     assert not await _reaches(desk, desktop, "192.0.2.1", 80)
     assert (await desk.shell(desktop.id, "getent ahostsv4 example.org")).code != 0

@@ -30,7 +30,7 @@ def create(
 ) -> None:
     """Have a desktop made; in about a second it is idle."""
     with connect(context) as client:
-        print_state(client.desktops.create(name, template), as_json=as_json)
+        print_asked(client.desktops.create(name, template), "is starting", as_json=as_json)
 
 
 @app.command("list")
@@ -66,28 +66,28 @@ def show(context: typer.Context, desktop: Which, as_json: AsJson = False) -> Non
 def start(context: typer.Context, desktop: Which, as_json: AsJson = False) -> None:
     """Have a desktop on again, with the home it had."""
     with connect(context) as client:
-        print_state(client.desktops.start(the(client, desktop).id), as_json=as_json)
+        print_asked(client.desktops.start(the(client, desktop).id), "is starting", as_json=as_json)
 
 
 @app.command()
 def stop(context: typer.Context, desktop: Which, as_json: AsJson = False) -> None:
     """Shut a desktop down; its home stays."""
     with connect(context) as client:
-        print_state(client.desktops.stop(the(client, desktop).id), as_json=as_json)
+        print_asked(client.desktops.stop(the(client, desktop).id), "is being shut down", as_json=as_json)
 
 
 @app.command()
 def pause(context: typer.Context, desktop: Which, as_json: AsJson = False) -> None:
     """Freeze a desktop as it is."""
     with connect(context) as client:
-        print_state(client.desktops.pause(the(client, desktop).id), as_json=as_json)
+        print_asked(client.desktops.pause(the(client, desktop).id), "is being paused", as_json=as_json)
 
 
 @app.command()
 def resume(context: typer.Context, desktop: Which, as_json: AsJson = False) -> None:
     """Let a paused desktop go on."""
     with connect(context) as client:
-        print_state(client.desktops.resume(the(client, desktop).id), as_json=as_json)
+        print_asked(client.desktops.resume(the(client, desktop).id), "is to go on", as_json=as_json)
 
 
 @app.command()
@@ -171,7 +171,7 @@ def the(client: Client, name: str) -> Desktop:
     return only_one("desktop", name, client.desktops.list().items)
 
 
-def print_state(desktop: Desktop, *, as_json: bool) -> None:
-    """Print what became of it."""
-    said = f"{desktop.name} is {desktop.status}. Look: windlass desktop show {desktop.name}"
+def print_asked(desktop: Desktop, outcome: str, *, as_json: bool) -> None:
+    """Print what will become of it: it was asked for, and takes a moment."""
+    said = f"{desktop.name} {outcome}. Look: windlass desktop show {desktop.name}"
     print_outcome(desktop.to_json(), said, as_json=as_json)

@@ -14,7 +14,7 @@ from windlass.core.audit import record
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
 from windlass.core.desktop_templates import find_template
-from windlass.core.errors import Conflict, Invalid, NotFound, Unavailable
+from windlass.core.errors import Conflict, FieldError, Invalid, NotFound, Unavailable
 from windlass.core.permissions import Permission
 from windlass.core.wakeup import DESKTOPS, Wakeup
 
@@ -79,6 +79,11 @@ NAMES = tuple(column.name for column in fields(Desktop))
 VISIBLE = "deleted_at is null and ($1::uuid is null or owner = $1)"
 LIST = f"select {COLUMNS} from desktop where {VISIBLE} order by created_at desc, id desc limit 500"  # noqa: S608 - constants
 MACHINES = "select problem from living_machines() order by problem nulls first limit 1"
+MOST_SCRIPT_BYTES = 1 << 20
+TOO_LONG = (
+    "A script has at most 1 MiB; nothing was queued. Give it in several tasks, or have it fetch the rest: "
+    "what a task leaves in the home is there for the next one."
+)
 NOBODY = "No worker for desktops is running: nothing was made. Start one with: python -m workers desktops"
 
 
@@ -221,9 +226,12 @@ def _owner(caller: Caller) -> UUID | None:
 
 
 def check_work(inputs: Mapping[str, Any]) -> None:
-    """Raises Invalid for a task without work, or with two kinds of it."""
-    if bool(inputs.get("script")) is bool(inputs.get("prompt")):
+    """Raises Invalid for a task without work, with two kinds of it, or with a script that is too long."""
+    script = inputs.get("script")
+    if bool(script) is bool(inputs.get("prompt")):
         raise Invalid("A task is a script or a prompt. Give one of the two; nothing was queued.")
+    if script and len(str(script).encode()) > MOST_SCRIPT_BYTES:
+        raise Invalid(TOO_LONG, (FieldError("script", "has at most 1 MiB"),))
 
 
 async def require_own(connection: Connection, caller: Caller, inputs: Mapping[str, Any]) -> None:

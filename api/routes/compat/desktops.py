@@ -122,7 +122,7 @@ class Picture(BaseModel):
 class NewTask(Body):
     """A script for bash, as text or as its bytes in base64."""
 
-    script: str = Field(min_length=1, max_length=1_000_000)
+    script: str = Field(min_length=1, description="1 MiB at most, once it is text.")
     encoding: Literal["plain", "base64"] = "plain"
     title: str | None = Field(None, min_length=1, max_length=200)
 
