@@ -16,6 +16,7 @@ from stack.forks import Fork, Forks
 from stack.processes import Command, Process
 from tests.parts import eventually
 from tests.stacks import ROOT
+from windlass.core.supervision import identify
 
 SLEEPING = ("http.server", "--bind", "127.0.0.1", "0")
 
@@ -61,14 +62,6 @@ async def server(started: Server) -> Server:
     return started
 
 
-def is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
-
-
 def command_line(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0].strip()
 
@@ -106,15 +99,16 @@ async def test_a_fork_inherits_nothing_that_belongs_to_the_server(server: Server
 
 async def test_a_server_that_is_killed_takes_its_forks_along_and_the_next_one_goes_on(server: Server):
     fork = await server.fork(*SLEEPING)
+    before = identify(fork.pid)
 
     server.process.send_signal(SIGKILL)
     await server.process.wait()
 
     assert await fork.wait() == -SIGKILL
-    await eventually(lambda: is_gone(fork.pid))
+    await eventually(lambda: not before.is_alive)
     ordered = asyncio.create_task(server.fork(*SLEEPING))  # while there is no server
     server.process = await begin(server.forks, server.logs)
-    assert not is_gone((await ordered).pid)
+    assert identify((await ordered).pid).is_alive
 
 
 async def test_an_order_over_which_the_server_dies_has_failed(server: Server):
