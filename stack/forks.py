@@ -59,9 +59,13 @@ class Forks:
         The environment and the folder are those of the server.
         """
         ours, theirs = socket.socketpair()
-        with theirs, log.open("ab") as output:
-            order = json.dumps(command.argv[2:]).encode()
-            socket.send_fds(self._orders, [order], [output.fileno(), theirs.fileno()])
+        try:
+            with theirs, log.open("ab") as output:
+                order = json.dumps(command.argv[2:]).encode()
+                socket.send_fds(self._orders, [order], [output.fileno(), theirs.fileno()])
+        except OSError:
+            ours.close()
+            raise
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         pid = await reader.readline()
         if not pid:
