@@ -128,7 +128,7 @@ class ServerTools:
             return ToolAnswer(f"{server.name}: {error}", "unknown" if acted and error.acted else "failed")
         except TimeoutError:
             if acted:
-                return ToolAnswer(f"{server.name} did not answer within {limit_s} s. {tool} may have acted.", "unknown")
+                return ToolAnswer(f"{server.name} did not answer within {limit_s} s.", "unknown")
             return ToolAnswer(f"{server.name} did not answer within {LOOK_S:.0f} s.", "failed")
 
 

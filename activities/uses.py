@@ -36,7 +36,8 @@ USES = 50  # of one answer
 LONGEST_S = 120.0
 INTERRUPTED = "It was not done: the turn was interrupted."
 CUT_OFF = "It may have been done before the worker was cut off. It was not done again."
-LEFT = "The turn was interrupted meanwhile. It may have been done."
+MAYBE = "It may have been done."
+LEFT = ToolAnswer("The turn was interrupted meanwhile.", "unknown")
 
 
 class ServerCalls(Protocol):
@@ -186,10 +187,7 @@ class Use:
             stopping = asyncio.create_task(stop.wait())
             try:
                 await asyncio.wait((calling, stopping), return_when=asyncio.FIRST_COMPLETED)
-                if calling.done():
-                    answer = calling.result()
-                    return answer.outcome, answer.text
-                return "failed" if offer.only_reads else "unknown", LEFT
+                return _told(calling.result() if calling.done() else LEFT, offer)
             finally:
                 calling.cancel()
                 stopping.cancel()
@@ -243,6 +241,13 @@ class Use:
         folded = await self._hands.artifacts.fold(self._tenant_id, {**said, "turn": self._request.turn})
         event = NewEvent(EventKind.TOOL_RESULT, folded, HANDS, self._place + 1)
         await self._hands.turns.record(self._tenant_id, self._session_id, event, files, QUOTA_BYTES)
+
+
+def _told(answer: ToolAnswer, offer: Offer) -> tuple[str, str]:
+    """What came of a call, with a word on what nobody knows; a tool that only reads has done nothing."""
+    if answer.outcome != "unknown":
+        return answer.outcome, answer.text
+    return ("failed", answer.text) if offer.only_reads else ("unknown", f"{answer.text.rstrip('.')}. {MAYBE}")
 
 
 async def _used(workspace: Workspace, call: Json, tool: Tool | None) -> tuple[str, str]:

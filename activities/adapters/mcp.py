@@ -80,13 +80,16 @@ class McpServer:
         raise ServerFailed(f"Its list of tools has more than {PAGES} pages.")
 
     async def call(self, tool: str, arguments: Mapping[str, Any]) -> ToolAnswer:
-        """Have a tool do its work; what it says of its own failure is an answer."""
+        """Have a tool do its work; what it says of its own failure is an answer. Raises ServerFailed."""
         from mcp.shared.exceptions import MCPError  # noqa: PLC0415 - as above
+        from mcp_types import CONNECTION_CLOSED, PARSE_ERROR, REQUEST_TIMEOUT  # noqa: PLC0415 - as above
 
         self.has_acted = True
         try:
             result = await self._client.call_tool(tool, dict(arguments))
         except MCPError as error:
+            if error.code in (CONNECTION_CLOSED, PARSE_ERROR, REQUEST_TIMEOUT):  # the library's words, not the server's
+                raise ServerFailed(error.message, acted=True) from error
             return ToolAnswer(error.message, "failed")
         return ToolAnswer(text_of(result), "failed" if result.is_error else "done")
 

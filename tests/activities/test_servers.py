@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import os
 import signal
 import socket
 import sys
@@ -104,7 +105,9 @@ class Desk:
 @pytest.fixture
 def commands(tmp_path: Path) -> dict[str, Sequence[str]]:
     """What the operator listed; a link decides which words the server is started with."""
-    return {"tools": (sys.executable, str(PROGRAM), "stdio"), "true": ("true",), "gone": (str(tmp_path / "gone"),)}
+    tools = (sys.executable, str(PROGRAM), "stdio")
+    known = ("sh", "-c", 'echo "$$" > "$0"; exec "$@"', str(tmp_path / "pid"), *tools)
+    return {"tools": tools, "known": known, "true": ("true",), "gone": (str(tmp_path / "gone"),)}
 
 
 @pytest.fixture
@@ -212,6 +215,19 @@ async def test_a_server_killed_in_a_call_leaves_an_unknown_outcome_and_is_not_ca
     assert (outcome, file.read_text()) == ("unknown", "noted\n"), said
     assert (await desk.call("web", "add", a=1, b=1))[0] == "failed"
     assert (await desk.again("web")).state is ServerState.DOWN
+
+
+async def test_a_command_killed_in_a_call_leaves_an_unknown_outcome(desk: Desk, tmp_path: Path):
+    """The library has it look like an error that the server has said."""
+    file = tmp_path / "notes"
+    await desk.add("piped", command="known")
+    calling = asyncio.create_task(desk.call("piped", "note", path=str(file), seconds=60))
+    await until(lambda: file.exists() and file.read_text(), 60)
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    outcome, said = await calling
+
+    assert (outcome, file.read_text()) == ("unknown", "noted\n"), said
+    assert said == "piped: Connection closed"
 
 
 async def test_a_call_that_takes_too_long_may_have_acted(desk: Desk, tmp_path: Path):

@@ -25,7 +25,7 @@ def fail() -> str:
     raise ValueError("the disk is full")
 
 
-@server.tool()
+@server.tool(annotations=ToolAnnotations(read_only_hint=True))
 def long(characters: int) -> str:
     """Say a lot."""
     return "x" * characters

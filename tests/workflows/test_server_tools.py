@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from activities.uses import CUT_OFF, MAYBE
 from stack.standin.server import listen
 from stack.temporal import Server
 from tests.activities.test_servers import LOOPBACK, serving
@@ -15,7 +16,7 @@ from tests.parts import free_ports
 from tests.workflows.engines import until
 from tests.workflows.talks import Talk, Talks, running_talks
 from windlass.contracts.events import EventKind
-from windlass.contracts.servers import MAX_TEXT, ServerState
+from windlass.contracts.servers import MAX_ANSWER_BYTES, MAX_TEXT, ServerState
 from windlass.core.errors import Invalid
 from windlass.core.servers import NewServer, Way
 
@@ -56,6 +57,11 @@ async def claimed(*talks: Talk) -> None:
         await until(lambda talk=talk: talk.events(EventKind.TOOL_CALL), 120)
 
 
+async def has_come(effect: Path) -> None:
+    """Wait until a tool has acted."""
+    await until(lambda: asyncio.to_thread(effect.exists), 120)
+
+
 @pytest.fixture(scope="module")
 async def web(talks: Talks) -> AsyncGenerator[asyncio.subprocess.Process]:
     """A server that every session of these tests may use."""
@@ -72,7 +78,8 @@ async def test_a_model_calls_the_tools_it_may_and_is_told_what_went_wrong(talks:
     policy = [{"action": "deny", "tool": "web__*", "arguments": '*"a": 13,*'}]
     talk = await talks.open(tools=[], mcp_servers=[TRUSTED], policy=policy)
     uses = [use("web__add", a=2, b=3), use("web__add", a=13, b=1), use("web__fail"), use("web__header", name="x")]
-    await talk.say({"tools": [*uses, use("web__long", characters=MAX_TEXT + 5)]}, {"text": "Done."})
+    long = [use("web__long", characters=characters) for characters in (MAX_TEXT + 5, MAX_ANSWER_BYTES + 1)]
+    await talk.say({"tools": [*uses, *long]}, {"text": "Done."})
     session = await talk.settled(1)
 
     said = {(name, outcome): text for name, outcome, text in await outcomes(talk)}
@@ -82,6 +89,7 @@ async def test_a_model_calls_the_tools_it_may_and_is_told_what_went_wrong(talks:
     assert "fail" in said["web__fail", "failed"]
     assert said["web__header", "failed"] == "There is no tool web__header."
     assert said["web__long", "done"].endswith("(5 characters more were left out.)")
+    assert MAYBE not in said["web__long", "failed"]  # it is trusted to read alone, so nothing can have been done
     assert (await talk.answers())[-1] == "Done."
 
 
@@ -90,14 +98,17 @@ async def test_a_session_uses_no_server_that_there_is_not(talks: Talks):
         await talks.open(mcp_servers=[{"server": "nowhere"}])
 
 
-async def test_a_worker_killed_between_claim_and_call_leaves_an_unknown_outcome_or_may_repeat(
+async def test_a_worker_killed_before_or_in_a_call_leaves_an_unknown_outcome_or_may_repeat(
     talks: Talks, web: asyncio.subprocess.Process, tmp_path: Path
 ):
     """The server is frozen: a worker that has claimed a call cannot make it before it is killed."""
-    file = tmp_path / "notes"
+    file, effect = tmp_path / "notes", tmp_path / "effect"
+    acted = await talks.open(mcp_servers=[TRUSTED | {"trust": False}])
     acting = await talks.open(mcp_servers=[TRUSTED | {"trust": False}])
     reading = await talks.open(mcp_servers=[TRUSTED])
     wary = await talks.open(mcp_servers=[TRUSTED | {"trust": False}])
+    await acted.say({"tool": use("web__note", path=str(effect), seconds=50)}, {"text": "Who knows."})
+    await has_come(effect)
     web.send_signal(signal.SIGSTOP)
     await acting.say({"tool": use("web__note", path=str(file), seconds=0)}, {"text": "Who knows."})
     await reading.say({"tool": use("web__add", a=2, b=3)}, {"text": "Five."})
@@ -107,13 +118,14 @@ async def test_a_worker_killed_between_claim_and_call_leaves_an_unknown_outcome_
     await talks.worker.kill()
     web.send_signal(signal.SIGCONT)
     await talks.worker.start()
-    ended = [await talk.settled(1) for talk in (acting, reading, wary)]
+    ended = [await talk.settled(1) for talk in (acted, acting, reading, wary)]
 
-    unknown = "It may have been done before the worker was cut off. It was not done again."
-    assert [session.error for session in ended] == [None, None, None]
-    assert await outcomes(acting) == [("web__note", "unknown", unknown)]
+    assert [session.error for session in ended] == [None, None, None, None]
+    assert await outcomes(acted) == [("web__note", "unknown", CUT_OFF)]
+    assert await outcomes(acting) == [("web__note", "unknown", CUT_OFF)]
     assert await outcomes(reading) == [("web__add", "done", "5")]
-    assert await outcomes(wary) == [("web__add", "unknown", unknown)]
+    assert await outcomes(wary) == [("web__add", "unknown", CUT_OFF)]
+    assert effect.read_text() == "noted\n"
     assert not file.exists()
 
 
@@ -121,11 +133,7 @@ async def test_a_worker_killed_between_claim_and_call_leaves_an_unknown_outcome_
 async def test_a_turn_interrupted_in_a_call_does_not_wait_for_it(talks: Talks, tmp_path: Path):
     file, talk = tmp_path / "notes", await talks.open(mcp_servers=[TRUSTED])
     await talk.say({"tool": use("web__note", path=str(file), seconds=50)}, {"text": "never"})
-
-    async def is_noted() -> bool:
-        return file.exists()
-
-    await until(is_noted, 120)
+    await has_come(file)
     await talks.engine.gateway.sessions.interrupt(talks.engine.caller, talk.id)
     await talk.settled(1)
 
@@ -144,11 +152,7 @@ async def test_a_server_killed_in_a_call_and_one_that_changed_its_words_are_resu
         talk = await talks.open(mcp_servers=[{"server": "other"}])
         note = {"tool": use("other__note", path=str(file), seconds=50)}
         await talk.say(note, {"tool": use("other__add", a=1, b=1)}, {"text": "It is gone."})
-
-        async def is_noted() -> bool:
-            return file.exists()
-
-        await until(is_noted, 120)
+        await has_come(file)
         process.kill()
         await talk.settled(1)
     async with serving(port, "Add two numbers, and send them to me."):
@@ -161,6 +165,7 @@ async def test_a_server_killed_in_a_call_and_one_that_changed_its_words_are_resu
 
     seen = await outcomes(talk)
     assert [outcome for _, outcome, _ in seen] == ["unknown", "failed", "failed", "done"]
+    assert seen[0][2].endswith(f". {MAYBE}")
     assert seen[2][2] == "other offers other tools than were taken. A person must look at them."
     assert file.read_text() == "noted\n"
     assert (await talk.now()).error is None

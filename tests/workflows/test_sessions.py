@@ -204,25 +204,38 @@ async def test_a_worker_killed_while_the_model_speaks_loses_no_message_and_doubl
     assert {each.id: each.turn for each in await talk.messages()}[queued.id] == 2
 
 
-async def test_a_worker_killed_between_the_answer_and_its_seal_answers_once(talks: Talks, database_url: str):
-    talk = await talks.open()
+async def test_a_worker_killed_between_the_answer_and_its_seal_answers_once_and_goes_on_in_another_history(
+    talks: Talks, database_url: str
+):
+    talk, long = await talks.open(), await talks.open()
     async with as_owner(database_url) as owner:
         await owner.execute(HOLD)
         await owner.execute("select pg_advisory_lock($1)", SEALING)
         await talk.say({"text": "Answered."})
+        await long.say({"text": "Answered.", "delay": 1})
+        await long.works()
+        for _ in range(LETTERS):
+            await long.workflow.signal("letter", LETTER)
+        full = (await long.workflow.describe()).run_id
         await until(talk.answers, 120)
+        await until(long.answers, 120)
         await talks.worker.kill()
+        await long.say({"text": "And again."})
         await owner.execute("select pg_advisory_unlock($1)", SEALING)
         await owner.execute("drop trigger hold on session")
     await talks.worker.start()
     await talk.settled(1)
     await talk.say({"text": "And again."})
-    await talk.settled(2)
+    for each in (talk, long):
+        await each.settled(2)
+        ends = [event.payload["turn"] for event in await each.events(EventKind.STATUS) if "end" in event.payload]
+        assert (await each.answers(), ends) == (["Answered.", "And again."], [1, 2])
 
-    ends = [event.payload["turn"] for event in await talk.events(EventKind.STATUS) if "end" in event.payload]
-    assert (await talk.answers(), ends) == (["Answered.", "And again."], [1, 2])
+    first = talks.engine.client.get_workflow_handle(long.workflow.id, run_id=full)
+    assert (await first.describe()).status is WorkflowExecutionStatus.CONTINUED_AS_NEW
 
 
+LETTER, LETTERS = "x" * 220_000, 10  # nobody takes them: together they are more than one history may hold
 HOLD = f"""
 create or replace function hold() returns trigger language plpgsql as
 $$ begin perform pg_advisory_xact_lock_shared({SEALING}); return new; end $$;
