@@ -5,11 +5,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 from weakref import WeakValueDictionary
 
 from windlass.contracts.desktops import Step, Template
+from windlass.contracts.ids import TenantId
 
 Progress = Callable[[Step], Awaitable[None]]  # told what a desktop that starts has come to
+Why = Callable[[TenantId, UUID], Awaitable[str]]  # why a desktop was ended under its task, where that was on purpose
 
 
 class EngineAway(Exception):

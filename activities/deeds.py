@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.actions import HARMLESS, Action, BadAction, do
 from activities.beats import beating
 from activities.cameras import Camera
-from activities.containers import DesktopEnded, Hands, Screens, Scripts
+from activities.containers import DesktopEnded, Hands, Screens, Scripts, Why
 from activities.editor import ShellFiles, edited
 from activities.shell import Shell, ShellLost
 from activities.transcripts import BASH, COMPUTER, EDITOR, calls
@@ -55,6 +55,7 @@ class Body:
     camera: Camera
     password: Password
     machines: Machines
+    why: Why
     skills: Skills
 
 
@@ -105,7 +106,7 @@ class DeedActivities:
                 raise await self._gone(TenantId(UUID(request.tenant_id)), request.desktop_id) from ended
 
     async def _gone(self, tenant_id: TenantId, desktop_id: str) -> ApplicationError:
-        why = await self._body.machines.why(tenant_id, UUID(desktop_id))
+        why = await self._body.why(tenant_id, UUID(desktop_id))
         return ApplicationError(GONE.format(f": {why}" if why else ""), type="DesktopLost", non_retryable=True)
 
 

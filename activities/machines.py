@@ -10,7 +10,7 @@ import structlog
 from activities.containers import Containers, EngineAway, Found, Locks
 from windlass.contracts import desktops as words
 from windlass.contracts.desktops import DesktopStatus, Ended
-from windlass.contracts.ids import DesktopId
+from windlass.contracts.ids import DesktopId, TenantId
 from windlass.core.machines import Known, Machine, Machines
 
 LOOK_S = 15.0
@@ -69,6 +69,28 @@ class MachineKeeper:
             log.info("a desktop's container is not as its record says", desktop_id=str(desktop.id), signal=signal)
             await self._tell(desktop, signal, what)
         return sum([await self._discard(thing) for thing in strays(found, after)])
+
+    async def why(self, tenant_id: TenantId, desktop_id: UUID) -> str:
+        """Why a desktop was ended under its task, where that was on purpose. Raises EngineAway.
+
+        A container that has ended is on record as lost from here on: the end of the task does not free it for the next.
+        """
+        for pause_s in (0, SETTLED_S):  # at first the engine may still call it running
+            await asyncio.sleep(pause_s)
+            if await self._is_lost(tenant_id, desktop_id):
+                break
+        return await self._machines.why(tenant_id, desktop_id)
+
+    async def _is_lost(self, tenant_id: TenantId, desktop_id: UUID) -> bool:
+        """Look for its container; where that has ended the record says so, and its workflow hears it."""
+        known = await self._machines.known(self._machine.node)
+        found = await self._containers.found(await self._machines.installation())
+        for desktop, signal, what in news(found, known):
+            if desktop.id == desktop_id and signal == words.ENDED_SIGNAL:
+                if await self._machines.lose(tenant_id, desktop_id, what):
+                    await self._tell(desktop, signal, what)
+                return True
+        return False
 
     async def _round(self) -> bool:
         try:

@@ -1,14 +1,13 @@
 """Tasks of desktops: scripts, executed inside a desktop and followed from outside."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from uuid import UUID
 
-from activities.containers import EngineAway, Scripts, ScriptState
+from activities.containers import EngineAway, Scripts, ScriptState, Why
 from activities.executors import Began, Ended, ExecutionLost, Report, Reported
 from windlass.contracts.agents import DESKTOP
 from windlass.contracts.events import EventKind, NewEvent, Payload
-from windlass.contracts.ids import TenantId
 from windlass.contracts.runs import DriveEnd
 from windlass.core.executions import Attached
 
@@ -17,8 +16,6 @@ KEPT_BYTES = 4 * 1024 * 1024  # of each stream: a script may print without end, 
 STDERR = 2
 LOST = "The desktop ended{}. What the script had done by then is done; it is not run again."
 NEVER_BEGUN = "The desktop ended before the script began{}. Nothing was run."
-
-Why = Callable[[TenantId, UUID], Awaitable[str]]  # why a desktop was ended, where that was on purpose
 
 
 class DesktopTasks:

@@ -13,7 +13,7 @@ from temporalio.worker import Worker
 from activities.adapters.engine import DockerEngine
 from activities.adapters.screens import DockerScreens
 from activities.cameras import Camera
-from activities.containers import Containers, Locks, Screens, Scripts
+from activities.containers import Containers, Locks, Screens, Scripts, Why
 from activities.deeds import Body, DeedActivities
 from activities.desktops import DesktopActivities, password
 from activities.homes import Scales
@@ -61,7 +61,7 @@ async def serve(parts: Parts, identity: str, bench: Bench) -> None:
     weighing = asyncio.create_task(scales.run())
     engine = DockerEngine(parts.settings.docker_socket)
     try:
-        async with build(client, parts, bench, DockerScreens(engine)):
+        async with build(client, parts, bench, DockerScreens(engine), keeper.why):
             await keeping
     finally:
         await engine.close()
@@ -71,7 +71,7 @@ async def serve(parts: Parts, identity: str, bench: Bench) -> None:
                 await task
 
 
-def build(client: Client, parts: Parts, bench: Bench, eyes: Screens) -> Worker:
+def build(client: Client, parts: Parts, bench: Bench, eyes: Screens, why: Why) -> Worker:
     """The Temporal worker of one machine's engine."""
     secret = parts.settings.require_secret_key()
     activities = DesktopActivities(bench.machines, bench.containers, bench.locks, secret, Bounds.of(parts.settings))
@@ -88,10 +88,11 @@ def build(client: Client, parts: Parts, bench: Bench, eyes: Screens) -> Worker:
             camera=camera,
             password=key,
             machines=bench.machines,
+            why=why,
             skills=Skills(parts.database),
         )
     )
-    tasks = run_activities(parts, {DESKTOP: DesktopTasks(bench.scripts, bench.machines.why)})
+    tasks = run_activities(parts, {DESKTOP: DesktopTasks(bench.scripts, why)})
     return Worker(
         client,
         task_queue=queues.desktops(bench.machine.node, bench.machine.boot),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 import asyncpg
@@ -10,7 +11,7 @@ import pytest
 
 from tests.core.records import somebody
 from tests.parts import Postgres, another_database
-from windlass.contracts.desktops import DesktopStatus, Recorded, Step, Template, Wish
+from windlass.contracts.desktops import DesktopStatus, Ended, Recorded, Step, Template, Wish
 from windlass.contracts.events import EventKind
 from windlass.contracts.ids import TenantId
 from windlass.core.callers import Caller
@@ -97,6 +98,29 @@ async def test_a_person_has_three_of_20_wishes_at_once_and_another_person_their_
     await hall.desktops.create(somebody(tenant_id=caller.tenant_id), NewDesktop())
     await hall.desktops.remove(caller, made[0].id)
     assert (await hall.desktops.create(caller, NewDesktop())).name == made[0].name
+
+
+async def test_only_the_container_that_is_meant_is_lost_and_only_where_nobody_wished_it_away(hall: Hall):
+    await hall.machine("m")
+    caller = somebody()
+    desktop = await hall.desktops.create(caller, NewDesktop())
+    number = (await hall.machines.place(caller.tenant_id, desktop.id)).generation
+    lose = partial(hall.machines.lose, caller.tenant_id, desktop.id)
+
+    begins = await lose(Ended(number, "too early"))
+    await hall.record(caller, desktop, DesktopStatus.IDLE)
+    older = await lose(Ended(number - 1, "an older one"))
+    await hall.desktops.stop(caller, desktop.id)
+    wished = await lose(Ended(number, "as was wished"))
+    await hall.desktops.start(caller, desktop.id)
+    await hall.record(caller, await hall.desktops.get(caller, desktop.id), DesktopStatus.IDLE)
+    ended = [await lose(Ended(number, reason)) for reason in ("its container ended", "the second time")]
+
+    assert (begins, older, wished, ended) == (False, False, False, [True, False])
+    seen = await hall.desktops.get(caller, desktop.id)
+    assert (seen.status, seen.reason) == (DesktopStatus.LOST, "its container ended")
+    last = (await hall.events.read(caller.tenant_id, desktop.id, kinds=[EventKind.STATUS]))[-1]
+    assert last.payload == {"status": "lost", "reason": "its container ended"}
 
 
 async def test_the_database_itself_refuses_a_fourth(hall: Hall):

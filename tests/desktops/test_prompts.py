@@ -12,6 +12,7 @@ from tests.desktops.machine import desk_settings, running_desk
 from tests.desktops.test_tasks import Worker
 from tests.parts import short_folder
 from tests.workflows.engines import until
+from windlass.contracts.desktops import DesktopStatus
 from windlass.contracts.events import EventKind, Payload
 from windlass.contracts.runs import RunStatus
 from windlass.core.errors import Invalid
@@ -185,6 +186,18 @@ async def test_a_cancelled_prompt_stops_its_command_and_frees_the_desktop(prompt
 
     assert (await prompter.ended(run.id)).status is RunStatus.CANCELLED
     assert (await prompter.done("kill -0 $(cat ~/pid)")).error is not None
+
+
+async def test_a_desktop_that_dies_under_a_model_is_lost_before_its_task_has_failed(prompter: Prompter):
+    run = await prompter.ask(bash("kill -9 $(pidof Xtigervnc Xvnc); sleep 300"), {"text": "never"})
+
+    ended = await prompter.ended(run.id)
+    lost = await prompter.desk.gateway.desktops.get(prompter.caller, prompter.desktop.id)
+
+    assert (lost.status, lost.reason) == (DesktopStatus.LOST, "its container ended")
+    assert ended.error is not None
+    assert ended.error["type"] == "DesktopLost"
+    assert (await prompter.done("echo again")).status is RunStatus.FINISHED
 
 
 async def test_a_task_is_a_script_or_a_prompt(prompter: Prompter):

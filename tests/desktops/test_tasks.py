@@ -149,12 +149,15 @@ async def test_a_desktop_that_dies_under_a_script_fails_it_and_says_so(ada: Work
 
     await ada.desk.shell(ada.desktop.id, "kill -9 $(pidof Xtigervnc Xvnc)")
     ended = await ada.ended(run.id)
-    await ada.desk.becomes(ada.caller, ada.desktop.id, DesktopStatus.LOST)
+    lost = await ada.desk.gateway.desktops.get(ada.caller, ada.desktop.id)
 
+    assert (lost.status, lost.reason) == (DesktopStatus.LOST, "its container ended")
     assert ended.error is not None
     assert ended.error["type"] == "DesktopLost"
     await ada.desk.gateway.desktops.start(ada.caller, ada.desktop.id)
     assert (await ada.done("echo again")).status is RunStatus.FINISHED
+    went = await ada.desk.statuses(ada.caller, ada.desktop.id)
+    assert went[went.index("lost") - 1 :][:4] == ["busy", "lost", "starting", "idle"]
 
 
 async def test_a_task_starts_a_desktop_that_is_off(ada: Worker):

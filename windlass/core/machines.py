@@ -8,7 +8,18 @@ from uuid import UUID
 
 from windlass.contracts import queues
 from windlass.contracts.agents import MAX_ACTIONS
-from windlass.contracts.desktops import Claim, DesktopStatus, Orders, Placed, Prompted, Recorded, Step, Template, Wish
+from windlass.contracts.desktops import (
+    Claim,
+    DesktopStatus,
+    Ended,
+    Orders,
+    Placed,
+    Prompted,
+    Recorded,
+    Step,
+    Template,
+    Wish,
+)
 from windlass.contracts.ids import DesktopId, TenantId
 from windlass.core.database import Database, Row
 from windlass.core.wakeup import DESKTOPS, Wakeup
@@ -161,6 +172,16 @@ class Machines:
         if seq is not None:
             self._wakeup.poke(tenant_id, desktop_id, seq)
             self._wakeup.touch(DESKTOPS, tenant_id)
+
+    async def lose(self, tenant_id: TenantId, desktop_id: UUID, what: Ended) -> bool:
+        """Write down that its container has ended; False: that is known, was wished, or another one is on its way."""
+        query = "select lose_desktop($1, $2, $3, $4)"
+        async with self._database.open() as connection:
+            seq = await connection.fetchval(query, tenant_id, desktop_id, what.generation, what.reason)
+        if seq is not None:
+            self._wakeup.poke(tenant_id, desktop_id, seq)
+            self._wakeup.touch(DESKTOPS, tenant_id)
+        return seq is not None
 
     async def step(self, tenant_id: TenantId, desktop_id: UUID, generation: int, step: Step) -> None:
         """Write down what a desktop that starts has come to. The second time only its time changes."""
