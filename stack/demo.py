@@ -25,6 +25,7 @@ from windlass.cli.progress import Progress
 from windlass.cli.watching import View
 from windlass.client import ApiError, Client, Event, Run, Unreachable
 from windlass.core import supervision
+from windlass.core.mortality import dying_with_us
 from windlass.core.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -184,7 +185,13 @@ def standing(stage: Stage) -> Generator[None]:
     with output.open("wb") as log:
         words = (sys.executable, "-m", "stack", "up")
         supervisor = subprocess.Popen(  # noqa: S603 - our own program
-            words, cwd=ROOT, env=stage.environment(), stdout=log, stderr=log, start_new_session=True
+            words,
+            cwd=ROOT,
+            env=stage.environment(),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=dying_with_us(signal.SIGTERM),  # noqa: PLW1509 - no thread of ours runs yet
         )
     try:
         wait_until_up(supervisor, output)

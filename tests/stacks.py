@@ -15,6 +15,7 @@ import httpx
 from stack.postgres import OWNER
 from tests.parts import eventually, free_ports, stop
 from windlass.core import supervision
+from windlass.core.mortality import dying_with_us
 from windlass.core.supervision import ChildStatus, StackStatus
 
 ROOT = Path(__file__).parents[1]
@@ -111,6 +112,7 @@ class Stack:
             env=self.environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            preexec_fn=dying_with_us(signal.SIGTERM),  # it ends with the tests, in order
         )
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from activities.adapters.engine import DockerEngine
 from stack.demo_pictures import kept
 from tests.buckets import Store
+from windlass.core.mortality import dying_with_us
 from windlass.core.settings import Settings
 from windlass.core.storage.urls import open_objects
 
@@ -29,6 +30,7 @@ async def hold(**environment: str) -> tuple[int, str]:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        preexec_fn=dying_with_us(),
     )
     said, _ = await process.communicate()
     return process.returncode or 0, said.decode()

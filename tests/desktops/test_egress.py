@@ -38,13 +38,7 @@ async def worker(settings: Settings) -> Apart:
 
 @pytest.fixture(scope="module")
 async def desk(settings: Settings, worker: Apart) -> AsyncGenerator[Desk]:
-    @asynccontextmanager
-    async def started(_settings: Settings) -> AsyncGenerator[None]:
-        await worker.start()
-        yield
-        await worker.kill()
-
-    async with running_desk(settings, started) as running:
+    async with running_desk(settings, lambda _: worker.running()) as running:
         yield running
         await running.delete_all()
 

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -38,14 +37,7 @@ async def worker(settings: Settings) -> Apart:
 @pytest.fixture(scope="module")
 async def killed(settings: Settings, worker: Apart) -> AsyncGenerator[Desk]:
     """A desk whose worker is a process that may be killed."""
-
-    @asynccontextmanager
-    async def started(_settings: Settings) -> AsyncGenerator[None]:
-        await worker.start()
-        yield
-        await worker.kill()
-
-    async with running_desk(settings, started) as desk:
+    async with running_desk(settings, lambda _: worker.running()) as desk:
         yield desk
         await desk.delete_all()
 

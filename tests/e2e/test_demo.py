@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from windlass.core.mortality import dying_with_us
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -20,6 +22,7 @@ async def hold(**environment: str) -> tuple[int, str]:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        preexec_fn=dying_with_us(),
     )
     said, _ = await process.communicate()
     return process.returncode or 0, said.decode()

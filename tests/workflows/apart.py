@@ -3,7 +3,10 @@
 import asyncio
 import os
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
+from windlass.core.mortality import dying_with_us
 from windlass.core.settings import Settings
 
 
@@ -29,11 +32,20 @@ class Apart:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start it."""
+        """Start it; it does not outlive the tests, whatever ends them."""
         words, nowhere = (sys.executable, "-m", "workers", self._role), asyncio.subprocess.DEVNULL
         self._process = await asyncio.create_subprocess_exec(
-            *words, env=self._environment, stdout=nowhere, stderr=nowhere
+            *words, env=self._environment, stdout=nowhere, stderr=nowhere, preexec_fn=dying_with_us()
         )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Have it run, and nothing left of it afterwards, however the block ends."""
+        await self.start()
+        try:
+            yield
+        finally:
+            await self.kill()
 
     async def kill(self) -> None:
         """End it in the middle of whatever it does."""

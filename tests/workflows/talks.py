@@ -139,7 +139,5 @@ async def running_talks(database_url: str, temporal: Server, model_url: str, **m
     with short_folder() as folder:
         settings = settings_of(folder, database_url, temporal).model_copy(update={"standin_url": model_url, **more})
         worker = Apart(settings, "runs")
-        await worker.start()
-        async with running_engine(settings, works=False) as engine:
+        async with worker.running(), running_engine(settings, works=False) as engine:
             yield Talks(engine, worker)
-        await worker.kill()

@@ -15,6 +15,7 @@ from tests.architecture.sources import ROOT
 from tests.parts import short_folder, stop
 from tests.workflows.engines import Engine, Meeting, running_engine, settings_of, until
 from windlass.contracts.runs import RunStatus
+from windlass.core.mortality import dying_with_us
 from windlass.core.runs import Run
 from windlass.core.settings import Settings
 
@@ -34,7 +35,9 @@ async def worker(settings: Settings, *roles: str) -> AsyncGenerator[Process]:
     """A worker of these roles, of runs alone without any; ended afterwards."""
     named = {name: plain(value) for name, value, is_default in given(settings) if not is_default}
     command = (sys.executable, "-m", "workers", *(roles or ["runs"]))
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env={**os.environ, **named})
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, env={**os.environ, **named}, preexec_fn=dying_with_us()
+    )
     try:
         yield process
     finally:
