@@ -7,6 +7,7 @@ from uuid import UUID
 from activities.containers import EngineAway, Scripts, ScriptState, Why
 from activities.executors import Began, Ended, ExecutionLost, Report, Reported
 from windlass.contracts.agents import DESKTOP
+from windlass.contracts.desktops import script_bytes
 from windlass.contracts.events import EventKind, NewEvent, Payload
 from windlass.contracts.runs import DriveEnd
 from windlass.core.executions import Attached
@@ -84,7 +85,7 @@ class ScriptExecution:
         """How the script stands; it is begun now unless it was before, or must stop."""
         state = await self._scripts.state(self._desktop_id, self._id)
         if state.is_none and not self._is_stopped:
-            state = await self._scripts.begin(self._desktop_id, self._id, self._script.encode())
+            state = await self._scripts.begin(self._desktop_id, self._id, script_bytes(self._script))
             if self._is_stopped:  # meanwhile, when there was nothing to stop yet
                 await self._scripts.stop(self._desktop_id, self._id)
         return state

@@ -7,6 +7,7 @@ from uuid import UUID
 from api.engine import Engine
 from api.pages.formats import Clock, Viewer, duration, took
 from windlass.contracts.agents import DESKTOP
+from windlass.contracts.desktops import script_bytes
 from windlass.contracts.runs import LIVE, RunStatus
 from windlass.core.callers import Caller
 from windlass.core.desktops import Desktop
@@ -93,5 +94,6 @@ def outcome(run: Run) -> str:
         return run.cancel_reason or "cancelled"
     if run.error is not None:
         return str(run.error.get("message", ""))[:200]
-    script = str(run.inputs.get("script") or run.inputs.get("prompt") or "").strip()
-    return script.splitlines()[0][:200] if script else ""
+    script = script_bytes(str(run.inputs.get("script") or "")).decode(errors="replace")
+    work = (script or str(run.inputs.get("prompt") or "")).strip()
+    return work.splitlines()[0][:200] if work else ""

@@ -33,10 +33,13 @@ class NewDesktopBody(Body):
     template: str = Field(STANDARD, max_length=63)
 
 
+SCRIPT = "1 MiB at most. What is no text comes in base64, after `data:application/octet-stream;base64,`."
+
+
 class TaskBody(Body):
     """Work for a desktop: a script, any text that bash can read, or a prompt that a model works on in it."""
 
-    script: str | None = Field(None, min_length=1, examples=["echo hello"], description="1 MiB at most.")
+    script: str | None = Field(None, min_length=1, examples=["echo hello"], description=SCRIPT)
     prompt: str | None = Field(None, min_length=1, max_length=50_000)
     model: str | None = Field(None, min_length=1, max_length=200, description="Of a prompt.")
     max_actions: int | None = Field(None, ge=1, le=MOST_ACTIONS, description="Of a prompt: how much it may do.")

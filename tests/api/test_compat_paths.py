@@ -105,7 +105,7 @@ async def test_a_script_comes_as_text_or_as_base64(ada: Person, body: dict[str, 
     assert (await ada.http.get(f"/v1/runs/{task['id']}")).json()["inputs"]["script"] == SCRIPT
 
 
-@pytest.mark.parametrize("script", ["no base64 at all!", "\u0080", base64.b64encode(b"\xff\xfe").decode()])
+@pytest.mark.parametrize("script", ["no base64 at all!", "\u0080", "YQ="])
 async def test_what_is_no_base64_is_refused(ada: Person, script: str):
     worker = await made(ada, "/workers")
 

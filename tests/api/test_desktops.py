@@ -1,5 +1,10 @@
 """Desktops over HTTP: what is asked, what is answered, and what may not be."""
 
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -7,6 +12,7 @@ import pytest
 
 from tests.api.machines import on_paper
 from tests.api.people import Gateway, Organisation, Person
+from windlass.contracts.desktops import BYTES, script_bytes, script_text
 from windlass.contracts.events import EventKind, NewEvent
 from windlass.contracts.ids import TenantId, new_id
 from windlass.core.database import Database
@@ -191,6 +197,56 @@ async def test_a_script_has_a_mebibyte_however_it_is_written_down(ada: Person):
     assert {"A script has at most 1 MiB; nothing was queued." in answer.text for answer in refused} == {True}
     assert refused[0].json()["errors"][0]["field"] == "script"
     assert len((await ada.http.get(f"/v1/desktops/{desktop['id']}/tasks")).json()["items"]) == 3
+
+
+async def test_a_script_that_is_no_text_is_queued_as_it_is_and_what_only_says_so_is_not(ada: Person):
+    desktop = await made(ada)
+    script = b"echo '\xff\0\r\n'"
+
+    path = f"/v1/desktops/{desktop['id']}/tasks"
+    taken = await ada.http.post(path, json={"script": script_text(script)})
+    refused = await ada.http.post(path, json={"script": BYTES + "no base64 at all!"})
+
+    assert script_bytes(taken.json()["inputs"]["script"]) == script
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "script")
+    assert "echo &#39;\N{REPLACEMENT CHARACTER}" in (await ada.http.get(f"/desktops/{desktop['id']}")).text
+
+
+@pytest.mark.parametrize(
+    "script", [b"", b"echo \xc3\xa9\r\n", b"\xff", b"a\0b", BYTES.encode() + b"eA==", "echo \ufeff".encode()]
+)
+def test_a_script_is_what_it_was_however_it_is_written_down(script: bytes):
+    assert script_bytes(script_text(script)) == script
+
+
+async def test_the_command_line_says_what_was_asked_for_and_gives_scripts_byte_by_byte(
+    gateway: Gateway, ada: Person, tmp_path: Path
+):
+    desktop = await made(ada, name="research")
+    database: Database = gateway.state["database"]
+    async with database.tenant(TenantId(ada.tenant_id)) as connection:
+        await connection.execute("update desktop set status = 'idle', heard = revision where id = $1", desktop["id"])
+    script = b"echo '\xff\r\n'\r\n"
+    (tmp_path / "script").write_bytes(script)
+    variables = {"WINDLASS_URL": gateway.url, "WINDLASS_API_KEY": ada.token, "WINDLASS_CONFIG": str(tmp_path)}
+
+    async def windlass(*words: str) -> str:
+        command = (sys.executable, "-m", "windlass.cli", "desktop", *words)
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *command, env={**os.environ, **variables}, stdin=pipe, stdout=pipe, stderr=pipe
+        )
+        said, complained = await process.communicate(script)
+        assert process.returncode == 0, complained.decode()
+        return said.decode()
+
+    given = [
+        json.loads(await windlass("task", "research", where, "--json")) for where in (str(tmp_path / "script"), "-")
+    ]
+    paused = await windlass("pause", "research")
+
+    assert [script_bytes(run["inputs"]["script"]) for run in given] == [script, script]
+    assert paused == "research is being paused. Look: windlass desktop show research\n"
 
 
 @pytest.mark.parametrize("work", [{}, {"script": "id", "prompt": "id"}])

@@ -7,12 +7,13 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
+from activities.adapters.docker import container_name
 from tests.desktops.machine import Desk
 from tests.desktops.test_tasks import Worker
 from tests.workflows.engines import until
 from windlass.contracts.desktops import DesktopStatus
 from windlass.contracts.events import EventKind
-from windlass.core.errors import Conflict
+from windlass.core.errors import Conflict, Unavailable
 from windlass.core.screenshots import Screenshot
 
 XTERM = "DISPLAY=:1 xterm -geometry 100x30+40+40 -e sleep 300 >/dev/null 2>&1 &"
@@ -71,6 +72,11 @@ async def test_a_desktop_that_is_off_shows_its_last_picture_and_one_never_seen_n
 
     off = await seen(ada)
     unseen = await desk.made(other := desk.somebody())
+    container = f"/containers/{container_name(str(unseen.id))}"
+    await desk.docker.ask("POST", f"{container}/pause")  # by hand: its record says that it is idle
+    with pytest.raises(Unavailable, match=r"^The screen could not be looked at: its container is paused\. Ask again"):
+        await desk.gateway.cameras.picture(other, unseen.id)
+    await desk.docker.ask("POST", f"{container}/unpause")
     await desk.gateway.desktops.stop(other, unseen.id)
     await desk.becomes(other, unseen.id, DesktopStatus.OFFLINE)
 

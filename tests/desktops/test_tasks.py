@@ -10,7 +10,7 @@ import pytest
 
 from tests.desktops.machine import Desk
 from tests.workflows.engines import until
-from windlass.contracts.desktops import DesktopStatus, Template
+from windlass.contracts.desktops import DesktopStatus, Template, script_text
 from windlass.contracts.events import EventKind
 from windlass.contracts.runs import RunStatus
 from windlass.core.callers import Caller
@@ -87,10 +87,11 @@ async def test_what_a_script_prints_and_how_it_ends_is_kept(ada: Worker):
     assert (await ada.desk.shell(ada.desktop.id, "ls ~/.windlass/tasks")).out == b""
 
 
-async def test_a_script_of_half_a_megabyte_arrives_whole(ada: Worker):
-    run = await ada.done("x='" + "long " * 100_000 + "'; echo ${#x}")
+async def test_a_script_of_half_a_megabyte_arrives_whole_and_byte_by_byte(ada: Worker):
+    script = b"x='" + b"long " * 100_000 + b"'; echo ${#x}; printf '\xff\xfe\r\n' | od -An -tx1\n"
+    run = await ada.done(script_text(script))
 
-    assert await ada.printed(run) == ["500000"]
+    assert await ada.printed(run) == ["500000", " ff fe 0d 0a"]
 
 
 async def test_tasks_queue_in_their_order_and_the_desktop_is_busy_meanwhile(ada: Worker):

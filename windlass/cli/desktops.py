@@ -95,7 +95,7 @@ def task(  # noqa: PLR0913, PLR0917 - one parameter is one option
     context: typer.Context,
     desktop: Which,
     script: Annotated[
-        typer.FileText | None, typer.Argument(help="A file with a script for bash; - reads it from stdin.")
+        typer.FileBinaryRead | None, typer.Argument(help="A file with a script for bash; - reads it from stdin.")
     ] = None,
     prompt: Annotated[str | None, typer.Option(help="What a model is to do there, in place of a script.")] = None,
     title: Annotated[str | None, typer.Option(help="What it is called.")] = None,

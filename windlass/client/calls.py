@@ -24,6 +24,7 @@ from windlass.client.records import (
     Screenshot,
     Service,
 )
+from windlass.contracts.desktops import script_text
 
 T = TypeVar("T")
 
@@ -293,9 +294,10 @@ def change_desktop(desktop_id: str, deed: str) -> Call[Desktop]:
     return Call("POST", f"/v1/desktops/{segment(desktop_id)}/{deed}", Desktop.model_validate, key=fresh_key())
 
 
-def give_task(desktop_id: str, script: str, options: RunOptions) -> Call[Run]:
-    """Queue a script for a desktop."""
-    body = given(script=script, title=options.title, timeout_s=options.timeout_s)
+def give_task(desktop_id: str, script: str | bytes, options: RunOptions) -> Call[Run]:
+    """Queue a script for a desktop; bytes may be whatever they are."""
+    text = script if isinstance(script, str) else script_text(script)
+    body = given(script=text, title=options.title, timeout_s=options.timeout_s)
     key = options.idempotency_key or fresh_key()
     return Call("POST", f"/v1/desktops/{segment(desktop_id)}/tasks", Run.model_validate, body, key=key)
 

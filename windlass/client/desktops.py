@@ -74,7 +74,7 @@ class Desktops:
         """Ask whoever has the screen to give it back."""
         return self._client.send(calls.change_desktop(desktop_id, "askback"))
 
-    def give(self, desktop_id: str, script: str, options: RunOptions | None = None) -> Run:
+    def give(self, desktop_id: str, script: str | bytes, options: RunOptions | None = None) -> Run:
         """Queue a script; it is a run like any other."""
         return self._client.send(calls.give_task(desktop_id, script, options or RunOptions()))
 
@@ -184,7 +184,7 @@ class AsyncDesktops:
         """Ask whoever has the screen to give it back."""
         return await self._client.send(calls.change_desktop(desktop_id, "askback"))
 
-    async def give(self, desktop_id: str, script: str, options: RunOptions | None = None) -> Run:
+    async def give(self, desktop_id: str, script: str | bytes, options: RunOptions | None = None) -> Run:
         """Queue a script; it is a run like any other."""
         return await self._client.send(calls.give_task(desktop_id, script, options or RunOptions()))
 

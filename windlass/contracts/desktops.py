@@ -1,11 +1,29 @@
 """Desktops: their states, what their owner may wish, and what workflow and activities tell each other about one."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Self
 
 from windlass.contracts.screens import Taken
+
+BYTES = "data:application/octet-stream;base64,"  # RFC 2397: how a script is written down that is no text
+
+
+def script_text(script: bytes) -> str:
+    """A script as JSON can hold it: its text; what is none in base64, as a URL of its own data."""
+    with suppress(UnicodeDecodeError):
+        text = script.decode()
+        if "\0" not in text and not text.startswith(BYTES):
+            return text
+    return BYTES + b64encode(script).decode()
+
+
+def script_bytes(script: str) -> bytes:
+    """A script as bash is given it. Raises ValueError when it says it is base64 and is none."""
+    return b64decode(script.removeprefix(BYTES), validate=True) if script.startswith(BYTES) else script.encode()
 
 
 class DesktopStatus(StrEnum):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from windlass.contracts.desktops import STANDARD, DesktopStatus, Template, Wish
+from windlass.contracts.desktops import BYTES, STANDARD, DesktopStatus, Template, Wish, script_bytes
 from windlass.contracts.ids import DesktopId, TenantId, new_id
 from windlass.core.audit import record
 from windlass.core.callers import Caller
@@ -226,11 +226,15 @@ def _owner(caller: Caller) -> UUID | None:
 
 
 def check_work(inputs: Mapping[str, Any]) -> None:
-    """Raises Invalid for a task without work, with two kinds of it, or with a script that is too long."""
+    """Raises Invalid for a task without work, with two kinds of it, or with a script that is too long or unreadable."""
     script = inputs.get("script")
     if bool(script) is bool(inputs.get("prompt")):
         raise Invalid("A task is a script or a prompt. Give one of the two; nothing was queued.")
-    if script and len(str(script).encode()) > MOST_SCRIPT_BYTES:
+    try:
+        size = len(script_bytes(str(script or "")))
+    except ValueError as error:
+        raise Invalid("Nothing was queued.", (FieldError("script", f"must be base64 after {BYTES}"),)) from error
+    if size > MOST_SCRIPT_BYTES:
         raise Invalid(TOO_LONG, (FieldError("script", "has at most 1 MiB"),))
 
 

@@ -26,7 +26,7 @@ from api.routes.desktops import DesktopReader, DesktopWriter, queue_work
 from api.routes.runs import RunReader, RunStarter
 from api.routes.screens import address, lifetime
 from windlass.contracts.agents import DESKTOP
-from windlass.contracts.desktops import DesktopStatus
+from windlass.contracts.desktops import DesktopStatus, script_text
 from windlass.contracts.events import EventKind
 from windlass.contracts.runs import RunStatus
 from windlass.core.callers import Caller
@@ -122,7 +122,7 @@ class Picture(BaseModel):
 class NewTask(Body):
     """A script for bash, as text or as its bytes in base64."""
 
-    script: str = Field(min_length=1, description="1 MiB at most, once it is text.")
+    script: str = Field(min_length=1, description="1 MiB at most, once it is decoded.")
     encoding: Literal["plain", "base64"] = "plain"
     title: str | None = Field(None, min_length=1, max_length=200)
 
@@ -250,13 +250,13 @@ async def task(task_id: UUID, caller: RunReader, engine: EngineDep) -> TaskView:
 
 
 def _script(body: NewTask) -> str:
-    """The script as text. Raises Invalid."""
+    """The script as inputs hold it. Raises Invalid."""
     if body.encoding == "plain":
         return body.script
     try:
-        return base64.b64decode(body.script, validate=True).decode()
-    except ValueError as error:  # no base64, no ASCII, or no text in it
-        raise Invalid("Nothing was queued.", (FieldError("script", "must be UTF-8 text in base64"),)) from error
+        return script_text(base64.b64decode(body.script, validate=True))
+    except ValueError as error:  # no base64, or no ASCII
+        raise Invalid("Nothing was queued.", (FieldError("script", "must be base64"),)) from error
 
 
 def _pair(grant: Grant) -> TokenPair:
