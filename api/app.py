@@ -39,6 +39,7 @@ from api.routes import (
     servers,
     services,
     session_files,
+    session_sockets,
     sessions,
     settings,
     stream,
@@ -46,6 +47,7 @@ from api.routes import (
     tenants,
     viewers,
 )
+from api.routes.compat import agent_api, kayos
 from api.routes.compat import desktops as compat_desktops
 from windlass.core.settings import Settings
 
@@ -73,11 +75,15 @@ ROUTERS: tuple[APIRouter, ...] = (
     desktop_skills.router,
     sessions.router,
     session_files.router,
+    session_sockets.router,
     desktops.router,
     screens.router,
     screens.cleaning,
     viewers.router,
     compat_desktops.router,
+    agent_api.router,
+    agent_api.sockets,
+    kayos.router,
     stream.router,
 )
 

@@ -5,15 +5,30 @@ only those pass that their mode allows.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
 
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from api.duplex import (
+    ENDED,
+    LEFT,
+    MALFORMED,
+    OVER,
+    PROTOCOL,
+    RECHECK_S,
+    RESTART,
+    STUCK_S,
+    Check,
+    Work,
+    asked,
+    offered,
+    race,
+    watch,
+)
 from windlass.core.errors import Unavailable
 from windlass.core.rfb import GREETING, NO_PASSWORD, PORT, ClientWords, Malformed, Refused, sign_in
 from windlass.core.stream import Subscription
@@ -21,15 +36,8 @@ from windlass.core.viewers import LEASE_S, Mode, Screen
 
 PATIENCE_S = 3.0
 CHUNK = 64 * 1024
-RECHECK_S = 1.5  # as for streams: a revoked session's view ends within 5 s
-STUCK_S = 60.0
 UNTOUCHED_S = 600.0  # who has the screen and does nothing for so long has let go of it
-PROTOCOL, TOKEN_MARK = "windlass", "windlass.token."
 PLAIN = "binary"  # what older viewers offer
-
-LEFT, ENDED, OVER, MALFORMED, RESTART = 1000, 4000, 4001, 1002, 1012
-
-Check = Callable[[], Awaitable[bool]]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -46,12 +54,6 @@ class Line:
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
-
-
-def token_of(websocket: WebSocket) -> str:
-    """The token a viewer shows: among its protocols, where no log of addresses sees it."""
-    offered: list[str] = websocket.scope.get("subprotocols", [])
-    return next((each.removeprefix(TOKEN_MARK) for each in offered if each.startswith(TOKEN_MARK)), "")
 
 
 @asynccontextmanager
@@ -90,28 +92,15 @@ class View:
 
     async def serve(self, check: Check, keep: Callable[[], Awaitable[None]] | None) -> None:
         """Carry bytes both ways; `check` is asked when something happens to the desktop, and again and again."""
-        offered: list[str] = self._websocket.scope.get("subprotocols", [])
-        chosen = next((each for each in (PROTOCOL, PLAIN) if each in offered), None)
-        await self._websocket.accept(subprotocol=chosen)
-        works: list[Coroutine[Any, Any, int]] = [
-            self._carry_in(),
-            self._carry_out(),
-            self._watch(check),
-            self._follow(check),
-        ]
+        chosen = next((each for each in (PROTOCOL, PLAIN) if each in offered(self._websocket)), None)
+        works: list[Work] = [self._carry_in(), self._carry_out(), watch(check), self._follow(check)]
         if keep is not None:
             works.append(self._renew(keep))
-        tasks = [asyncio.create_task(work) for work in works]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            code = _code(done)
+            await self._websocket.accept(subprotocol=chosen)
+            await race(self._websocket, works, (Malformed,))
         finally:
             self._news.end()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        with suppress(RuntimeError, OSError, WebSocketDisconnect):  # they left already
-            await self._websocket.close(code)
 
     async def _carry_in(self) -> int:
         """Greet the viewer as a screen without a password would, then carry what they say."""
@@ -162,16 +151,10 @@ class View:
         del self._heard[:count]
         return taken
 
-    async def _watch(self, check: Check) -> int:
-        """Ask again and again whether the view may go on."""
-        while await _asked(check):  # noqa: ASYNC110 - it is asked, nobody tells
-            await asyncio.sleep(RECHECK_S)
-        return OVER
-
     async def _follow(self, check: Check) -> int:
         """Ask at once when something happened to the desktop, and end with the gateway."""
         async for frames in self._news.batches(RECHECK_S * 10):
-            if frames and not await _asked(check):
+            if frames and not await asked(check):
                 return OVER
         return RESTART
 
@@ -184,29 +167,3 @@ class View:
                 log.warning("a desktop in hand could not be kept", error=repr(error))
             await asyncio.sleep(LEASE_S / 4)
         return OVER
-
-
-async def _asked(check: Check) -> bool:
-    try:
-        return await check()
-    except Exception as error:  # noqa: BLE001 - an outage revokes nothing: ask again
-        log.warning("a viewer could not be checked", error=repr(error))
-        return True
-
-
-def _code(done: set[asyncio.Task[int]]) -> int:
-    """Why it ends, of several reasons the gravest."""
-    codes: list[int] = []
-    for task in done:
-        error = task.exception()
-        if error is None:
-            codes.append(task.result())
-        elif isinstance(error, WebSocketDisconnect):
-            codes.append(LEFT)
-        elif isinstance(error, Malformed | TimeoutError):
-            codes.append(MALFORMED)
-        elif isinstance(error, OSError | RuntimeError):
-            codes.append(ENDED)
-        else:
-            raise error
-    return max(codes)

@@ -16,7 +16,13 @@ from windlass.core.callers import Caller
 from windlass.core.errors import Invalid, TooMany
 from windlass.core.idempotency import Claim, ClaimState, Idempotency
 
-SIGNING_IN = ("/v1/auth/", "/compat/desktops/v1/user/")  # tokens are never kept
+SIGNING_IN = (  # tokens are never kept
+    "/v1/auth/",
+    "/compat/desktops/v1/user/",
+    "/compat/agent-api/api/v1/auth/",
+    "/compat/kayos/api/v1/auth/",
+)
+STREAM = "text/event-stream"
 HEADER = "idempotency-key"
 REPLAYED = "idempotency-replayed"
 GOOD_KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -43,8 +49,13 @@ class _Answer:
 
     @property
     def is_kept(self) -> bool:
-        """Only what had an effect is kept; an error may be tried again with the same key."""
-        return 200 <= self.status < 300 and sum(map(len, self.parts)) <= LARGEST_ANSWER
+        """Only what had an effect is kept; an error may be tried again, and a stream is told again."""
+        return 200 <= self.status < 300 and not self.is_stream and sum(map(len, self.parts)) <= LARGEST_ANSWER
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it tells what is on record: a stream that broke off is told again from there."""
+        return self.headers.get("content-type", "").startswith(STREAM)
 
     def packed(self) -> bytes:
         """Headers and body as one value."""
@@ -98,7 +109,7 @@ class IdempotentPosts:
                 answer.status = message["status"]
                 answer.headers = {name: headers[name] for name in KEPT_HEADERS if name in headers}
             elif message["type"] == "http.response.body":
-                answer.parts.append(message.get("body", b""))
+                answer.parts += [] if answer.is_stream else [message.get("body", b"")]
                 if not message.get("more_body", False) and answer.is_kept:
                     await store.keep(caller, key, answer.status, answer.packed())
             await send(message)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from api.bodies import Body
 from api.dependencies import EngineDep, RequestUuid, requires
+from api.engine import Engine
 from windlass.contracts.servers import ServerState, Tool
 from windlass.core.callers import Caller
 from windlass.core.permissions import Permission
@@ -127,11 +128,7 @@ async def read(name: str, caller: ServerReader, engine: EngineDep) -> ServerView
 @router.patch("/{name}")
 async def change(name: str, body: ServerChange, caller: ServerWriter, engine: EngineDep) -> ServerView:
     """Change a server; another way to it is looked at anew."""
-    way = None
-    if body.url is not None or body.command is not None or body.headers is not None:
-        now = await engine.servers.get(caller, name)
-        same = body.url is None and body.command is None
-        way = Way(now.url if same else body.url, now.command if same else body.command, opened(body.headers))
+    way = await changed_way(engine, caller, name, body)
     return view(await engine.servers.change(caller, name, way, body.description, body.timeout_s))
 
 
@@ -159,6 +156,15 @@ async def tools(name: str, caller: ServerReader, engine: EngineDep) -> ToolList:
 async def take(name: str, body: TakeBody, caller: ServerWriter, engine: EngineDep) -> ServerView:
     """Take the tools it offers now, as they are: from now on they may be called."""
     return view(await engine.servers.take(caller, name, body.digest))
+
+
+async def changed_way(engine: Engine, caller: Caller, name: str, body: ServerChange) -> Way | None:
+    """The way to a server as it is to be; None: as it is. Raises NotFound."""
+    if body.url is None and body.command is None and body.headers is None:
+        return None
+    now = await engine.servers.get(caller, name)
+    same = body.url is None and body.command is None
+    return Way(now.url if same else body.url, now.command if same else body.command, opened(body.headers))
 
 
 def view(server: Server) -> ServerView:

@@ -48,6 +48,7 @@ def _spoken(value: str) -> str:
     return value
 
 
+Content = Annotated[str, Field(max_length=CONTENT_CHARACTERS, examples=["Hello."]), AfterValidator(_spoken)]
 Metadata = Annotated[dict[str, Any], AfterValidator(_bounded)]
 Title = Annotated[str, Field(min_length=1, max_length=200)]
 Tool = Annotated[str, Field(min_length=1, max_length=100)]
@@ -115,7 +116,7 @@ class ChangeBody(Body):
 class MessageBody(Body):
     """What is said. The same `id` twice is one message."""
 
-    content: Annotated[str, Field(max_length=CONTENT_CHARACTERS, examples=["Hello."]), AfterValidator(_spoken)]
+    content: Content
     id: UUID | None = None
     expected_turn: int | None = Field(None, ge=0, le=2**31 - 1, description="Refused when the session is at another.")
 

@@ -9,9 +9,10 @@ from pydantic import BaseModel, Field
 
 from api.bodies import Body
 from api.dependencies import EngineDep, requires
+from api.duplex import TOKEN_MARK, token_of
 from api.engine import Engine
 from api.routes.desktops import DesktopReader, DesktopView, DesktopWriter, view
-from api.viewer import TOKEN_MARK, View, signed_in, token_of
+from api.viewer import View, signed_in
 from windlass.core.callers import Caller
 from windlass.core.identity import Authentication
 from windlass.core.permissions import Permission

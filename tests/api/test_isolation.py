@@ -32,6 +32,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/questions/{question_id}/answer": {"inputs": {"word": "mine"}},
     "POST /v1/runs/{run_id}/questions/{question_id}/answer": {"inputs": {"word": "mine"}},
     "POST /compat/desktops/v1/workers/{worker_id}/tasks": {"script": "id"},
+    "POST /compat/agent-api/api/v1/sessions/{session_id}/query": {"message": "Mine now."},
+    "PATCH /compat/agent-api/api/v1/sessions/{session_id}": {"name": "Mine now"},
+    "PATCH /compat/agent-api/api/v1/mcp-servers/{name}": {"description": "Mine now"},
+    "POST /compat/kayos/api/v1/conversations/{conversation_id}/message": {"content": "Mine now."},
     "POST /v1/sessions/{session_id}/messages": {"content": "Mine now."},
     "POST /v1/sessions/{session_id}/query": {"content": "Mine now."},
     "POST /v1/sessions/{session_id}/steer": {"content": "Mine now."},
@@ -91,6 +95,7 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
     invitation = {"email": "somebody@example.org", "role": "viewer"}
     await on_paper(gateway.state["database"])
     desktop = await created(umbrella.owner, "/v1/desktops", {})
+    conversation = await created(umbrella.owner, "/v1/sessions", {})
     sessions = (await umbrella.owner.http.get("/v1/auth/sessions")).json()["items"]
     return {
         "run_id": run["id"],
@@ -102,7 +107,8 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
         "person_id": str(umbrella.viewer.id),
         "invitation_id": (await created(umbrella.owner, "/v1/invitations", invitation))["id"],
         "session_id": sessions[0]["id"],
-        "conversation": (await created(umbrella.owner, "/v1/sessions", {}))["id"],
+        "conversation_id": conversation["id"],
+        "agent_id": conversation["id"],
         "message_id": str(new_id()),
         "artifact_id": "1",
         "path": "plan.md",
@@ -117,7 +123,7 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
 
 async def ask(person: Person, route: Declared, names: dict[str, str]) -> httpx.Response:
     if "sessions/{session_id}" in route.path and "/auth/" not in route.path:  # of those with a model
-        names = {**names, "session_id": names["conversation"]}
+        names = {**names, "session_id": names["conversation_id"]}
     path = re.sub(r"\{(\w+)(?::\w+)?\}", lambda match: names[match[1]], route.path)
     return await person.http.request(route.method, path, json=BODIES.get(route.name), data=FORMS.get(route.name))
 

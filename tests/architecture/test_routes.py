@@ -14,6 +14,7 @@ from windlass.core.settings import Settings
 
 PUBLIC = {
     "GET /compat/desktops/v1/health",
+    "GET /compat/kayos/api/v1/health",
     "GET /docs",
     "GET /health",
     "GET /join",
@@ -21,9 +22,12 @@ PUBLIC = {
     "GET /ready",
     "GET /redoc",
     "GET /signin",
+    "POST /compat/agent-api/api/v1/auth/login",
+    "POST /compat/agent-api/api/v1/auth/refresh",
     "POST /compat/desktops/v1/user/login",
     "POST /compat/desktops/v1/user/refresh",
     "POST /compat/desktops/v1/user/register",
+    "POST /compat/kayos/api/v1/auth/login",
     "POST /join",
     "POST /signin",
     "POST /v1/auth/join",
@@ -35,6 +39,7 @@ ASSETS = ("/static/", "/assets/", "/favicon")
 ANY_PASSWORD = {
     "DELETE /v1/auth/sessions",
     "DELETE /v1/auth/sessions/{session_id}",
+    "GET /compat/agent-api/api/v1/auth/me",
     "GET /compat/desktops/v1/user/profile",
     "GET /password",
     "GET /v1/auth/sessions",

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from api.viewer import OVER, TOKEN_MARK
+from api.duplex import OVER, TOKEN_MARK
 from tests.api.people import Gateway, Person
 from tests.chromium import running_chromium
 from tests.desktops.machine import Desk

@@ -240,6 +240,11 @@ class Conversations:
         await self.get(caller, session_id)
         return await self._transcripts.messages(caller.tenant_id, session_id, after, limit)
 
+    async def latest(self, caller: Caller, session_id: UUID, limit: int) -> list[Message]:
+        """What was said last, in its order. Raises NotFound."""
+        await self.get(caller, session_id)
+        return await self._transcripts.latest(caller.tenant_id, session_id, limit)
+
     async def tool_calls(self, caller: Caller, session_id: UUID, after: int, limit: int) -> list[ToolCall]:
         """What was done after a seq, and what came of it. Raises NotFound."""
         await self.get(caller, session_id)

@@ -60,6 +60,7 @@ select e.seq, e.at, e.payload, m.turn, m.withdrawn_at is not null as is_withdraw
 from event e left join session_message m on m.session_id = e.stream_id and m.seq = e.seq
 where e.stream_id = $1 and e.seq > $2 and e.kind = 'message' order by e.seq limit $3
 """
+LATEST = f"select * from ({MESSAGES.replace('order by e.seq', 'order by e.seq desc')}) m order by seq"  # noqa: S608 - constants
 TOOL_CALLS = """
 select c.seq, c.at, c.payload, r.at as ended_at, r.payload as result from event c
 left join event r on r.stream_id = c.stream_id and r.producer = c.producer and r.pseq = c.pseq + 1
@@ -82,6 +83,12 @@ class Transcripts:
         """What was said after a seq, by people and by the model."""
         async with self._database.tenant(tenant_id) as connection:
             rows = await connection.fetch(MESSAGES, session_id, after, limit)
+        return [await self._message(tenant_id, row) for row in rows]
+
+    async def latest(self, tenant_id: TenantId, session_id: UUID, limit: int) -> list[Message]:
+        """What was said last, in its order."""
+        async with self._database.tenant(tenant_id) as connection:
+            rows = await connection.fetch(LATEST, session_id, 0, limit)
         return [await self._message(tenant_id, row) for row in rows]
 
     async def tool_calls(self, tenant_id: TenantId, session_id: UUID, after: int, limit: int) -> list[ToolCall]:

@@ -22,6 +22,15 @@ from api.dependencies import (
     SettingsDep,
     SignInDep,
 )
+from api.routes.compat.people import (
+    Credentials,
+    Healthy,
+    RefreshBody,
+    TokenPair,
+    UserProfile,
+    token_pair,
+    user_profile,
+)
 from api.routes.desktops import DesktopReader, DesktopWriter, queue_work
 from api.routes.runs import RunReader, RunStarter
 from api.routes.screens import address, lifetime
@@ -29,10 +38,9 @@ from windlass.contracts.agents import DESKTOP
 from windlass.contracts.desktops import DesktopStatus, script_text
 from windlass.contracts.events import EventKind
 from windlass.contracts.runs import RunStatus
-from windlass.core.callers import Caller
 from windlass.core.desktops import Desktop, NewDesktop
 from windlass.core.errors import FieldError, Invalid, NotFound
-from windlass.core.identity import Grant, Registration
+from windlass.core.identity import Registration
 from windlass.core.runs import Run, RunFilter, StartRun
 
 router = APIRouter(prefix="/compat/desktops/v1", tags=["compat"])
@@ -61,40 +69,10 @@ class NewUser(Body):
     name: Name | None = None
 
 
-class Credentials(Body):
-    """An e-mail address and its password."""
-
-    email: Email
-    password: Password
-
-
-class RefreshBody(Body):
-    """The refresh token of the last answer; it is good once."""
-
-    refresh_token: str = Field(min_length=1, max_length=200)
-
-
 class ProfileBody(Body):
     """What one may change about oneself."""
 
     name: Name
-
-
-class TokenPair(BaseModel):
-    """What opens the other routes, and what renews it."""
-
-    access_token: str
-    refresh_token: str | None
-    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of a scheme
-    expires_in: int
-
-
-class UserProfile(BaseModel):
-    """Who one is."""
-
-    id: UUID
-    email: str
-    name: str
 
 
 class NewWorker(Body):
@@ -142,12 +120,6 @@ class TaskView(BaseModel):
     output: str | None = Field(None, description="Of one task alone: the first thousand lines it printed.")
 
 
-class Healthy(BaseModel):
-    """The gateway answers."""
-
-    status: Literal["ok"] = "ok"
-
-
 @router.get("/health", dependencies=[Public])
 async def health() -> Healthy:
     """Say that this process is alive."""
@@ -160,25 +132,27 @@ async def register(body: NewUser, request: Request, sign_in: SignInDep, settings
     if settings.signup != "open":
         raise NotFound("page at", "this address")
     name = body.name or body.email.partition("@")[0]
-    return _pair(await sign_in.register(Registration(name, body.email, body.password, body.email), origin_of(request)))
+    return token_pair(
+        await sign_in.register(Registration(name, body.email, body.password, body.email), origin_of(request))
+    )
 
 
 @router.post("/user/login", dependencies=[Public])
 async def login(body: Credentials, request: Request, sign_in: SignInDep) -> TokenPair:
     """Sign in by password."""
-    return _pair(await sign_in.login(body.email, body.password, origin_of(request)))
+    return token_pair(await sign_in.login(body.email, body.password, origin_of(request)))
 
 
 @router.post("/user/refresh", dependencies=[Public])
 async def refresh(body: RefreshBody, request: Request, sessions: SessionsDep) -> TokenPair:
     """Exchange a refresh token for a new pair."""
-    return _pair(await sessions.refresh(body.refresh_token, origin_of(request)))
+    return token_pair(await sessions.refresh(body.refresh_token, origin_of(request)))
 
 
 @router.get("/user/profile")
 async def profile(caller: Me) -> UserProfile:
     """Who one is."""
-    return _profile(caller)
+    return user_profile(caller)
 
 
 @router.patch("/user/profile")
@@ -188,7 +162,7 @@ async def change_profile(
     """Change one's name."""
     renamed = await sign_in.rename(caller, body.name)
     known.forget()
-    return _profile(renamed)
+    return user_profile(renamed)
 
 
 @router.post("/workers", status_code=status.HTTP_201_CREATED)
@@ -257,18 +231,6 @@ def _script(body: NewTask) -> str:
         return script_text(base64.b64decode(body.script, validate=True))
     except ValueError as error:  # no base64, or no ASCII
         raise Invalid("Nothing was queued.", (FieldError("script", "must be base64"),)) from error
-
-
-def _pair(grant: Grant) -> TokenPair:
-    return TokenPair(
-        access_token=grant.access_token,
-        refresh_token=grant.refresh_token,
-        expires_in=int(grant.lifetime.total_seconds()),
-    )
-
-
-def _profile(caller: Caller) -> UserProfile:
-    return UserProfile(id=caller.person_id, email=caller.email, name=caller.name)
 
 
 def _worker(desktop: Desktop) -> WorkerView:
