@@ -61,13 +61,14 @@ test: check     ## the gates and every test; the faults in their short form
 tests-gateway:
 	$(PYTEST) tests/api tests/core tests/replay
 
+# AFTER_PAGES: a command of .ci/run that ends in &.
 tests-pages:
-	$(PYTEST) tests/pages
+	$(PYTEST) tests/pages; status=$$?; $(AFTER_PAGES) exit $$status
 
 tests-stack:
 	$(PYTEST) tests/e2e tests/stack
 
-# Browsers give up what they load when a container's network comes or goes: these come after those.
+# Browsers give up what they load when a container's network comes or goes: whatever makes containers comes after those.
 tests-work: tests-pages
 	$(PYTEST) tests/desktops tests/compose
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from tests.api.people import Gateway, running_gateway, settings_for
 from tests.chromium import running_chromium
@@ -12,6 +12,8 @@ from tests.pages.consoles import Console, open_console
 from windlass.core.wakeup import Notifier
 
 STANDIN = "http://127.0.0.1:9"  # nobody asks it: the tests play the worker
+
+expect.set_options(timeout=30_000)  # ms: how busy the machine is decides nothing
 
 
 @pytest.fixture(scope="session")
