@@ -22,7 +22,7 @@ async def as_owner(url: str) -> AsyncGenerator[Connection]:
         await connection.close()
 
 
-async def eventually(claim: Callable[[], Awaitable[object]], patience_s: float = 5) -> None:
+async def eventually(claim: Callable[[], Awaitable[object]], patience_s: float = 60) -> None:
     """Wait until something that must be asked for is true."""
     async with asyncio.timeout(patience_s):
         while not await claim():  # noqa: ASYNC110  the truth is in another process

@@ -109,7 +109,7 @@ def free_ports(count: int) -> list[int]:
     return list(ports)
 
 
-async def eventually(claim: Callable[[], bool], timeout_s: float = 20) -> None:
+async def eventually(claim: Callable[[], bool], timeout_s: float = 60) -> None:
     """Wait until a claim is true. Raises AssertionError when it does not become true."""
     deadline = time.monotonic() + timeout_s
     while not claim():

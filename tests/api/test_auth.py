@@ -99,7 +99,7 @@ async def test_many_sign_ins_at_once_leave_the_gateway_responsive(database_url: 
         right = {"email": ada.email, "password": PASSWORD}
         flood = [asyncio.create_task(http.post("/v1/auth/login", json=right)) for _ in range(12)]
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             answers = [await ada.http.get("/v1/me") for _ in range(12)]
         is_flooded = not all(task.done() for task in flood)
         logins = await asyncio.gather(*flood)

@@ -125,7 +125,7 @@ async def test_a_client_that_leaves_is_forgotten_at_once(gateway: Gateway):
         await reader.events(1)
         assert not idle(gateway)
 
-    await until(lambda: idle(gateway), patience_s=2)
+    await until(lambda: idle(gateway))
 
 
 async def test_text_on_its_way_does_not_move_the_cursor(gateway: Gateway):

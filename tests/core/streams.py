@@ -94,7 +94,7 @@ def seqs(frames: Sequence[Frame]) -> list[int | None]:
     return [frame.seq for frame in frames]
 
 
-async def until(predicate: Callable[[], object], patience_s: float = 10) -> None:
+async def until(predicate: Callable[[], object], patience_s: float = 60) -> None:
     """Wait until something is true."""
     async with asyncio.timeout(patience_s):
         while not predicate():  # noqa: ASYNC110  any state of any part may be asked for

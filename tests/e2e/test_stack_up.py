@@ -107,13 +107,13 @@ async def test_doctor_finds_everything_well(running: Stack):
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_killed_part_comes_back_and_is_named(running: Stack, name: str):
-    await eventually(lambda: running.pid(name) in running.living(), 30)  # it may have died with the one before
+    await eventually(lambda: running.pid(name) in running.living())  # it may have died with the one before
     before = running.pid(name)
 
     os.kill(before, signal.SIGKILL)
 
-    await eventually(lambda: running.pid(name) not in (0, before), 30)
-    await eventually(lambda: not running.status.ailing, 30)  # the death of one may be that of others
+    await eventually(lambda: running.pid(name) not in (0, before))
+    await eventually(lambda: not running.status.ailing)  # the death of one may be that of others
     await eventually(lambda: f"{name} ended" in running.page)
 
 

@@ -95,7 +95,7 @@ class Engine:
         return not (await self.get(run_id)).is_live
 
 
-async def until(predicate: Callable[[], Awaitable[object]], patience_s: float = 30) -> None:
+async def until(predicate: Callable[[], Awaitable[object]], patience_s: float = 60) -> None:
     """Wait until something is true."""
     async with asyncio.timeout(patience_s):
         while not await predicate():  # noqa: ASYNC110  any state of any part may be asked for

@@ -44,7 +44,7 @@ async def test_a_parked_run_can_be_cancelled(engine: Engine, meeting: Meeting):
     run = await parked(engine, meeting)
 
     await engine.gateway.runs.cancel(engine.caller, run.id)
-    over = await engine.ended(run.id, patience_s=5)
+    over = await engine.ended(run.id)
 
     assert over.status is RunStatus.CANCELLED
     assert (await engine.statuses(run.id))[-1] == "cancelled"
@@ -54,7 +54,7 @@ async def test_a_parked_run_can_be_cancelled(engine: Engine, meeting: Meeting):
 async def test_a_time_limit_holds_while_a_run_is_parked(engine: Engine, meeting: Meeting):
     run = await parked(engine, meeting, timeout_s=4)
 
-    over = await engine.ended(run.id, patience_s=10)
+    over = await engine.ended(run.id)
 
     assert over.error == {"type": "TimedOut", "message": "The run took longer than its limit of 4 s."}
     assert over.status is RunStatus.FAILED

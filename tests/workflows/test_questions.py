@@ -137,7 +137,7 @@ async def test_a_cancel_ends_a_run_that_asks_and_withdraws_the_question(engine: 
     (question,) = await waiting(engine, run)
 
     await engine.gateway.runs.cancel(engine.caller, run.id)
-    over = await engine.ended(run.id, patience_s=5)
+    over = await engine.ended(run.id)
 
     assert over.status is RunStatus.CANCELLED
     assert (await engine.gateway.questions.get(engine.caller, question.id)).state == "cancelled"

@@ -74,7 +74,7 @@ async def test_a_slot_that_another_process_has_is_given_up(database_url: str, mo
     async with as_owner(database_url) as owner, kept(slot, lost):
         await owner.execute("select pg_terminate_backend($1, 1000)", backend)
         assert await twin.take() == name
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await lost.wait()
 
     await twin.release()
