@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
 
 from temporalio import activity
 
-from activities import budgets
+from activities import budgets, summaries
 from activities.beats import beating
-from activities.dialogues import KINDS, answer_of, answers_of, conversation, of_turn
-from activities.exchanges import Exchange, Recorder, Spot, whole_log
+from activities.dialogues import KINDS, answer_of, answers_of, conversation, enclosed, of_turn, summary_of
+from activities.exchanges import TROUBLE, Exchange, Recorder, Spot, whole_log
 from activities.interrupts import Interrupts
-from activities.models import CANCELLED, CallCancelled, ClaudeExecutor, ModelRequest
+from activities.models import CANCELLED, CallCancelled, ClaudeExecutor, ModelError, ModelRequest
+from activities.summaries import ROOMS, TOO_LONG, Summing, end_of_past
 from activities.toolboxes import MOST_TOOLS, Toolbox, opened_box
 from activities.transcripts import Json, calls
 from windlass.contracts import sessions as words
@@ -32,18 +34,23 @@ from windlass.contracts.sessions import (
     TurnEnd,
 )
 from windlass.core.artifacts import Artifacts
+from windlass.core.attachments import Attachments
+from windlass.core.errors import NotFound
 from windlass.core.events import Events
 from windlass.core.inquiries import Inquiries
 from windlass.core.server_uses import Offers
 from windlass.core.turns import Standing, Turns
 
+REFUSED = "BadRequest"
+CUT_BY_WINDOW = "model_context_window_exceeded"
 PLACES = 10_000  # of one turn under a producer
+UNSEEN = 40  # the place of that note among the troubles of a call, after its tries
+KEPT = "What was said is kept: say something to go on."
 LOOP = 5  # so many equal calls in one turn are one
 MOST_AT_ONCE = 50  # uses of tools in one answer
 ENDS = {
     "max_tokens": ("AnswerCut", "The answer was longer than it may be: raise max_tokens, or ask for less at once."),
     "refusal": ("Refused", "The model refused to go on. Say it differently, or open another session."),
-    "model_context_window_exceeded": ("ContextWindow", "The conversation is too long for the model."),
 }
 
 
@@ -55,6 +62,7 @@ class Mind:
     turns: Turns
     events: Events
     artifacts: Artifacts
+    attachments: Attachments
     offers: Offers
     inquiries: Inquiries
 
@@ -84,11 +92,14 @@ class SessionActivities:
             if standing is None:
                 return Answered(end=TurnEnd.CLOSED)
             await asking.open_box(standing.settings)
-            found = answer_of(await asking.log(), request.turn, request.call)
-            if found is not None:
+            log = await asking.log()
+            if (summed_up := summary_of(log, request.turn, request.call)) is not None:
+                return Answered(summed_up.seq)
+            found = answer_of(log, request.turn, request.call)
+            if found is not None and found.payload["stop_reason"] != CUT_BY_WINDOW:
                 return await asking.concluded(found, standing)
             async with self._interrupts.heard(SessionId(UUID(request.session_id)), asking.look) as stop:
-                return await asking.ask(standing, stop)
+                return await (asking.ask(standing, stop) if found is None else asking.sum_up(standing, stop))
 
 
 class Asking:
@@ -99,6 +110,7 @@ class Asking:
         self._tenant_id, self._session_id = TenantId(UUID(request.tenant_id)), UUID(request.session_id)
         self._events: list[Event] = []
         self._box = Toolbox(SessionSettings(tools=()), ())
+        self._recorder = Recorder(mind.events, mind.artifacts, self._append, self._tenant_id, self._session_id)
 
     async def open_box(self, settings: SessionSettings) -> None:
         """Find out what the model may use."""
@@ -122,18 +134,56 @@ class Asking:
         if standing.is_steered:
             await self._mind.turns.take_steering(self._tenant_id, self._session_id, self._request.turn)
             await self.log()
-        turn, call, mind = self._request.turn, self._request.call, self._mind
-        recorder = Recorder(mind.events, mind.artifacts, self._append, self._tenant_id, self._session_id)
+        turn, call = self._request.turn, self._request.call
         place = PLACES * turn + 2 * call
         spot = Spot(f"turn-{turn}-{call}", place, PLACES * turn + 100 * call, {"turn": turn, "call": call})
         try:
-            error = await Exchange(mind.executor, recorder, spot).ask(self._question(standing.settings), stop)
+            error = await self._exchange(spot, await self._question(standing.settings), stop)
         except CallCancelled:
             return Answered(end=TurnEnd.INTERRUPTED)
+        if error is not None and error.type == TOO_LONG:
+            return await self.sum_up(standing, stop)
         if error is not None:
-            return failed(error.type, f"{error} What was said is kept: say something to go on.")
+            return failed(error.type, f"{error} {KEPT}")
         found = answer_of(await self.log(), turn, call)
+        if found is not None and found.payload["stop_reason"] == CUT_BY_WINDOW:
+            return await self.sum_up(standing, stop)
         return Answered(end=TurnEnd.CLOSED) if found is None else await self.concluded(found, standing)
+
+    async def _exchange(self, spot: Spot, question: ModelRequest, stop: asyncio.Event) -> ModelError | None:
+        """Ask; where a file beside a message may be what was refused, once more without them: no file ends a talk."""
+        error = await Exchange(self._mind.executor, self._recorder, spot).ask(question, stop)
+        without = replace(question, messages=conversation(self._events))
+        if error is None or error.type != REFUSED or without == question:
+            return error
+        note = {"level": "warning", "text": f"{error} It is asked again without the files beside the messages."}
+        await self._append([NewEvent(EventKind.LOG, note, TROUBLE, spot.trouble + UNSEEN)])
+        return await Exchange(self._mind.executor, self._recorder, spot).ask(without, stop)
+
+    async def sum_up(self, standing: Standing, stop: asyncio.Event) -> Answered:
+        """Have the model sum up what came before, for the next call to go on from; else the turn fails."""
+        turn, call = self._request.turn, self._request.call
+        upto = end_of_past(self._events, turn, call)
+        if upto is None:
+            return failed(TOO_LONG, f"The conversation is too long for the model, even in short. {KEPT}")
+        place = PLACES * turn + 2 * call
+        spot = Spot(f"summary-{turn}-{call}", place, PLACES * turn + 100 * call + 50, {"turn": turn, "call": call})
+        error: ModelError | None = None
+        for room in ROOMS:
+            summing = Summing(self._mind.executor, self._recorder, spot)
+            summing.upto = upto
+            try:
+                error = await summing.ask(summaries.question(self._events, upto, standing.settings, room), stop)
+            except CallCancelled:
+                return Answered(end=TurnEnd.INTERRUPTED)
+            if error is None or error.type != TOO_LONG:
+                break
+        if error is not None:
+            return failed(error.type, f"{error} {KEPT}")
+        found = summary_of(await self.log(), turn, call)
+        if found is None:
+            return failed(TOO_LONG, f"The conversation is too long for the model, and it did not sum it up. {KEPT}")
+        return Answered(found.seq)
 
     async def concluded(self, message: Event, standing: Standing) -> Answered:
         """What an answer means; a turn to which something was said meanwhile goes on instead of ending."""
@@ -173,13 +223,19 @@ class Asking:
                 return failed("Loop", f"The model used {call['name']} {times} times in the very same way.")
         return None
 
-    def _question(self, settings: SessionSettings) -> ModelRequest:
+    async def _question(self, settings: SessionSettings) -> ModelRequest:
+        """What is asked; files beside messages are read here, and are nowhere else on the way."""
+        kept = self._mind.attachments
+        files: dict[str, bytes] = {}
+        for each in enclosed(self._events):
+            with suppress(NotFound):  # it is named and left out
+                files[each] = await kept.content(self._tenant_id, each)
         return ModelRequest(
             prompt="",
             system=settings.system,
             model=settings.model,
             max_tokens=settings.max_tokens,
-            messages=conversation(self._events),
+            messages=conversation(self._events, files),
             tools=self._box.described,
         )
 

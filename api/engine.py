@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 from uuid import UUID
 
 from temporalio.client import Client
@@ -12,9 +13,11 @@ from api.desktops import Heralds
 from api.orchestrator import Links, Orchestrator
 from api.screens import Cameras
 from api.sessions import Couriers
+from api.uploads import Uploads
 from windlass.contracts.ids import RunId, TenantId
 from windlass.core.agents import Agents
 from windlass.core.artifacts import Artifacts
+from windlass.core.attachments import Attachments
 from windlass.core.cleanups import Cleanups
 from windlass.core.database import Database
 from windlass.core.desktop_templates import Bounds, DesktopTemplates
@@ -59,6 +62,8 @@ class Engine:
     statistics: Statistics
     agents: Agents
     artifacts: Artifacts
+    attachments: Attachments
+    uploads: Uploads
     cameras: Cameras
     cleanups: Cleanups
     desktops: Desktops
@@ -108,23 +113,18 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
     url = settings.require_database_url()
     async with AsyncExitStack() as stack:
         notifier, listener = Notifier(url, name="gateway"), Listener(url, name="gateway")
-        await notifier.start()
-        stack.push_async_callback(notifier.close)
+        await _started(stack, notifier)
         hub = await stack.enter_async_context(Hub(database, jobs, listener, States(listener=listener)))
-        await listener.start()
-        stack.push_async_callback(listener.close)
+        await _started(stack, listener)
         links = Links(settings.url, settings.temporal_ui_url, settings.temporal_namespace)
         outbox = Outbox(jobs)
         temporal = await client(settings)
         orchestrator = Orchestrator(temporal, outbox, Executions(database, notifier), links)
-        await orchestrator.start()
-        stack.push_async_callback(orchestrator.close)
+        await _started(stack, orchestrator)
         heralds = Heralds(temporal, Machines(database, jobs, notifier), links)
-        await heralds.start()
-        stack.push_async_callback(heralds.close)
+        await _started(stack, heralds)
         couriers = Couriers(temporal, SessionWorkflows(jobs), links)
-        await couriers.start()
-        stack.push_async_callback(couriers.close)
+        await _started(stack, couriers)
         agents, objects = Agents(database), open_objects(settings)
         stack.push_async_callback(objects.close)
         artifacts, hosts = Artifacts(objects), Hosts(settings.home / "hosts")
@@ -137,6 +137,8 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             statistics=Statistics(database),
             agents=agents,
             artifacts=artifacts,
+            attachments=Attachments(database, objects),
+            uploads=Uploads(),
             cameras=Cameras(temporal, desktops, screenshots),
             cleanups=Cleanups(database),
             desktops=desktops,
@@ -163,6 +165,24 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             workspaces=Workspaces(database, objects),
             viewers=Viewers(database, notifier, heralds, settings.require_secret_key(), lambda: datetime.now(UTC)),
         )
+
+
+class Starts(Protocol):
+    """A part that works beside requests."""
+
+    async def start(self) -> None:
+        """Begin."""
+        ...
+
+    async def close(self) -> None:
+        """Stop."""
+        ...
+
+
+async def _started(stack: AsyncExitStack, part: Starts) -> None:
+    """Have a part work for as long as the gateway does."""
+    await part.start()
+    stack.push_async_callback(part.close)
 
 
 def servers(settings: Settings, database: Database, notifier: Notifier) -> Servers:

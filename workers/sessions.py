@@ -15,6 +15,7 @@ from windlass.contracts.ids import SessionId
 from windlass.contracts.sessions import CHANNEL
 from windlass.core.approvals import Approvals
 from windlass.core.artifacts import Artifacts
+from windlass.core.attachments import Attachments
 from windlass.core.events import Events
 from windlass.core.inquiries import Inquiries
 from windlass.core.linked_runs import LinkedRuns
@@ -52,6 +53,13 @@ def talking(parts: Parts, model: Model) -> tuple[SessionActivities, ToolActiviti
         errands=Errands(inquiries, linked, turns, workspaces),
         shells=Shells(workspaces, FENCES[parts.settings.shell](), parts.settings.home / "shells"),
     )
-    return SessionActivities(Mind(executor, turns, events, artifacts, offers, inquiries), interrupts), ToolActivities(
-        hands
+    mind = Mind(
+        executor=executor,
+        turns=turns,
+        events=events,
+        artifacts=artifacts,
+        attachments=Attachments(parts.database, parts.objects),
+        offers=offers,
+        inquiries=inquiries,
     )
+    return SessionActivities(mind, interrupts), ToolActivities(hands)

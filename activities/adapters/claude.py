@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 STANDIN_HEADER = "x-windlass-standin"
 CONNECT_S = 10.0
 LONGEST_WAIT = timedelta(minutes=15)
-TOO_LONG = "prompt is too long"  # the provider has no code for it, only this sentence
+TOO_LONG = ("prompt is too long", "exceed context limit")  # the provider has no code for it, only these sentences
 STATUS_TYPES = {401: "Auth", 403: "Auth", 404: "ModelNotFound", 413: "ContextWindow", 429: "RateLimited"}
 STREAM_STATUSES = {
     "invalid_request_error": 400,
@@ -215,7 +215,7 @@ def is_retryable(status: int) -> bool:
 
 def error_type(status: int, message: str) -> str:
     """Our name for a status."""
-    if status == 400 and TOO_LONG in message:
+    if status == 400 and any(words in message for words in TOO_LONG):
         return "ContextWindow"
     if status == 529:
         return "Overloaded"

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 
 import orjson
@@ -10,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import BadRequest, TooLarge, TooSlow
+from api.uploads import is_upload, spill
 from windlass.core.desktops import MOST_SCRIPT_BYTES, TOO_LONG
 from windlass.core.errors import Invalid
 
@@ -17,7 +17,6 @@ LIMIT_BYTES = 1024 * 1024
 SCRIPT_BYTES = 4 * MOST_SCRIPT_BYTES  # as JSON, as a form or in base64, whatever signs it is made of
 SCRIPTS = re.compile(r"(/v1|/compat/desktops/v1)?/(desktops|workers)/[^/]+/tasks")
 PATIENCE_S = 30.0
-SPILL_BYTES, SPILL_S = 8 * LIMIT_BYTES, 1.0
 DEPTH = 64
 TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -46,7 +45,7 @@ class Bodies:
             await self.app(scope, receive, send)
             return
         check_address(scope)
-        if scope["method"] in WITHOUT_BODY:
+        if scope["method"] in WITHOUT_BODY or is_upload(scope):
             await self.app(scope, receive, send)
             return
         body = await self._read(scope, receive)
@@ -59,7 +58,7 @@ class Bodies:
         most = self._most(scope)
         if declared.isdigit() and int(declared) > most.size_bytes:
             if "expect" not in Headers(scope=scope):
-                await _spill(receive)
+                await spill(receive)
             raise TooLarge(most.words)
         try:
             async with asyncio.timeout(self.patience_s):
@@ -84,22 +83,10 @@ async def _collect(receive: Receive, most: Most) -> bytes:
         size += len(parts[-1])
         if size > most.size_bytes:
             parts.clear()
-            await _spill(receive)
+            await spill(receive)
             raise TooLarge(most.words)
         if not message.get("more_body", False):
             return b"".join(parts)
-
-
-async def _spill(receive: Receive) -> None:
-    """Throw a little more away: a client that is only slightly over reads our answer before the connection breaks."""
-    size = 0
-    with suppress(TimeoutError):
-        async with asyncio.timeout(SPILL_S):
-            while size < SPILL_BYTES:
-                message = await receive()
-                size += len(message.get("body", b""))
-                if not message.get("more_body", False):
-                    return
 
 
 def check_address(scope: Scope) -> None:

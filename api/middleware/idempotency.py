@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.authentication import caller_if_any
 from api.errors import BadRequest
+from api.uploads import is_upload
 from windlass.core.callers import Caller
 from windlass.core.errors import Invalid, TooMany
 from windlass.core.idempotency import Claim, ClaimState, Idempotency
@@ -124,7 +125,9 @@ class IdempotentPosts:
 
 
 def _is_covered(scope: Scope) -> bool:
-    return scope["type"] == "http" and scope["method"] == "POST" and not scope["path"].startswith(SIGNING_IN)
+    """Whether a key counts: not for files either, which are kept by their content and so once in any case."""
+    is_post = scope["type"] == "http" and scope["method"] == "POST"
+    return is_post and not scope["path"].startswith(SIGNING_IN) and not is_upload(scope)
 
 
 async def _replay(claim: Claim, send: Send) -> None:

@@ -34,6 +34,7 @@ SCRIPTS = ("app.js", *MODULES)
 ISLANDS = {
     "viewer.js": FOLDER / "viewer.js",
     "talk.js": FOLDER / "talk.js",
+    "attach.js": FOLDER / "attach.js",
     "novnc.js": FOLDER / "vendor" / "novnc.js",
 }  # each on its page only
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}

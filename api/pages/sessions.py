@@ -12,7 +12,7 @@ from api.dependencies import EngineDep, RequestUuid
 from api.engine import Engine
 from api.pages.formats import MISSING, Viewer, counted, money, short_id, size, tokens
 from api.pages.questions import Card, card
-from api.pages.rendering import field, go, page, read_form, viewer
+from api.pages.rendering import Form, field, go, page, read_form, viewer
 from api.pages.servers import SHAPES
 from api.pages.servers import WORDS as STATE_WORDS
 from api.pages.shell import Place
@@ -20,8 +20,9 @@ from api.pages.talk import KINDS, Talk, Teller
 from api.routes.sessions import CONTENT_CHARACTERS, SessionReader, SessionWriter
 from windlass.contracts.events import Event
 from windlass.contracts.sessions import TOPIC, SessionSettings, SessionStatus
+from windlass.core.attachments import MOST_PER_MESSAGE
 from windlass.core.callers import Caller
-from windlass.core.errors import Conflict, NotFound
+from windlass.core.errors import Conflict, Invalid, NotFound
 from windlass.core.permissions import Permission
 from windlass.core.questions import QuestionFilter
 from windlass.core.sessions import NewMessage, NewSession, Session, SessionFilter
@@ -226,10 +227,19 @@ async def say(
     if not content:
         return await show(request, caller, engine, found, (("There is nothing to send.", "content"),))
     try:
-        await engine.sessions.say(caller, session_id, NewMessage(content, id=new, steers=steers))
+        message = NewMessage(content, id=new, steers=steers, attachments=attached_in(form))
+        await engine.sessions.say(caller, session_id, message)
     except Conflict as conflict:
         return await show(request, caller, engine, found, ((conflict.detail, ""),), content)
     return go(f"/sessions/{session_id}#end")
+
+
+def attached_in(form: Form) -> tuple[UUID, ...]:
+    """The files that were sent beside a message. Raises Invalid."""
+    try:
+        return tuple(UUID(each) for each in form.get("attachment", ())[:MOST_PER_MESSAGE])
+    except ValueError as error:
+        raise Invalid("Nothing was said: it names no attachment.") from error
 
 
 @router.post("/sessions/{session_id}/messages/{message_id}/withdraw")

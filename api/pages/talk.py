@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from markupsafe import Markup
 
-from api.pages.formats import Clock, Viewer, took
+from api.pages.formats import Clock, Viewer, size, took
 from api.pages.markdown import markdown
 from windlass.contracts.events import Event, EventKind, Payload
+from windlass.core.attachments import attachments_of
+from windlass.core.media import IMAGES
 
 KINDS = (
     *(EventKind.MESSAGE, EventKind.TOOL_CALL, EventKind.TOOL_RESULT),
@@ -27,6 +30,16 @@ class Line:
 
     sign: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file beside a message."""
+
+    id: UUID
+    name: str
+    size: str
+    is_image: bool
 
 
 @dataclass(slots=True)
@@ -62,6 +75,7 @@ class Entry:
     who: str = ""
     text: str = ""
     html: Markup = field(default_factory=Markup)
+    files: tuple[File, ...] = ()
     uses: list[Use] = field(default_factory=list[Use])
 
 
@@ -73,6 +87,7 @@ class Waiting:
     who: str
     text: str
     steers: bool = False
+    files: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +118,13 @@ class Teller:
         for event in events:
             self._take(event)
         waiting = [
-            Waiting(name, self._who(each.payload), _text(each.payload), each.payload.get("steers") is True)
+            Waiting(
+                id=name,
+                who=self._who(each.payload),
+                text=_text(each.payload),
+                steers=each.payload.get("steers") is True,
+                files=_files(each.payload),
+            )
             for name, each in self._said.items()
         ]
         return Talk(self._entries, waiting)
@@ -125,7 +146,7 @@ class Teller:
                 self._add("error", event, text=str(said.get("message", "")))
             case _:
                 self._said.pop(str(said.get("withdrawn")), None)
-                if said.get("level") == "warning":
+                if said.get("level") == "warning" or "summary" in said:
                     self._add("note", event, text=str(said.get("text", "")))
 
     def _changed(self, event: Event) -> None:
@@ -135,6 +156,7 @@ class Teller:
             taken = self._said.pop(str(name), None)
             if taken is not None:
                 self._add("person", taken, who=self._who(taken.payload), text=_text(taken.payload))
+                self._entries[-1].files = _files(taken.payload)
         note = ENDS.get(str(event.payload.get("end") or event.payload.get("status")))
         if note:
             self._add("note", event, text=note)
@@ -175,6 +197,12 @@ def _text(said: Payload) -> str:
     """The words of a payload; what was too large for the log is shown by its beginning."""
     value: Any = said.get("text") or ""
     return f"{value['preview']}…" if isinstance(value, dict) else str(value)  # pyright: ignore[reportUnknownArgumentType] - JSON
+
+
+def _files(said: Payload) -> tuple[File, ...]:
+    """The files beside a message."""
+    named = attachments_of(said)
+    return tuple(File(each.id, each.name, size(each.size_bytes), each.media_type in IMAGES) for each in named)
 
 
 def _what(said: Payload) -> str:

@@ -2,17 +2,31 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel, ConfigDict
+from fastapi import APIRouter, Path, Query, Request, Response, status
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from api.dependencies import EngineDep
-from api.routes.sessions import MessagesQuery, SessionReader
+from api.routes.sessions import AttachmentView, MessagesQuery, SessionReader, SessionWriter
+from api.uploads import read_file
+from windlass.core.attachments import NewAttachment
+from windlass.core.media import IMAGES, LARGEST_BYTES
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
+
+ANY: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+
+
+def _file_name(value: str) -> str:
+    if not value.isprintable() or "/" in value or "\\" in value or value in (".", ".."):
+        raise ValueError("must be the name of a file, without folders")
+    return value
+
+
+FileName = Annotated[str, Query(min_length=1, max_length=200), AfterValidator(_file_name)]
 
 
 class FileView(BaseModel):
@@ -91,8 +105,33 @@ async def artifact(
     return attachment(kept.name, await engine.workspaces.read(caller.tenant_id, kept.digest))
 
 
-def attachment(path: str, content: bytes) -> Response:
-    """A file as a download under its own name."""
+@router.post(
+    "/{session_id}/attachments", status_code=status.HTTP_201_CREATED, openapi_extra={"requestBody": {"content": ANY}}
+)
+async def attach(
+    session_id: UUID, name: FileName, request: Request, caller: SessionWriter, engine: EngineDep
+) -> AttachmentView:
+    """Keep a picture, a PDF or a text, sent as the body, for a message to name. The second time it is the same one."""
+    await engine.sessions.get(caller, session_id)
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    async with engine.uploads.place(caller.person_id):
+        wish = NewAttachment(name, declared, await read_file(request, LARGEST_BYTES))
+        kept = await engine.attachments.keep(caller.tenant_id, session_id, wish)
+    return AttachmentView.model_validate(kept)
+
+
+@router.get("/{session_id}/attachments/{attachment_id}", response_class=Response)
+async def attached(session_id: UUID, attachment_id: UUID, caller: SessionReader, engine: EngineDep) -> Response:
+    """What was attached to a message, as it came; a picture may be shown, everything else is a download."""
+    await engine.sessions.get(caller, session_id)
+    kept = await engine.attachments.get(caller.tenant_id, session_id, attachment_id)
+    content = await engine.attachments.content(caller.tenant_id, kept.digest)
+    return attachment(kept.name, content, kept.media_type if kept.media_type in IMAGES else None)
+
+
+def attachment(path: str, content: bytes, shown_as: str | None = None) -> Response:
+    """A file as a download under its own name, or as a picture of this type."""
     name = quote(path.rsplit("/", 1)[-1])
-    headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}", "x-content-type-options": "nosniff"}
-    return Response(content, media_type="application/octet-stream", headers=headers)
+    way = "attachment" if shown_as is None else "inline"
+    headers = {"content-disposition": f"{way}; filename*=UTF-8''{name}", "x-content-type-options": "nosniff"}
+    return Response(content, media_type=shown_as or "application/octet-stream", headers=headers)

@@ -29,7 +29,7 @@ class SayWord(MessageBody):
 
     def wish(self) -> NewMessage | None:
         """The message."""
-        return NewMessage(self.content, self.id, self.expected_turn, self.steers)
+        return self.message(steers=self.steers)
 
 
 class InterruptWord(Body):

@@ -17,6 +17,7 @@ from api.routes.runs import EventsPage, EventsQuery, EventView, Usage
 from api.sse import After, stream_response
 from windlass.contracts.agents import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, MAX_MAX_TOKENS, MOST_COST_USD
 from windlass.contracts.sessions import Action, Limits, SessionSettings, SessionStatus
+from windlass.core.attachments import MOST_PER_MESSAGE
 from windlass.core.callers import Caller
 from windlass.core.permissions import Permission
 from windlass.core.sessions import NewMessage, NewSession, Session, SessionFilter
@@ -119,6 +120,11 @@ class MessageBody(Body):
     content: Content
     id: UUID | None = None
     expected_turn: int | None = Field(None, ge=0, le=2**31 - 1, description="Refused when the session is at another.")
+    attachments: list[UUID] = Field(default_factory=list[UUID], max_length=MOST_PER_MESSAGE)
+
+    def message(self, new: UUID | None = None, *, steers: bool = False) -> NewMessage:
+        """The same as a session takes it, under an id of its own or a new one."""
+        return NewMessage(self.content, self.id or new, self.expected_turn, steers, tuple(self.attachments))
 
 
 class SessionView(BaseModel):
@@ -144,6 +150,18 @@ class SessionView(BaseModel):
     archived_at: datetime | None
 
 
+class AttachmentView(BaseModel):
+    """A file beside a message."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    name: str
+    media_type: str
+    size_bytes: int
+    digest: str
+
+
 class MessageView(BaseModel):
     """A message; `turn` is null while it waits for the next one."""
 
@@ -158,6 +176,7 @@ class MessageView(BaseModel):
     name: str
     is_withdrawn: bool
     stop_reason: str | None
+    attachments: Sequence[AttachmentView] = ()
 
 
 class MessagesPage(BaseModel):
@@ -250,8 +269,7 @@ async def say(
     session_id: UUID, body: MessageBody, caller: SessionWriter, engine: EngineDep, new: RequestUuid
 ) -> MessageView:
     """Say something and return at once: it is kept from now on, and answered whatever crashes."""
-    message = NewMessage(body.content, body.id or new, body.expected_turn)
-    return MessageView.model_validate(await engine.sessions.say(caller, session_id, message))
+    return MessageView.model_validate(await engine.sessions.say(caller, session_id, body.message(new)))
 
 
 @router.post("/{session_id}/steer", status_code=status.HTTP_202_ACCEPTED)
@@ -259,8 +277,7 @@ async def steer(
     session_id: UUID, body: MessageBody, caller: SessionWriter, engine: EngineDep, new: RequestUuid
 ) -> MessageView:
     """Say something to the turn under way, which takes it up at its next step; without one it begins a turn."""
-    message = NewMessage(body.content, body.id or new, body.expected_turn, steers=True)
-    return MessageView.model_validate(await engine.sessions.say(caller, session_id, message))
+    return MessageView.model_validate(await engine.sessions.say(caller, session_id, body.message(new, steers=True)))
 
 
 @router.get("/{session_id}/messages")

@@ -1,21 +1,24 @@
 // A conversation: Enter sends without leaving the page, Esc interrupts, the end stays in sight while one is there.
+import { attaching } from "./attach.js";
 import { changed } from "./swap.js";
 
 const NEAR = 160;
 let atEnd = true;
+const composer = document.getElementById("composer");
+const files = composer && attaching(composer);
 
 const box = () => document.getElementById("content");
 const near = () => document.documentElement.scrollHeight - innerHeight - scrollY < NEAR;
 
 async function send(form, button) {
   const field = box(), text = field.value;
-  if (!text.trim()) return;
+  if (!text.trim() || files.busy()) return;
   const body = new URLSearchParams(new FormData(form, button));
   field.value = "";
   atEnd = true;
   try {
     const answer = await fetch(form.action, { method: "POST", body, redirect: "manual", credentials: "same-origin" });
-    if (answer.type === "opaqueredirect") return;
+    if (answer.type === "opaqueredirect") return files.clear();
   } catch { /* the gateway is away: what was written is put back */ }
   field.value = text + field.value;
   form.submit();

@@ -47,6 +47,10 @@ class Step:
     """Pieces after which the stream ends politely, unfinished."""
     hang: int | None = None
     """Pieces after which nothing more comes."""
+    window: int | None = None
+    """Tokens that fit: a longer request is refused as too long."""
+    blind: bool = False
+    """Whether a request with a picture or a document is refused, as one that cannot be read is."""
     times: int | None = None
     """How many equal requests meet the trouble before the step answers plainly: the one thing that is counted."""
     stop_reason: str | None = None

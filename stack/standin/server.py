@@ -99,6 +99,8 @@ class Connection:
         except SCRIPT_MISTAKES as error:
             raise Refused(400, f"The script cannot be followed: {error}.") from error
         await self._pause(delay)
+        check_window(step, request.body)
+        check_sight(step, request.body)
         check_status(step)
         if request.body.get("stream"):
             await self._stream(step, answer)
@@ -191,6 +193,22 @@ def check_body(body: Json) -> None:
         raise Refused(400, "messages: at least one message is required")
     if not isinstance(body["max_tokens"], int) or body["max_tokens"] < 1:
         raise Refused(400, "max_tokens: must be at least 1")
+
+
+def check_window(step: Step, body: Json) -> None:
+    """Refuse what would be too long for a model with this window."""
+    size = count_tokens(body["messages"])
+    if step.window is not None and size > step.window:
+        raise Refused(400, f"prompt is too long: {size} tokens > {step.window} maximum", {}, "invalid_request_error")
+
+
+def check_sight(step: Step, body: Json) -> None:
+    """Refuse files beside words, as a model does that cannot read one of them."""
+    blocks = [
+        each for message in body["messages"] if isinstance(message["content"], list) for each in message["content"]
+    ]
+    if step.blind and any(each["type"] in ("image", "document") for each in blocks):
+        raise Refused(400, "Could not process image", {}, "invalid_request_error")
 
 
 def check_status(step: Step) -> None:

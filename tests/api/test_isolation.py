@@ -53,6 +53,7 @@ FORMS = {
     "POST /settings/members/{person_id}": {"role": "viewer"},
     "POST /settings/organisation/{name}": {"value": "10"},
 }
+QUERIES = {"POST /v1/sessions/{session_id}/attachments": {"name": "mine.txt"}}
 WRITTEN = {  # things that one names by writing them: of the same name, everybody has their own
     "PUT /v1/desktop-templates/{name}": ("summary", {"summary": "Mine now"}),
     "PUT /v1/desktop-skills/{name}": ("text", {"text": "Mine now"}),
@@ -110,6 +111,7 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
         "conversation_id": conversation["id"],
         "agent_id": conversation["id"],
         "message_id": str(new_id()),
+        "attachment_id": str(new_id()),
         "artifact_id": "1",
         "path": "plan.md",
         "tenant_id": str(umbrella.id),
@@ -125,7 +127,8 @@ async def ask(person: Person, route: Declared, names: dict[str, str]) -> httpx.R
     if "sessions/{session_id}" in route.path and "/auth/" not in route.path:  # of those with a model
         names = {**names, "session_id": names["conversation_id"]}
     path = re.sub(r"\{(\w+)(?::\w+)?\}", lambda match: names[match[1]], route.path)
-    return await person.http.request(route.method, path, json=BODIES.get(route.name), data=FORMS.get(route.name))
+    sent: dict[str, Any] = {"json": BODIES.get(route.name), "data": FORMS.get(route.name)}
+    return await person.http.request(route.method, path, **sent, params=QUERIES.get(route.name))
 
 
 def shape(answer: httpx.Response, names: dict[str, str]) -> tuple[int, str]:

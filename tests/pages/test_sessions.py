@@ -5,6 +5,7 @@ from uuid import UUID
 
 from playwright.async_api import Page, expect
 
+from tests.core.test_media import PICTURES
 from tests.pages.consoles import Console
 from windlass.contracts.events import EventKind, NewEvent
 from windlass.contracts.ids import TenantId
@@ -107,6 +108,26 @@ async def test_a_turn_under_way_is_steered(console: Console):
 
     await expect(page.locator(".waits")).to_have_count(0)
     await expect(page.locator(".said.person").last).to_contain_text("Backwards.")
+
+
+async def test_a_picture_is_attached_seen_and_a_wrong_one_is_refused(console: Console):
+    opened = await console.person.http.post("/v1/sessions", json={"title": "Pictures"})
+    page = await console.open(f"/sessions/{opened.json()['id']}")
+    picker = page.get_by_label("Attach pictures, PDFs or texts")
+    await picker.set_input_files({"name": "lie.png", "mimeType": "image/png", "buffer": b"not at all"})
+    await expect(page.get_by_role("alert")).to_contain_text("lie.png is a picture by its name")
+    await page.get_by_role("button", name="Leave lie.png out").click()
+    await picker.set_input_files({"name": "teal.png", "mimeType": "image/png", "buffer": PICTURES["image/png"]})
+    await expect(page.get_by_role("button", name="Leave teal.png out")).to_be_visible()
+
+    await page.get_by_label("Message", exact=True).fill("What colour is it?")
+    await page.keyboard.press("Enter")
+
+    await expect(page.locator(".waits")).to_contain_text("What colour is it?")
+    picture = page.get_by_role("img", name="teal.png")
+    await expect(picture).to_be_visible()
+    await expect(picture).to_have_js_property("naturalWidth", 40)
+    await expect(page.locator("[data-attached] li")).to_have_count(0)
 
 
 async def test_the_servers_of_a_session_and_their_tools_stand_beside_it(console: Console):

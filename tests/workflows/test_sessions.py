@@ -1,20 +1,25 @@
 """Conversations: every message is answered once, in order, whoever is killed while the model speaks."""
 
+import io
+import random
 from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID
 
 import pytest
+from PIL import Image
 from temporalio.client import WorkflowExecutionStatus
 
 from stack.standin.server import listen
 from stack.temporal import Server
+from tests.core.test_media import PICTURES
 from tests.owner import as_owner
 from tests.workflows.engines import until
 from tests.workflows.talks import Talks, asked, running_talks, scripted
 from windlass.contracts.events import EventKind
 from windlass.contracts.ids import new_id
 from windlass.contracts.sessions import SessionStatus
+from windlass.core.attachments import NewAttachment
 from windlass.core.errors import Conflict, Invalid, NotFound
 from windlass.core.questions import AlreadyClosed
 from windlass.core.sessions import MessageRefused, NewMessage
@@ -330,6 +335,61 @@ async def test_a_worker_killed_around_its_tools_does_each_once(talks: Talks, dat
     content = await talks.engine.gateway.workspaces.content(caller.tenant_id, talk.id, "a")
     assert [(each.name, each.outcome) for each in calls] == [("write", "done"), ("edit", "done")]
     assert content == b"once, twice\n"
+
+
+async def test_a_picture_beside_a_message_is_shown_to_the_model_and_is_in_no_history(talks: Talks):
+    talk, engine = await talks.open(), talks.engine
+    noise = random.Random(7).randbytes(3 * 200 * 200)  # noqa: S311 - it is to be large, not secret
+    held = io.BytesIO()
+    Image.frombytes("RGB", (200, 200), noise).save(held, "PNG")
+    wish = NewAttachment("noise.png", "image/png", held.getvalue())
+    kept = await engine.gateway.attachments.keep(engine.caller.tenant_id, talk.id, wish)
+
+    await talk.say({"text": "Noise."}, words="What is it?", attachments=(kept.id,))
+    await talk.settled(1)
+    (usage,) = await talk.events(EventKind.USAGE)
+    await talk.workflow.result()
+    described = await talk.workflow.describe()
+
+    assert [each.attachments for each in await talk.messages()] == [(kept,), ()]
+    assert usage.payload["input_tokens"] > kept.size_bytes / 4
+    assert described.raw_description.workflow_execution_info.history_size_bytes < kept.size_bytes / 4
+
+
+async def test_a_picture_that_the_model_refuses_ends_no_conversation(talks: Talks):
+    talk, engine = await talks.open(), talks.engine
+    wish = NewAttachment("teal.png", "image/png", PICTURES["image/png"])
+    kept = await engine.gateway.attachments.keep(engine.caller.tenant_id, talk.id, wish)
+
+    await talk.say({"text": "I see nothing.", "blind": True}, words="What is it?", attachments=(kept.id,))
+    session = await talk.settled(1)
+    notes = [each.payload["text"] for each in await talk.events(EventKind.LOG)]
+    assert (session.error, await talk.answers()) == (None, ["I see nothing."])
+    assert ["without the files" in each for each in notes] == [True]
+
+
+async def test_a_conversation_that_is_too_long_goes_on_with_a_summary(talks: Talks):
+    talk = await talks.open()
+    await talk.say({"text": "Noted."}, words="word " * 20_000)
+    await talk.settled(1)
+    await talk.say({"text": "Done.", "window": 10_000}, words="And now?")
+    session = await talk.settled(2)
+
+    (summary,) = [each for each in await talk.events(EventKind.LOG) if "summary" in each.payload]
+    assert (session.error, session.model_calls) == (None, 3)
+    assert await talk.answers() == ["Noted.", "Done."]
+    assert (summary.payload["turn"], summary.payload["summary"]) == (2, "Noted.")
+    assert len((await talk.messages())[0].content) > 100_000
+
+
+async def test_an_answer_that_never_fits_ends_its_turn_after_three_summaries(talks: Talks):
+    talk = await talks.open()
+    await talk.say({"text": "Half of", "stop_reason": "model_context_window_exceeded"})
+    session = await talk.settled(1)
+
+    summaries = [each for each in await talk.events(EventKind.LOG) if "summary" in each.payload]
+    assert session.error
+    assert (session.error["type"], len(summaries)) == ("ContextWindow", 3)
 
 
 HOLD_FILES = f"""

@@ -1,6 +1,8 @@
 """`windlass session` and `windlass chat`: conversations with a model."""
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +21,10 @@ System = Annotated[str | None, typer.Option(help="Who the model should be.")]
 Model = Annotated[str | None, typer.Option(help="Which model answers.")]
 Agent = Annotated[str | None, typer.Option(help="A saved agent; its newest version says who the model is.")]
 Budget = Annotated[float | None, typer.Option(help="What the session may cost, in dollars.")]
+Attach = Annotated[
+    list[Path] | None,
+    typer.Option("--attach", help="A picture, a PDF or a text beside the message.", exists=True, dir_okay=False),
+]
 CODES = {"finished": 0, "interrupted": INTERRUPTED}
 
 
@@ -83,16 +89,18 @@ def send(
     session: Which,
     message: Annotated[str, typer.Argument(help="What to say; - reads it from stdin.")],
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for the answer.")] = False,
+    attach: Attach = None,
     as_json: AsJson = False,
 ) -> None:
     """Say something, and wait for the answer; the exit code follows how the turn ended."""
     content = sys.stdin.read() if message == "-" else message
     with connect(context) as client:
+        files = attached(client, session, attach)
         if no_wait:
-            said = client.sessions.say(session, content)
+            said = client.sessions.say(session, content, attachments=files)
             print_outcome(said.to_json(), f"It waits. See: windlass session watch {session}", as_json=as_json)
             return
-        raise typer.Exit(CODES.get(converse(client, session, content, as_json=as_json), 1))
+        raise typer.Exit(CODES.get(converse(client, session, content, files, as_json=as_json), 1))
 
 
 @app.command()
@@ -177,24 +185,32 @@ def chat(  # noqa: PLR0913 - one parameter is one option
     system: System = None,
     model: Model = None,
     budget: Budget = None,
+    attach: Attach = None,
     as_json: AsJson = False,
 ) -> None:
     """Talk to a model until an empty line or the end of the input; Ctrl+C interrupts its answer."""
     with connect(context) as client:
         wish = {"agent": agent, "system": system, "model": model, "budget_usd": budget}
         opened = session or client.sessions.open(**wish).id
+        files: Sequence[str] = attached(client, opened, attach)
         errors.print(f"Session {opened}. An empty line ends the talk, not the session.", highlight=False)
         for line in iter(_read, ""):
             try:
-                converse(client, opened, line, as_json=as_json)
+                converse(client, opened, line, files, as_json=as_json)
             except KeyboardInterrupt:
                 client.sessions.interrupt(opened)
                 errors.print("Interrupted. What was said is kept.")
+            files = ()
 
 
-def converse(client: Client, session: str, content: str, *, as_json: bool = False) -> str:
+def attached(client: Client, session: str, paths: Sequence[Path] | None) -> Sequence[str]:
+    """The ids of files, kept for the message that comes."""
+    return [client.sessions.attach(session, path.name, path.read_bytes()).id for path in paths or ()]
+
+
+def converse(client: Client, session: str, content: str, files: Sequence[str] = (), *, as_json: bool = False) -> str:
     """Say something and show what comes until its turn has ended; answers how."""
-    said = client.sessions.say(session, content)
+    said = client.sessions.say(session, content, attachments=files)
     teller = Teller(said.id, as_json=as_json, own_words=False)
     return teller.tell(client.sessions.stream(session, after=max(0, said.seq - 1)))
 

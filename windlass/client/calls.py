@@ -45,6 +45,8 @@ class Call(Generic[T]):
     """The Idempotency-Key: the same call may be sent again and happens once."""
     if_match: str | None = None
     """The etag of what is to be changed."""
+    content: bytes | None = None
+    """A file to send, in place of a body."""
     is_bytes: bool = False
     """Whether the answer is a file, not JSON."""
 
@@ -59,7 +61,8 @@ class Call(Generic[T]):
         given = {"idempotency-key": self.key, "if-match": self.if_match}
         headers = {name: value for name, value in given.items() if value} or None
         params = {name: value for name, value in self.query.items() if value not in (None, (), [])}
-        return {"method": self.method, "url": self.path, "json": self.body, "params": params, "headers": headers}
+        sent = {"json": self.body} if self.content is None else {"content": self.content}
+        return {"method": self.method, "url": self.path, **sent, "params": params, "headers": headers}
 
     def should_wait(self, response: httpx.Response) -> bool:
         """Whether the answer may be better in a moment."""

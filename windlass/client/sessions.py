@@ -36,6 +36,15 @@ class Session(Record):
     active_at: datetime | None = None
 
 
+class Attachment(Record):
+    """A file beside a message."""
+
+    id: str
+    name: str
+    media_type: str = ""
+    size_bytes: int = 0
+
+
 class Message(Record):
     """Something that was said in a session; `turn` is missing while it waits."""
 
@@ -46,6 +55,7 @@ class Message(Record):
     turn: int | None = None
     name: str = ""
     created_at: datetime | None = None
+    attachments: Sequence[Attachment] = ()
 
 
 class SavedFile(Record):
@@ -106,10 +116,16 @@ def open_session(wish: Json) -> Call[Session]:
     return Call("POST", "/v1/sessions", Session.model_validate, given(**wish), key=fresh_key())
 
 
-def say(session_id: str, content: str, way: str = "messages") -> Call[Message]:
+def say(session_id: str, content: str, attachments: Sequence[str] = (), way: str = "messages") -> Call[Message]:
     """Say something; sent again it is the same message."""
-    body = {"id": str(uuid.uuid4()), "content": content}
+    body = given(id=str(uuid.uuid4()), content=content, attachments=list(attachments) or None)
     return Call("POST", f"/v1/sessions/{segment(session_id)}/{way}", Message.model_validate, body, key=fresh_key())
+
+
+def attach(session_id: str, name: str, content: bytes) -> Call[Attachment]:
+    """Keep a file for a message to name; sent again it is the same one."""
+    path, query = f"/v1/sessions/{segment(session_id)}/attachments", {"name": name}
+    return Call("POST", path, Attachment.model_validate, query=query, content=content, key=fresh_key())
 
 
 def list_messages(session_id: str, after: int, limit: int) -> Call[Page[Message]]:
@@ -159,13 +175,17 @@ class Sessions:
         """Open a session: `title`, `budget_usd`, and an `agent`, or else `system`, `model`, `tools`, and so on."""
         return self._client.send(open_session(wish))
 
-    def say(self, session_id: str, content: str) -> Message:
-        """Say something and return at once."""
-        return self._client.send(say(session_id, content))
+    def say(self, session_id: str, content: str, *, attachments: Sequence[str] = ()) -> Message:
+        """Say something, beside it files that were attached, and return at once."""
+        return self._client.send(say(session_id, content, attachments))
+
+    def attach(self, session_id: str, name: str, content: bytes) -> Attachment:
+        """Keep a picture, a PDF or a text for a message to name by its id."""
+        return self._client.send(attach(session_id, name, content))
 
     def steer(self, session_id: str, content: str) -> Message:
         """Say something to the turn under way, which takes it up at its next step."""
-        return self._client.send(say(session_id, content, "steer"))
+        return self._client.send(say(session_id, content, way="steer"))
 
     def messages(self, session_id: str, *, after: int = 0, limit: int = 100) -> Page[Message]:
         """What was said after a seq."""
@@ -233,13 +253,17 @@ class AsyncSessions:
         """Open a session: `title`, `budget_usd`, and an `agent`, or else `system`, `model`, `tools`, and so on."""
         return await self._client.send(open_session(wish))
 
-    async def say(self, session_id: str, content: str) -> Message:
-        """Say something and return at once."""
-        return await self._client.send(say(session_id, content))
+    async def say(self, session_id: str, content: str, *, attachments: Sequence[str] = ()) -> Message:
+        """Say something, beside it files that were attached, and return at once."""
+        return await self._client.send(say(session_id, content, attachments))
+
+    async def attach(self, session_id: str, name: str, content: bytes) -> Attachment:
+        """Keep a picture, a PDF or a text for a message to name by its id."""
+        return await self._client.send(attach(session_id, name, content))
 
     async def steer(self, session_id: str, content: str) -> Message:
         """Say something to the turn under way, which takes it up at its next step."""
-        return await self._client.send(say(session_id, content, "steer"))
+        return await self._client.send(say(session_id, content, way="steer"))
 
     async def messages(self, session_id: str, *, after: int = 0, limit: int = 100) -> Page[Message]:
         """What was said after a seq."""

@@ -19,6 +19,7 @@ from windlass.contracts.sessions import (
     SessionStatus,
 )
 from windlass.core.artifacts import Artifacts
+from windlass.core.attachments import find_attachments
 from windlass.core.audit import record
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
@@ -89,12 +90,14 @@ class NewMessage:
     """What somebody says; under one `id` it is said once. `expected_turn`: the last turn its sender saw begin.
 
     What `steers` is taken up by the turn under way, at its next step; without one it is as any other.
+    `attachments`: files of the session that were kept before.
     """
 
     content: str
     id: UUID | None = None
     expected_turn: int | None = None
     steers: bool = False
+    attachments: tuple[UUID, ...] = ()
 
 
 class Courier(Protocol):
@@ -201,11 +204,14 @@ class Conversations:
         return _whole(row)
 
     async def say(self, caller: Caller, session_id: UUID, message: NewMessage) -> Message:
-        """Keep a message for the next turn. Under the same id it is kept once. Raises NotFound, MessageRefused."""
+        """Keep a message for the next turn. Under one id it is kept once. Raises NotFound, Invalid, MessageRefused."""
         session = await self.get(caller, session_id)
         message_id = message.id or new_id()
+        async with self._database.tenant(caller.tenant_id) as connection:
+            attached = await find_attachments(connection, session_id, message.attachments)
         said: Payload = {"role": "user", "id": str(message_id), "text": message.content, "name": caller.name}
         said |= {"steers": True} if message.steers else {}
+        said |= {"attachments": [each.to_json() for each in attached]} if attached else {}
         asked = {"id": str(message_id), "expected_turn": message.expected_turn, "steers": message.steers}
         folded = await self._artifacts.fold(caller.tenant_id, {**said, "by": str(caller.person_id)})
         async with self._database.tenant(caller.tenant_id) as connection:
@@ -224,7 +230,8 @@ class Conversations:
         if kept["turn"] is None and kept["withdrawn_at"] is None:
             self._courier.said(caller.tenant_id, session, Said(str(message_id), kept["place"]))
         at = datetime.fromisoformat(kept["at"])
-        return Message(str(message_id), kept["seq"], "user", message.content, kept["turn"], at, caller.name)
+        facts = (str(message_id), kept["seq"], "user", message.content, kept["turn"], at, caller.name)
+        return Message(*facts, attachments=tuple(attached))
 
     async def withdraw(self, caller: Caller, session_id: UUID, message_id: UUID) -> None:
         """Take back a message that still waits. Raises NotFound, Conflict."""

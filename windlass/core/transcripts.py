@@ -7,6 +7,7 @@ from uuid import UUID
 from windlass.contracts.events import Payload
 from windlass.contracts.ids import TenantId
 from windlass.core.artifacts import Artifacts
+from windlass.core.attachments import Attachment, attachments_of
 from windlass.core.database import Database, Row
 
 
@@ -23,6 +24,7 @@ class Message:
     name: str = ""
     is_withdrawn: bool = False
     stop_reason: str | None = None
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ class Transcripts:
             name=str(said.get("name") or said.get("model") or ""),
             is_withdrawn=row["is_withdrawn"],
             stop_reason=said.get("stop_reason"),
+            attachments=attachments_of(said),
         )
 
     async def _tool_call(self, tenant_id: TenantId, row: Row) -> ToolCall:
