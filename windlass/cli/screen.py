@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console, Group, RenderableType
-from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
@@ -110,6 +109,8 @@ def value(typed: dict[str, Any] | None) -> RenderableType:
         return Text("nothing", style="dim")
     (kind, content), *_ = typed.items()
     if kind == "Markdown":
+        from rich.markdown import Markdown  # noqa: PLC0415 - loads a parser, and few commands print any
+
         return Markdown(str(content.get("body", "")))
     if kind in ("Text", "HTML"):
         return Text(str(content.get("body", "")))

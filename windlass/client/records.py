@@ -15,7 +15,7 @@ Json = dict[str, Any]
 class Record(BaseModel):
     """An answer of the gateway."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True, defer_build=True)
 
     def to_json(self) -> Json:
         """The answer as JSON, with everything the gateway said."""
