@@ -21,6 +21,7 @@ from windlass.core.events import Events
 from windlass.core.housekeeping import Housekeeping, Report
 from windlass.core.machines import Machine, Machines
 from windlass.core.screenshots import Begun, Look, Screenshots
+from windlass.core.silence import Patience, Silence
 from windlass.core.storage.local import LocalObjects
 from windlass.core.wakeup import PollOnly
 
@@ -78,7 +79,9 @@ async def gallery(postgres: Postgres, tmp_path: Path) -> AsyncGenerator[Gallery]
             jobs,
             desktops,
             Screenshots(database, quiet),
-            Housekeeping(jobs, objects, events, 30),
+            Housekeeping(
+                jobs, objects, events, 30, Silence(jobs, database, quiet, Patience.of(24, 180), lambda _, __: None)
+            ),
             objects,
             events,
             caller,

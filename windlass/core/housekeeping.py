@@ -1,7 +1,7 @@
-"""What is kept for a while goes at three in the morning, and a report stays."""
+"""What is kept for a while goes at three in the morning, and a report stays; sessions nobody comes back to, by day."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from uuid import UUID
@@ -12,6 +12,7 @@ from windlass.contracts.events import EventKind, NewEvent
 from windlass.contracts.ids import TenantId
 from windlass.core.database import Database, Row
 from windlass.core.events import Events
+from windlass.core.silence import Silence
 from windlass.core.storage import Objects
 
 AT = time(3)  # UTC
@@ -54,17 +55,22 @@ class Report:
 class Housekeeping:
     """Removes what is old, once a day; several gateways may, and one that is killed is gone on for by the next."""
 
-    def __init__(self, jobs: Database, objects: Objects, events: Events, keep_days: int) -> None:
+    def __init__(self, jobs: Database, objects: Objects, events: Events, keep_days: int, silence: Silence) -> None:
         self._jobs, self._objects, self._events, self._keep_days = jobs, objects, events, keep_days
+        self._silence = silence
 
     async def run(self, now: Callable[[], datetime]) -> None:
         """Look every minute whether it is time, whatever happens in between."""
         while True:
-            try:
-                await self.look(now())
-            except Exception as error:  # noqa: BLE001 - the loop outlives every outage
-                log.warning("housekeeping failed and is tried again", reason=str(error)[:200])
+            await self._outlive(self._silence.look())
+            await self._outlive(self.look(now()))
             await asyncio.sleep(LOOK_S)
+
+    async def _outlive(self, look: Awaitable[object]) -> None:
+        try:
+            await look
+        except Exception as error:  # noqa: BLE001 - the loop outlives every outage
+            log.warning("housekeeping failed and is tried again", reason=str(error)[:200])
 
     async def look(self, now: datetime) -> Report | None:
         """Do what is due. Answers the report of the day to whoever came to its end, to nobody else."""

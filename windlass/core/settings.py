@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     desktop_image: str = Field("windlass-desktop", alias="WINDLASS_DESKTOP_IMAGE", min_length=1)
     desktops_per_person: int = Field(3, alias="WINDLASS_DESKTOPS_PER_PERSON", ge=0, le=100)
     sessions_per_person: int = Field(5, alias="WINDLASS_SESSIONS_PER_PERSON", ge=1, le=1000)
+    session_silent_hours: int = Field(24, alias="WINDLASS_SESSION_SILENT_HOURS", ge=0, le=8760)
+    session_archive_days: int = Field(180, alias="WINDLASS_SESSION_ARCHIVE_DAYS", ge=0, le=3650)
     desktop_places: int = Field(20, alias="WINDLASS_DESKTOP_PLACES", ge=1, le=1000)
     desktop_most_memory_mib: int = Field(4096, alias="WINDLASS_DESKTOP_MOST_MEMORY_MIB", ge=256, le=1 << 20)
     desktop_most_home_mib: int = Field(102_400, alias="WINDLASS_DESKTOP_MOST_HOME_MIB", ge=16, le=1 << 30)
