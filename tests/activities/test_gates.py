@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -46,9 +46,10 @@ async def said(outlet: Outlet, *parts: str) -> str:
     """All that the gate and whoever is behind it answer."""
     reader, writer = await asyncio.open_connection(outlet.address, outlet.port)
     answer = b""
-    for part in parts:
-        writer.write(part.encode())
-        answer += await reader.read(1000) if part is not parts[-1] else await reader.read()
+    with suppress(ConnectionError):  # whoever is not let in may find the line cut
+        for part in parts:
+            writer.write(part.encode())
+            answer += await reader.read(1000) if part is not parts[-1] else await reader.read()
     writer.close()
     return answer.decode()
 
@@ -56,7 +57,7 @@ async def said(outlet: Outlet, *parts: str) -> str:
 async def test_a_tunnel_leads_to_what_is_listed_and_to_nothing_else():
     async with server(b"open ") as listed, server(b"closed ") as other, gate(f"127.0.0.1:{listed}") as outlet:
         there = await said(outlet, f"CONNECT 127.0.0.1:{listed} HTTP/1.1\r\n\r\n", "sesame")
-        refused = await said(outlet, f"CONNECT 127.0.0.1:{other} HTTP/1.1\r\n\r\n")
+        refused = await said(outlet, f"CONNECT 127.0.0.1:{other} HTTP/1.1\r\n\r\n", "sesame")
 
     assert there == "HTTP/1.1 200 Connection established\r\n\r\nopen sesame"
     assert refused.startswith("HTTP/1.1 403")
@@ -102,10 +103,7 @@ async def test_a_name_that_changes_its_mind_leads_to_the_address_that_was_looked
 async def test_a_desktop_has_so_many_connections_and_no_more():
     async with gate("example.org") as outlet:
         held = [await asyncio.open_connection(outlet.address, outlet.port) for _ in range(AT_ONCE)]
-        try:
-            one_more = await said(outlet, "GET / HTTP/1.1\r\n\r\n")
-        except ConnectionError:
-            one_more = ""
+        one_more = await said(outlet, "GET / HTTP/1.1\r\n\r\n")
         reader, writer = held[0]
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
         first = await reader.read()
@@ -123,12 +121,7 @@ async def test_the_metadata_address_is_closed_whoever_lists_it():
 
 async def test_another_desktop_is_not_let_in():
     async with server(b"") as listed, gate(f"127.0.0.1:{listed}", subnet=IPv4Network("127.0.0.8/29")) as outlet:
-        try:
-            answer = await said(outlet, f"CONNECT 127.0.0.1:{listed} HTTP/1.1\r\n\r\n")
-        except ConnectionError:
-            answer = ""
-
-    assert answer == ""
+        assert await said(outlet, f"CONNECT 127.0.0.1:{listed} HTTP/1.1\r\n\r\n", "sesame") == ""
 
 
 async def test_who_does_not_answer_or_is_not_known_is_said():
@@ -143,12 +136,7 @@ async def test_who_does_not_answer_or_is_not_known_is_said():
 
 async def test_a_head_without_end_is_not_waited_for():
     async with gate("example.org") as outlet:
-        try:
-            answer = await said(outlet, "GET http://example.org/ HTTP/1.1\r\nA: " + "a" * 2 * HEAD_BYTES)
-        except ConnectionError:
-            answer = ""
-
-    assert answer == ""
+        assert await said(outlet, "GET http://example.org/ HTTP/1.1\r\nA: " + "a" * 2 * HEAD_BYTES) == ""
 
 
 @pytest.mark.parametrize(
