@@ -180,11 +180,33 @@ async def test_a_machine_takes_as_many_as_it_has_places(hall: Hall):
         "desktops/small/boot",
     ]
     assert placed[3].queue == ""
-    assert "1 of its 1 places are taken" in placed[3].reason
+    assert "its one place is taken" in placed[3].reason
     await hall.record(people[3], desktops[3], DesktopStatus.STARTING, reason=placed[3].reason)
-    assert (await hall.machines.place(people[4].tenant_id, desktops[4].id)).reason.endswith("; 1 asked before it")
+    assert (await hall.machines.place(people[4].tenant_id, desktops[4].id)).reason.endswith(
+        "; 1 asked before it. It starts by itself."
+    )
     await hall.record(people[0], desktops[0], DesktopStatus.OFFLINE)
     assert (await hall.machines.place(people[3].tenant_id, desktops[3].id)).queue != ""
+
+
+async def test_two_that_had_run_before_do_not_wait_for_each_others_place(hall: Hall):
+    await hall.machine("m", places=1)
+    people = [somebody() for _ in range(3)]
+    desktops: list[Desktop] = []
+    for caller in people:
+        desktops.append(await hall.desktops.create(caller, NewDesktop()))
+        assert (await hall.machines.place(caller.tenant_id, desktops[-1].id)).queue
+        if caller is not people[2]:
+            await hall.record(caller, desktops[-1], DesktopStatus.OFFLINE)
+    for caller, desktop in zip(people[:2], desktops, strict=False):
+        await hall.desktops.start(caller, desktop.id)
+
+    full = [await hall.machines.place(c.tenant_id, d.id) for c, d in zip(people[:2], desktops, strict=False)]
+    await hall.record(people[2], desktops[2], DesktopStatus.OFFLINE)
+    free = [await hall.machines.place(c.tenant_id, d.id) for c, d in zip(people[:2], desktops, strict=False)]
+
+    assert [each.reason for each in full] == ["waits for a machine: its one place is taken. It starts by itself."] * 2
+    assert [bool(each.queue) for each in free] == [True, False]
 
 
 async def test_a_desktop_goes_back_to_the_machine_of_its_home(hall: Hall):

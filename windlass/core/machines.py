@@ -159,7 +159,8 @@ class Machines:
             found = await connection.fetchval("select place_desktop($1, $2)", tenant_id, desktop_id)
             if found is not None and "node" not in found:
                 before = await connection.fetchval(BEFORE, desktop_id)
-                return Placed(reason=found["reason"] + (f"; {before} asked before it" if before else ""))
+                asked = f"; {before} asked before it" if before else ""
+                return Placed(reason=f"{found['reason'].rstrip('.')}{asked}. It starts by itself.")
         if found is None:
             return Placed(reason="deleted")
         return Placed(queues.desktops(found["node"], found["boot"]), found["generation"])
