@@ -113,8 +113,7 @@ class DesktopWorkflow:
                 retry_policy=policies.SCREEN_RETRY,
             )
         except ActivityError as error:
-            cause = error.cause
-            return Taken(reason=(cause.message if isinstance(cause, ApplicationError) else str(cause or error))[:500])
+            return Taken(reason=said(error)[:500])
 
     async def _answer(self, orders: Orders) -> None:
         """Bring about a new wish; without one, follow what became of the container."""
@@ -163,7 +162,7 @@ class DesktopWorkflow:
             if _was_never_begun(error):
                 await self._record(orders, DesktopStatus.STARTING, "its machine does not answer, another is looked for")
             else:
-                await self._record(orders, DesktopStatus.LOST, f"it could not be made: {error.cause or error}"[:500])
+                await self._record(orders, DesktopStatus.LOST, f"it could not be made: {said(error)}"[:500])
             return
         if made.address:
             await self._record(orders, DesktopStatus.IDLE, made=made)
@@ -175,7 +174,7 @@ class DesktopWorkflow:
             await self._engine(words.FREEZE, orders.queue, "pause")
             await self._record(orders, DesktopStatus.PAUSED)
         except ActivityError as error:
-            await self._record(orders, DesktopStatus.LOST, f"it could not be paused: {error.cause or error}"[:500])
+            await self._record(orders, DesktopStatus.LOST, f"it could not be paused: {said(error)}"[:500])
 
     async def _shut_down(self, orders: Orders, reason: str) -> None:
         """What a machine that is away still holds is removed when it is back: nobody owns it then."""
@@ -274,6 +273,11 @@ class DesktopWorkflow:
 def _may_end(orders: Orders) -> bool:
     """Whether it is shut down when its time is over: paused ones were not, once."""
     return orders.wish is Wish.ON or (orders.wish is Wish.PAUSED and workflow.patched("paused-desktops-end"))
+
+
+def said(error: ActivityError) -> str:
+    """What whoever did it said of its failure, without the name of its class."""
+    return error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause or error)
 
 
 def _was_never_begun(error: ActivityError) -> bool:

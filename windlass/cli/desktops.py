@@ -56,6 +56,9 @@ def show(context: typer.Context, desktop: Which, as_json: AsJson = False) -> Non
     console.print(f"[bold]{found.name}[/]  {found.status}", highlight=False)
     if found.reason:
         console.print(found.reason, markup=False, highlight=False)
+    if found.status == "lost":
+        again = f"Its files are kept. Start it again: windlass desktop start {found.name}"
+        console.print(again, markup=False, highlight=False, soft_wrap=True)
     console.print(
         f"{found.template}, {found.width}x{found.height}, on {found.node or 'no machine yet'}", highlight=False
     )
