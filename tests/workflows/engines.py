@@ -96,9 +96,13 @@ class Engine:
 
 
 async def until(predicate: Callable[[], Awaitable[object]], patience_s: float = 60) -> None:
-    """Wait until something is true."""
-    async with asyncio.timeout(patience_s):
-        while not await predicate():  # noqa: ASYNC110  any state of any part may be asked for
+    """Wait until something is true. Raises TimeoutError, even if whoever is asked swallows that it was cancelled."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + patience_s
+    async with asyncio.timeout_at(deadline):
+        while not await predicate():
+            if clock() >= deadline:
+                raise TimeoutError
             await asyncio.sleep(0.02)
 
 
