@@ -13,12 +13,11 @@ import platform
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from temporalio.client import Client
 
-from tests.bench import bench_stream, desktops, figures, report, schedules
-from tests.bench.bench_stream import Size
+from tests.bench import bench_stream, desktops, figures, report, schedules, sessions
 from tests.bench.figures import Bench
 from tests.bench.stack import ROOT, running
 from tests.parts import short_folder, stop
@@ -37,6 +36,17 @@ FIGURES: dict[str, Callable[[Bench], Awaitable[dict[str, Any]]]] = {
     "soak": figures.soak,
     "schedules": schedules.schedules,
 }
+
+
+class Alone(Protocol):
+    """A figure on a stack of its own."""
+
+    async def __call__(self, home: Path, *, is_quick: bool) -> dict[str, Any]:
+        """Measure it."""
+        ...
+
+
+ALONE: dict[str, Alone] = {"stream": bench_stream.stream, "sessions": sessions.sessions, "desktops": desktops.desktops}
 
 
 async def main(names: list[str], *, is_quick: bool) -> list[str]:
@@ -67,12 +77,10 @@ async def main(names: list[str], *, is_quick: bool) -> list[str]:
                         keep(name, await figure(bench))
             finally:
                 await stop(raw)
-    if not names or "stream" in names:
-        with short_folder() as home:
-            keep("stream", _stream(await bench_stream.bench(home, Size())))
-    if not names or "desktops" in names:
-        with short_folder() as home:
-            keep("desktops", await desktops.desktops(home, is_quick=is_quick))
+    for name, figure in ALONE.items():
+        if not names or name in names:
+            with short_folder() as home:
+                keep(name, await figure(home, is_quick=is_quick))
     return report.broken(results)
 
 
@@ -84,15 +92,6 @@ async def _commit() -> str:
     return said.decode().strip()
 
 
-def _stream(figures: bench_stream.Figures) -> dict[str, Any]:
-    return {
-        "p50 ms": figures.p50_ms,
-        "p99 ms": figures.p99_ms,
-        "missing": figures.missing,
-        "cores": figures.gateway_cpu,
-    }
-
-
 def _say(name: str, result: dict[str, Any]) -> dict[str, Any]:
     sys.stdout.write(f"{name}\n" + "".join(f"  {key}: {value}\n" for key, value in result.items()))
     sys.stdout.flush()
@@ -101,7 +100,7 @@ def _say(name: str, result: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*FIGURES, "start", "stream", "desktops", []])
+    parser.add_argument("names", nargs="*", choices=[*FIGURES, "start", *ALONE, []])
     parser.add_argument("--quick", action="store_true", help="a tenth of the work: to see that it runs")
     options = parser.parse_args()
     broken = asyncio.run(main(options.names, is_quick=options.quick))

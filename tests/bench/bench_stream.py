@@ -198,6 +198,17 @@ async def bench(folder: Path, size: Size) -> Figures:
         return await measure(postgres.url, size)
 
 
+async def stream(home: Path, *, is_quick: bool) -> dict[str, float]:
+    """The figures that are kept."""
+    figures = await bench(home, Size(seconds=1) if is_quick else Size())
+    return {
+        "p50 ms": figures.p50_ms,
+        "p99 ms": figures.p99_ms,
+        "missing": figures.missing,
+        "cores": figures.gateway_cpu,
+    }
+
+
 def main(size: Size) -> Figures:
     """Measure and answer the figures."""
     with short_folder() as folder:

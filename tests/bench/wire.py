@@ -44,6 +44,17 @@ class Wire:
         text = b"".join([chunk async for chunk in self._chunks()])
         return [int(line[4:]) for line in text.split(b"\n") if line.startswith(b"id: ")]
 
+    async def kinds(self, path: str) -> AsyncGenerator[str]:
+        """Read a stream of events; answers the kind of each as it comes."""
+        await self._send("GET", path, b"")
+        await self._begin()
+        rest = b""
+        async for chunk in self._chunks():
+            *frames, rest = (rest + chunk).split(b"\n\n")
+            for line in b"\n".join(frames).split(b"\n"):
+                if line.startswith(b"event: "):
+                    yield line[7:].decode()
+
     async def close(self) -> None:
         """Hang up."""
         self._writer.close()
