@@ -107,7 +107,8 @@ class ScriptExecution:
         if self._is_stopped:
             return Ended(DriveEnd.CANCELLED)
         if state.code is not None:
-            error: Payload = {"type": "ScriptFailed", "message": f"The script ended with exit code {state.code}."}
+            said = f"The script ended with exit code {state.code}."
+            error: Payload = {"type": "ScriptFailed", "message": said, "exit_code": state.code}
         else:
             why = await self._why(self._attached.tenant_id, UUID(self._desktop_id))
             said = (NEVER_BEGUN if state.is_none else LOST).format(f": {why}" if why else "")

@@ -122,7 +122,7 @@ async def test_a_task_shows_what_it_printed_and_how_it_ended(gateway: Gateway, a
     where = TenantId(ada.tenant_id), RunId(task["id"])
     attached = await executions.attach(*where, 1)
     assert attached
-    error = {"type": "ScriptFailed", "message": "The script ended with exit code 3."}
+    error = {"type": "ScriptFailed", "message": "The script ended with exit code 3.", "exit_code": 3}
     told: list[tuple[EventKind, dict[str, Any]]] = [
         (EventKind.STATUS, {"status": "running", "attempt": 1}),
         (EventKind.STDOUT, {"text": "häm"}),
@@ -138,7 +138,7 @@ async def test_a_task_shows_what_it_printed_and_how_it_ended(gateway: Gateway, a
     after = await got(ada, f"/tasks/{task['id']}")
 
     assert (during["status"], during["output"]) == ("PROCESSING", "häm\n")
-    assert (after["status"], after["error"]) == ("FAILED", error["message"])
+    assert (after["status"], after["error"], after["exit_code"]) == ("FAILED", error["message"], 3)
     assert after["finished_at"]
 
 

@@ -82,7 +82,11 @@ async def test_what_a_script_prints_and_how_it_ends_is_kept(ada: Worker):
     assert (well.status, well.result) == (RunStatus.FINISHED, {"dict": {"exit_code": 0}})
     assert (await ada.printed(well), await ada.printed(well, EventKind.STDERR)) == (["one", "three"], ["two"])
     assert (await ada.desk.shell(ada.desktop.id, "cat ~/where")).out == b"/home/worker\n"
-    assert badly.error == {"type": "ScriptFailed", "message": "The script ended with exit code 3."}
+    assert badly.error == {
+        "type": "ScriptFailed",
+        "message": "The script ended with exit code 3.",
+        "exit_code": 3,
+    }
     assert await ada.printed(badly) == ["before"]
     assert (await ada.desk.shell(ada.desktop.id, "ls ~/.windlass/tasks")).out == b""
 

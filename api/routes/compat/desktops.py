@@ -244,8 +244,8 @@ def _worker(desktop: Desktop) -> WorkerView:
 
 
 def _exit_code(run: Run) -> int | None:
-    said: Any = (run.result or {}).get("dict")
-    return said.get("exit_code") if said else None
+    said: Any = run.error or (run.result or {}).get("dict") or {}
+    return said.get("exit_code")
 
 
 def _task(run: Run, output: str | None = None) -> TaskView:
