@@ -1,6 +1,7 @@
 """Keeping services up: a plain loop of what is wanted against what runs."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from windlass.core.wanted import HostFacts, Wanted, WantedService
 LOOK_S = 1.0
 PAUSE_FIRST_S, PAUSE_LAST_S = 0.05, 30.0
 AGAIN_S = 0.5
+LOST_MOST = 3  # hosts in a row that were killed before they served: after that it is the service's fault
 STEADY_S = 10.0  # a host that stood so long starts again at once when it dies
 PULSE_S, SILENT_S = 5.0, 60.0  # a host is asked for a sign of life so often, and replaced after so long without one
 
@@ -23,6 +25,10 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 class ServiceFailed(Exception):
     """The service did not come up; the text says why, with the last lines it printed."""
+
+
+class HostLost(ServiceFailed):
+    """The host was killed before it served, which alone says nothing about the service."""
 
 
 class HostProcess(Protocol):
@@ -87,6 +93,7 @@ class ServiceKeeper:
         self._node = node
         self._keeping: dict[ServiceId, tuple[WantedService, asyncio.Task[None]]] = {}
         self._leaving: dict[ServiceId, asyncio.Task[None]] = {}
+        self._lost: Counter[ServiceId] = Counter()
         self._look = asyncio.Event()
         self._is_tidy = False
 
@@ -171,9 +178,12 @@ class ServiceKeeper:
     async def _try_to_serve(self, service: WantedService) -> None:
         try:
             await self._serve(service)
+            del self._lost[service.id]
         except ServiceFailed as failure:
+            self._lost[service.id] += 1
+            may_pass = isinstance(failure, HostLost) and self._lost[service.id] < LOST_MOST
             log.warning("service is not up", service=service.name, reason=str(failure)[-500:])
-            await self._wanted.record_state(service, "unhealthy", str(failure))
+            await self._wanted.record_state(service, "deploying" if may_pass else "unhealthy", str(failure))
 
     async def _serve(self, service: WantedService) -> None:
         """Adopt or start the service's host and stay until it is gone."""

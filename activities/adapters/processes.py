@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from activities.adapters.hosts import Line
 from activities.executors import ExecutionLost
-from activities.services import HostProcess, ServiceFailed
+from activities.services import HostLost, HostProcess, ServiceFailed
 from windlass.contracts.events import Payload
 from windlass.contracts.hosts import socket_path
 from windlass.core.wanted import WantedService
@@ -115,7 +115,7 @@ class LocalHost:
             finally:
                 await line.close()
         except ExecutionLost as error:
-            raise ServiceFailed(f"It went away while it was asked for its flows. {_tail(self._log)}") from error
+            raise HostLost(f"It went away while it was asked for its flows. {_tail(self._log)}") from error
 
     async def wakes(self) -> AsyncIterator[tuple[str, str]]:
         """Parked runs that have something to report; after a new connection the host repeats them."""
@@ -185,6 +185,8 @@ async def _answer(address: Path, log: Path, process: asyncio.subprocess.Process)
             if host is not None and host.pid == process.pid:
                 return host
         await asyncio.sleep(POLL_S)
+    if process.returncode < 0:
+        raise HostLost(f"It was ended by signal {-process.returncode} before it answered. {_tail(log)}")
     raise ServiceFailed(f"It ended with exit code {process.returncode}. {_tail(log)}")
 
 

@@ -14,6 +14,7 @@ from tests.activities.test_services import TRIVIAL, Mine, Site, until
 from tests.core.records import Records
 from tests.parts import lifeline, short_folder
 from windlass.core.database import Away, Database
+from windlass.core.wanted import WantedService
 
 SLOW = "import os, time\nopen('began', 'w').write(str(os.getpid()))\ntime.sleep(60)\n"
 
@@ -114,6 +115,40 @@ async def test_a_failure_that_could_not_be_recorded_does_not_end_the_keeping(sit
         await site.state("running")
 
     assert wanted.failures == 0
+
+
+class Noting(Mine):
+    """Records that remember which states there were."""
+
+    def __init__(self, records: Records) -> None:
+        super().__init__(records)
+        self.states: list[str] = []
+
+    async def record_state(self, service: WantedService, state: str, reason: str | None) -> None:
+        """Remember it."""
+        self.states.append(state)
+        await self._records.wanted.record_state(service, state, reason)
+
+
+async def test_a_host_that_is_killed_while_it_starts_says_nothing_about_its_service(site: Site):
+    """Runs of an unhealthy service fail; those of one that is about to come up wait."""
+    wanted = Noting(site.records)
+    await site.add(
+        program=f"import os\nif not os.path.exists('began'):\n    {SLOW.strip().replace(chr(10), '; ')}\n{TRIVIAL}"
+    )
+
+    async with site.keeping(wanted):
+        os.kill(await began(site), signal.SIGKILL)
+        await site.state("running")
+
+    assert wanted.states == ["deploying"]
+
+
+async def test_a_service_whose_hosts_are_killed_whenever_they_start_is_unhealthy(site: Site):
+    await site.add(program="import os\nos.kill(os.getpid(), 9)")
+
+    async with site.keeping():
+        assert "ended by signal 9" in await site.state("unhealthy")
 
 
 async def gone(pid: int) -> bool:
