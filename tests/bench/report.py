@@ -24,7 +24,8 @@ Results = dict[str, Any]
 class Line:
     """One promise: where its figure stands in the results, and its bounds (`≤ 1.6`); a median may speak for it.
 
-    `binds` is false for times and rates of the machine itself: they are reported, with whether they hold here.
+    `binds` is false for times and rates of the machine itself: they are reported, with whether they hold here where
+    something is asked of them.
     """
 
     name: str
@@ -109,7 +110,7 @@ LINES = (
         "≤ 30",
     ),
     Line("message to 202, p95 ms", "sessions", "POST to 202, p95 ms", "≤ 40", "≤ 12", binds=False),
-    Line("100 turns at once, turns/s", "sessions", "turns at once, turns/s", "≥ 0", binds=False),
+    Line("100 turns at once, turns/s", "sessions", "turns at once, turns/s", "", binds=False),
     Line("100 turns at once, lost", "sessions", "turns at once, lost", "= 0"),
     Line("100 turns at once, doubled", "sessions", "turns at once, doubled", "= 0"),
     Line(
@@ -162,6 +163,8 @@ def _shown(line: Line, results: Results) -> str:
 
 
 def _mark(line: Line, results: Results) -> str:
+    if not line.must:
+        return "(reported)"
     verdict = {True: "yes", False: "**no**", None: "not measured"}[_holds(line, results)]
     return verdict if line.binds else f"{verdict} (reported)"
 
