@@ -100,6 +100,15 @@ class Stack:
         """The process of a part, as the supervisor's status names it."""
         return self.children()[name]
 
+    async def _standing(self, name: str) -> ProcessId:
+        """The process of a part; where it died a moment ago, the next one."""
+
+        async def stands() -> bool:
+            return name in self.children()
+
+        await until(stands, f"{name} runs", UP_S, self.said)
+        return self.child(name)
+
     def children(self) -> dict[str, ProcessId]:
         """The processes that the supervisor has started and not seen ending."""
         status = supervision.read(self.home)
@@ -119,7 +128,7 @@ class Stack:
         """`kill -9` these parts at once: children by name, `host` for every host; returns when they are dead."""
         victims: list[ProcessId] = []
         for name in names:
-            victims += await self.hosts() if name == "host" else [self.child(name)]
+            victims += await self.hosts() if name == "host" else [await self._standing(name)]
         await end(victims)
 
     async def kill_everything(self) -> None:
