@@ -1,6 +1,6 @@
 """Files beside messages: kept by content, checked as they come, named by what is said, shown to who may see it."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -9,10 +9,11 @@ from api.uploads import AT_ONCE, Uploads
 from tests.api.people import Gateway, Organisation, Person
 from tests.core.test_media import PDF, PICTURES
 from windlass.contracts.ids import TenantId
-from windlass.core.attachments import MOST_BYTES_PER_SESSION, MOST_PER_SESSION
+from windlass.core.attachments import MOST_BYTES_PER_SESSION, MOST_PER_SESSION, Attachments, NewAttachment
 from windlass.core.media import LARGEST_BYTES
 
 PNG = PICTURES["image/png"]
+TRY = "select pg_try_advisory_xact_lock(hashtextextended('attachments:' || $1, 0))"
 
 
 @pytest.fixture
@@ -110,3 +111,19 @@ async def test_a_session_takes_so_many_bytes(gateway: Gateway, ada: Person):
     refused = await sent(ada, path, "b.png", PNG)
 
     assert (refused.status_code, "512 MiB" in refused.json()["detail"]) == (409, True)
+
+
+async def test_a_slow_store_holds_no_lock_and_no_connection(gateway: Gateway, ada: Person):
+    """Whoever waits for it with a connection takes it from everybody else."""
+    session, database = (await opened(ada)).rpartition("/")[2], gateway.state["database"]
+    found: list[bool] = []
+
+    class Watched:
+        async def put(self, _key: str, _content: bytes) -> None:
+            async with database.open() as connection:
+                found.append(await connection.fetchval(TRY, session))
+
+    attachments = Attachments(database, Watched())  # pyright: ignore[reportArgumentType] - the one method that is used
+    await attachments.keep(TenantId(ada.tenant_id), UUID(session), NewAttachment("a.png", "image/png", PNG))
+
+    assert found == [True]

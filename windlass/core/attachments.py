@@ -47,7 +47,7 @@ FULL = (
     " Nothing was kept."
 )
 COLUMNS = ", ".join(each.name for each in fields(Attachment))
-KNOWN = f"select {COLUMNS} from session_attachment where session_id = $1 and digest = $2 and name = $3"  # noqa: S608 - constants
+KNOWN = "select true from session_attachment where session_id = $1 and digest = $2 and name = $3"
 HAS_ROOM = """
 select count(*) < $3 and coalesce(sum(size_bytes), 0) + $2 <= $4 from session_attachment where session_id = $1
 """
@@ -69,14 +69,13 @@ class Attachments:
     async def keep(self, tenant_id: TenantId, session_id: UUID, wish: NewAttachment) -> Attachment:
         """Keep a file, for a message to name. The second time it is the same one. Raises Invalid, Conflict."""
         media_type, digest = await asyncio.to_thread(_examined, wish)
-        size, limits = len(wish.content), (MOST_PER_SESSION, MOST_BYTES_PER_SESSION)
+        async with self._database.tenant(tenant_id) as connection:
+            await _check_room(connection, session_id, wish, digest)
+        await self._objects.put(f"{tenant_id}/{digest}", wish.content)  # bytes first: a row always has its bytes
         async with self._database.tenant(tenant_id) as connection:
             await connection.execute(LOCK, str(session_id))  # one after the other, so that the limit is one
-            row = await connection.fetchrow(KNOWN, session_id, digest, wish.name)
-            if row is None and not await connection.fetchval(HAS_ROOM, session_id, size, *limits):
-                raise Conflict(FULL)
-            await self._objects.put(f"{tenant_id}/{digest}", wish.content)  # bytes first: a row always has its bytes
-            facts = (session_id, wish.name, media_type, digest, size)
+            await _check_room(connection, session_id, wish, digest)
+            facts = (session_id, wish.name, media_type, digest, len(wish.content))
             row = await connection.fetchrow(KEEP, new_id(), tenant_id, *facts)
         assert row is not None  # noqa: S101 - the statement always answers one row
         return Attachment(**row)
@@ -92,6 +91,14 @@ class Attachments:
     async def content(self, tenant_id: TenantId, digest: str) -> bytes:
         """The bytes of one. Raises NotFound, StoreAway."""
         return await self._objects.get(f"{tenant_id}/{digest}")
+
+
+async def _check_room(connection: Connection, session_id: UUID, wish: NewAttachment, digest: str) -> None:
+    """Raises Conflict where the session is full; what it has already may come again."""
+    is_known = await connection.fetchval(KNOWN, session_id, digest, wish.name)
+    limits = (MOST_PER_SESSION, MOST_BYTES_PER_SESSION)
+    if not is_known and not await connection.fetchval(HAS_ROOM, session_id, len(wish.content), *limits):
+        raise Conflict(FULL)
 
 
 def _examined(wish: NewAttachment) -> tuple[str, str]:
