@@ -4,13 +4,9 @@ Exit codes: 0 done, and a watched run finished · 1 a watched run failed, or a c
 3 the gateway refused · 4 the gateway cannot be reached · 130 a watched run was cancelled, or watching was interrupted.
 """
 
-import gc
-
 
 def main() -> None:
     """Run the command; everything heavy is imported here, so that importing the package costs nothing."""
-    gc.disable()  # nothing that is imported becomes garbage, and looking for some costs a tenth of the start
     from windlass.cli.app import run  # noqa: PLC0415 - only the command needs typer
 
-    gc.enable()
     run()
