@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -270,9 +271,25 @@ async def test_a_new_attempt_runs_a_failed_run_again(host: Host):
     assert log.repeats == 1
 
 
+async def test_whoever_connects_while_the_process_is_busy_is_answered_later(own_host: Host):
+    await own_host.ask({"op": "ping"})
+    os.kill(own_host.pid, signal.SIGSTOP)
+    try:
+        drivers = [await own_host.connect() for _ in range(300)]
+        for driver in drivers:
+            driver.say({"op": "ping"})
+    finally:
+        os.kill(own_host.pid, signal.SIGCONT)
+
+    assert {(await driver.hear())["op"] for driver in drivers} == {"pong"}
+    for driver in drivers:
+        await driver.close()
+
+
 async def test_a_stopping_host_lets_its_runs_end_and_takes_no_new_ones(own_host: Host):
-    running = asyncio.create_task(own_host.run("/sleeps", {"seconds": 0.5}))
-    while (await own_host.ask({"op": "ping"}))["runs"] == 0:
+    drive = Drive(Log(), {"run_id": "early", "flow": "/sleeps", "inputs": {"seconds": 0.5}})
+    running = asyncio.create_task(drive.on(own_host))
+    while not drive.heard:
         await asyncio.sleep(0.01)
     late = await own_host.connect()
 

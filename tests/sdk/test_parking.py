@@ -106,7 +106,9 @@ async def test_a_thousand_parked_runs_cost_a_tenth_of_a_mebibyte_each(own_host: 
     for batch in range(5):
         for number, driver in enumerate(drivers):
             driver.say(attach({"run_id": f"{batch}.{number}", "flow": "/sleeps", "inputs": {"seconds": 3600}}))
-        await asyncio.gather(*(_until_parked(driver) for driver in drivers))
+        async with asyncio.TaskGroup() as group:
+            for driver in drivers:
+                group.create_task(_until_parked(driver))
     for driver in drivers:
         await driver.close()
 
@@ -117,5 +119,6 @@ async def test_a_thousand_parked_runs_cost_a_tenth_of_a_mebibyte_each(own_host: 
 
 async def _until_parked(driver: Driver) -> None:
     while (heard := await driver.hear())["op"] != "parked":
+        assert heard["op"] != "closed", "closed before parked"
         if heard["op"] == "event":
             driver.say({"op": "ack", "producers": {heard["producer"]: heard["pseq"]}})

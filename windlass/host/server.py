@@ -15,6 +15,9 @@ from windlass.host.wire import Message
 from windlass.version import __version__
 
 ATTACH_BYTES = 2**30  # an attach carries the results of all finished steps, each up to 16 MiB
+# Who may wait while the process is busy; the system caps it (net.core.somaxconn). Beyond it a connect of asyncio looks
+# as if it had succeeded and fails when used, since it takes the EAGAIN of a unix socket for "in progress".
+BACKLOG = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Server:
 
     async def listen(self, path: Path) -> None:
         """Take connections on a unix socket; a stale one is replaced."""
-        server = await asyncio.start_unix_server(self.serve, sock=_bound(path), limit=ATTACH_BYTES)
+        server = await asyncio.start_unix_server(self.serve, sock=_bound(path), limit=ATTACH_BYTES, backlog=BACKLOG)
         async with server:
             await server.serve_forever()
 

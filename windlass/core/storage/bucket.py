@@ -147,6 +147,13 @@ class Bucket:
         except (BotoCoreError, ClientError) as error:
             raise told(error) from error
 
+    async def prepare(self) -> None:
+        """Make the client, however long that takes a busy machine. Raises StoreAway."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._threads, self.client)
+        except BotoCoreError as error:
+            raise told(error) from error
+
     def client(self) -> Any:
         """The vendor's client, made the first time; only for threads."""
         with self._making:

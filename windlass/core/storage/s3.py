@@ -131,6 +131,7 @@ class S3Objects:
             bucket.close()
 
     async def _probe(self) -> None:
+        await self._prober.prepare()  # loading the client is not what the store has its seconds for
         await self._prober.call("put_object", self._prefix + PROBE, Body=b"")
         self._well_until = monotonic() + FRESH_S
 
