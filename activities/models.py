@@ -4,14 +4,16 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from time import perf_counter
 from typing import Any, Protocol
 
 from windlass.contracts.agents import DEFAULT_MAX_TOKENS, DEFAULT_MODEL
 from windlass.contracts.events import EventKind, Payload
 from windlass.core import prices
 from windlass.core.prices import Tokens
+from windlass.core.provider import Seen
 
 SILENCE = timedelta(minutes=15)
 CANCELLED = "cancelled"
@@ -122,8 +124,14 @@ class ModelCall:
 class ClaudeExecutor:
     """Drives one call: text out as it comes, the message and its usage on record at the end."""
 
-    def __init__(self, model: Model, today: Callable[[], date], silence: timedelta = SILENCE) -> None:
-        self._model, self._today, self._silence = model, today, silence
+    def __init__(
+        self,
+        model: Model,
+        today: Callable[[], date],
+        silence: timedelta = SILENCE,
+        seen: Callable[[Seen], None] = lambda seen: None,
+    ) -> None:
+        self._model, self._today, self._silence, self._seen = model, today, silence, seen
 
     async def run(self, call: ModelCall, log: CallLog, cancelled: asyncio.Event) -> Reply:
         """Return the answer. The second time asks the model again, under a higher attempt.
@@ -137,14 +145,17 @@ class ClaudeExecutor:
             async with aclosing(self._model.stream(call.request)) as pieces:
                 while not isinstance(piece := await self._next(pieces, stopping), Reply):
                     await self._take(piece, partial, log)
-        except ModelError:
+        except ModelError as error:
+            self._seen(partial.seen(error.type))
             await self._record_usage(partial.reply(""), log)
             raise
         except CallCancelled:
+            self._seen(partial.seen())
             await self._record(call, partial.reply(CANCELLED), log)
             raise
         finally:
             stopping.cancel()
+        self._seen(partial.seen())
         await self._record(call, piece, log)
         return piece
 
@@ -169,7 +180,7 @@ class ClaudeExecutor:
                 partial.started = piece
             case Text(text):
                 await log.delta(partial.call.item, len(partial.texts), text)
-                partial.texts.append(text)
+                partial.add(text)
             case _:
                 pass
 
@@ -203,6 +214,18 @@ class Partial:
         self.call = call
         self.started = Started(model="", tokens=Tokens(), standin=False)
         self.texts: list[str] = []
+        self._asked_at, self._asked = datetime.now(UTC), perf_counter()
+        self._first_ms: int | None = None
+
+    def add(self, text: str) -> None:
+        """The next words have come."""
+        if self._first_ms is None:
+            self._first_ms = round((perf_counter() - self._asked) * 1000)
+        self.texts.append(text)
+
+    def seen(self, error: str | None = None) -> Seen:
+        """What this answer says about the provider."""
+        return Seen(self._asked_at, self.started.standin, error, self._first_ms)
 
     def reply(self, stop_reason: str) -> Reply:
         """The answer as far as it came."""

@@ -29,6 +29,7 @@ from windlass.core.identity import (
 )
 from windlass.core.identity.expiry import sweep_for_ever
 from windlass.core.probes import desktops_part, outbox_part, services_part, storage_part, temporal_part, worker_parts
+from windlass.core.provider import provider_part
 from windlass.core.pulses import Pulses
 from windlass.core.settings import Settings
 from windlass.core.storage.sweeping import sweep_store_for_ever
@@ -76,6 +77,7 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
             *worker_parts(jobs),
             services_part(jobs),
             desktops_part(database),
+            provider_part(database),
             outbox_part(engine.outbox),
             storage_part(engine.objects),
             stream_part(engine.hub),

@@ -1,8 +1,6 @@
 """How thinking in prompt tasks is wired, for the role that asks models."""
 
-from datetime import UTC, datetime
-
-from activities.models import ClaudeExecutor, Model
+from activities.models import ClaudeExecutor
 from activities.prompts import Mind, PromptActivities
 from windlass.core.artifacts import Artifacts
 from windlass.core.events import Events
@@ -12,11 +10,11 @@ from windlass.core.screenshots import Screenshots
 from workers.parts import Parts
 
 
-def thinking(parts: Parts, model: Model) -> PromptActivities:
+def thinking(parts: Parts, executor: ClaudeExecutor) -> PromptActivities:
     """The activities that ask a model what to do next in a desktop."""
     return PromptActivities(
         Mind(
-            executor=ClaudeExecutor(model, lambda: datetime.now(UTC).date()),
+            executor=executor,
             executions=Executions(parts.database, parts.notifier),
             events=Events(parts.database, parts.notifier),
             artifacts=Artifacts(parts.objects),

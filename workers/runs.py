@@ -20,6 +20,7 @@ from windlass.core.decisions import Decisions
 from windlass.core.events import Events
 from windlass.core.executions import Executions
 from windlass.core.machines import Machines
+from windlass.core.provider import ProviderRecord
 from windlass.core.settings import BadSettings, Settings
 from workers import prompts, sessions
 from workers.driving import run_activities
@@ -49,8 +50,9 @@ async def serve(parts: Parts) -> None:
     try:
         await slot.wait_for_twins()
         await reap(client, parts.jobs)
-        async with following(client, parts), checking(parts):
-            await work(build(client, parts), parts.stopping)
+        provider = ProviderRecord(parts.jobs, standin=parts.settings.anthropic_api_key is None)
+        async with following(client, parts), checking(parts), provider.kept():
+            await work(build(client, parts, provider), parts.stopping)
     finally:
         keeping.cancel()
         with suppress(asyncio.CancelledError):
@@ -58,10 +60,11 @@ async def serve(parts: Parts) -> None:
         await slot.release()
 
 
-def build(client: Client, parts: Parts) -> Worker:
+def build(client: Client, parts: Parts, provider: ProviderRecord) -> Worker:
     """The Temporal worker of the role."""
-    activities = run_activities(parts, executors(parts))
-    talks, tools = sessions.talking(parts, model(parts.settings))
+    claude = ClaudeExecutor(model(parts.settings), lambda: datetime.now(UTC).date(), seen=provider.add)
+    activities = run_activities(parts, executors(parts, claude))
+    talks, tools = sessions.talking(parts, claude)
     records = DesktopRecords(Machines(parts.database, parts.jobs, parts.notifier))
     return Worker(
         client,
@@ -70,7 +73,7 @@ def build(client: Client, parts: Parts) -> Worker:
         activities=[
             *(activities.drive, activities.stop, activities.end, firing_activities(parts).decide),
             *(records.look, records.place, records.record, records.claim, records.release),
-            prompts.thinking(parts, model(parts.settings)).think,
+            prompts.thinking(parts, claude).think,
             *(talks.begin, talks.seal, talks.ask, tools.use),
         ],
         workflow_runner=sandbox(),
@@ -83,11 +86,10 @@ def build(client: Client, parts: Parts) -> Worker:
     )
 
 
-def executors(parts: Parts) -> Mapping[str, Executor]:
+def executors(parts: Parts, claude: ClaudeExecutor) -> Mapping[str, Executor]:
     """Who executes what: service hosts, and the model provider."""
     executions, events = Executions(parts.database, parts.notifier), Events(parts.database, parts.notifier)
-    claude = ClaudeRuns(ClaudeExecutor(model(parts.settings), lambda: datetime.now(UTC).date()), events)
-    return {"flow": HostExecutor(executions, sockets(parts.settings)), "claude": claude}
+    return {"flow": HostExecutor(executions, sockets(parts.settings)), "claude": ClaudeRuns(claude, events)}
 
 
 def firing_activities(parts: Parts) -> FiringActivities:

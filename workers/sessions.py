@@ -1,13 +1,12 @@
 """How turns of sessions are wired, for the role that asks models."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
 from activities.adapters.fences import Bubblewrap, NoFence, Unfenced
 from activities.errands import Errands
 from activities.interrupts import Interrupts
 from activities.linked_runs import Linked
-from activities.models import ClaudeExecutor, Model
+from activities.models import ClaudeExecutor
 from activities.sessions import Mind, SessionActivities
 from activities.shells import Fence, Shells
 from activities.uses import Hands, ToolActivities
@@ -29,13 +28,12 @@ from workers.servers import LateServers
 FENCES: Mapping[str, Callable[[], Fence]] = {"fence": Bubblewrap, "open": Unfenced, "off": NoFence}
 
 
-def talking(parts: Parts, model: Model) -> tuple[SessionActivities, ToolActivities]:
+def talking(parts: Parts, executor: ClaudeExecutor) -> tuple[SessionActivities, ToolActivities]:
     """The activities of turns and of their tools, with an ear for those that somebody interrupts."""
     interrupts = Interrupts()
     parts.listener.on(CHANNEL, heard(interrupts.look_here, SessionId))
     turns, events = Turns(parts.database, parts.notifier), Events(parts.database, parts.notifier)
     artifacts, offers = Artifacts(parts.objects), Offers(parts.database)
-    executor = ClaudeExecutor(model, lambda: datetime.now(UTC).date())
     inquiries, workspaces = (
         Inquiries(parts.database, parts.notifier, artifacts),
         Workspaces(parts.database, parts.objects),

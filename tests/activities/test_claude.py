@@ -13,6 +13,7 @@ from activities.adapters.claude import ClaudeMessages
 from activities.models import CallCancelled, ClaudeExecutor, ModelCall, ModelError, ModelRequest, Reply
 from windlass.contracts.agents import DEFAULT_MAX_TOKENS, DEFAULT_MODEL
 from windlass.contracts.events import EventKind, Payload
+from windlass.core.provider import Seen
 
 
 @dataclass
@@ -86,6 +87,25 @@ async def test_an_answer_of_the_stand_in_is_known_by_its_header(
     await run(claude_at(standin), call({"text": "Hi."}), log)
 
     assert log.payload(EventKind.MESSAGE)["standin"] is True
+
+
+async def test_whoever_watches_the_provider_is_told_how_each_answer_went(claude: ClaudeMessages):
+    seen: list[Seen] = []
+    asking = ClaudeExecutor(claude, lambda: date(2026, 11, 21), seen=seen.append)
+
+    await asking.run(call({"text": "One two."}), RememberedLog(), asyncio.Event())
+    with pytest.raises(ModelError):
+        await asking.run(call({"status": 529}), RememberedLog(), asyncio.Event())
+    stopped = asyncio.Event()
+    stopped.set()
+    with pytest.raises(CallCancelled):
+        await asking.run(call({"text": "Never."}), RememberedLog(), stopped)
+
+    assert [(each.standin, each.error, each.first_ms is None) for each in seen] == [
+        (True, None, False),
+        (False, "Overloaded", True),
+        (False, None, True),
+    ]
 
 
 @pytest.mark.parametrize("stop_reason", ["refusal", "max_tokens"])

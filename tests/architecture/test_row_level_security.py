@@ -20,6 +20,7 @@ OPEN = {
     "housekeeping",
     "health_part",
     "health_minute",
+    "provider_minute",
 }  # the installation's own, without people or tenants
 ROLE = "windlass_app"
 

@@ -22,6 +22,7 @@ from windlass.contracts.ids import RunId, workflow_id
 from windlass.core.callers import Caller
 from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.listener import Listener
+from windlass.core.provider import ProviderRecord
 from windlass.core.runs import Run, StartRun
 from windlass.core.services import CHANGED_CHANNEL, NewService, Service
 from windlass.core.settings import Settings
@@ -178,7 +179,7 @@ async def running_engine(settings: Settings, *, works: bool = True) -> AsyncGene
 @asynccontextmanager
 async def working(client: Client, parts: Parts) -> AsyncGenerator[None]:
     """The runs worker."""
-    async with build(client, parts), following(client, parts):
+    async with build(client, parts, ProviderRecord(parts.jobs, standin=True)), following(client, parts):
         yield
 
 
