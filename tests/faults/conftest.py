@@ -13,6 +13,7 @@ from tests.faults.stack import Stack, running_stack
 from tests.parts import short_folder
 from windlass.client import AsyncClient
 
+LOOPBACK = "127.0.0.0/8"  # MCP servers of tests
 FORM = os.environ.get("WINDLASS_FAULTS", "short")
 LOADS = {"full": Load(20, 30, 0.2), "short": Load(8, 15, 0.2)}
 
@@ -37,7 +38,9 @@ def report() -> Generator[Report]:
 async def stack() -> AsyncGenerator[Stack]:
     """A stack that serves the program `stepping`; whoever breaks it leaves it whole again."""
     with short_folder() as folder:
-        async with running_stack(folder / "home", WINDLASS_DESKTOP_IMAGE=IMAGE) as stack:
+        async with running_stack(
+            folder / "home", WINDLASS_DESKTOP_IMAGE=IMAGE, WINDLASS_OUTBOUND_ALLOW=LOOPBACK
+        ) as stack:
             async with await stack.client() as client:
                 await stack.serve(client, "stepping")
             yield stack

@@ -166,7 +166,10 @@ class Stack:
         return (
             status is not None
             and status.supervisor.pid == self.process.pid
-            and all(child.state is ChildState.RUNNING for child in status.children)
+            and all(
+                child.state is ChildState.RUNNING and child.process is not None and child.process.is_alive
+                for child in status.children
+            )
         )
 
     def _environment(self) -> dict[str, str]:

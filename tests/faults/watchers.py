@@ -1,4 +1,4 @@
-"""Clients that follow a run's stream through every outage and remember exactly what they were sent."""
+"""Clients that follow the stream of a run or session through every outage and remember exactly what they were sent."""
 
 import asyncio
 import json
@@ -18,16 +18,19 @@ TIMEOUT = httpx.Timeout(5.0, read=20.0)  # the gateway pings every 15 s
 
 @dataclass(slots=True)
 class Watcher:
-    """One client of a run's stream; it resumes by the last id it saw and drops nothing that it hears twice."""
+    """One client of a stream; it resumes by the last id it saw and drops nothing that it hears twice."""
 
     http: httpx.AsyncClient
-    run_id: str
+    stream_id: str
+    noun: str = "runs"
     hangs_up_after: int | None = None  # so many events, again and again
     seqs: list[int] = field(default_factory=list[int])
+    heard: list[str] = field(default_factory=list[str])  # the events, as they were written
     lags_s: list[float] = field(default_factory=list[float])  # from commit to arrival, of what came live
     connected_at: datetime = NEVER
     connections: int = 0
     steps_done: int = 0
+    words: int = 0  # pieces of answers that were on their way
     is_over: bool = False
 
     async def watch(self) -> None:
@@ -43,7 +46,7 @@ class Watcher:
 
     async def _connect(self) -> None:
         headers = {"last-event-id": str(self.seqs[-1])} if self.seqs else {}
-        path = f"/v1/runs/{self.run_id}/stream"
+        path = f"/v1/{self.noun}/{self.stream_id}/stream"
         async with self.http.stream("GET", path, headers=headers, timeout=TIMEOUT) as response:
             if response.status_code != HTTPStatus.OK:
                 self.is_over = response.status_code == HTTPStatus.NO_CONTENT
@@ -67,8 +70,10 @@ class Watcher:
 
     def _take(self, frame: dict[str, str]) -> bool:
         if "id" not in frame:
+            self.words += frame.get("event") == "message.delta"
             return False
         self.seqs.append(int(frame["id"]))
+        self.heard.append(frame["data"])
         event = json.loads(frame["data"])
         payload = event["payload"]
         at = datetime.fromisoformat(event["at"])
