@@ -31,11 +31,13 @@ async def schedules(bench: Bench) -> Row:
     looks = {path: [await _look(wires[0], path) for _ in range(LOOKS)] for path in LISTS}
     await _until_applied(wires[0], count)
     idle_after = await _idle(bench)
+    more = {name: round(cores - idle_before.get(name, 0.0), 3) for name, cores in idle_after.items()}
     await asyncio.gather(*(wire.close() for wire in wires))
     return {
         "made, schedules/s": round(rate, 1),
         **{f"{path.partition('?')[0]}, median ms": round(median(times), 1) for path, times in looks.items()},
-        "idle cores more with 1,000": round(max(idle_after - idle_before, 0.0), 3),
+        "idle cores more with 1,000": round(max(sum(idle_after.values()) - sum(idle_before.values()), 0.0), 3),
+        "idle cores more by part": more,
         **together,
     }
 
@@ -67,13 +69,17 @@ async def _until_applied(wire: Wire, count: int) -> None:
     await wait_until(are_applied, "Temporal has every schedule", timeout_s=120)
 
 
-async def _idle(bench: Bench) -> float:
-    """Cores that the whole system uses while nothing is due, over one round of everything that comes round."""
+async def _idle(bench: Bench) -> dict[str, float]:
+    """Cores that each part uses while nothing is due, over one round of everything that comes round."""
     await asyncio.sleep(SETTLE_S)
-    pids = family(bench.stack.pid)
-    before, began = threads_s(pids), time.perf_counter()
+    names = family(bench.stack.pid)
+    before, began = threads_s(names), time.perf_counter()
     await asyncio.sleep(IDLE_S)
-    return sum(used_s(before, threads_s(pids)).values()) / (time.perf_counter() - began)
+    seconds, used = time.perf_counter() - began, used_s(before, threads_s(names))
+    cores = dict.fromkeys(names.values(), 0.0)
+    for pid, took in used.items():
+        cores[names[pid]] += took / seconds
+    return cores
 
 
 async def _together(bench: Bench, wire: Wire, task_id: str) -> Row:
