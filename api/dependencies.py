@@ -30,6 +30,7 @@ from windlass.core.identity import (
     Sessions,
     SignIn,
 )
+from windlass.core.maintenance import Maintenance
 from windlass.core.multiplex import Multiplexer
 from windlass.core.permissions import Permission
 from windlass.core.pulses import Pulses
@@ -56,6 +57,7 @@ class State(TypedDict):
     cursors: Cursors
     health: list[Part]
     pulses: Pulses
+    maintenance: Maintenance
     engine: Engine
     multiplexer: Multiplexer
 
@@ -130,12 +132,19 @@ async def get_cursors(request: Request) -> Cursors:
     return cursors
 
 
+async def get_maintenance(request: Request) -> Maintenance:
+    """What the installation does by itself."""
+    maintenance: Maintenance = request.state.maintenance
+    return maintenance
+
+
 async def get_engine(request: Request) -> Engine:
     """What makes runs."""
     engine: Engine = request.state.engine
     return engine
 
 
+MaintenanceDep = Annotated[Maintenance, Depends(get_maintenance)]
 EngineDep = Annotated[Engine, Depends(get_engine)]
 
 

@@ -40,7 +40,6 @@ from windlass.core.servers import Servers
 from windlass.core.services import Services
 from windlass.core.sessions import Conversations
 from windlass.core.settings import Settings
-from windlass.core.silence import Patience, Silence
 from windlass.core.skills import Skills
 from windlass.core.states import States
 from windlass.core.statistics import Statistics
@@ -86,7 +85,6 @@ class Engine:
     history: History
     schedules: Schedules
     screenshots: Screenshots
-    silence: Silence
     skills: Skills
     firings: Firings
     viewers: Viewers
@@ -162,17 +160,11 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             history=history,
             schedules=schedules,
             screenshots=screenshots,
-            silence=Silence(jobs, database, notifier, patience(settings), couriers.decided),
             skills=Skills(database),
             firings=Firings(database, notifier, schedules, history),
             workspaces=Workspaces(database, objects),
             viewers=Viewers(database, notifier, heralds, settings.require_secret_key(), lambda: datetime.now(UTC)),
         )
-
-
-def patience(settings: Settings) -> Patience:
-    """How long sessions wait."""
-    return Patience.of(settings.session_silent_hours, settings.session_archive_days)
 
 
 class Starts(Protocol):

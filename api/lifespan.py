@@ -14,7 +14,6 @@ from windlass.core.allowances import Allowances
 from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.events import keep_partitions
 from windlass.core.health import database_part
-from windlass.core.housekeeping import Housekeeping
 from windlass.core.idempotency import Idempotency
 from windlass.core.identity import (
     Authentication,
@@ -28,11 +27,11 @@ from windlass.core.identity import (
     Tokens,
 )
 from windlass.core.identity.expiry import sweep_for_ever
+from windlass.core.maintenance import Maintenance
 from windlass.core.probes import desktops_part, outbox_part, services_part, storage_part, temporal_part, worker_parts
 from windlass.core.provider import provider_part
 from windlass.core.pulses import Pulses
 from windlass.core.settings import Settings
-from windlass.core.storage.sweeping import sweep_store_for_ever
 from windlass.core.stream_health import stream_part
 from windlass.core.tenants import Tenants
 
@@ -65,10 +64,6 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
         passwords = Passwords()
         engine = await stack.enter_async_context(open_engine(settings, database, jobs))
         await stack.enter_async_context(background(sweep_for_ever(database)))
-        await stack.enter_async_context(background(sweep_store_for_ever(engine.objects)))
-        kept = (engine.objects, engine.events, settings.screenshot_days)
-        housekeeping = Housekeeping(jobs, *kept, engine.silence)
-        await stack.enter_async_context(background(housekeeping.run(lambda: datetime.now(UTC))))
         await stack.enter_async_context(background(keep_partitions(jobs, lambda: datetime.now(UTC).date())))
         authentication = Authentication(database, tokens, secret)
         health = [
@@ -102,5 +97,6 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
             cursors=Cursors(secret),
             health=health,
             pulses=pulses,
+            maintenance=Maintenance(jobs, settings.time_zone),
             multiplexer=open_topics(engine, health),
         )

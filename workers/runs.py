@@ -24,6 +24,7 @@ from windlass.core.provider import ProviderRecord
 from windlass.core.settings import BadSettings, Settings
 from workers import prompts, sessions
 from workers.driving import run_activities
+from workers.maintenance import maintaining, maintenance
 from workers.parts import Parts, sockets
 from workers.reaper import reap
 from workers.runtime import GRACE, connect, sandbox, work
@@ -32,6 +33,7 @@ from workers.slots import Slot
 from workers.timetable import following
 from workflows.desktops import DesktopWorkflow
 from workflows.firings import FiringWorkflow
+from workflows.maintenance import MaintenanceWorkflow
 from workflows.prompts import PromptWorkflow
 from workflows.runs import RunWorkflow
 from workflows.sessions import SessionWorkflow
@@ -51,7 +53,7 @@ async def serve(parts: Parts) -> None:
         await slot.wait_for_twins()
         await reap(client, parts.jobs)
         provider = ProviderRecord(parts.jobs, standin=parts.settings.anthropic_api_key is None)
-        async with following(client, parts), checking(parts), provider.kept():
+        async with following(client, parts), maintaining(client, parts), checking(parts), provider.kept():
             await work(build(client, parts, provider), parts.stopping)
     finally:
         keeping.cancel()
@@ -69,10 +71,11 @@ def build(client: Client, parts: Parts, provider: ProviderRecord) -> Worker:
     return Worker(
         client,
         task_queue=queues.RUNS,
-        workflows=[RunWorkflow, FiringWorkflow, DesktopWorkflow, PromptWorkflow, SessionWorkflow],
+        workflows=[RunWorkflow, FiringWorkflow, DesktopWorkflow, MaintenanceWorkflow, PromptWorkflow, SessionWorkflow],
         activities=[
             *(activities.drive, activities.stop, activities.end, firing_activities(parts).decide),
             *(records.look, records.place, records.record, records.claim, records.release),
+            maintenance(client, parts).maintain,
             prompts.thinking(parts, claude).think,
             *(talks.begin, talks.seal, talks.ask, tools.use),
         ],

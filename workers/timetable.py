@@ -33,13 +33,13 @@ from windlass.contracts import policies, queues
 from windlass.contracts.firings import FiringInput
 from windlass.contracts.ids import TenantId, workflow_id
 from windlass.core.agenda import Agenda, AskedFiring, Plan, Unheard
-from windlass.core.calendars import Calendar, missing
+from windlass.core.calendars import Calendar, Timing, missing
 from windlass.core.calendars.corrections import AHEAD
 from windlass.core.decisions import Decisions
 from windlass.core.schedules import CHANGED_CHANNEL
 from workers.parts import Parts
 
-LOOK_S, HEAR_S, RECONCILE_S = 1.0, 15.0, 60.0
+LOOK_S, HEAR_S = 1.0, 15.0
 CALL = timedelta(seconds=5)
 CATCH_UP, MARGIN = timedelta(hours=24), timedelta(hours=1)
 SETTLED = timedelta(minutes=5)  # by then whatever waited for a worker is decided
@@ -70,30 +70,28 @@ class Timetable:
     async def run(self) -> None:
         """Follow the rows until cancelled."""
         await asyncio.gather(
-            _forever(self._look, self._rest),
-            _forever(self.hear, partial(asyncio.sleep, HEAR_S)),
-            _forever(self.reconcile, partial(asyncio.sleep, RECONCILE_S)),
+            forever(self._look, self._rest),
+            forever(self.hear, partial(asyncio.sleep, HEAR_S)),
         )
 
-    async def reconcile(self) -> None:
-        """Repair what differs between rows and Temporal, in both directions."""
+    async def reconcile(self) -> dict[str, int]:
+        """Repair what differs between rows and Temporal, in both directions; answers how much of what."""
         rows = await self._agenda.known()
         found = await self._found()
-        lost = [id for id, known in rows.items() if found.get(id, (None, False)) != (known.revision, True)]
-        extra = found.keys() - rows.keys()
-        if lost:
-            await self._agenda.again(lost)
-            log.info("schedules are written to Temporal again", schedules=len(lost))
-        for schedule_id in extra:
-            await self._drop_unless_known(schedule_id)
+        stale = [id for id, known in rows.items() if found.get(id, (None, False)) != (known.revision, True)]
+        if stale:
+            await self._agenda.again(stale)
+            log.info("schedules are written to Temporal again", schedules=len(stale))
+        removed = [await self._drop_unless_known(schedule_id) for schedule_id in found.keys() - rows.keys()]
         now = datetime.now(UTC)
         await self._agenda.renew(now - RENEW)
         released = await self._agenda.release_stuck()
         if released:
             log.warning("runs that waited for nothing go on", schedules=released)
-        if now - self._begun_at > SETTLED:
-            await self.note_lost(now)
+        lost = await self.note_lost(now) if now - self._begun_at > SETTLED else 0
         self.look()
+        counts = {"written_again": len(stale), "removed": sum(removed), "released": released, "lost_due_times": lost}
+        return {name: number for name, number in counts.items() if number}
 
     async def hear(self) -> None:
         """Start the firings of due times that Temporal has passed over, by the very ids it would have used.
@@ -106,11 +104,14 @@ class Timetable:
         await asyncio.gather(*(self._bounded(self._fire_at(each)) for each in unheard))
         self._heard_until = before
 
-    async def note_lost(self, now: datetime) -> None:
+    async def note_lost(self, now: datetime) -> int:
         """Say which due times an outage of more than a day has taken; what Temporal still holds is decided first."""
+        count = 0
         for lost in await self._agenda.lost(now - CATCH_UP - MARGIN):
             if await self._decisions.note_lost(lost, now):
                 log.warning("due times were lost in an outage", schedule_id=str(lost.schedule_id), count=lost.count)
+                count += lost.count
+        return count
 
     async def _look(self) -> None:
         plans, asked = await self._agenda.waiting(), await self._agenda.asked()
@@ -196,12 +197,14 @@ class Timetable:
             found[schedule_id] = (int(note) if note.isdecimal() else None, state is not None and not state.paused)
         return found
 
-    async def _drop_unless_known(self, schedule_id: UUID) -> None:
+    async def _drop_unless_known(self, schedule_id: UUID) -> bool:
         """Remove a schedule of Temporal's whose row is over; one that was just made is not."""
         plan = await self._agenda.plan(schedule_id)
-        if plan is not None and plan.is_over:
-            await self._remove(schedule_name(plan.tenant_id, plan.id))
-            log.info("a schedule without a row was removed from Temporal", schedule_id=str(schedule_id))
+        if plan is None or not plan.is_over:
+            return False
+        await self._remove(schedule_name(plan.tenant_id, plan.id))
+        log.info("a schedule without a row was removed from Temporal", schedule_id=str(schedule_id))
+        return True
 
 
 @asynccontextmanager
@@ -243,12 +246,13 @@ def schedule_of(plan: Plan, now: datetime) -> Schedule:
         static_summary=policies.summary(f"a firing of {plan.name}"),
     )
     policy = SchedulePolicy(overlap=ScheduleOverlapPolicy.ALLOW_ALL, catchup_window=CATCH_UP, pause_on_failure=False)
-    return Schedule(action, spec_of(plan, now), policy, ScheduleState(note=f"revision {plan.revision}"))
+    return Schedule(
+        action, spec_of(plan.timing, now, plan.jitter_s), policy, ScheduleState(note=f"revision {plan.revision}")
+    )
 
 
-def spec_of(plan: Plan, now: datetime) -> ScheduleSpec:
+def spec_of(timing: Timing, now: datetime, jitter_s: int = 0) -> ScheduleSpec:
     """The timing as Temporal takes it, with the moments it would leave out when the clocks go forward."""
-    timing = plan.timing
     own = [] if timing.calendar is None else [calendar_of(timing.calendar)]
     extra = [moment_of(timing.clock.shows(at)) for at in missing(timing, now, now + AHEAD)]
     every = [] if timing.every is None else [ScheduleIntervalSpec(every=timing.every, offset=timing.offset)]
@@ -258,7 +262,7 @@ def spec_of(plan: Plan, now: datetime) -> ScheduleSpec:
         time_zone_name=timing.zone,
         start_at=timing.start_at,
         end_at=timing.end_at,
-        jitter=timedelta(seconds=plan.jitter_s) if plan.jitter_s else None,
+        jitter=timedelta(seconds=jitter_s) if jitter_s else None,
     )
 
 
@@ -300,15 +304,16 @@ def ranges(values: Iterable[int]) -> list[ScheduleRange]:
     return found
 
 
-def attributes(tenant_id: TenantId) -> TypedSearchAttributes:
+def attributes(tenant_id: TenantId, noun: str = "firing") -> TypedSearchAttributes:
     """How a firing is found in Temporal's own pages."""
-    pairs = {"Tenant": str(tenant_id), "Noun": "firing"}.items()
+    pairs = {"Tenant": str(tenant_id), "Noun": noun}.items()
     return TypedSearchAttributes(
         [SearchAttributePair(SearchAttributeKey.for_keyword(name), text) for name, text in pairs]
     )
 
 
-async def _forever(once: Callable[[], Awaitable[None]], rest: Callable[[], Awaitable[None]]) -> None:
+async def forever(once: Callable[[], Awaitable[None]], rest: Callable[[], Awaitable[None]]) -> None:
+    """Do something again and again, with rests, whatever happens."""
     while True:
         try:
             await once()

@@ -11,11 +11,9 @@ with workflow.unsafe.imports_passed_through():
     from windlass.contracts import firings as words
     from windlass.contracts import policies
     from windlass.contracts import runs as run_words
-    from windlass.contracts.firings import DecideInput, FiringInput, FiringOutcome
+    from windlass.contracts.firings import DUE_LENGTH, DecideInput, FiringInput, FiringOutcome
     from windlass.contracts.ids import workflow_id
     from windlass.contracts.runs import RunInput, RunStatus
-
-DUE_LENGTH = len("2026-11-28T07:30:00Z")  # Temporal ends the id of a schedule's workflow with its due time
 
 
 @workflow.defn(name=words.WORKFLOW)

@@ -347,6 +347,12 @@ async def test_the_platform_is_for_its_operator(gateway: Gateway, acme: Organisa
     tenants = (await person.http.get("/v1/admin/tenants", params={"limit": 200})).json()["items"]
     health = (await person.http.get("/v1/admin/health")).json()
     settings = (await person.http.get("/v1/admin/settings")).json()["items"]
+    own = (await person.http.get("/v1/admin/system-schedules")).json()["items"]
+    did = await person.http.get("/v1/admin/system-schedules/cleanup/reports", params={"limit": 1})
+    gone = await person.http.delete("/v1/admin/system-schedules/cleanup")
+    pages = [
+        (await person.http.get(path, headers={"accept": "text/html"})).text for path in ("/system", "/system/cleanup")
+    ]
 
     sizes = {tenant["id"]: tenant["members"] for tenant in tenants}
     assert sizes[str(acme.id)] >= len(Role)
@@ -354,6 +360,10 @@ async def test_the_platform_is_for_its_operator(gateway: Gateway, acme: Organisa
     shown = {setting["name"]: setting for setting in settings}
     assert (shown["WINDLASS_SECRET_KEY"]["value"], shown["WINDLASS_DATABASE_URL"]["value"]) == ("set", "set")
     assert (shown["WINDLASS_SIGNUP"]["value"], shown["WINDLASS_SIGNUP"]["is_default"]) == ("open", False)
+    assert [each["name"] for each in own] == ["cleanup", "retention", "archive", "reconciliation"]
+    assert (own[0]["when"], own[0]["time_zone"]) == ("At 03:00 every day", "UTC")
+    assert (did.status_code, gone.status_code) == (200, 404)
+    assert ["What it does by itself" in pages[0], "Removes old screenshots" in pages[1]] == [True, True]
     assert (await person.http.get(f"/v1/members/{acme.viewer.id}")).status_code == 404
 
 

@@ -27,6 +27,13 @@ async def test_the_audit_is_in_the_rail_of_administrators_only(acme: Organisatio
     assert 'href="/audit"' not in await page_of(acme.operator, "/")
 
 
+async def test_what_the_installation_does_by_itself_is_for_the_operator_of_the_platform(acme: Organisation):
+    answer = await acme.owner.http.get("/system/cleanup", headers=HTML)
+
+    assert answer.status_code == 403
+    assert "What it does by itself" not in await page_of(acme.owner, "/system")
+
+
 async def test_only_builders_get_the_form_for_services(acme: Organisation):
     assert "Add a service" in await page_of(acme.builder, "/services")
     assert "Add a service" not in await page_of(acme.operator, "/services")

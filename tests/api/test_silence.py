@@ -6,12 +6,21 @@ import pytest
 
 from tests.api.people import Gateway, Person
 from windlass.contracts.ids import TenantId
-from windlass.core.silence import Patience, Silence
+from windlass.core.silence import Patience, Settled, Silence
 from windlass.core.turns import Turns
 from windlass.core.wakeup import PollOnly
 
 WAITS = "update session set status = 'awaiting', awaiting_since = clock_timestamp() - $2::text::interval where id = $1"
 AGE = "update session set active_at = clock_timestamp() - $2::text::interval where id = $1"
+
+
+def listening(gateway: Gateway, told: list[UUID], patience: Patience) -> Silence:
+    """What a worker does with silent sessions; whom it tells is noted."""
+
+    async def tell(_tenant_id: TenantId, session_id: UUID) -> None:
+        told.append(session_id)
+
+    return Silence(gateway.state["jobs"], gateway.state["database"], PollOnly(), patience, tell)
 
 
 @pytest.fixture
@@ -39,10 +48,11 @@ async def test_a_turn_that_waits_in_vain_is_ended_once_and_one_that_may_wait_is_
     silent = await opened(gateway, ada, WAITS, "25 hours", begins=True)
     patient = await opened(gateway, ada, WAITS, "24 hours", begins=True)  # what it asks expires by itself just now
     before = await last(ada, patient)
+    silence = listening(gateway, [], Patience.of(24, 180))
 
-    await gateway.state["engine"].silence.look()
+    await silence.look()
     first = await last(ada, silent)
-    await gateway.state["engine"].silence.look()
+    await silence.look()
 
     assert first["text"] == "A silence of 1 day interrupted the turn."
     assert await last(ada, silent) == first
@@ -53,8 +63,7 @@ async def test_a_turn_whose_end_was_not_told_is_told_by_the_next_look(gateway: G
     """Who ended it may die before it says so."""
     path = await opened(gateway, ada, WAITS, "25 hours", begins=True)
     ident, told = UUID(path.rpartition("/")[2]), list[UUID]()
-    parts = (gateway.state["jobs"], gateway.state["database"], PollOnly(), Patience.of(24, 0))
-    silence = Silence(*parts, lambda _, each: told.append(each))
+    silence = listening(gateway, told, Patience.of(24, 0))
 
     await silence.look()
     await silence.look()
@@ -66,7 +75,7 @@ async def test_a_session_nobody_comes_back_to_is_put_away_and_can_be_taken_up_ag
     left = await opened(gateway, ada, AGE, "181 days")
     fresh = await opened(gateway, ada, AGE, "179 days")
 
-    await gateway.state["engine"].silence.look()
+    await listening(gateway, [], Patience.of(24, 180)).look()
     after = await last(ada, left)
     resumed = await ada.http.post(f"{left}/resume")
 
@@ -76,14 +85,9 @@ async def test_a_session_nobody_comes_back_to_is_put_away_and_can_be_taken_up_ag
 
 
 async def test_who_has_patience_for_ever_ends_nothing(gateway: Gateway, ada: Person):
-    left, database = await opened(gateway, ada, AGE, "179 days"), gateway.state["database"]
-    told: list[UUID] = []
-    ever = Silence(gateway.state["jobs"], database, PollOnly(), Patience.of(0, 0), lambda _, ident: told.append(ident))
+    left, told = await opened(gateway, ada, AGE, "179 days"), list[UUID]()
 
-    assert await ever.look() == 0
+    assert await listening(gateway, told, Patience.of(0, 0)).look() == Settled()
     assert (await ada.http.get(left)).json()["status"] == "idle"
-    one_day = Silence(
-        gateway.state["jobs"], database, PollOnly(), Patience.of(1, 1), lambda _, ident: told.append(ident)
-    )
-    await one_day.look()
+    await listening(gateway, told, Patience.of(1, 1)).look()
     assert UUID(left.rpartition("/")[2]) in told

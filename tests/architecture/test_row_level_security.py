@@ -17,7 +17,7 @@ OPEN = {
     "installation",
     "worker",
     "desktop_machine",
-    "housekeeping",
+    "maintenance",
     "health_part",
     "health_minute",
     "provider_minute",

@@ -15,12 +15,25 @@ from activities.runs import STOP_CHANNEL, RunActivities
 from activities.screens import ScreenActivities
 from activities.sessions import SessionActivities
 from activities.uses import ToolActivities
-from windlass.contracts import desktops, events, firings, prompts, questions, queues, runs, screens, sessions
+from windlass.contracts import (
+    desktops,
+    events,
+    firings,
+    maintenance,
+    prompts,
+    questions,
+    queues,
+    runs,
+    screens,
+    sessions,
+)
 from windlass.contracts.ids import workflow_id
+from windlass.core.maintenance import SYSTEM
 from windlass.core.permissions import Permission, Role
 from windlass.tracer import Tracer
 from workflows.desktops import DesktopWorkflow
 from workflows.firings import FiringWorkflow
+from workflows.maintenance import MaintenanceWorkflow
 from workflows.prompts import PromptWorkflow
 from workflows.runs import RunWorkflow
 from workflows.sessions import SessionWorkflow
@@ -46,6 +59,13 @@ def test_firings():
     assert (defined.name, firings.DECIDE) == ("FiringWorkflow", "decide_firing")
     assert [*firings.Overlap] == ["skip", "buffer_one", "buffer_all", "cancel_other", "terminate_other", "allow_all"]
     assert [*firings.Decision] == ["started", "late", "buffered", "skipped", "refused", "failed", "unknown"]
+
+
+def test_system_schedules():
+    defined: Any = workflow._Definition.must_from_class(MaintenanceWorkflow)  # pyright: ignore[reportPrivateUsage]
+
+    assert (defined.name, maintenance.MAINTAIN) == ("MaintenanceWorkflow", "maintain")
+    assert [each.name for each in SYSTEM] == ["cleanup", "retention", "archive", "reconciliation"]
 
 
 def test_activities():

@@ -33,7 +33,8 @@ ABOVE = {
     "ServerChecks": {"due"},  # a worker looks at the MCP servers of all
     "Servers": {"commands"},  # the operator lists them for all
     "Sessions": {"refresh"},  # a refresh token names its session itself
-    "Silence": {"look"},  # one gateway looks at the sessions of all
+    "Retention": {"forget"},  # one worker forgets for all
+    "Silence": {"look"},  # one worker looks at the sessions of all
     "SignIn": {"login", "register", "is_fresh"},
     "Wanted": {"services", "strays"},  # what one worker keeps up for all
 }

@@ -18,14 +18,14 @@ from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.desktops import Desktop, Desktops, NewDesktop
 from windlass.core.errors import NotFound
 from windlass.core.events import Events
-from windlass.core.housekeeping import Housekeeping, Report
+from windlass.core.housekeeping import Housekeeping
 from windlass.core.machines import Machine, Machines
+from windlass.core.maintenance import Maintenance
 from windlass.core.screenshots import Begun, Look, Screenshots
-from windlass.core.silence import Patience, Silence
 from windlass.core.storage.local import LocalObjects
 from windlass.core.wakeup import PollOnly
 
-NIGHT, MORNING = datetime(2026, 3, 4, 2, 59, tzinfo=UTC), datetime(2026, 3, 4, 3, 0, tzinfo=UTC)
+NIGHT = datetime(2026, 3, 4, 3, 0, tzinfo=UTC)
 WORKER = """
 insert into worker (slot, role, node, pid, started_at, seen_at)
 values ('m/desktops-0', 'desktops', 'm', 1, now(), now() + interval '1 hour')
@@ -59,6 +59,15 @@ class Gallery:
         await self.screenshots.finish(self.caller.tenant_id, self.desktop.id, begun.id, 7)
         return begun.id
 
+    async def clean(self) -> dict[str, int]:
+        """Do the cleanup of the night, as its activity does; answers what its report counts."""
+        reports = Maintenance(self.jobs, "UTC")
+        occasion = reports.occasion("cleanup", NIGHT)
+        await reports.begin(occasion)
+        while await self.housekeeping.clean(occasion):
+            pass
+        return dict(await reports.end(occasion))
+
     async def alter(self, change: str, *values: object) -> None:
         """Change the record behind everybody's back."""
         async with self.database.tenant(self.caller.tenant_id) as connection:
@@ -79,9 +88,7 @@ async def gallery(postgres: Postgres, tmp_path: Path) -> AsyncGenerator[Gallery]
             jobs,
             desktops,
             Screenshots(database, quiet),
-            Housekeeping(
-                jobs, objects, events, 30, Silence(jobs, database, quiet, Patience.of(24, 180), lambda _, __: None)
-            ),
+            Housekeeping(jobs, objects, events, Maintenance(jobs, "UTC"), 30),
             objects,
             events,
             caller,
@@ -148,19 +155,15 @@ async def test_at_three_what_is_old_or_never_came_goes_with_its_bytes_and_the_re
         row.id: row.key for row in [await gallery.screenshots.get(gallery.caller.tenant_id, gallery.desktop.id, old)]
     }
 
-    before = await gallery.housekeeping.look(NIGHT)
-    report = await gallery.housekeeping.look(MORNING)
-    again = await gallery.housekeeping.look(MORNING)
-    async with gallery.jobs.open() as connection:
-        await connection.execute("update housekeeping set ended_at = null")  # as if it had died just before its end
-    resumed = await gallery.housekeeping.look(MORNING)
+    report = await gallery.clean()
+    resumed = await gallery.clean()  # as if it had died just before its end
 
-    assert (before, report, again, resumed) == (None, Report(2, 7), None, Report(2, 7))
+    assert report == resumed == {"screenshots": 2, "freed_bytes": 7}
     (event,) = await gallery.events.read(gallery.caller.tenant_id, gallery.caller.tenant_id)
     assert (event.kind, event.payload["text"]) == (EventKind.LOG, "Cleaned up: 2 old screenshots removed.")
     assert event.payload["cleanup"] == {"day": "2026-03-04", "screenshots": 2, "freed_bytes": 7}
     (theirs,) = await Cleanups(gallery.database).newest(gallery.caller)
-    assert (theirs.day, theirs.screenshots, theirs.freed_bytes) == (MORNING.date(), 2, 7)
+    assert (theirs.day, theirs.screenshots, theirs.freed_bytes) == (NIGHT.date(), 2, 7)
     assert await Cleanups(gallery.database).newest(somebody()) == []
     assert [await gallery.objects.size(key) for key in (keys[old], half.key)] == [None, None]
     assert (await gallery.screenshots.get(gallery.caller.tenant_id, gallery.desktop.id, young)).id == young
@@ -174,9 +177,11 @@ async def test_housekeeping_that_was_killed_in_the_middle_is_gone_on_for_and_rep
     await gallery.objects.delete([latest.key])  # its bytes were removed, then the process died before the rows
     async with gallery.jobs.open() as connection:
         await connection.execute(
-            "insert into housekeeping (day, screenshots, freed_bytes) values ($1, 5, 50)", MORNING.date()
+            "insert into maintenance (name, due_at, counts) values ('cleanup', $1, $2)",
+            NIGHT,
+            {"screenshots": 5, "freed_bytes": 50},
         )
 
     await gallery.desktops.remove(gallery.caller, gallery.desktop.id)
 
-    assert await gallery.housekeeping.look(MORNING) == Report(7, 64)
+    assert await gallery.clean() == {"screenshots": 7, "freed_bytes": 64}

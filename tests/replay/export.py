@@ -19,8 +19,10 @@ from temporalio.service import RPCError
 from tests.core.planned import enrol
 from tests.parts import running_postgres, running_temporal, short_folder
 from tests.workflows.engines import Engine, Meeting, running_engine, settings_of, until
+from windlass.contracts import maintenance, queues
 from windlass.contracts.firings import Overlap
 from windlass.contracts.ids import RunId, workflow_id
+from windlass.contracts.maintenance import NOBODY, MaintenanceInput
 from windlass.core.questions import QuestionFilter
 from windlass.core.schedules import NewSchedule, Policy, Schedule
 from windlass.core.tasks import Recipe
@@ -201,6 +203,15 @@ async def due(engine: Engine, _meeting: Meeting) -> str:
     return f"{workflow_id(engine.caller.tenant_id, 'firings', schedule.id)}-{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
+async def maintained(engine: Engine, _meeting: Meeting) -> str:
+    """A due time of a system schedule."""
+    name = f"{workflow_id(NOBODY, 'maintenance', 'reconciliation')}-2026-11-28T07:30:00Z"
+    await engine.client.start_workflow(
+        maintenance.WORKFLOW, MaintenanceInput("reconciliation"), id=name, task_queue=queues.RUNS
+    )
+    return name
+
+
 FIRINGS: tuple[Callable[[Engine, Meeting], Awaitable[str]], ...] = (started, skipped, ended_another, due)
 
 
@@ -218,12 +229,14 @@ async def export(engine: Engine, scenario: Scenario, folder: Path) -> Path:
     return keep("RunWorkflow", scenario.__name__, history)
 
 
-async def export_firing(engine: Engine, scenario: Callable[[Engine, Meeting], Awaitable[str]], folder: Path) -> Path:
-    """Play one scenario of a firing and keep its history."""
+async def export_named(
+    engine: Engine, kind: str, scenario: Callable[[Engine, Meeting], Awaitable[str]], folder: Path
+) -> Path:
+    """Play one scenario that answers the id of its workflow, and keep its history."""
     workflow = engine.client.get_workflow_handle(await scenario(engine, Meeting(folder)))
     await workflow.result()
     history = tidy(json.loads((await workflow.fetch_history()).to_json()))
-    return keep("FiringWorkflow", scenario.__name__, history)
+    return keep(kind, scenario.__name__, history)
 
 
 def keep(workflow: str, scenario: str, history: Any) -> Path:
@@ -245,7 +258,9 @@ async def main() -> None:
         await enrol(engine.database, engine.caller)
         wanted = sys.argv[1:]
         for each in (each for each in FIRINGS if not wanted or each.__name__ in wanted):
-            print(await export_firing(engine, each, Path(mkdtemp(dir=folder))))  # noqa: T201
+            print(await export_named(engine, "FiringWorkflow", each, Path(mkdtemp(dir=folder))))  # noqa: T201
+        if not wanted or "maintained" in wanted:
+            print(await export_named(engine, "MaintenanceWorkflow", maintained, Path(mkdtemp(dir=folder))))  # noqa: T201
         for scenario in (each for each in SCENARIOS if not wanted or each.__name__ in wanted):
             print(await export(engine, scenario, Path(mkdtemp(dir=folder))))  # noqa: T201
 

@@ -47,6 +47,24 @@ def test_a_task_is_started_by_its_name(gateway: Gateway, home: Path):
     assert gateway.asked[-1][1] == {"parameters": {"topic": "coffee"}}
 
 
+def test_what_the_installation_does_by_itself_is_listed_and_one_of_them_told(gateway: Gateway, home: Path):
+    report = {"due_at": "2026-11-28T03:00:00Z", "ended_at": "2026-11-28T03:00:01Z", "words": "12 screenshots"}
+    cleanup = {"name": "cleanup", "means": "Removes.", "when": "At 03:00 every day", "time_zone": "UTC", "last": report}
+    gateway.answers = {
+        "GET /v1/admin/system-schedules": {"items": [cleanup], "next": None},
+        "GET /v1/admin/system-schedules/cleanup/reports": {"items": [report], "next": None},
+    }
+
+    listed, told = (
+        windlass(gateway, home, "schedule", "system"),
+        windlass(gateway, home, "schedule", "system", "cleanup"),
+    )
+
+    assert (listed.code, told.code) == (0, 0)
+    assert "At 03:00 every day, UTC" in listed.out
+    assert "12 screenshots" in told.out
+
+
 def test_a_task_that_does_not_exist_says_how_to_find_one(gateway: Gateway, home: Path):
     gateway.answers = {"GET /v1/tasks": {"items": [], "next": None}}
 

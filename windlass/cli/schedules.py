@@ -186,6 +186,29 @@ def remove(context: typer.Context, name: Which, as_json: AsJson = False) -> None
     print_outcome({"id": schedule.id, "removed": True}, said, as_json=as_json)
 
 
+@app.command()
+def system(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="One of them: what it did, the newest first.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=200)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """What the installation does by itself, and what it did; for the operator of the platform."""
+    with connect(context) as client:
+        if name is None:
+            page = client.system_schedules.list()
+            rows = [
+                (s.name, f"{s.when}, {s.time_zone}", clock(s.next_at), s.last.words if s.last else "", s.means)
+                for s in page.items
+            ]
+            heads = ("Schedule", "When", "Next", "Last", "What it is for")
+        else:
+            page = client.system_schedules.reports(name, limit=limit)
+            rows = [(clock(r.due_at), clock(r.ended_at), r.words) for r in page.items]
+            heads = ("Due", "Ended", "What it did")
+    print_json(page.to_json()) if as_json else print_table(heads, rows, "It was not due yet.")
+
+
 def find(client: Client, name: str) -> Schedule:
     """The schedule of that name or id; ends the command when there is none."""
     if is_id(name):

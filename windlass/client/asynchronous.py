@@ -15,6 +15,7 @@ from windlass.client.credentials import Bearer, Credentials, CredentialStore, Me
 from windlass.client.desktops import AsyncDesktops
 from windlass.client.errors import Unreachable
 from windlass.client.frames import STREAM_TIMEOUT, Place
+from windlass.client.maintenance import AsyncSystemSchedules
 from windlass.client.members import AsyncMembers
 from windlass.client.records import (
     Event,
@@ -51,7 +52,7 @@ class AsyncClient:
         self._bearer = Bearer(self.url, MemoryStore(Credentials(api_key)) if api_key else store or MemoryStore())
         self.http = httpx.AsyncClient(base_url=self.url, auth=self._bearer, timeout=timeout_s)
         self.runs, self.agents, self.services = Runs(self), AsyncAgents(self), Services(self)
-        self.mcp_servers = AsyncMcpServers(self)
+        self.mcp_servers, self.system_schedules = AsyncMcpServers(self), AsyncSystemSchedules(self)
         self.keys, self.members, self.questions = Keys(self), AsyncMembers(self), Questions(self)
         self.tasks, self.schedules, self.desktops = Tasks(self), Schedules(self), AsyncDesktops(self)
         self.sessions, self.settings = AsyncSessions(self), AsyncSettings(self)

@@ -33,6 +33,8 @@ class Decision(StrEnum):
 WORKFLOW = "FiringWorkflow"
 DECIDE = "decide_firing"
 
+DUE_LENGTH = len("2026-11-28T07:30:00Z")  # Temporal ends the id of a schedule's workflow with its due time
+
 
 @dataclass(frozen=True, slots=True)
 class FiringInput:

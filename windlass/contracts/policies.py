@@ -73,3 +73,8 @@ BUSY_LOOK = timedelta(minutes=5)
 
 # While every machine is full or away a desktop asks again.
 PLACE_AGAIN = timedelta(seconds=5)
+
+# Work the installation gives itself: an outage of hours is waited out, then the next due time tries.
+MAINTAIN = timedelta(hours=12)
+MAINTAIN_HEARTBEAT = timedelta(seconds=20)
+MAINTAIN_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))

@@ -6,6 +6,7 @@ import re
 import socket
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -35,6 +36,9 @@ class Settings(BaseSettings):
     node: str = Field(default_factory=socket.gethostname, alias="WINDLASS_NODE", min_length=1)
     log_format: Literal["auto", "json", "console"] = Field("auto", alias="WINDLASS_LOG_FORMAT")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", alias="WINDLASS_LOG_LEVEL")
+
+    time_zone: str = Field("UTC", alias="WINDLASS_TIME_ZONE")  # in which the installation's nights are
+    deleted_days: int = Field(30, alias="WINDLASS_DELETED_DAYS", ge=1, le=3650)
 
     database_url: str | None = Field(None, alias="WINDLASS_DATABASE_URL")
     postgres_bin: Path | None = Field(None, alias="WINDLASS_POSTGRES_BIN")
@@ -121,6 +125,14 @@ class Settings(BaseSettings):
         if value is not None and ENDPOINT.fullmatch(value) is None:
             raise ValueError("it must be an address like https://s3.example.com; keys have variables of their own")
         return value
+
+    @field_validator("time_zone", mode="after")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            return ZoneInfo(value).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("it must be an IANA time zone such as Europe/Berlin") from None
 
     @field_validator("egress_private", mode="after")
     @classmethod

@@ -1,6 +1,6 @@
 """Sessions in which nothing happens: a turn that nobody answers is ended, what nobody came back to is put away."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -41,8 +41,16 @@ class Patience:
         return cls(timedelta(hours=hours), timedelta(days=days))
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How many turns were ended, and how many sessions put away."""
+
+    turns: int = 0
+    sessions: int = 0
+
+
 class Silence:
-    """Ends what waits in vain; several gateways may look at once, and each session is dealt with once."""
+    """Ends what waits in vain; several workers may look at once, and each session is dealt with once."""
 
     def __init__(
         self,
@@ -50,21 +58,21 @@ class Silence:
         database: Database,
         wakeup: Wakeup,
         patience: Patience,
-        tell: Callable[[TenantId, UUID], None],
+        tell: Callable[[TenantId, UUID], Awaitable[None]],
     ) -> None:
         self._jobs, self._database, self._wakeup = jobs, database, wakeup
         self._patience, self._tell = patience, tell
 
-    async def look(self) -> int:
-        """Deal with what is due; answers with how many sessions. The second time nothing changes."""
-        patience, found = self._patience, 0
+    async def look(self) -> Settled:
+        """Deal with some of what is due. The second time nothing changes."""
+        patience, turns, sessions = self._patience, 0, 0
         if patience.turn:
             why = f"A silence of {_said(patience.turn)}"
-            found += await self._settle(WAITING, END, patience.turn + GRACE, why)
+            turns = await self._settle(WAITING, END, patience.turn + GRACE, why)
         if patience.session:
             why = f"{_said(patience.session)} without a word"
-            found += await self._settle(LEFT, PUT_AWAY, patience.session, why)
-        return found
+            sessions = await self._settle(LEFT, PUT_AWAY, patience.session, why)
+        return Settled(turns, sessions)
 
     async def _settle(self, due: str, deed: str, silent: timedelta, why: str) -> int:
         async with self._jobs.open() as connection:
@@ -84,7 +92,7 @@ class Silence:
             self._wakeup.poke(tenant_id, session_id, seq or 0)
             self._wakeup.touch(TOPIC, tenant_id)
         if is_done or deed == END:  # a turn that still waits has not heard: whoever ended it died before it said so
-            self._tell(tenant_id, session_id)
+            await self._tell(tenant_id, session_id)
         return is_done
 
 

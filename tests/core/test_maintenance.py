@@ -1,0 +1,135 @@
+"""What the installation does by itself: its reports, and what people deleted is forgotten after a while."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.core.records import Records, records_of, somebody
+from tests.parts import Postgres, another_database
+from windlass.contracts.events import EventKind
+from windlass.contracts.ids import RunId
+from windlass.contracts.runs import RunStatus
+from windlass.core.callers import Caller
+from windlass.core.database import JOBS_ROLE, Database
+from windlass.core.errors import Forbidden, NotFound
+from windlass.core.maintenance import SYSTEM, Maintenance
+from windlass.core.permissions import OPERATOR_OF_PLATFORM
+from windlass.core.retention import Retention
+
+NIGHT = datetime(2026, 3, 4, 3, 0, tzinfo=UTC)
+OLD = "update run set archived_at = archived_at - $2::text::interval where id = $1"
+
+
+@pytest.fixture(scope="module")
+async def url(postgres: Postgres) -> AsyncGenerator[str]:
+    """A database of one's own: it is about the records of all tenants."""
+    async with another_database(postgres, "maintenance") as url:
+        yield url
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncGenerator[Database]:
+    pool = await Database.connect(url)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def jobs(url: str) -> AsyncGenerator[Database]:
+    pool = await Database.connect(url, role=JOBS_ROLE)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+def reports(jobs: Database) -> Maintenance:
+    return Maintenance(jobs, "Pacific/Auckland")
+
+
+@pytest.fixture
+def operator() -> Caller:
+    caller = somebody()
+    return replace(caller, permissions=caller.permissions | OPERATOR_OF_PLATFORM)
+
+
+async def deleted(records: Records, database: Database, ago: str) -> RunId:
+    """A run that has ended and was deleted so long ago."""
+    run = await records.start("a secret")
+    await records.end(run, RunStatus.CANCELLED)
+    await records.runs.archive(records.caller, run.id)
+    async with database.tenant(records.tenant_id) as connection:
+        await connection.execute(OLD, run.id, ago)
+    return run.id
+
+
+async def test_what_was_deleted_long_ago_is_forgotten_once_and_counted(
+    database: Database, jobs: Database, reports: Maintenance
+):
+    records = records_of(database, jobs)
+    old, young = await deleted(records, database, "31 days"), await deleted(records, database, "29 days")
+    kept = await records.start()
+    logs = {each: len(await records.events.read(records.tenant_id, each)) for each in (old, young, kept.id)}
+    occasion, retention = reports.occasion("retention", NIGHT), Retention(jobs, database, 30)
+    await reports.begin(occasion)
+
+    while await retention.forget(occasion):
+        pass
+    await retention.forget(occasion)
+
+    assert dict(await reports.end(occasion)) == {"runs": 1, "events": logs[old]}
+    left = {each: len(await records.events.read(records.tenant_id, each)) for each in logs}
+    assert left == {**logs, old: 0}
+    async with database.tenant(records.tenant_id) as connection:
+        row = await connection.fetchrow("select inputs, title, status, ended_at from run where id = $1", old)
+        steps = await connection.fetchval("select count(*) from step where run_id = $1", old)
+        stored = await connection.fetchval("select inputs from run where id = $1", young)
+    assert row is not None
+    assert (row["inputs"], row["title"], row["status"], steps) == ({}, "claude", "cancelled", 0)
+    assert stored == {"prompt": "a secret"}
+    assert (await records.events.read(records.tenant_id, kept.id))[0].kind is EventKind.STATUS
+
+
+async def test_a_report_says_what_failed_until_it_is_done(reports: Maintenance, operator: Caller):
+    occasion = reports.occasion("cleanup", NIGHT)
+    await reports.begin(occasion)
+    await reports.fail(occasion, "StoreAway: the store does not answer")
+    (broken,) = await reports.reports(operator, "cleanup")
+    await reports.count(occasion, {"screenshots": 3, "uploads": 0})
+
+    await reports.end(occasion)
+    (done,) = await reports.reports(operator, "cleanup")
+
+    assert (broken.ended_at, broken.words) == (None, "not finished: StoreAway: the store does not answer")
+    assert (done.problem, done.words) == ("", "3 screenshots")
+    assert occasion.day.isoformat() == "2026-03-04"  # 16:00 of that day in Auckland
+
+
+async def test_of_what_is_due_every_minute_only_reports_of_something_done_are_kept(
+    reports: Maintenance, operator: Caller
+):
+    for minute, counts in enumerate(({}, {"removed": 1}, {}, {})):
+        occasion = reports.occasion("reconciliation", NIGHT + timedelta(minutes=minute))
+        await reports.begin(occasion)
+        await reports.count(occasion, counts)
+        await reports.end(occasion)
+
+    found = await reports.reports(operator, "reconciliation")
+
+    assert [(each.due_at.minute, each.words) for each in found] == [(3, "nothing was to do"), (1, "1 removed")]
+    assert await reports.reports(operator, "reconciliation", limit=1, after=found[0].due_at) == found[1:]
+
+
+async def test_they_are_for_the_operator_of_the_platform(reports: Maintenance, operator: Caller):
+    standing = await reports.schedules(operator, NIGHT)
+
+    assert [each.name for each in standing] == [each.name for each in SYSTEM]
+    assert (standing[0].when, standing[0].time_zone) == ("At 03:00 every day", "Pacific/Auckland")
+    assert standing[0].next_at == datetime(2026, 3, 4, 14, 0, tzinfo=UTC)
+    with pytest.raises(Forbidden):
+        await reports.schedules(somebody(), NIGHT)
+    with pytest.raises(Forbidden):
+        await reports.reports(somebody(), "cleanup")
+    with pytest.raises(NotFound):
+        await reports.reports(operator, "nothing")
