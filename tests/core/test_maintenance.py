@@ -9,7 +9,7 @@ import pytest
 from tests.core.records import Records, records_of, somebody
 from tests.parts import Postgres, another_database
 from windlass.contracts.events import EventKind
-from windlass.contracts.ids import RunId
+from windlass.contracts.ids import RunId, TenantId, new_id
 from windlass.contracts.runs import RunStatus
 from windlass.core.callers import Caller
 from windlass.core.database import JOBS_ROLE, Database
@@ -19,6 +19,12 @@ from windlass.core.permissions import OPERATOR_OF_PLATFORM
 from windlass.core.retention import Retention
 
 NIGHT = datetime(2026, 3, 4, 3, 0, tzinfo=UTC)
+FILE = (
+    "insert into session_file (session_id, path, tenant_id, digest, size_bytes, turn) values ($1, 'a', $2, 'b', 1, 1)"
+)
+DESKTOP = """
+insert into desktop (id, tenant_id, owner, name, template, removed_at) values ($1, $2, $1, 'd', 'standard', now())
+"""
 OLD = "update run set archived_at = archived_at - $2::text::interval where id = $1"
 
 
@@ -89,6 +95,33 @@ async def test_what_was_deleted_long_ago_is_forgotten_once_and_counted(
     assert (row["inputs"], row["title"], row["status"], steps) == ({}, "claude", "cancelled", 0)
     assert stored["prompt"] == "a secret"
     assert (await records.events.read(records.tenant_id, kept.id))[0].kind is EventKind.STATUS
+
+
+async def test_sessions_and_desktops_that_were_deleted_are_forgotten_with_all_that_was_said(
+    database: Database, jobs: Database, reports: Maintenance
+):
+    tenant, session, desktop = TenantId(new_id()), new_id(), new_id()
+    wish = {"id": str(session), "owner": str(new_id()), "owner_name": "Ada", "driver": "claude", "title": "a secret"}
+    wish |= {"settings": {"system": "a secret"}, "metadata": {}}
+    async with database.tenant(tenant) as connection:
+        await connection.execute("select open_session($1, $2)", tenant, wish)
+        await connection.execute(FILE, session, tenant)
+        await connection.execute(DESKTOP, desktop, tenant)
+        await connection.execute("select open_stream($1, $2, 'desktop')", tenant, desktop)
+        await connection.execute("update session set deleted_at = now() - interval '31 days'")
+        await connection.execute("update desktop set deleted_at = now() - interval '31 days'")
+    occasion, retention = reports.occasion("retention", NIGHT + timedelta(days=1)), Retention(jobs, database, 30)
+    await reports.begin(occasion)
+
+    while await retention.forget(occasion):
+        pass
+
+    assert dict(await reports.end(occasion)) == {"sessions": 1, "desktops": 1, "events": 1}
+    async with database.tenant(tenant) as connection:
+        row = await connection.fetchrow("select title, settings from session where id = $1", session)
+        files = await connection.fetchval("select count(*) from session_file where session_id = $1", session)
+    assert row is not None
+    assert (row["title"], row["settings"], files) == ("deleted", {}, 0)
 
 
 async def test_a_report_says_what_failed_until_it_is_done(reports: Maintenance, operator: Caller):
