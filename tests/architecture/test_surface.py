@@ -259,6 +259,7 @@ def test_forms():
 def test_the_client():
     pinned = """Agent ApiError AsyncClient Client CredentialStore Credentials Desktop DesktopSkill DesktopTemplate Event
         FieldProblem Firing Grant Invitation Key McpServer McpTool McpTools Me Member Message Page Person Plan Preview
-        Question Result Run SavedAgent Schedule Screenshot Service Session Setting Task TaskRuns Tenant Unreachable"""
+        Question Result Run SavedAgent Schedule Screenshot Service Session Setting SystemReport
+        SystemSchedule Task TaskRuns Tenant Unreachable"""
 
     assert set(windlass.client.__all__) == set(pinned.split())
