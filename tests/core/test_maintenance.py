@@ -104,10 +104,10 @@ async def test_sessions_and_desktops_that_were_deleted_are_forgotten_with_all_th
     wish = {"id": str(session), "owner": str(new_id()), "owner_name": "Ada", "driver": "claude", "title": "a secret"}
     wish |= {"settings": {"system": "a secret"}, "metadata": {}}
     async with database.tenant(tenant) as connection:
-        await connection.execute("select open_session($1, $2)", tenant, wish)
+        await connection.execute("select from open_session($1, $2)", tenant, wish)
         await connection.execute(FILE, session, tenant)
         await connection.execute(DESKTOP, desktop, tenant)
-        await connection.execute("select open_stream($1, $2, 'desktop')", tenant, desktop)
+        await connection.execute("select from open_stream($1, $2, 'desktop')", tenant, desktop)
         await connection.execute("update session set deleted_at = now() - interval '31 days'")
         await connection.execute("update desktop set deleted_at = now() - interval '31 days'")
     occasion, retention = reports.occasion("retention", NIGHT + timedelta(days=1)), Retention(jobs, database, 30)
