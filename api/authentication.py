@@ -26,7 +26,8 @@ async def authenticate(request: HTTPConnection) -> Caller:
         known = await _find(request)
         bind_contextvars(tenant=str(known.tenant_id), caller=known.id)
         allowances: Allowances = request.state.allowances
-        request.state.allowance = await allowances.take(known)
+        allowance = await allowances.take(known)
+        request.state.allowances_left = () if allowance is None else (allowance,)
         request.state.caller = known
     return known
 

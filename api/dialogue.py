@@ -18,7 +18,7 @@ from api.middleware.bodies import check_json
 from windlass.core.callers import Caller
 from windlass.core.errors import FieldError, Forbidden, Invalid
 from windlass.core.frames import Frame
-from windlass.core.sessions import NewMessage
+from windlass.core.letters import NewMessage
 from windlass.core.stream import Subscription
 
 SILENCE_S = 60.0  # the connection's own pings say that both are there

@@ -27,8 +27,10 @@ from windlass.core.executions import Executions
 from windlass.core.firings import Firings
 from windlass.core.history import History
 from windlass.core.hosts import Hosts
+from windlass.core.letters import Share
 from windlass.core.listener import Listener
 from windlass.core.machines import Machines
+from windlass.core.message_limits import MessageLimits
 from windlass.core.outbound import Outbound
 from windlass.core.outbox import Outbox
 from windlass.core.questions import Questions
@@ -154,7 +156,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             saved_agents=SavedAgents(database),
             servers=servers(settings, database, notifier),
             services=Services(database, notifier),
-            sessions=Conversations(database, notifier, artifacts, couriers, settings.sessions_per_person),
+            sessions=Conversations(database, notifier, artifacts, couriers, share(settings)),
             tasks=tasks,
             tenant_settings=TenantSettings(database, of_installation(settings)),
             history=history,
@@ -183,6 +185,11 @@ async def _started(stack: AsyncExitStack, part: Starts) -> None:
     """Have a part work for as long as the gateway does."""
     await part.start()
     stack.push_async_callback(part.close)
+
+
+def share(settings: Settings) -> Share:
+    """What one person may take of the sessions of this installation."""
+    return Share(settings.sessions_per_person, MessageLimits(settings.messages_per_minute, settings.messages_per_hour))
 
 
 def servers(settings: Settings, database: Database, notifier: Notifier) -> Servers:

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
@@ -44,18 +45,18 @@ class Requests:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers[HEADER] = request_id
-                _show_allowance(headers, scope["state"].get("allowance"))
+                _show_allowances(headers, scope["state"].get("allowances_left", ()))
                 _count(scope, message["status"], perf_counter() - started)
             await send(message)
 
         await self._app(scope, receive, counted)
 
 
-def _show_allowance(headers: MutableHeaders, allowance: Allowance | None) -> None:
+def _show_allowances(headers: MutableHeaders, left: Sequence[Allowance]) -> None:
     """What the caller may still send, as draft-ietf-httpapi-ratelimit-headers says it."""
-    if allowance is not None:
-        headers["ratelimit-policy"] = f'"requests";q={allowance.limit};w={allowance.period_s}'
-        headers["ratelimit"] = f'"requests";r={allowance.remaining};t={allowance.period_s}'
+    if left:
+        headers["ratelimit-policy"] = ", ".join(f'"{each.name}";q={each.limit};w={each.period_s}' for each in left)
+        headers["ratelimit"] = ", ".join(f'"{each.name}";r={each.remaining};t={each.period_s}' for each in left)
 
 
 def _count(scope: Scope, status: int, seconds: float) -> None:

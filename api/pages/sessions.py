@@ -23,9 +23,11 @@ from windlass.contracts.sessions import TOPIC, SessionSettings, SessionStatus
 from windlass.core.attachments import MOST_PER_MESSAGE
 from windlass.core.callers import Caller
 from windlass.core.errors import Conflict, Invalid, NotFound
+from windlass.core.letters import NewMessage
+from windlass.core.message_limits import TooManyMessages
 from windlass.core.permissions import Permission
 from windlass.core.questions import QuestionFilter
-from windlass.core.sessions import NewMessage, NewSession, Session, SessionFilter
+from windlass.core.sessions import NewSession, Session, SessionFilter
 
 router = APIRouter(include_in_schema=False)
 
@@ -123,8 +125,7 @@ async def open_one(request: Request, caller: SessionWriter, engine: EngineDep, n
         )
         return await _list(request, caller, engine, replace(filled, problems=((problem, "system"),)))
     content, settings = filled.content, SessionSettings(system=filled.system or None)
-    opened = await engine.sessions.open(caller, NewSession(settings, agent=filled.agent or None, id=new))
-    await engine.sessions.say(caller, opened.id, NewMessage(content, id=new))
+    opened, _ = await engine.sessions.begin(caller, NewSession(settings, agent=filled.agent or None, id=new), content)
     return go(f"/sessions/{opened.id}")
 
 
@@ -231,6 +232,10 @@ async def say(
         await engine.sessions.say(caller, session_id, message)
     except Conflict as conflict:
         return await show(request, caller, engine, found, ((conflict.detail, ""),), content)
+    except TooManyMessages as refusal:
+        shown = await show(request, caller, engine, found, ((refusal.detail, ""),), content)
+        shown.status_code = refusal.status
+        return shown
     return go(f"/sessions/{session_id}#end")
 
 

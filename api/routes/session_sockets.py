@@ -15,8 +15,8 @@ from windlass.core.allowances import Allowances
 from windlass.core.callers import Caller
 from windlass.core.frames import Frame
 from windlass.core.identity import Authentication
+from windlass.core.letters import NewMessage
 from windlass.core.permissions import Permission
-from windlass.core.sessions import NewMessage
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 

@@ -14,13 +14,15 @@ from api.dependencies import AuthenticationDep, CursorsDep, EngineDep, RequestUu
 from api.paging import ListQuery, PageOf, place_in_time, place_of
 from api.routes.agents import ServerBody
 from api.routes.runs import EventsPage, EventsQuery, EventView, Usage
+from api.speech import SpeechDep
 from api.sse import After, stream_response
 from windlass.contracts.agents import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, MAX_MAX_TOKENS, MOST_COST_USD
 from windlass.contracts.sessions import Action, Limits, SessionSettings, SessionStatus
 from windlass.core.attachments import MOST_PER_MESSAGE
 from windlass.core.callers import Caller
+from windlass.core.letters import NewMessage
 from windlass.core.permissions import Permission
-from windlass.core.sessions import NewMessage, NewSession, Session, SessionFilter
+from windlass.core.sessions import NewSession, Session, SessionFilter
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 
@@ -266,18 +268,18 @@ async def change(session_id: UUID, body: ChangeBody, caller: SessionWriter, engi
 @router.post("/{session_id}/messages", status_code=status.HTTP_202_ACCEPTED)
 @router.post("/{session_id}/query", status_code=status.HTTP_202_ACCEPTED)
 async def say(
-    session_id: UUID, body: MessageBody, caller: SessionWriter, engine: EngineDep, new: RequestUuid
+    session_id: UUID, body: MessageBody, caller: SessionWriter, speech: SpeechDep, new: RequestUuid
 ) -> MessageView:
     """Say something and return at once: it is kept from now on, and answered whatever crashes."""
-    return MessageView.model_validate(await engine.sessions.say(caller, session_id, body.message(new)))
+    return MessageView.model_validate(await speech.say(caller, session_id, body.message(new)))
 
 
 @router.post("/{session_id}/steer", status_code=status.HTTP_202_ACCEPTED)
 async def steer(
-    session_id: UUID, body: MessageBody, caller: SessionWriter, engine: EngineDep, new: RequestUuid
+    session_id: UUID, body: MessageBody, caller: SessionWriter, speech: SpeechDep, new: RequestUuid
 ) -> MessageView:
     """Say something to the turn under way, which takes it up at its next step; without one it begins a turn."""
-    return MessageView.model_validate(await engine.sessions.say(caller, session_id, body.message(new, steers=True)))
+    return MessageView.model_validate(await speech.say(caller, session_id, body.message(new, steers=True)))
 
 
 @router.get("/{session_id}/messages")

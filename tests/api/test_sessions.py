@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.people import Gateway, Organisation, Person
+from tests.api.people import Gateway, Organisation, Person, running_gateway, settings_for
 from windlass.contracts.ids import new_id
 
 
@@ -96,6 +96,33 @@ async def test_fifty_messages_wait_and_not_one_more(ada: Person):
     taken = await ada.http.delete(f"{path}/messages/{waiting[3]['id']}")
     assert (taken.status_code, len(waiting)) == (204, 50)
     assert (await ada.http.get(f"{path}/messages")).json()["items"][3]["is_withdrawn"]
+
+
+async def test_what_a_person_says_is_counted_over_sessions_and_gateways_and_once(database_url: str):
+    few = {"WINDLASS_MESSAGES_PER_HOUR": 3}
+    async with (
+        running_gateway(settings_for(database_url, **few)) as here,
+        running_gateway(settings_for(database_url, **few)) as there,
+    ):
+        ada = await here.sign_up("Ada")
+        gateways = ada.http, (await there.sign_in(ada.email, ada.password)).http
+        paths, message = [await opened(ada), await opened(ada)], {"id": str(new_id()), "content": "Hello."}
+        first, again = [await http.post(f"{paths[0]}/messages", json=message) for http in gateways]
+        more = [await http.post(f"{paths[1]}/steer", json={"content": "And."}) for http in gateways]
+        refused = [await http.post(f"{paths[1]}/messages", json={"content": "And?"}) for http in gateways]
+        begun = await ada.http.post("/compat/kayos/api/v1/agents/execute", json={"prompt": "Hello."})
+        once_more = await ada.http.post(f"{paths[0]}/messages", json=message)
+        kept = (await ada.http.get("/v1/sessions")).json()["items"], (await ada.http.get(f"{paths[1]}/messages")).json()
+
+    assert [each.status_code for each in (first, again, *more, once_more)] == [202] * 5
+    assert first.headers["ratelimit"].endswith(', "messages";r=59;t=60, "messages-hour";r=2;t=3600')
+    assert first.headers["ratelimit-policy"].endswith(', "messages";q=60;w=60, "messages-hour";q=3;w=3600')
+    assert "messages" not in again.headers["ratelimit"]
+    for each in (*refused, begun):
+        assert (each.status_code, each.json()["type"]) == (429, "urn:windlass:problem:too-many-messages")
+        assert 0 < int(each.headers["retry-after"]) <= 1200
+        assert each.headers["ratelimit"].endswith('"messages-hour";r=0;t=3600')
+    assert (len(kept[0]), [each["content"] for each in kept[1]["items"]]) == (2, ["And.", "And."])
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,7 @@ async def sessions(home: Path, *, is_quick: bool) -> Row:
     """The figures of sessions, on a stack of their own with the stand-in for a provider."""
     async with answering() as provider:
         variables = {"WINDLASS_STANDIN_URL": provider.url, "WINDLASS_SESSIONS_PER_PERSON": str(10 * TOGETHER)}
+        variables |= {"WINDLASS_MESSAGES_PER_MINUTE": "0", "WINDLASS_MESSAGES_PER_HOUR": "0"}
         async with running(home, service=False, variables=variables) as stack:
             room = Room(stack, provider, await stack.wire(), 10 if is_quick else 1)
             first = await room.open()

@@ -16,8 +16,9 @@ from tests.workflows.engines import Engine, running_engine, settings_of, until
 from windlass.contracts.events import Event, EventKind
 from windlass.contracts.ids import workflow_id
 from windlass.contracts.sessions import SessionSettings, SessionStatus
+from windlass.core.letters import NewMessage
 from windlass.core.questions import Question, QuestionFilter
-from windlass.core.sessions import NewMessage, NewSession, Session
+from windlass.core.sessions import NewSession, Session
 from windlass.core.transcripts import Message, ToolCall
 
 Step = dict[str, Any]

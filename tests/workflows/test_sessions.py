@@ -21,8 +21,8 @@ from windlass.contracts.ids import new_id
 from windlass.contracts.sessions import SessionStatus
 from windlass.core.attachments import NewAttachment
 from windlass.core.errors import Conflict, Invalid, NotFound
+from windlass.core.letters import MessageRefused, NewMessage
 from windlass.core.questions import AlreadyClosed
-from windlass.core.sessions import MessageRefused, NewMessage
 
 LONG = "One two three four five six seven eight nine ten eleven twelve."
 SLOW = {"text": LONG, "chunk_delay": 0.3}

@@ -25,11 +25,12 @@ KEPT = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a caller may still do: requests, of how many in how many seconds."""
+    """What a caller may still do, of how many in how many seconds."""
 
     limit: int
     period_s: int
     remaining: int
+    name: str = "requests"
 
 
 @dataclass(slots=True)

@@ -1,6 +1,5 @@
 """Sessions as the people of a tenant see them: open one, say something, read what was said, put it away."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -11,9 +10,7 @@ from windlass.contracts.ids import SessionId, TenantId, new_id
 from windlass.contracts.sessions import (
     CHANNEL,
     CLAUDE,
-    MOST_WAITING,
     TOPIC,
-    Refusal,
     Said,
     SessionSettings,
     SessionStatus,
@@ -24,6 +21,7 @@ from windlass.core.audit import record
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Conflict, NotFound
+from windlass.core.letters import Kept, Letter, Letters, NewMessage, Share
 from windlass.core.permissions import Permission
 from windlass.core.saved_agents import find_saved
 from windlass.core.server_uses import require_servers
@@ -85,21 +83,6 @@ class SessionFilter:
     text: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewMessage:
-    """What somebody says; under one `id` it is said once. `expected_turn`: the last turn its sender saw begin.
-
-    What `steers` is taken up by the turn under way, at its next step; without one it is as any other.
-    `attachments`: files of the session that were kept before.
-    """
-
-    content: str
-    id: UUID | None = None
-    expected_turn: int | None = None
-    steers: bool = False
-    attachments: tuple[UUID, ...] = ()
-
-
 class Courier(Protocol):
     """Carries messages to the session's workflow, at once where it can; the record is what counts."""
 
@@ -123,48 +106,24 @@ CHANGE = f"""
 update session set title = coalesce($3, title), metadata = coalesce($4, metadata), settings = coalesce($5, settings)
 where {VISIBLE} and id = $2 returning {COLUMNS}
 """  # noqa: S608 - column names are constants
-REFUSED: Mapping[str, str] = {
-    Refusal.CLOSED: "It is archived; nothing was kept. Take it up again with POST …/resume, then send it again.",
-    Refusal.STALE: "The session has moved on to turn {turn}; nothing was kept. Read what was said and send it again.",
-    Refusal.BUSY: f"{MOST_WAITING} messages wait already, and that is the limit; nothing was kept.",
-    "many": "So many of your sessions are at work already; nothing was kept. Wait for one of them, or interrupt one.",
-}
-
-
-class MessageRefused(Conflict):
-    """The session does not take the message now; nothing was kept."""
 
 
 class Conversations:
     """The sessions of a tenant; their workflows answer what is said here."""
 
     def __init__(
-        self, database: Database, wakeup: Wakeup, artifacts: Artifacts, courier: Courier, per_person: int
+        self, database: Database, wakeup: Wakeup, artifacts: Artifacts, courier: Courier, share: Share
     ) -> None:
         self._database, self._wakeup = database, wakeup
-        self._artifacts, self._courier, self._per_person = artifacts, courier, per_person
+        self._courier, self._letters = courier, Letters(artifacts, share)
         self._transcripts = Transcripts(database, artifacts)
 
     async def open(self, caller: Caller, wish: NewSession) -> Session:
         """Record a session; nothing runs until somebody says something. Raises NotFound (agent), Invalid."""
-        row: Payload = {
-            "id": str(wish.id or new_id()),
-            "owner": str(caller.person_id),
-            "owner_name": caller.name,
-            "driver": CLAUDE,
-            "title": wish.title or UNTITLED,
-            "metadata": wish.metadata,
-        }
-        query = f"select {COLUMNS} from open_session($1, $2)"  # noqa: S608 - constants
         async with self._database.tenant(caller.tenant_id) as connection:
-            row |= await _opened_with(connection, wish)
-            created = await connection.fetchrow(query, caller.tenant_id, row)
-            if created is None:
-                raise Conflict("That id is taken. Nothing was made.")
-            after = {name: created[name] for name in ("title", "agent", "agent_version")}
-            await record(connection, caller, "session.create", f"session:{created['id']}", after=after)
+            session = await _opened(connection, caller, wish)
         self._wakeup.touch(TOPIC, caller.tenant_id)
-        return _whole(created)
+        return session
 
     async def newest(
         self, caller: Caller, wanted: SessionFilter, *, limit: int = 50, after: tuple[datetime, UUID] | None = None
@@ -203,35 +162,30 @@ class Conversations:
         self._wakeup.touch(TOPIC, caller.tenant_id)
         return _whole(row)
 
+    async def begin(self, caller: Caller, wish: NewSession, content: str) -> tuple[Session, Message]:
+        """Open a session with its first message, which has its id; without the one there is not the other.
+
+        Raises NotFound (agent), Invalid, MessageRefused, TooManyMessages.
+        """
+        wish = replace(wish, id=wish.id or new_id())
+        letter = await self._letters.write(caller, NewMessage(content, id=wish.id))
+        async with self._database.tenant(caller.tenant_id) as connection:
+            session = await _opened(connection, caller, wish)
+            kept = await self._keep(connection, caller, session, letter)
+        return session, self._sent(caller, session, letter, kept)
+
     async def say(self, caller: Caller, session_id: UUID, message: NewMessage) -> Message:
-        """Keep a message for the next turn. Under one id it is kept once. Raises NotFound, Invalid, MessageRefused."""
+        """Keep a message for the next turn. Under one id it is kept once, and counted once.
+
+        Raises NotFound, Invalid, MessageRefused, TooManyMessages.
+        """
         session = await self.get(caller, session_id)
-        message_id = message.id or new_id()
         async with self._database.tenant(caller.tenant_id) as connection:
             attached = await find_attachments(connection, session_id, message.attachments)
-        said: Payload = {"role": "user", "id": str(message_id), "text": message.content, "name": caller.name}
-        said |= {"steers": True} if message.steers else {}
-        said |= {"attachments": [each.to_json() for each in attached]} if attached else {}
-        asked = {"id": str(message_id), "expected_turn": message.expected_turn, "steers": message.steers}
-        folded = await self._artifacts.fold(caller.tenant_id, {**said, "by": str(caller.person_id)})
+        letter = await self._letters.write(caller, message, tuple(attached))
         async with self._database.tenant(caller.tenant_id) as connection:
-            query = "select say_in_session($1, $2, $3, $4, $5, $6)"
-            kept = await connection.fetchval(
-                query, caller.tenant_id, session_id, asked, folded, MOST_WAITING, self._per_person
-            )
-            if kept is not None and session.said == 0 and session.title == UNTITLED and kept.get("is_new"):
-                title = " ".join(message.content.split())[:TITLE_CHARACTERS] or UNTITLED
-                await connection.execute("update session set title = $2 where id = $1", session_id, title)
-        if kept is None:
-            raise NotFound("session", session_id)
-        if "refused" in kept:
-            raise MessageRefused(REFUSED[kept["refused"]].format(turn=kept["turn"]))
-        self._tell(caller, session, kept["seq"])
-        if kept["turn"] is None and kept["withdrawn_at"] is None:
-            self._courier.said(caller.tenant_id, session, Said(str(message_id), kept["place"]))
-        at = datetime.fromisoformat(kept["at"])
-        facts = (str(message_id), kept["seq"], "user", message.content, kept["turn"], at, caller.name)
-        return Message(*facts, attachments=tuple(attached))
+            kept = await self._keep(connection, caller, session, letter)
+        return self._sent(caller, session, letter, kept)
 
     async def withdraw(self, caller: Caller, session_id: UUID, message_id: UUID) -> None:
         """Take back a message that still waits. Raises NotFound, Conflict."""
@@ -298,6 +252,25 @@ class Conversations:
         self._courier.changed(caller.tenant_id, session)
         await self._touched(caller, session_id)
 
+    async def _keep(self, connection: Connection, caller: Caller, session: Session, letter: Letter) -> Kept:
+        """Keep what is said; the first words of a session that has no title are its title."""
+        kept = await self._letters.keep(connection, caller, session.id, letter)
+        if kept.is_new and session.said == 0 and session.title == UNTITLED:
+            title = " ".join(letter.message.content.split())[:TITLE_CHARACTERS] or UNTITLED
+            await connection.execute("update session set title = $2 where id = $1", session.id, title)
+        return kept
+
+    def _sent(self, caller: Caller, session: Session, letter: Letter, kept: Kept) -> Message:
+        """Tell whoever watches, and whoever should answer."""
+        row = kept.row
+        self._wakeup.poke(caller.tenant_id, session.id, row["seq"])
+        self._wakeup.touch(TOPIC, caller.tenant_id)
+        if row["turn"] is None and row["withdrawn_at"] is None:
+            self._courier.said(caller.tenant_id, session, Said(letter.id, row["place"]))
+        at = datetime.fromisoformat(row["at"])
+        facts = (letter.id, row["seq"], "user", letter.message.content, row["turn"], at, caller.name)
+        return Message(*facts, attachments=letter.attached, allowances=kept.left)
+
     async def _set_archived(self, caller: Caller, session_id: UUID, *, archived: bool) -> Session:
         await self.get(caller, session_id)
         action = "session.archive" if archived else "session.resume"
@@ -322,9 +295,25 @@ class Conversations:
         self._wakeup.poke(caller.tenant_id, session_id, seq or 0)
         self._wakeup.touch(TOPIC, caller.tenant_id)
 
-    def _tell(self, caller: Caller, session: Session, seq: int) -> None:
-        self._wakeup.poke(caller.tenant_id, session.id, seq)
-        self._wakeup.touch(TOPIC, caller.tenant_id)
+
+async def _opened(connection: Connection, caller: Caller, wish: NewSession) -> Session:
+    """The session, recorded. The second time it is the same one. Raises NotFound (agent), Invalid, Conflict."""
+    row: Payload = {
+        "id": str(wish.id or new_id()),
+        "owner": str(caller.person_id),
+        "owner_name": caller.name,
+        "driver": CLAUDE,
+        "title": wish.title or UNTITLED,
+        "metadata": wish.metadata,
+    }
+    row |= await _opened_with(connection, wish)
+    query = f"select {COLUMNS} from open_session($1, $2)"  # noqa: S608 - constants
+    created = await connection.fetchrow(query, caller.tenant_id, row)
+    if created is None:
+        raise Conflict("That id is taken. Nothing was made.")
+    after = {name: created[name] for name in ("title", "agent", "agent_version")}
+    await record(connection, caller, "session.create", f"session:{created['id']}", after=after)
+    return _whole(created)
 
 
 async def _opened_with(connection: Connection, wish: NewSession) -> Payload:

@@ -77,6 +77,8 @@ class Settings(BaseSettings):
     desktop_image: str = Field("windlass-desktop", alias="WINDLASS_DESKTOP_IMAGE", min_length=1)
     desktops_per_person: int = Field(3, alias="WINDLASS_DESKTOPS_PER_PERSON", ge=0, le=100)
     sessions_per_person: int = Field(5, alias="WINDLASS_SESSIONS_PER_PERSON", ge=1, le=1000)
+    messages_per_minute: int = Field(60, alias="WINDLASS_MESSAGES_PER_MINUTE", ge=0, le=1_000_000)
+    messages_per_hour: int = Field(1000, alias="WINDLASS_MESSAGES_PER_HOUR", ge=0, le=10_000_000)
     session_silent_hours: int = Field(24, alias="WINDLASS_SESSION_SILENT_HOURS", ge=0, le=8760)
     session_archive_days: int = Field(180, alias="WINDLASS_SESSION_ARCHIVE_DAYS", ge=0, le=3650)
     desktop_places: int = Field(20, alias="WINDLASS_DESKTOP_PLACES", ge=1, le=1000)

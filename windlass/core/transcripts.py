@@ -6,6 +6,7 @@ from uuid import UUID
 
 from windlass.contracts.events import Payload
 from windlass.contracts.ids import TenantId
+from windlass.core.allowances import Allowance
 from windlass.core.artifacts import Artifacts
 from windlass.core.attachments import Attachment, attachments_of
 from windlass.core.database import Database, Row
@@ -13,7 +14,7 @@ from windlass.core.database import Database, Row
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message of a session; `turn` is none while it waits."""
+    """A message of a session; `turn` is none while it waits. `allowances`: what its sender may still say then."""
 
     id: str
     seq: int
@@ -25,6 +26,7 @@ class Message:
     is_withdrawn: bool = False
     stop_reason: str | None = None
     attachments: tuple[Attachment, ...] = ()
+    allowances: tuple[Allowance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,15 @@ from api.routes.health import Readiness, readiness
 from api.routes.servers import ServerBody, ServerChange, ServerReader, ServerWriter, changed_way, opened
 from api.routes.session_sockets import InterruptWord, hold
 from api.routes.sessions import Budget, Content, MessagesQuery, Metadata, SessionReader, SessionWriter, Title, Tool
+from api.speech import SpeechDep
 from api.sse import After
 from windlass.contracts.agents import DEFAULT_MODEL, ServerUse
 from windlass.contracts.sessions import SessionSettings, SessionStatus
 from windlass.core.frames import Frame
 from windlass.core.health import Part, examine
+from windlass.core.letters import NewMessage
 from windlass.core.servers import NewServer, Server, Way
-from windlass.core.sessions import NewMessage, NewSession, Session, SessionFilter
+from windlass.core.sessions import NewSession, Session, SessionFilter
 from windlass.core.transcripts import Message, ToolCall
 
 PREFIX = "/compat/agent-api"
@@ -229,10 +231,10 @@ async def remove(session_id: UUID, caller: SessionWriter, engine: EngineDep) -> 
 
 @router.post("/sessions/{session_id}/query", status_code=status.HTTP_202_ACCEPTED)
 async def query(
-    session_id: UUID, body: AgentQuery, caller: SessionWriter, engine: EngineDep, new: RequestUuid
+    session_id: UUID, body: AgentQuery, caller: SessionWriter, speech: SpeechDep, new: RequestUuid
 ) -> AgentMessageView:
     """Say something and return at once: it is kept from now on, and answered whatever crashes."""
-    said = await engine.sessions.say(caller, session_id, NewMessage(body.message, body.id or new))
+    said = await speech.say(caller, session_id, NewMessage(body.message, body.id or new))
     return _message(session_id, said)
 
 

@@ -24,11 +24,13 @@ from api.routes.sessions import (
     SessionWriter,
     Title,
 )
+from api.speech import SpeechDep
 from api.sse import After, EventStream
 from windlass.contracts.sessions import SessionStatus
 from windlass.core.callers import Caller
 from windlass.core.errors import FieldError, Invalid
-from windlass.core.sessions import MessageRefused, NewMessage, NewSession, Session, SessionFilter
+from windlass.core.letters import NewMessage
+from windlass.core.sessions import NewSession, Session, SessionFilter
 from windlass.core.transcripts import Message
 
 router = APIRouter(prefix="/compat/kayos/api/v1", tags=["compat"])
@@ -111,16 +113,16 @@ async def login(body: Credentials, request: Request, sign_in: SignInDep) -> Toke
 
 @router.post("/agents/execute", responses=SENT_EVENTS)
 async def execute(
-    body: Execution, caller: SessionWriter, engine: EngineDep, new: RequestUuid, known: AuthenticationDep
+    body: Execution,
+    caller: SessionWriter,
+    engine: EngineDep,
+    speech: SpeechDep,
+    new: RequestUuid,
+    known: AuthenticationDep,
 ) -> Response:
     """Have an agent do something, and follow it to the end of its turn: server-sent events; `start` names it."""
     content = _content(body)
-    session = await engine.sessions.open(caller, NewSession(agent=_saved(body.agent_type), id=new))
-    try:
-        said = await engine.sessions.say(caller, session.id, NewMessage(content, new))
-    except MessageRefused:
-        await engine.sessions.remove(caller, session.id)  # nothing half-done
-        raise
+    session, said = await speech.begin(caller, NewSession(agent=_saved(body.agent_type), id=new), content)
     news = await engine.hub.subscribe(caller.tenant_id, session.id, said.seq)
     return EventStream(Turn(news, said.seq, started(session.id)), bytes, lambda: known.still(caller))
 
@@ -192,10 +194,10 @@ async def converse(
 
 @router.post("/conversations/{conversation_id}/message", status_code=status.HTTP_202_ACCEPTED)
 async def say(
-    conversation_id: UUID, body: ConversationMessage, caller: SessionWriter, engine: EngineDep, new: RequestUuid
+    conversation_id: UUID, body: ConversationMessage, caller: SessionWriter, speech: SpeechDep, new: RequestUuid
 ) -> ConversationMessageView:
     """Say something and return at once: it is kept from now on, and answered whatever crashes."""
-    return _message(await engine.sessions.say(caller, conversation_id, NewMessage(body.content, body.id or new)))
+    return _message(await speech.say(caller, conversation_id, NewMessage(body.content, body.id or new)))
 
 
 @router.get("/coding_conversations")
