@@ -1,194 +1,124 @@
-"""Every path of the worker factory that desktops replace, as its clients call it."""
+"""Every path of the services that are replaced: it is there, it wants somebody signed in, and it answers them.
 
-import base64
-from typing import Any
-from uuid import UUID
+What it does is told where it is used: `test_compat_desktops.py`, `test_compat_sessions.py`.
+"""
+
+import re
+from typing import Any, NamedTuple, cast
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
-from api.routes.compat.desktops import TASKS, WORKERS
+from api.app import create_app
+from api.dependencies import State
 from tests.api.machines import on_paper
-from tests.api.people import PASSWORD, Gateway, Organisation, Person, some_email
-from windlass.contracts.desktops import DesktopStatus
-from windlass.contracts.events import EventKind, NewEvent
-from windlass.contracts.ids import RunId, TenantId
-from windlass.contracts.runs import RunStatus
-from windlass.core.executions import Executions
-from windlass.core.screenshots import Look
-from windlass.core.wakeup import PollOnly
+from tests.api.people import PASSWORD, Gateway, some_email
+from tests.declarations import WEBSOCKET, declared
+from windlass.contracts.ids import new_id
+from windlass.core.settings import Settings
 
-ROOT = "/compat/desktops/v1"
-SCRIPT = "echo häm; exit 3"
+DESKTOPS, API, KAYOS = "/compat/desktops/v1", "/compat/agent-api/api/v1", "/compat/kayos/api/v1"
+ROOTS = (DESKTOPS, "/compat/agent-api", KAYOS)
 
 
-@pytest.fixture(autouse=True)
-async def machine(gateway: Gateway) -> None:
-    await on_paper(gateway.state["database"])
+class Path(NamedTuple):
+    """A path as its clients know it, and what somebody hears who is new and whose ids name nothing.
+
+    Who hears it is signed in, but where the path is public.
+    """
+
+    method: str
+    path: str
+    status: int
+    body: dict[str, Any] | None = None
+    is_public: bool = False
 
 
-@pytest.fixture
-async def ada(gateway: Gateway) -> Person:
-    return await gateway.sign_up("Ada")
-
-
-async def made(person: Person, path: str, **body: Any) -> dict[str, Any]:
-    """What a POST makes."""
-    answer = await person.http.post(f"{ROOT}{path}", json=body)
-    assert answer.status_code == 201, answer.text
-    return answer.json()
-
-
-async def got(person: Person, path: str) -> Any:
-    """What a GET answers."""
-    answer = await person.http.get(f"{ROOT}{path}")
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def events(producer: str, told: list[tuple[EventKind, dict[str, Any]]]) -> list[NewEvent]:
-    """What a worker writes."""
-    return [NewEvent(kind, said, producer, n) for n, (kind, said) in enumerate(told, 1)]
-
-
-async def test_somebody_registers_signs_in_renews_and_changes_their_name(gateway: Gateway):
-    browser, email = await gateway.browser(), some_email()
-
-    async def posted(path: str, **body: str) -> Any:
-        answer = await browser.post(f"{ROOT}/user/{path}", json=body)
-        assert answer.is_success, answer.text
-        return answer.json()
-
-    await posted("register", email=email, password=PASSWORD)
-    first = await posted("login", email=email, password=PASSWORD)
-    second = await posted("refresh", refresh_token=first["refresh_token"])
-    browser.headers["authorization"] = f"Bearer {second['access_token']}"
-    before = (await browser.get(f"{ROOT}/user/profile")).json()
-    after = (await browser.patch(f"{ROOT}/user/profile", json={"name": "Ada"})).json()
-
-    assert (first["token_type"], first["expires_in"]) == ("bearer", 7200)
-    assert (before["email"], before["name"]) == (email, email.partition("@")[0])
-    assert after == before | {"name": "Ada"}
-    assert (await browser.get(f"{ROOT}/user/profile")).json() == after
-
-
-async def test_a_wrong_password_and_no_token_are_refused(gateway: Gateway, ada: Person):
-    browser = await gateway.browser()
-
-    wrong = await browser.post(f"{ROOT}/user/login", json={"email": ada.email, "password": "not this one"})
-    nobody = [await browser.get(f"{ROOT}/{path}") for path in ("user/profile", "workers", "tasks")]
-
-    assert [wrong.status_code, *(answer.status_code for answer in nobody)] == [401, 401, 401, 401]
-    assert (await browser.get(f"{ROOT}/health")).json() == {"status": "ok"}
-
-
-async def test_a_worker_is_a_desktop(ada: Person):
-    worker = await made(ada, "/workers", name="research")
-
-    assert (worker["name"], worker["status"]) == ("research", "STARTING")
-    assert await got(ada, "/workers") == [worker]
-    assert await got(ada, f"/workers/{worker['id']}") == worker
-    assert (await ada.http.get(f"/v1/desktops/{worker['id']}")).json()["name"] == "research"
-    assert (await ada.http.delete(f"{ROOT}/workers/{worker['id']}")).status_code == 204
-    assert (await ada.http.get(f"{ROOT}/workers/{worker['id']}")).status_code == 404
-
-
-@pytest.mark.parametrize(
-    "body", [{"script": SCRIPT}, {"script": base64.b64encode(SCRIPT.encode()).decode(), "encoding": "base64"}]
+SCRIPT = {"script": "echo"}
+SERVER = {"name": "web", "url": "https://example.org/mcp"}
+PATHS = (
+    Path("GET", f"{DESKTOPS}/health", 200, is_public=True),
+    Path("POST", f"{DESKTOPS}/user/register", 201, {"email": some_email(), "password": PASSWORD}, is_public=True),
+    Path("POST", f"{DESKTOPS}/user/login", 401, {"email": some_email(), "password": PASSWORD}, is_public=True),
+    Path("POST", f"{DESKTOPS}/user/refresh", 401, {"refresh_token": "none"}, is_public=True),
+    Path("GET", f"{DESKTOPS}/user/profile", 200),
+    Path("PATCH", f"{DESKTOPS}/user/profile", 200, {"name": "Ada"}),
+    Path("GET", f"{DESKTOPS}/workers", 200),
+    Path("POST", f"{DESKTOPS}/workers", 201, {}),
+    Path("GET", f"{DESKTOPS}/workers/{{worker_id}}", 404),
+    Path("DELETE", f"{DESKTOPS}/workers/{{worker_id}}", 404),
+    Path("POST", f"{DESKTOPS}/workers/{{worker_id}}/tasks", 404, SCRIPT),
+    Path("GET", f"{DESKTOPS}/workers/{{worker_id}}/screenshot", 404),
+    Path("GET", f"{DESKTOPS}/tasks", 200),
+    Path("GET", f"{DESKTOPS}/tasks/{{task_id}}", 404),
+    Path("POST", f"{API}/auth/login", 401, {"email": some_email(), "password": PASSWORD}, is_public=True),
+    Path("POST", f"{API}/auth/refresh", 401, {"refresh_token": "none"}, is_public=True),
+    Path("GET", f"{API}/auth/me", 200),
+    Path("POST", f"{API}/sessions", 201, {"name": "Notes"}),
+    Path("GET", f"{API}/sessions", 200),
+    Path("GET", f"{API}/sessions/{{session_id}}", 404),
+    Path("PATCH", f"{API}/sessions/{{session_id}}", 404, {"name": "Others"}),
+    Path("DELETE", f"{API}/sessions/{{session_id}}", 404),
+    Path("POST", f"{API}/sessions/{{session_id}}/query", 404, {"message": "Hello."}),
+    Path("GET", f"{API}/sessions/{{session_id}}/messages", 404),
+    Path("GET", f"{API}/sessions/{{session_id}}/tool-calls", 404),
+    Path("POST", f"{API}/sessions/{{session_id}}/resume", 404),
+    Path("POST", f"{API}/sessions/{{session_id}}/archive", 404),
+    Path("POST", f"{API}/mcp-servers", 201, SERVER),
+    Path("GET", f"{API}/mcp-servers", 200),
+    Path("GET", f"{API}/mcp-servers/{{name}}", 404),
+    Path("PATCH", f"{API}/mcp-servers/{{name}}", 404, {"description": "Pages."}),
+    Path("DELETE", f"{API}/mcp-servers/{{name}}", 404),
+    Path("GET", f"{API}/admin/health", 403),  # for the platform's operator alone
+    Path(WEBSOCKET, "/compat/agent-api/ws/sessions/{session_id}", 404),
+    Path("GET", f"{KAYOS}/health", 200, is_public=True),
+    Path("POST", f"{KAYOS}/auth/login", 401, {"email": some_email(), "password": PASSWORD}, is_public=True),
+    Path("POST", f"{KAYOS}/agents/execute", 404, {"agent_type": "nobody", "prompt": "Hello.", "context": {}}),
+    Path("GET", f"{KAYOS}/agents", 200),
+    Path("GET", f"{KAYOS}/agents/status/{{agent_id}}", 404),
+    Path("GET", f"{KAYOS}/agents/{{agent_id}}", 404),
+    Path("DELETE", f"{KAYOS}/agents/{{agent_id}}", 404),
+    Path("GET", f"{KAYOS}/agents/{{agent_id}}/stream", 404),
+    Path("POST", f"{KAYOS}/agents/{{agent_id}}/stop", 404),
+    Path("GET", f"{KAYOS}/conversations", 200),
+    Path("POST", f"{KAYOS}/conversations", 201, {}),
+    Path("POST", f"{KAYOS}/conversations/{{conversation_id}}/message", 404, {"content": "Hello."}),
+    Path("GET", f"{KAYOS}/coding_conversations", 200),
+    Path("GET", f"{KAYOS}/coding_conversations/{{conversation_id}}/messages", 404),
+    Path("GET", f"{KAYOS}/coding_conversations/{{conversation_id}}/stream", 404),
 )
-async def test_a_script_comes_as_text_or_as_base64(ada: Person, body: dict[str, str]):
-    worker = await made(ada, "/workers")
-
-    task = await made(ada, f"/workers/{worker['id']}/tasks", **body)
-
-    assert (task["worker_id"], task["status"]) == (worker["id"], "QUEUED")
-    assert [each["id"] for each in await got(ada, "/tasks")] == [task["id"]]
-    assert (await ada.http.get(f"/v1/runs/{task['id']}")).json()["inputs"]["script"] == SCRIPT
 
 
-@pytest.mark.parametrize("script", ["no base64 at all!", "\u0080", "YQ="])
-async def test_what_is_no_base64_is_refused(ada: Person, script: str):
-    worker = await made(ada, "/workers")
+async def heard(gateway: Gateway, path: Path, token: str | None) -> int:
+    """The status that somebody hears: by their token, or nobody without one."""
+    headers = {} if token is None else {"authorization": f"Bearer {token}"}
+    address = re.sub(r"\{\w+_id\}", str(new_id()), path.path).replace("{name}", "nothing")
+    if path.method != WEBSOCKET:
+        browser = await gateway.browser(headers=headers)
+        return (await browser.request(path.method, address, json=path.body)).status_code
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(gateway.url.replace("http", "ws") + address, additional_headers=headers):
+            pass
+    return refused.value.response.status_code
 
-    answer = await ada.http.post(f"{ROOT}/workers/{worker['id']}/tasks", json={"script": script, "encoding": "base64"})
 
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "script")
-    assert await got(ada, "/tasks") == []
+def test_these_are_all_the_paths_of_the_services_that_are_replaced():
+    settings: Any = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
+    routes = declared(create_app(cast("State", {"settings": settings})))
+    found = sorted((route.method, route.path) for route in routes if route.path.startswith(ROOTS))
+
+    assert sorted((path.method, path.path) for path in PATHS) == found
 
 
-async def test_a_task_shows_what_it_printed_and_how_it_ended(gateway: Gateway, ada: Person):
-    worker = await made(ada, "/workers")
-    task = await made(ada, f"/workers/{worker['id']}/tasks", script=SCRIPT)
-    executions = Executions(gateway.state["database"], PollOnly())
-    where = TenantId(ada.tenant_id), RunId(task["id"])
-    attached = await executions.attach(*where, 1)
-    assert attached
-    error = {"type": "ScriptFailed", "message": "The script ended with exit code 3.", "exit_code": 3}
-    told: list[tuple[EventKind, dict[str, Any]]] = [
-        (EventKind.STATUS, {"status": "running", "attempt": 1}),
-        (EventKind.STDOUT, {"text": "häm"}),
+async def test_every_path_answers_who_is_signed_in_and_says_401_to_nobody(gateway: Gateway):
+    await on_paper(gateway.state["database"])
+    token = (await gateway.sign_up("Ada")).token
+
+    answers = [await heard(gateway, path, None if path.is_public else token) for path in PATHS]
+    nobody = [await heard(gateway, path, None) for path in PATHS if not path.is_public]
+
+    assert [(path.method, path.path, status) for path, status in zip(PATHS, answers, strict=True)] == [
+        path[:3] for path in PATHS
     ]
-    await executions.append(*where, attached.epoch, events("out:task", told))
-    during = await got(ada, f"/tasks/{task['id']}")
-
-    ended: list[tuple[EventKind, dict[str, Any]]] = [
-        (EventKind.ERROR, error),
-        (EventKind.STATUS, {"status": "failed", "attempt": 1}),
-    ]
-    await executions.append(*where, attached.epoch, events("end", ended))
-    after = await got(ada, f"/tasks/{task['id']}")
-
-    assert (during["status"], during["output"]) == ("PROCESSING", "häm\n")
-    assert (after["status"], after["error"], after["exit_code"]) == ("FAILED", error["message"], 3)
-    assert after["finished_at"]
-
-
-async def test_a_screenshot_is_an_address(gateway: Gateway, ada: Person):
-    worker = await made(ada, "/workers")
-    path, engine = f"/workers/{worker['id']}/screenshot", gateway.state["engine"]
-    before = await ada.http.get(f"{ROOT}{path}")
-    where = TenantId(ada.tenant_id), UUID(worker["id"])
-    begun = await engine.screenshots.begin(*where, Look("b" * 64, 1280, 800))
-    assert begun
-    await engine.screenshots.finish(*where, begun.id, 4)
-
-    found = await got(ada, path)
-
-    assert before.status_code == 409
-    assert found == {"url": f"{gateway.url}/v1/desktops/{worker['id']}/screenshots/{begun.id}"}
-
-
-async def test_a_run_of_another_agent_is_no_task(ada: Person):
-    run = (await ada.http.post("/v1/runs", json={"agent": "claude", "inputs": {"prompt": "hello"}})).json()
-
-    assert (await ada.http.get(f"{ROOT}/tasks/{run['id']}")).status_code == 404
-    assert await got(ada, "/tasks") == []
-
-
-async def test_what_belongs_to_somebody_else_is_not_there(acme: Organisation, ada: Person):
-    worker = await made(ada, "/workers")
-    task = await made(ada, f"/workers/{worker['id']}/tasks", script="id")
-
-    for path in (f"/workers/{worker['id']}", f"/tasks/{task['id']}"):
-        assert (await acme.owner.http.get(f"{ROOT}{path}")).status_code == 404
-    given = await acme.owner.http.post(f"{ROOT}/workers/{worker['id']}/tasks", json={"script": "id"})
-    assert given.status_code == 404
-
-
-def test_every_status_has_its_old_word():
-    assert {str(status): WORKERS.get(status, "OFFLINE") for status in DesktopStatus} == {
-        "offline": "OFFLINE",
-        "starting": "STARTING",
-        "idle": "IDLE",
-        "busy": "BUSY",
-        "paused": "OFFLINE",
-        "lost": "OFFLINE",
-    }
-    assert {str(status): TASKS.get(status, "PROCESSING") for status in RunStatus} == {
-        "queued": "QUEUED",
-        "starting": "PROCESSING",
-        "running": "PROCESSING",
-        "awaiting": "PROCESSING",
-        "finished": "COMPLETED",
-        "failed": "FAILED",
-        "cancelled": "FAILED",
-    }
+    assert set(nobody) == {401}
