@@ -13,13 +13,14 @@ from activities.adapters.hosts import HostExecutor
 from activities.claude import ClaudeRuns
 from activities.desktops import DesktopRecords
 from activities.executors import Executor
-from activities.firings import FiringActivities
+from activities.firings import FiringActivities, Onwards
 from activities.models import ClaudeExecutor
 from windlass.contracts import queues
 from windlass.core.decisions import Decisions
 from windlass.core.events import Events
 from windlass.core.executions import Executions
 from windlass.core.machines import Machines
+from windlass.core.outbox import Outbox
 from windlass.core.provider import ProviderRecord
 from windlass.core.settings import BadSettings, Settings
 from workers import prompts, sessions
@@ -30,6 +31,7 @@ from workers.reaper import reap
 from workers.runtime import GRACE, connect, sandbox, work
 from workers.servers import checking
 from workers.slots import Slot
+from workers.starting import RunStarts
 from workers.timetable import following
 from workflows.desktops import DesktopWorkflow
 from workflows.firings import FiringWorkflow
@@ -73,7 +75,7 @@ def build(client: Client, parts: Parts, provider: ProviderRecord) -> Worker:
         task_queue=queues.RUNS,
         workflows=[RunWorkflow, FiringWorkflow, DesktopWorkflow, MaintenanceWorkflow, PromptWorkflow, SessionWorkflow],
         activities=[
-            *(activities.drive, activities.stop, activities.end, firing_activities(parts).decide),
+            *(activities.drive, activities.stop, activities.end, firing_activities(client, parts).decide),
             *(records.look, records.place, records.record, records.claim, records.release),
             maintenance(client, parts).maintain,
             prompts.thinking(parts, claude).think,
@@ -95,10 +97,10 @@ def executors(parts: Parts, claude: ClaudeExecutor) -> Mapping[str, Executor]:
     return {"flow": HostExecutor(executions, sockets(parts.settings)), "claude": ClaudeRuns(claude, events)}
 
 
-def firing_activities(parts: Parts) -> FiringActivities:
+def firing_activities(client: Client, parts: Parts) -> FiringActivities:
     """The activities of firings."""
-    decisions = Decisions(parts.database, parts.notifier)
-    return FiringActivities(decisions, parts.settings.url, lambda: datetime.now(UTC))
+    decisions, onwards = Decisions(parts.database, parts.notifier), Onwards(RunStarts(client).start, Outbox(parts.jobs))
+    return FiringActivities(decisions, onwards, parts.settings.url, lambda: datetime.now(UTC))
 
 
 def model(settings: Settings) -> ClaudeMessages:

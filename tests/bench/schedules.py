@@ -2,12 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from statistics import median, quantiles
 from typing import Any
 
-from stack.readiness import wait_until
 from tests.bench.figures import Bench, Row
 from tests.bench.machine import family, threads_s, used_s
 from tests.bench.wire import Wire
@@ -68,7 +67,14 @@ async def _until_applied(wire: Wire, count: int) -> None:
             after = f"&after={page['next']}"
         return True
 
-    await wait_until(are_applied, "Temporal has every schedule", timeout_s=120)
+    await _until(are_applied)
+
+
+async def _until(question: Callable[[], Awaitable[bool]]) -> None:
+    """Ask until the answer is yes, and let no question be cut off: the next one would read its answer."""
+    async with asyncio.timeout(240):
+        while not await question():
+            await asyncio.sleep(0.1)
 
 
 async def _idle(bench: Bench) -> dict[str, float]:
@@ -106,7 +112,7 @@ async def _together(bench: Bench, wires: Sequence[Wire], task_id: str) -> Row:
         found[:] = page["items"]
         return len(found) >= count and all(each["status"] == "finished" for each in found)
 
-    await wait_until(have_ended, "every run that was due together is over", timeout_s=120)
+    await _until(have_ended)
     late = sorted((datetime.fromisoformat(each["started_at"]) - due).total_seconds() for each in found)
     return {
         f"{TOGETHER} due together, runs": len(found),
