@@ -48,7 +48,7 @@ from api.routes import (
     tenants,
     viewers,
 )
-from api.routes.compat import agent_api, kayos
+from api.routes.compat import agent_api, agent_tasks, kayos
 from api.routes.compat import desktops as compat_desktops
 from windlass.core.settings import Settings
 
@@ -85,6 +85,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     compat_desktops.router,
     agent_api.router,
     agent_api.sockets,
+    agent_tasks.router,
     kayos.router,
     stream.router,
 )

@@ -10,10 +10,12 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from api.routes.compat.agent_api import STATUSES
+from api.routes.compat.agent_tasks import STATUSES as EXECUTIONS
 from tests.api.people import Gateway, Organisation, Person
 from tests.api.turns import answered
 from tests.workflows.engines import until
 from windlass.contracts.ids import new_id
+from windlass.contracts.runs import RunStatus
 from windlass.contracts.sessions import SessionStatus
 from windlass.core.permissions import Role
 
@@ -45,6 +47,43 @@ async def test_somebody_signs_in_with_their_password_alone(gateway: Gateway, ada
     if root == API:
         again = await browser.post(f"{API}/auth/refresh", json={"refresh_token": signed_in.json()["refresh_token"]})
         assert again.json()["expires_in"] == 7200
+
+
+async def test_a_task_of_the_session_service_is_saved_changed_copied_and_executed(gateway: Gateway, ada: Person):
+    wish = {"name": "News", "prompt_template": "{{ count }} news of {{ topic|upper }}, topic first"}
+    wish |= {"default_variables": {"topic": "tea", "count": 3}, "tags": ["template"], "timeout_seconds": 60}
+    made = await asked(ada, "POST", f"{API}/tasks", 201, **wish)
+    path = f"{API}/tasks/{made['id']}"
+    execution = await asked(ada, "POST", f"{path}/execute", 202, variables={"topic": "rain"})
+    listed = await asked(ada, "GET", f"{path}/executions")
+    changed = await asked(ada, "PATCH", path, prompt_template="No news of {{ topic }}", timeout_seconds=90)
+    copied = await asked(ada, "POST", f"{API}/tasks/templates/{made['id']}", 201, name="Mine")
+    templates = await asked(ada, "GET", f"{API}/tasks/templates")
+    refused = await ada.http.post(f"{path}/execute", json={"variables": {"nothing": 1}})
+    unknown = await ada.http.post(f"{API}/tasks", json={"name": "Wrong", "prompt_template": "{{ nothing }}"})
+    run = (await ada.http.get(f"/v1/runs/{execution['id']}")).json()
+    await asked(ada, "DELETE", path, 204)
+
+    assert (made["prompt_template"], made["default_variables"]) == (wish["prompt_template"], wish["default_variables"])
+    assert run["inputs"]["prompt"] == "3 news of RAIN, topic first"
+    assert (execution["status"], execution["task_id"], listed) == ("pending", made["id"], [execution])
+    assert (changed["version"], changed["prompt_template"], changed["timeout_seconds"]) == (
+        2,
+        "No news of {{ topic }}",
+        90,
+    )
+    assert {each["name"] for each in templates} == {"News", "Mine"}
+    assert (copied["prompt_template"], refused.status_code, unknown.status_code) == (
+        changed["prompt_template"],
+        422,
+        422,
+    )
+    assert [each["name"] for each in await asked(ada, "GET", f"{API}/tasks")] == ["Mine"]
+    assert (await ada.http.get(path)).status_code == 404
+
+
+def test_executions_have_a_word_for_every_status_of_a_run():
+    assert set(EXECUTIONS) == set(RunStatus)
 
 
 async def test_a_session_of_the_session_service_lives_its_whole_life(gateway: Gateway, ada: Person):

@@ -35,6 +35,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /compat/agent-api/api/v1/sessions/{session_id}/query": {"message": "Mine now."},
     "PATCH /compat/agent-api/api/v1/sessions/{session_id}": {"name": "Mine now"},
     "PATCH /compat/agent-api/api/v1/mcp-servers/{name}": {"description": "Mine now"},
+    "PATCH /compat/agent-api/api/v1/tasks/{task_id}": {"description": "Mine now"},
     "POST /compat/kayos/api/v1/conversations/{conversation_id}/message": {"content": "Mine now."},
     "POST /v1/sessions/{session_id}/messages": {"content": "Mine now."},
     "POST /v1/sessions/{session_id}/query": {"content": "Mine now."},
