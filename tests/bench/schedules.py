@@ -73,7 +73,7 @@ async def _until_applied(wire: Wire, count: int) -> None:
 async def _until(question: Callable[[], Awaitable[bool]]) -> None:
     """Ask until the answer is yes, and let no question be cut off: the next one would read its answer."""
     async with asyncio.timeout(240):
-        while not await question():
+        while not await question():  # noqa: ASYNC110 - the truth is in another process
             await asyncio.sleep(0.1)
 
 
