@@ -18,7 +18,9 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name=words.WORKFLOW)
 class FiringWorkflow:
-    """Record what becomes of one due time, and start its run as a child that goes on alone.
+    """Record what becomes of one due time, and have its run started.
+
+    Whoever decides starts the run at once; one that could not be started is a child here that goes on alone.
 
     Its id is the due time, or the row of a trigger: however often it is asked for, there is one decision and one run.
     The record and the run's row commit together; whatever dies after that, the run's own workflow is started once.

@@ -5,26 +5,30 @@ import secrets
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ListScheduleMatchingTimesRequest
 from temporalio.client import ScheduleDescription
 from temporalio.service import RPCError
 
+from activities.firings import FiringActivities, Onwards
 from tests.core.planned import enrol
 from tests.workflows.engines import Engine, Meeting, until
-from windlass.contracts.firings import Decision, Overlap
-from windlass.contracts.ids import new_id, workflow_id
-from windlass.contracts.runs import RunStatus
+from windlass.contracts.firings import DecideInput, Decision, Overlap
+from windlass.contracts.ids import RunId, new_id, workflow_id
+from windlass.contracts.runs import RunInput, RunStatus
 from windlass.core.agenda import Agenda, Plan
 from windlass.core.calendars import missing, read_timing
 from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.decisions import Decisions
 from windlass.core.firings import Firing
+from windlass.core.outbox import Outbox
 from windlass.core.schedules import NewSchedule, Policy, Schedule
 from windlass.core.tasks import Recipe, Task
 from windlass.core.wakeup import PollOnly
@@ -98,6 +102,30 @@ async def test_a_due_time_starts_one_run_and_the_schedule_is_over(engine: Engine
     assert firing.run_id is not None
     assert (await engine.ended(firing.run_id)).status is RunStatus.FINISHED
     assert (await engine.gateway.schedules.get(engine.caller, schedule.id)).state == "ended"
+    name = f"{workflow_id(engine.caller.tenant_id, 'firings', schedule.id)}-{firing.scheduled_at:%Y-%m-%dT%H:%M:%SZ}"
+    events = engine.client.get_workflow_handle(name).fetch_history_events()
+    kinds = {EventType.Name(event.event_type) async for event in events}
+    assert not [kind for kind in kinds if "CHILD" in kind]  # whoever decided has started it
+
+
+@pytest.mark.usefixtures("owner")
+async def test_a_run_that_whoever_decided_could_not_start_is_the_workflows_to_start(engine: Engine, database_url: str):
+    schedule = await scheduled(engine, {"interval_s": 3600}, catch_up_s=86400)
+    jobs, asked = await Database.connect(database_url, role=JOBS_ROLE, max_size=1), list[str]()
+
+    async def refuse(request: RunInput) -> bool:
+        asked.append(request.run_id)
+        return False
+
+    onwards = Onwards(refuse, Outbox(jobs))
+    activities = FiringActivities(Decisions(engine.database, PollOnly()), onwards, "", lambda: datetime.now(UTC))
+    due = datetime.now(UTC).replace(minute=0, second=0, microsecond=0).isoformat()
+    outcomes = [await activities.decide(DecideInput(str(engine.caller.tenant_id), str(schedule.id), due)) for _ in "12"]
+    await jobs.close()
+
+    assert [each.run and each.run.run_id for each in outcomes] == asked
+    assert asked[0] == asked[1]
+    assert (await engine.ended(RunId(UUID(asked[0])))).status is RunStatus.FINISHED  # by the line in the outbox
 
 
 @pytest.mark.usefixtures("owner")
