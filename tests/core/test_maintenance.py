@@ -129,13 +129,13 @@ async def test_a_report_says_what_failed_until_it_is_done(reports: Maintenance, 
     await reports.begin(occasion)
     await reports.fail(occasion, "StoreAway: the store does not answer")
     (broken,) = await reports.reports(operator, "cleanup")
-    await reports.count(occasion, {"screenshots": 3, "uploads": 0})
+    await reports.count(occasion, {"screenshots": 3, "freed_bytes": 3 << 20, "uploads": 0})
 
     await reports.end(occasion)
     (done,) = await reports.reports(operator, "cleanup")
 
     assert (broken.ended_at, broken.words) == (None, "not finished: StoreAway: the store does not answer")
-    assert (done.problem, done.words) == ("", "3 screenshots")
+    assert (done.problem, done.words) == ("", "3.0 MiB freed, 3 screenshots")
     assert occasion.day.isoformat() == "2026-03-04"  # 16:00 of that day in Auckland
 
 

@@ -101,7 +101,7 @@ class Report:
     @property
     def words(self) -> str:
         """What was done, in words."""
-        done = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in self.counts.items())
+        done = ", ".join(_counted(name, number) for name, number in self.counts.items())
         if self.ended_at is None:
             return f"{f'{done}; ' if done else ''}{f'not finished: {self.problem}' if self.problem else 'under way'}"
         return done or "nothing was to do"
@@ -177,6 +177,12 @@ class Maintenance:
 async def count(connection: Connection, occasion: Occasion, counts: Mapping[str, int]) -> None:
     """Count what was done, in the transaction that did it."""
     await connection.execute(COUNT, occasion.schedule.name, occasion.due_at, dict(counts))
+
+
+def _counted(name: str, number: int) -> str:
+    if name == "freed_bytes":
+        return f"{number / 2**20:.1f} MiB freed"
+    return f"{number} {name.replace('_', ' ')}"
 
 
 def _named(name: str) -> SystemSchedule:
