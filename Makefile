@@ -14,10 +14,10 @@ WEEK_AGO := date -u -d '7 days ago' +%Y-%m-%d 2>/dev/null || date -u -v-7d +%Y-%
 TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 FOLDERS := sdk core activities workflows desktops api replay architecture pages stack e2e faults bench compose
 PYTEST := $(RUN) -m pytest
-# Three at a time on two cores, since they wait for a third of their time; nothing in them asserts how long it took
+# Four at a time on two cores, since they wait for a third of their time; nothing in them asserts how long it took
 # (`make faults` does, alone).
 GROUPS := tests-pages tests-gateway tests-stack tests-agents tests-faults tests-workflows tests-work
-IN_GROUPS = $(MAKE) --no-print-directory --jobs=3 --keep-going $(GROUPS)
+IN_GROUPS = $(MAKE) --no-print-directory --jobs=4 --keep-going $(GROUPS)
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo-desktop desktop-image down status backup restore doctor demo test check check-types check-architecture coverage bench faults migrate db-reset lock clean $(GROUPS) $(FOLDERS:%=test-%)

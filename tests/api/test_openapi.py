@@ -94,6 +94,7 @@ def ask_everything(schema: Any, target: Target) -> int:
     operations = [result.ok() for result in schema.get_all_operations()]
     operations = [each for each in operations if each.path not in LEFT_OUT and not each.path.endswith("/stream")]
     with requests.Session() as session:
+        session.trust_env = False  # else the disk is asked for a .netrc before each request
         session.mount("http://", FromAddress())
         for operation in operations:
             for mode in GenerationMode:
