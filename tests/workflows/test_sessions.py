@@ -368,30 +368,6 @@ async def test_a_picture_that_the_model_refuses_ends_no_conversation(talks: Talk
     assert ["without the files" in each for each in notes] == [True]
 
 
-async def test_a_conversation_that_is_too_long_goes_on_with_a_summary(talks: Talks):
-    talk = await talks.open()
-    await talk.say({"text": "Noted."}, words="word " * 20_000)
-    await talk.settled(1)
-    await talk.say({"text": "Done.", "window": 10_000}, words="And now?")
-    session = await talk.settled(2)
-
-    (summary,) = [each for each in await talk.events(EventKind.LOG) if "summary" in each.payload]
-    assert (session.error, session.model_calls) == (None, 3)
-    assert await talk.answers() == ["Noted.", "Done."]
-    assert (summary.payload["turn"], summary.payload["summary"]) == (2, "Noted.")
-    assert len((await talk.messages())[0].content) > 100_000
-
-
-async def test_an_answer_that_never_fits_ends_its_turn_after_three_summaries(talks: Talks):
-    talk = await talks.open()
-    await talk.say({"text": "Half of", "stop_reason": "model_context_window_exceeded"})
-    session = await talk.settled(1)
-
-    summaries = [each for each in await talk.events(EventKind.LOG) if "summary" in each.payload]
-    assert session.error
-    assert (session.error["type"], len(summaries)) == ("ContextWindow", 3)
-
-
 HOLD_FILES = f"""
 create or replace function hold() returns trigger language plpgsql as
 $$ begin perform pg_advisory_xact_lock_shared({SEALING}); return new; end $$;
