@@ -156,9 +156,7 @@ def install_problems(app: FastAPI, render: Renderer | None = None) -> None:
             log.error("request failed", path=request.url.path, exc_info=error)
         problem = problem_of(known, request.url.path, request.state.request_id)
         if isinstance(request, WebSocket):
-            denial = problem.response()
-            await request.send_denial_response(denial)  # before it opens: not a byte of it
-            return denial
+            return problem.response()  # it is sent before the WebSocket opens: not a byte of it
         response = render(request, problem) if render else problem.response()
         if isinstance(error, HTTPException) and error.headers:
             response.headers.update(error.headers)

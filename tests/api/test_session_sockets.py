@@ -131,13 +131,16 @@ async def refused(
     return answer.value.response.status_code
 
 
-async def test_who_may_not_listen_is_told_before_anything_opens(gateway: Gateway, ada: Person):
+async def test_who_may_not_listen_is_told_before_anything_opens(
+    gateway: Gateway, ada: Person, caplog: pytest.LogCaptureFixture
+):
     session, eve = await opened(ada), await gateway.sign_up("Eve")
 
     assert await refused(gateway, session, {}) == 401
     assert await refused(gateway, session, bearer(eve)) == 404
     assert await refused(gateway, session, bearer(ada), "x") == 400
     assert await refused(gateway, session, bearer(ada), 99) == 400
+    assert [each.getMessage() for each in caplog.records if each.exc_info] == []  # nothing broke
 
 
 async def test_a_page_shows_where_it_comes_from_and_the_token_of_its_session(gateway: Gateway, ada: Person):
