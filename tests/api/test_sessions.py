@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.api.people import Gateway, Organisation, Person, running_gateway, settings_for
@@ -98,6 +99,14 @@ async def test_fifty_messages_wait_and_not_one_more(ada: Person):
     assert (await ada.http.get(f"{path}/messages")).json()["items"][3]["is_withdrawn"]
 
 
+async def written(gateway: Gateway, person: Person, path: str, content: str) -> httpx.Response:
+    """What the page answers when somebody writes the same there."""
+    browser, login = await gateway.browser(), {"email": person.email, "password": person.password, "web": True}
+    signed_in = await browser.post("/v1/auth/login", json=login, headers={"origin": gateway.url})
+    headers = {"origin": gateway.url, "x-csrf-token": signed_in.json()["csrf_token"]}
+    return await browser.post(path.removeprefix("/v1"), data={"content": content}, headers=headers)
+
+
 async def test_what_a_person_says_is_counted_over_sessions_and_gateways_and_once(database_url: str):
     few = {"WINDLASS_MESSAGES_PER_HOUR": 3}
     async with (
@@ -112,6 +121,7 @@ async def test_what_a_person_says_is_counted_over_sessions_and_gateways_and_once
         refused = [await http.post(f"{paths[1]}/messages", json={"content": "And?"}) for http in gateways]
         begun = await ada.http.post("/compat/kayos/api/v1/agents/execute", json={"prompt": "Hello."})
         once_more = await ada.http.post(f"{paths[0]}/messages", json=message)
+        pages = [await written(here, ada, page, "Is it?") for page in (f"{paths[1]}/messages", "/v1/sessions")]
         kept = (await ada.http.get("/v1/sessions")).json()["items"], (await ada.http.get(f"{paths[1]}/messages")).json()
 
     assert [each.status_code for each in (first, again, *more, once_more)] == [202] * 5
@@ -122,6 +132,8 @@ async def test_what_a_person_says_is_counted_over_sessions_and_gateways_and_once
         assert (each.status_code, each.json()["type"]) == (429, "urn:windlass:problem:too-many-messages")
         assert 0 < int(each.headers["retry-after"]) <= 1200
         assert each.headers["ratelimit"].endswith('"messages-hour";r=0;t=3600')
+    assert [each.status_code for each in pages] == [429, 429]
+    assert all(words in pages[0].text for words in ("At most 3 messages an hour.", "Is it?"))
     assert (len(kept[0]), [each["content"] for each in kept[1]["items"]]) == (2, ["And.", "And."])
 
 
