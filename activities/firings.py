@@ -64,4 +64,5 @@ class FiringActivities:
             f"{self._pages}/runs/{run.id}",
             run.max_attempts,
             run.timeout_s,
+            run.backoff_s,
         )

@@ -98,6 +98,7 @@ class Orchestrator:
             self._links.run(run.id),
             run.max_attempts,
             run.timeout_s,
+            run.backoff_s,
         )
         self._soon(partial(self._start, request), run.id, "start")
 
@@ -186,7 +187,7 @@ class Orchestrator:
         elif line.message == "start":
             owner, link = str(line.created_by or ""), self._links.run(line.run_id)
             tenant_id, run_id = str(line.tenant_id), str(line.run_id)
-            limits = (line.max_attempts, line.timeout_s)
+            limits = (line.max_attempts, line.timeout_s, line.backoff_s or 1)
             request = RunInput(tenant_id, run_id, line.agent, line.title, owner, link, *limits)
             await self._deliver(partial(self._start, request), line.run_id, line.message)
         elif line.message.startswith(ANSWER):

@@ -172,7 +172,8 @@ class RunWorkflow:
         return outcome.end is DriveEnd.FAILED and outcome.retryable and self._attempt < self._request.max_attempts
 
     def _backoff_s(self) -> float:
-        return min(policies.ATTEMPT_PAUSE_S * 2 ** (self._attempt - 1), policies.ATTEMPT_PAUSE_MAX_S)
+        first = self._request.backoff_s
+        return min(first * 2 ** (self._attempt - 1), max(first, policies.ATTEMPT_PAUSE_MAX_S))
 
     async def _drive(self) -> DriveOutcome:
         """Start or attach to the agent and follow it until it ends, parks, is cancelled or runs out of time."""

@@ -13,6 +13,7 @@ from windlass.core.tasks import Recipe, Task
 from windlass.core.templates import is_template
 
 BLANK_ROWS = 2
+LONGEST_S = 31_536_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class TaskForm:
     attempts: str = "1"
     timeout: str = ""
     version: str = ""
+    backoff: str = "1"
     errors: tuple[FieldError, ...] = ()
 
     @property
@@ -67,6 +69,7 @@ def form_of(task: Task) -> TaskForm:
         str(recipe.max_attempts),
         str(recipe.timeout_s or ""),
         str(task.version),
+        str(recipe.backoff_s),
     )
 
 
@@ -84,21 +87,29 @@ def read_form_of_task(agent: Agent, form: Form) -> TaskForm:
         field(form, "attempts", 4),
         field(form, "timeout", 9),
         field(form, "version", 9),
+        field(form, "backoff", 4),
     )
 
 
 def recipe_of(agent: Agent, form: TaskForm) -> Recipe:
     """The recipe that the form asks for. Raises Invalid."""
     parameters, errors = read_parameters({row.name: _described(row) for row in form.parameters})
-    for name, text in (("attempts", form.attempts), ("timeout", form.timeout or "1")):
-        if not text.isdecimal() or not 1 <= int(text) <= (100 if name == "attempts" else 31_536_000):
-            errors.append(FieldError(name, "must be a whole number above 0"))
+    limits = (
+        ("attempts", form.attempts, 100),
+        ("backoff", form.backoff, 3600),
+        ("timeout", form.timeout or "1", LONGEST_S),
+    )
+    for name, text, most in limits:
+        if not text.isdecimal() or not 1 <= int(text) <= most:
+            errors.append(FieldError(name, f"must be a whole number from 1 to {most}"))
     if errors:
         raise Invalid("The task cannot be used like this; nothing was saved.", tuple(errors))
     tags = tuple(dict.fromkeys(tag.strip()[:100] for tag in form.tags.split(",") if tag.strip()))[:20]
     timeout = int(form.timeout) if form.timeout else None
     inputs = dict(form.inputs or {})
-    return Recipe(agent.name, inputs, parameters, form.description, tags, timeout, int(form.attempts))
+    return Recipe(
+        agent.name, inputs, parameters, form.description, tags, timeout, int(form.attempts), int(form.backoff)
+    )
 
 
 def task_fields(agent: Agent, form: TaskForm) -> tuple[Field, ...]:

@@ -30,6 +30,7 @@ RunCanceller = Annotated[Caller, Depends(requires(Permission.RUNS_CANCEL))]
 RunDeleter = Annotated[Caller, Depends(requires(Permission.RUNS_DELETE))]
 
 DAY = timedelta(days=1)
+BACKOFF_MAX_S = 3600
 Tag = Annotated[str, Field(min_length=1, max_length=100)]
 STDIO = (EventKind.STDOUT, EventKind.STDERR, EventKind.DEBUG, EventKind.UPLOAD)
 VIEWS: Mapping[str, Sequence[EventKind]] = {
@@ -47,6 +48,7 @@ class StartBody(Body):
     tags: list[Tag] = Field(default_factory=list[str], max_length=20)
     timeout_s: int | None = Field(None, ge=1, le=31_536_000)
     max_attempts: int = Field(1, ge=1, le=100)
+    backoff_s: int = Field(1, ge=1, le=BACKOFF_MAX_S, description="The pause before the second attempt; then doubled.")
     extra: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
@@ -92,6 +94,7 @@ class RunView(BaseModel):
     ended_at: datetime | None
     attempts: int
     max_attempts: int
+    backoff_s: int
     timeout_s: int | None
     root_id: UUID
     retry_of: UUID | None

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from api.bodies import Body, Name
 from api.dependencies import CursorsDep, EngineDep, RequestUuid, requires
 from api.paging import ListQuery, PageOf, place_in_time, place_of
-from api.routes.runs import RunReader, RunStarter, RunView, Tag, view_run
+from api.routes.runs import BACKOFF_MAX_S, RunReader, RunStarter, RunView, Tag, view_run
 from windlass.core.callers import Caller
 from windlass.core.errors import Invalid
 from windlass.core.parameters import read_parameters, written
@@ -41,6 +41,7 @@ class TaskBody(Body):
     tags: list[Tag] = Field(default_factory=list[str], max_length=20)
     timeout_s: int | None = Field(None, ge=1, le=TIMEOUT_MAX_S)
     max_attempts: int = Field(1, ge=1, le=100)
+    backoff_s: int = Field(1, ge=1, le=BACKOFF_MAX_S, description="The pause before the second attempt; then doubled.")
 
 
 class TaskChange(Body):
@@ -54,6 +55,7 @@ class TaskChange(Body):
     tags: list[Tag] | None = Field(None, max_length=20)
     timeout_s: int | None = Field(None, ge=1, le=TIMEOUT_MAX_S)
     max_attempts: int | None = Field(None, ge=1, le=100)
+    backoff_s: int | None = Field(None, ge=1, le=BACKOFF_MAX_S)
     version: int | None = Field(None, ge=1)
 
 
@@ -82,6 +84,7 @@ class TaskView(BaseModel):
     tags: Sequence[str]
     timeout_s: int | None
     max_attempts: int
+    backoff_s: int
     created_by: UUID | None
     created_by_name: str
     created_at: datetime
@@ -100,6 +103,7 @@ class VersionView(BaseModel):
     tags: Sequence[str]
     timeout_s: int | None
     max_attempts: int
+    backoff_s: int
     changed_by_name: str
     created_at: datetime
 

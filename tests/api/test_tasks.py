@@ -57,6 +57,7 @@ async def test_a_task_is_saved_changed_run_and_deleted(acme: Organisation):
         ({"parameters": {"Topic": {}}}, "parameters.Topic"),
         ({"name": ""}, "name"),
         ({"max_attempts": 0}, "max_attempts"),
+        ({"backoff_s": 3601}, "backoff_s"),
         ({"owner": "me"}, "owner"),
     ],
 )

@@ -150,7 +150,7 @@ def _has_default(each: Field[Any]) -> bool:
 @pytest.mark.parametrize(
     ("kind", "pinned"),
     [
-        (runs.RunInput, "tenant_id run_id agent title? owner? link? max_attempts? timeout_s?"),
+        (runs.RunInput, "tenant_id run_id agent title? owner? link? max_attempts? timeout_s? backoff_s?"),
         (runs.DriveInput, "tenant_id run_id attempt?"),
         (
             runs.DriveOutcome,

@@ -23,13 +23,18 @@ async def waiting(outbox: Outbox, records: Records, older_than_s: float = 0) -> 
 
 
 async def test_a_line_carries_all_that_its_message_needs(outbox: Outbox, records: Records):
-    run = await records.start("hi", title="Hello", timeout_s=60, max_attempts=3)
+    run = await records.start("hi", title="Hello", timeout_s=60, max_attempts=3, backoff_s=9)
     await records.runs.cancel(records.caller, run.id, "enough")
 
     start, cancel = await waiting(outbox, records)
 
     assert (start.message, start.run_id, start.agent, start.title) == ("start", run.id, "claude", "Hello")
-    assert (start.created_by, start.max_attempts, start.timeout_s) == (records.caller.person_id, 3, 60)
+    assert (start.created_by, start.max_attempts, start.timeout_s, start.backoff_s) == (
+        records.caller.person_id,
+        3,
+        60,
+        9,
+    )
     assert (cancel.message, cancel.cancel_reason, cancel.is_over) == ("cancel", "enough", False)
 
 

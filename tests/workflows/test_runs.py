@@ -65,9 +65,12 @@ async def test_a_failed_attempt_is_followed_by_the_next(engine: Engine):
 
 
 async def test_a_run_whose_attempts_are_used_up_fails_with_the_last_error(engine: Engine):
-    run = await engine.finished("agents/fail", {"n": 9}, max_attempts=2)
+    run = await engine.finished("agents/fail", {"n": 9}, max_attempts=2, backoff_s=2)
 
     assert (run.status, run.attempt) == (RunStatus.FAILED, 2)
+    events = [each async for each in engine.workflow(run.id).fetch_history_events()]
+    timers = [each.timer_started_event_attributes for each in events if each.HasField("timer_started_event_attributes")]
+    assert [each.start_to_fire_timeout.seconds for each in timers] == [2]
     assert run.error is not None
     assert run.error["message"] == "no luck in attempt 2"
 

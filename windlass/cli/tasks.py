@@ -32,11 +32,15 @@ def create(  # noqa: PLR0913 - one parameter is one option
     tag: Annotated[list[str] | None, typer.Option(help="A tag of its runs; may be repeated.")] = None,
     timeout: Annotated[int | None, typer.Option(help="Give up a run after so many seconds.")] = None,
     max_attempts: Annotated[int | None, typer.Option(help="How often to try when the agent fails.")] = None,
+    backoff: Annotated[
+        int | None, typer.Option(metavar="SECONDS", help="How long to wait before trying again.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Save a task: windlass task create news claude prompt="News of {{ parameters.topic }}" -p topic:text=tea."""
     parameters = dict(described(text) for text in parameter or ())
     more = {"description": description, "tags": tag, "timeout_s": timeout, "max_attempts": max_attempts}
+    more |= {"backoff_s": backoff}
     with connect(context) as client:
         task = client.tasks.add(name, agent, parse_inputs(pairs or (), inputs), parameters=parameters, **more)
     said = f"{task.name} is saved. Start it: windlass task run '{task.name}'"

@@ -217,7 +217,7 @@ class Tasks:
         return await self._client.send(planning.get_task(task_id))
 
     async def add(self, name: str, agent: str, inputs: Json | None = None, **more: Any) -> Task:
-        """Save a task; `more`: parameters, description, tags, timeout_s, max_attempts."""
+        """Save a task; `more`: parameters, description, tags, timeout_s, max_attempts, backoff_s."""
         return await self._client.send(planning.add_task(name, agent, inputs or {}, more))
 
     async def change(self, task_id: str, **changes: Any) -> Task:

@@ -10,7 +10,7 @@ from windlass.client.records import Firing, Json, Page, Plan, Preview, Run, Sche
 
 
 def add_task(name: str, agent: str, inputs: Json, more: Json) -> Call[Task]:
-    """Save a task; `more` may hold parameters, description, tags, timeout_s and max_attempts."""
+    """Save a task; `more` may hold parameters, description, tags, timeout_s, max_attempts and backoff_s."""
     body = {"name": name, "agent": agent, "inputs": inputs, **given(**more)}
     return Call("POST", "/v1/tasks", Task.model_validate, body, key=fresh_key())
 

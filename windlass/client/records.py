@@ -189,6 +189,7 @@ class Task(Record):
     tags: list[str] = []
     timeout_s: int | None = None
     max_attempts: int = 1
+    backoff_s: int = 1
     created_by_name: str = ""
     created_at: datetime | None = None
     updated_at: datetime | None = None

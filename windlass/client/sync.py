@@ -211,7 +211,7 @@ class Tasks:
         return self._client.send(planning.get_task(task_id))
 
     def add(self, name: str, agent: str, inputs: Json | None = None, **more: Any) -> Task:
-        """Save a task; `more`: parameters, description, tags, timeout_s, max_attempts."""
+        """Save a task; `more`: parameters, description, tags, timeout_s, max_attempts, backoff_s."""
         return self._client.send(planning.add_task(name, agent, inputs or {}, more))
 
     def change(self, task_id: str, **changes: Any) -> Task:

@@ -29,8 +29,7 @@ STOP = timedelta(seconds=2)
 STOP_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_attempts=3)
 STOP_GRACE = timedelta(milliseconds=1500)
 
-# Between two attempts at a run: 1, 2, 4 … 60 seconds.
-ATTEMPT_PAUSE_S = 1.0
+# Between two attempts at a run: twice as long each time up to this, or as long as the first where that is longer.
 ATTEMPT_PAUSE_MAX_S = 60.0
 
 # The container engine of one machine. Nobody takes such work when the machine is down: then the desktop is lost.

@@ -46,6 +46,7 @@ class RunInput:
     link: str = ""
     max_attempts: int = 1
     timeout_s: float | None = None
+    backoff_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from windlass.contracts.ids import RunId, TenantId
 from windlass.core.database import Database
 
 LINES = """
-select o.id, o.tenant_id, o.run_id, o.message, r.agent, r.title, r.created_by, r.max_attempts, r.timeout_s,
+select o.id, o.tenant_id, o.run_id, o.message, r.agent, r.title, r.created_by, r.max_attempts, r.timeout_s, r.backoff_s,
        r.cancel_reason, coalesce(is_terminal(r.status), true) as is_over
 from outbox o left join run r on r.id = o.run_id
 where o.created_at < clock_timestamp() - make_interval(secs => $1) order by o.id limit $2
@@ -47,6 +47,7 @@ class Line:
     created_by: UUID | None
     max_attempts: int
     timeout_s: int | None
+    backoff_s: int | None
     cancel_reason: str | None
     is_over: bool
 

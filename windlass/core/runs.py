@@ -39,6 +39,7 @@ class StartRun:
     extra: Payload = field(default_factory=dict[str, Any])
     id: UUID | None = None
     origin: Origin | None = None
+    backoff_s: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class Run:
     attempt: int
     max_attempts: int
     timeout_s: int | None
+    backoff_s: int
     root_id: RunId
     retry_of: RunId | None
     try_: int
@@ -265,6 +267,7 @@ class Runs:
             "created_by": str(caller.person_id),
             "created_by_name": caller.name,
             "max_attempts": run.max_attempts,
+            "backoff_s": run.backoff_s,
             "timeout_s": run.timeout_s,
             "retry_of": str(run.id),
         }
@@ -336,6 +339,7 @@ def run_row(caller: Caller, agent: Agent, wish: StartRun) -> dict[str, Any]:
         "created_by": str(caller.person_id),
         "created_by_name": caller.name,
         "max_attempts": wish.max_attempts,
+        "backoff_s": wish.backoff_s,
         "timeout_s": wish.timeout_s,
         **({"agent_id": str(agent.pin.agent_id), "agent_version": agent.pin.version} if agent.pin else {}),
     }

@@ -33,6 +33,7 @@ class Recipe:
     tags: tuple[str, ...] = ()
     timeout_s: int | None = None
     max_attempts: int = 1
+    backoff_s: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ LIST = f"""
 """
 ADD_VERSION = f"""
 insert into task_version (task_id, version, tenant_id, changed_by_name, {", ".join(c.name for c in fields(Recipe))})
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 """  # noqa: S608 - column names are constants
 PREVIOUS = """
 select r.id, r.result, r.ended_at from task_run o join run r on r.root_id = o.root_id
@@ -238,7 +239,15 @@ def wish(task: Task, inputs: Payload, values: Payload, id: UUID | None) -> Start
     recipe = task.recipe
     origin = Origin(task.id, task.version, values)
     return StartRun(
-        recipe.agent, inputs, task.name, recipe.tags, recipe.timeout_s, recipe.max_attempts, id=id, origin=origin
+        recipe.agent,
+        inputs,
+        task.name,
+        recipe.tags,
+        recipe.timeout_s,
+        recipe.max_attempts,
+        backoff_s=recipe.backoff_s,
+        id=id,
+        origin=origin,
     )
 
 

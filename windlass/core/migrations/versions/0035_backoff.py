@@ -1,0 +1,18 @@
+"""How long runs wait between attempts."""
+
+from windlass.core.migrations.sql import run_files
+
+revision = "0035"
+down_revision = "0034"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the columns."""
+    run_files("0035", ("backoff",))
+
+
+def downgrade() -> None:
+    """A restored backup knows the schema it was made with."""
+    raise NotImplementedError("Restore a backup instead.")
