@@ -21,6 +21,7 @@ BACKLOG = 1000
 SHOWN_STEPS = 60
 ANSWER_POLL_S = 1.0
 SPLIT_KINDS = frozenset({EventKind.ACTION, EventKind.RESULT, EventKind.FINAL})
+UPLOADS = "files"  # the producer of what the run finds below in/
 STORE = "store"  # the producer of what is said about an object store that is away
 STORE_FIRST_S, STORE_LAST_S = 0.2, 2.0
 
@@ -130,7 +131,10 @@ class Driving:
 
     def _beginning(self, meta: Payload) -> list[NewEvent]:
         running: Payload = {"status": str(RunStatus.RUNNING), "attempt": self._attached.attempt}
-        return [self._own(EventKind.META, meta, META), self._own(EventKind.STATUS, running, RUNNING)]
+        began = [self._own(EventKind.META, meta, META), self._own(EventKind.STATUS, running, RUNNING)]
+        if uploads := self._attached.record.get("uploads"):  # told once, however often the run begins anew
+            began.insert(1, NewEvent(EventKind.UPLOAD, {"Upload": {"files": uploads}}, UPLOADS, 1))
+        return began
 
     def _ending(self, ended: Ended) -> list[NewEvent]:
         """A success is written to its very end here; the workflow decides what follows anything else."""

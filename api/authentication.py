@@ -7,6 +7,7 @@ from starlette.requests import HTTPConnection
 from structlog.contextvars import bind_contextvars
 
 from api.cookies import cookie_name
+from windlass.contracts.files import LIFE_HEADER, RUN_TOKEN
 from windlass.core.allowances import Allowances
 from windlass.core.callers import Caller, Origin
 from windlass.core.errors import Forbidden, Unauthenticated
@@ -71,6 +72,9 @@ async def _find(request: HTTPConnection) -> Caller:
     if scheme:
         if scheme.lower() != "bearer":
             raise Unauthenticated("Send an access token or an API key as bearer.")
+        if credentials.startswith(RUN_TOKEN):
+            life = request.headers.get(LIFE_HEADER, "")
+            return await authentication.by_run(credentials.strip(), life, origin_of(request))
         is_key = credentials.startswith(f"{KEY_MARK}_")
         by = authentication.by_key if is_key else authentication.by_token
         return await by(credentials.strip(), origin_of(request))

@@ -24,6 +24,9 @@ from windlass.core.desktop_templates import Bounds, DesktopTemplates
 from windlass.core.desktops import Desktops
 from windlass.core.events import Events
 from windlass.core.executions import Executions
+from windlass.core.file_links import FileLinks
+from windlass.core.file_uploads import FileUploads
+from windlass.core.files import Files
 from windlass.core.firings import Firings
 from windlass.core.history import History
 from windlass.core.hosts import Hosts
@@ -71,6 +74,9 @@ class Engine:
     desktops: Desktops
     desktop_templates: DesktopTemplates
     events: Events
+    file_links: FileLinks
+    file_uploads: FileUploads
+    files: Files
     hub: Hub
     links: Links
     objects: Objects
@@ -146,6 +152,9 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             desktops=desktops,
             desktop_templates=DesktopTemplates(database, Bounds.of(settings)),
             events=Events(database, notifier),
+            file_links=FileLinks(objects, settings.require_secret_key(), lambda: datetime.now(UTC)),
+            file_uploads=FileUploads(database, objects),
+            files=Files(database, objects, notifier),
             hub=hub,
             links=links,
             objects=objects,

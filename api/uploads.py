@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -11,8 +12,10 @@ from starlette.types import Receive, Scope
 
 from api.errors import BadRequest, TooLarge, TooSlow
 
-PATHS = re.compile(r"/v1/sessions/[^/]+/attachments")
+POSTED = re.compile(r"/v1/sessions/[^/]+/attachments")
+PUT = re.compile(r"/v1/artifacts/uploads/[^/]+/[^/]+(/\d+)?|/v1/runs/[^/]+/files/.+")
 PATIENCE_S = 120.0
+SILENCE_S = 60.0  # a large file takes its time, but something comes
 AT_ONCE = 4  # of one person; the others wait, unread
 SPILL_BYTES, SPILL_S = 8 << 20, 1.0
 
@@ -30,10 +33,11 @@ class Uploads:
 
 def is_upload(scope: Scope) -> bool:
     """Whether the request brings a file: nobody reads its body before the route does."""
-    return scope["type"] == "http" and scope["method"] == "POST" and PATHS.fullmatch(scope["path"]) is not None
+    paths = {"POST": POSTED, "PUT": PUT}.get(scope.get("method", ""))
+    return scope["type"] == "http" and paths is not None and paths.fullmatch(scope["path"]) is not None
 
 
-async def read_file(request: Request, limit_bytes: int) -> bytes:
+async def read_file(request: Request, limit_bytes: int, what: str = "A file to attach") -> bytes:
     """The file that is sent. Raises TooLarge, TooSlow, BadRequest."""
     parts: list[bytes] = []
     size = 0
@@ -45,12 +49,28 @@ async def read_file(request: Request, limit_bytes: int) -> bytes:
                 if size > limit_bytes:
                     parts.clear()
                     await spill(request.receive)
-                    raise TooLarge(f"A file to attach has at most {limit_bytes >> 20} MiB. Nothing was kept.")
+                    raise TooLarge(f"{what} has at most {limit_bytes >> 20} MiB. Nothing was kept.")
     except TimeoutError:
         raise TooSlow(f"The file did not arrive within {PATIENCE_S:g} seconds.") from None
     except ClientDisconnect as gone:
         raise BadRequest("The client went away before the file was complete.") from gone
     return b"".join(parts)
+
+
+async def arriving(request: Request) -> AsyncGenerator[bytes]:
+    """A file of any size as it arrives, never more than a piece of it in memory. Raises TooSlow, BadRequest."""
+    stream = aiter(request.stream())
+    while True:
+        try:
+            async with asyncio.timeout(SILENCE_S):
+                part = await anext(stream, None)
+        except TimeoutError:
+            raise TooSlow(f"Nothing of the file arrived for {SILENCE_S:g} seconds. Nothing was kept.") from None
+        except ClientDisconnect as gone:
+            raise BadRequest("The client went away before the file was complete. Nothing was kept.") from gone
+        if part is None:
+            return
+        yield part
 
 
 async def spill(receive: Receive) -> None:

@@ -15,6 +15,10 @@ class NotLaunched(WindlassError):
         super().__init__("windlass endpoint must return a Launch object or raise an InputsError")
 
 
+class FileRefused(WindlassError):
+    """A file of the run was not taken, or cannot be reached; the message says why."""
+
+
 class InputsError(WindlassError):
     """The form was filled in wrongly: positional messages are global, keywords belong to fields."""
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from windlass.asking import Asking
 from windlass.contracts.events import EventKind, Payload
+from windlass.errors import FileRefused
+from windlass.files import FileAccess
 from windlass.steps import StepCall
 from windlass.tracer import RunFacts, Tracer
 
@@ -38,6 +40,9 @@ class _Recorded:
         self.report_sync(EventKind.STEP, {"name": "sleep", "state": "done", "args": str(seconds)})
         await asyncio.sleep(0)
 
+    def files(self) -> FileAccess:
+        raise FileRefused("a tracer without a run has no files")
+
     async def ask(self, call: Asking) -> Any:
         form = call.own_form()
         asked = {"kind": "ask" if form else "form", "name": call.name, "data": call.plain_data, "state": "open"}
@@ -56,6 +61,14 @@ class TracerMock(Tracer):
 
     A question is answered by what `.answers` holds under its name, else by `{}`.
     """
+
+    async def fs(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride] - there is no run whose files they were
+        """None, as ever."""
+        return None
+
+    def fs_sync(self) -> Any:
+        """None, as ever."""
+        return None
 
     def __init__(self, fid: str = "mock") -> None:
         recorded = _Recorded(fid)

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar, overload
 from windlass.asking import Asking
 from windlass.contracts.events import EventKind, Payload
 from windlass.contracts.questions import DEFAULT_TIMEOUT_S
+from windlass.files import AsyncFileSystem, FileAccess, FileSystem
 from windlass.forms import Model
 from windlass.response import HTML, Markdown, Text
 from windlass.steps import StepCall
@@ -57,6 +58,10 @@ class Reports(Protocol):
 
     async def ask(self, call: Asking) -> Any:
         """Ask a person and wait for the answer."""
+        ...
+
+    def files(self) -> FileAccess:
+        """How the run reaches its files."""
         ...
 
 
@@ -229,6 +234,14 @@ class Tracer:
         """
         timeout_s = DEFAULT_TIMEOUT_S if timeout is None else timeout
         return await self._reports.ask(Asking(question, data, timeout_s, form, options, is_free=True))
+
+    async def fs(self) -> AsyncFileSystem:
+        """The files of the run: `in/` came with its inputs, `out/` is what it makes."""
+        return AsyncFileSystem(self._reports.files())
+
+    def fs_sync(self) -> FileSystem:
+        """`fs` for code that cannot await."""
+        return FileSystem(self._reports.files())
 
     async def sleep(self, seconds: float) -> None:
         """Wait without holding anything: the timer is recorded, and a run started again waits only for the rest."""

@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.adapters.claude import ClaudeMessages
-from activities.adapters.hosts import HostExecutor
+from activities.adapters.hosts import FilePlace, HostExecutor
 from activities.claude import ClaudeRuns
 from activities.desktops import DesktopRecords
 from activities.executors import Executor
@@ -19,6 +19,7 @@ from windlass.contracts import queues
 from windlass.core.decisions import Decisions
 from windlass.core.events import Events
 from windlass.core.executions import Executions
+from windlass.core.identity import RunTokens
 from windlass.core.machines import Machines
 from windlass.core.outbox import Outbox
 from windlass.core.provider import ProviderRecord
@@ -94,7 +95,13 @@ def build(client: Client, parts: Parts, provider: ProviderRecord) -> Worker:
 def executors(parts: Parts, claude: ClaudeExecutor) -> Mapping[str, Executor]:
     """Who executes what: service hosts, and the model provider."""
     executions, events = Executions(parts.database, parts.notifier), Events(parts.database, parts.notifier)
-    return {"flow": HostExecutor(executions, sockets(parts.settings)), "claude": ClaudeRuns(claude, events)}
+    files = file_place(parts.settings)
+    return {"flow": HostExecutor(executions, sockets(parts.settings), files), "claude": ClaudeRuns(claude, events)}
+
+
+def file_place(settings: Settings) -> FilePlace:
+    """Where the agents of hosts reach the files of their runs."""
+    return FilePlace(settings.inside_url, RunTokens(settings.require_secret_key()))
 
 
 def firing_activities(client: Client, parts: Parts) -> FiringActivities:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from windlass.contracts.events import EventKind, NewEvent, Payload
 from windlass.contracts.hosts import LINE_BYTES, socket_path
 from windlass.contracts.runs import DriveEnd
 from windlass.core.executions import Attached, Executions
+from windlass.core.identity import RunClaim, RunTokens
 
 ISOLATE_AFTER_DEATHS = 2
 STOPPING = "the host is stopping"
@@ -79,12 +81,26 @@ class Line:
             await self._writer.wait_closed()
 
 
+@dataclass(frozen=True, slots=True)
+class FilePlace:
+    """Where runs reach their files: the gateway, and what signs their tokens."""
+
+    url: str
+    tokens: RunTokens
+
+    def of(self, attached: Attached, boot_id: str) -> Payload:
+        """What a run is told: the address, and a token for this attempt in this host."""
+        claim = RunClaim(attached.tenant_id, attached.run_id, attached.attempt, boot_id)
+        return {"url": self.url, "token": self.tokens.issue(claim)}
+
+
 class HostExecutor:
     """Executes the flows of services in their hosts, on this machine."""
 
-    def __init__(self, executions: Executions, sockets: Path) -> None:
+    def __init__(self, executions: Executions, sockets: Path, files: FilePlace | None = None) -> None:
         self._executions = executions
         self._sockets = sockets
+        self._files = files
 
     async def open(self, attached: Attached, attempt: int) -> "HostExecution":
         """Start the run in its service's host, or attach to it. Raises ExecutionLost."""
@@ -94,7 +110,8 @@ class HostExecutor:
             deaths = await self._deaths(attached, boot_id)
             if attached.record["host_boot"] != boot_id and not await self._executions.place(attached, boot_id):
                 raise ExecutionLost("the host is not ready")
-            await line.send(_attach(attached, isolate=deaths >= ISOLATE_AFTER_DEATHS))
+            files = self._files and self._files.of(attached, boot_id)
+            await line.send(_attach(attached, files, isolate=deaths >= ISOLATE_AFTER_DEATHS))
         except BaseException:
             await line.close()
             raise
@@ -165,7 +182,7 @@ class HostExecution:
         await self._line.close()
 
 
-def _attach(attached: Attached, *, isolate: bool) -> Payload:
+def _attach(attached: Attached, files: Payload | None, *, isolate: bool) -> Payload:
     record = attached.record
     run = {
         "run_id": str(attached.run_id),
@@ -178,6 +195,7 @@ def _attach(attached: Attached, *, isolate: bool) -> Payload:
         "launch": record["launch"],
         "epoch": attached.epoch,
         "attempt": attached.attempt,
+        "files": files,
     }
     known = {"steps": record["steps"], "questions": record["questions"]}
     return {"op": "attach", "run": run, **known, "isolate": isolate}

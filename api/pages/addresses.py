@@ -8,7 +8,7 @@ from uuid import UUID
 from api.pages.scale import Stretch
 from api.pages.waterfall import Look, Row
 
-TABS = ("timeline", "events", "output", "inputs", "cost")
+TABS = ("timeline", "events", "output", "files", "inputs", "cost")
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ ISLANDS = {
     "viewer.js": FOLDER / "viewer.js",
     "talk.js": FOLDER / "talk.js",
     "attach.js": FOLDER / "attach.js",
+    "upload.js": FOLDER / "upload.js",
     "novnc.js": FOLDER / "vendor" / "novnc.js",
 }  # each on its page only
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}

@@ -53,6 +53,7 @@ class Field:
     html: str = ""
     checked: bool = False
     multiple: bool = False
+    is_folder: bool = False
     rows: int = 4
     options: tuple[Option, ...] = ()
     limits: tuple[tuple[str, str], ...] = ()
@@ -116,6 +117,7 @@ def draw_field(
         html=str(element.get("option") or "on") if kind == "boolean" else kind,
         checked=content in (True, "on", "true"),
         multiple=bool(element.get("multiple") or element.get("directory")),
+        is_folder=bool(element.get("directory")),
         rows=min(max(int(element.get("rows") or 4), 2), 24),
         options=options(element, content, fresh=values is None),
         limits=tuple((LIMITS[key], as_text(element[key])) for key in LIMITS if element.get(key) is not None),

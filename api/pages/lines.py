@@ -1,11 +1,12 @@
 """Events as the lines of a log."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from api.pages import ansi
-from api.pages.formats import Viewer, duration, money, parse_time, tokens
+from api.pages.formats import Viewer, duration, money, parse_time, size, tokens
 from api.pages.spans import decimal
 from api.pages.tracebacks import Frame, read_traceback
 from api.pages.typed import plain, to_json
@@ -75,8 +76,8 @@ def read_text(event: Event, viewer: Viewer) -> tuple[str, str]:
         return question_text(event, viewer)
     if event.kind is EventKind.ERROR:
         return f"{payload.get('type', 'Error')}: {payload.get('message', '')}".rstrip(": "), tone
-    if event.kind is EventKind.USAGE:
-        return usage_text(payload), tone
+    if event.kind in SAID:
+        return SAID[event.kind](payload), tone
     if event.kind in (EventKind.TOOL_CALL, EventKind.TOOL_RESULT):
         return tool_text(payload)
     return value_text(payload), tone
@@ -135,6 +136,16 @@ def usage_text(payload: dict[str, Any]) -> str:
     return f"{text}, {tokens(payload.get('output_tokens') or 0)} out" + (f", {money(cost)}" if cost is not None else "")
 
 
+def file_text(payload: dict[str, Any]) -> str:
+    """Files that a run found, or one that it wrote."""
+    if "sha256" in payload:
+        return f"wrote {payload.get('path')}, {size(payload.get('size_bytes'))}"
+    found: list[dict[str, Any]] = (payload.get("Upload") or {}).get("files") or []
+    if not found:
+        return value_text(payload)
+    return "\n".join(f"found {each.get('path')}, {size(each.get('size'))}" for each in found)
+
+
 def tool_text(payload: dict[str, Any]) -> tuple[str, str]:
     """What a model wants done, or what came of it."""
     name, outcome = str(payload.get("name", "")).removesuffix("_based_edit_tool"), payload.get("outcome")
@@ -148,3 +159,10 @@ def value_text(payload: dict[str, Any]) -> str:
     """A typed value as text: its body, its string, or its JSON."""
     content = plain(payload)
     return content if isinstance(content, str) else to_json(content)
+
+
+SAID: Mapping[EventKind, Callable[[dict[str, Any]], str]] = {
+    EventKind.USAGE: usage_text,
+    EventKind.UPLOAD: file_text,
+    EventKind.ARTIFACT: file_text,
+}

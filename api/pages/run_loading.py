@@ -13,6 +13,7 @@ from api.pages.run_views import Facts
 from api.pages.spans import SPAN_KINDS, Span, SpanReader
 from windlass.contracts.events import Event, EventKind
 from windlass.core.callers import Caller
+from windlass.core.files import FileQuery, RunFile
 from windlass.core.permissions import Permission
 from windlass.core.questions import Question, QuestionFilter
 from windlass.core.runs import Run
@@ -23,6 +24,7 @@ MOST_PAGES = 6  # of 500 events; a longer run is drawn from its step records
 SEARCHED_PAGES = 20
 MOST_OUTPUTS = 200
 MOST_QUESTIONS = 20
+MOST_FILES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,14 @@ class Loading:
         known = tuple(root for root in earlier if root is not None)
         questions = await self.questions(run)
         made = await self.engine.tasks.made_of(self.caller, run.root_id)
-        return Facts(run, steps, tries, spans, head.last_seq, outputs, questions, known, made)
+        files = await self.files(run)
+        return Facts(run, steps, tries, spans, head.last_seq, outputs, questions, files, known, made)
+
+    async def files(self, run: Run) -> Sequence[RunFile]:
+        """What went in and what came out, the first ones by their path."""
+        if not self.caller.may(Permission.FILES_READ):
+            return ()
+        return await self.engine.files.list(self.caller, run.id, FileQuery(limit=MOST_FILES))
 
     async def questions(self, run: Run) -> Sequence[Question]:
         """What the run asks, the open ones first."""

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 from api.pages.addresses import TABS, RunAddress
-from api.pages.formats import Viewer, counted, duration, money, tokens
+from api.pages.formats import Viewer, counted, duration, money, size, tokens
 from api.pages.logs import Log
 from api.pages.questions import Card, card
 from api.pages.run_views import (
@@ -31,9 +32,14 @@ from api.pages.values import Value, value
 from api.pages.waterfall import Waterfall
 from windlass.contracts.events import EventKind
 from windlass.core.callers import Caller
+from windlass.core.files import RunFile
 from windlass.core.permissions import Permission
 from windlass.core.tasks import Made
 
+GROUPS = (
+    ("in", "In", "Nothing was sent with its inputs."),
+    ("out", "Out", "What the agent writes below out/ appears here."),
+)
 Problem = tuple[str, str]  # a sentence and the id of the field it is about
 
 
@@ -69,6 +75,28 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True)
+class FileRow:
+    """A file of a run; `folder` stands before its name."""
+
+    folder: str
+    name: str
+    size: str
+    digest: str
+    time: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileGroup:
+    """The files below one root."""
+
+    label: str
+    size: str
+    rows: tuple[FileRow, ...]
+    empty: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunPage:
     """The values of `run.html` and its parts."""
 
@@ -84,6 +112,7 @@ class RunPage:
     latest: Latest | None
     comparison: Comparison | None
     outputs: tuple[Output, ...]
+    files: tuple[FileGroup, ...]
     costs: Costs | None
     inputs: tuple[tuple[str, Value], ...]
     inputs_json: str
@@ -138,6 +167,7 @@ def run_page(facts: Facts, log: Log, caller: Caller, viewer: Viewer, choice: Cho
         latest=latest(facts, viewer),
         comparison=comparison(facts),
         outputs=outputs(facts, viewer) if address.shown == "output" else (),
+        files=files(facts, viewer) if address.shown == "files" else (),
         costs=costs(facts, root) if address.shown == "cost" else None,
         inputs=tuple((name, value(typed(content))) for name, content in run.inputs.items()),
         inputs_json=to_json(run.inputs, indent=2),
@@ -154,7 +184,11 @@ def run_page(facts: Facts, log: Log, caller: Caller, viewer: Viewer, choice: Cho
 
 def tabs(facts: Facts, address: RunAddress) -> tuple[tuple[str, str, str, bool], ...]:
     """The tabs: name, address, count and whether it is open."""
-    numbers = {"events": str(facts.last_seq), "output": str(len(facts.outputs) or "")}
+    numbers = {
+        "events": str(facts.last_seq),
+        "output": str(len(facts.outputs) or ""),
+        "files": str(len(facts.files) or ""),
+    }
     return tuple((name.capitalize(), address.tab(name), numbers.get(name, ""), name == address.shown) for name in TABS)
 
 
@@ -170,6 +204,25 @@ def outputs(facts: Facts, viewer: Viewer) -> tuple[Output, ...]:
         )
         for event in facts.outputs
     )
+
+
+def files(facts: Facts, viewer: Viewer) -> tuple[FileGroup, ...]:
+    """What went in and what came out."""
+    return tuple(
+        FileGroup(
+            label,
+            size(sum(each.size_bytes for each in facts.files if each.path.startswith(f"{root}/"))),
+            tuple(_file_row(facts, each, viewer) for each in facts.files if each.path.startswith(f"{root}/")),
+            empty,
+        )
+        for root, label, empty in GROUPS
+    )
+
+
+def _file_row(facts: Facts, file: RunFile, viewer: Viewer) -> FileRow:
+    folder = file.path.partition("/")[2].removesuffix(file.name)
+    url = f"/v1/runs/{facts.run.id}/files/{quote(file.path)}"
+    return FileRow(folder, file.name, size(file.size_bytes), file.digest, viewer.clock(file.changed_at), url)
 
 
 def costs(facts: Facts, root: Span | None) -> Costs:

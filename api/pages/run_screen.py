@@ -105,7 +105,8 @@ class RunScreen:
         run = await runs.get(caller, self._facts.run.id)
         steps = (await runs.steps(caller, [run.id]))[run.id]
         questions = await self._loading.questions(run)
-        self._facts = replace(self._facts, run=run, steps=steps, questions=questions)
+        files = await self._loading.files(run)
+        self._facts = replace(self._facts, run=run, steps=steps, questions=questions, files=files)
         self.is_stale, self._drawn_at = False, monotonic()
 
     def _lines(self, events: Sequence[Event], seen: Viewer) -> list[Fragment]:
@@ -147,7 +148,7 @@ class RunScreen:
         shell = Shell(self._loading.caller, seen, frame, Place("Runs", ()))
         values = {"view": page, "shell": shell}
         parts = {"run-head": "run_head", "run-facts": "run_facts", "tabs": "run_tabs", "aside": "run_aside_box"}
-        if self._address.shown in ("output", "cost"):
+        if self._address.shown in ("output", "files", "cost"):
             parts["tab-content"] = f"run_{self._address.shown}"
         drawn = {target: templates().render(f"parts/{name}.html", values) for target, name in parts.items()}
         if not page.log.is_live and self._address.shown == "timeline":

@@ -15,6 +15,7 @@ from api.pages.typed import to_json
 from api.pages.values import Value, value
 from api.pages.waterfall import Waterfall, draw, leaves, row_id, waits_now, worked_and_waited
 from windlass.contracts.events import Event, EventKind
+from windlass.core.files import RunFile
 from windlass.core.questions import Question
 from windlass.core.runs import Run, Step
 from windlass.core.tasks import Made
@@ -34,6 +35,7 @@ class Facts:
     last_seq: int
     outputs: Sequence[Event]
     questions: Sequence[Question] = ()  # the open ones first
+    files: Sequence[RunFile] = ()  # the first ones by their path
     earlier: tuple[Span, ...] = ()  # the roots of earlier tries, where they are shown together
     made: Made | None = None  # the task it was made of
 

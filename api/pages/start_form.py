@@ -12,6 +12,7 @@ from windlass.core.agents import Agent
 from windlass.core.calendars import Timing, read_timing
 from windlass.core.callers import Caller
 from windlass.core.errors import Invalid
+from windlass.core.file_uploads import names_upload
 from windlass.core.permissions import Permission
 from windlass.core.runs import StartRun
 from windlass.core.tasks import Recipe
@@ -78,6 +79,8 @@ def checked(agent: Agent, filled: Filled, zone: str, now: datetime) -> Filled:
             timing_of(filled, zone, now)
     except Invalid as refused:
         own["at"] = tuple(error.message for error in refused.errors)
+    if filled.at and names_upload(agent.elements, filled.values or {}):
+        own["at"] = ("must be empty where files are sent along: they go with a run that starts at once",)
     try:
         agent.validated(dict(filled.values or {}))
     except Invalid as refused:

@@ -9,6 +9,7 @@ from windlass.cli import (
     agents,
     desktops,
     doctor,
+    files,
     keys,
     login,
     members,
@@ -42,6 +43,7 @@ app.command("new")(new.new)
 app.add_typer(agents.listing, name="agents")
 app.add_typer(agents.app, name="agent")
 app.add_typer(runs.app, name="run")
+app.add_typer(files.app, name="file")
 app.add_typer(questions.app, name="question")
 app.command("approve")(questions.approve)
 app.add_typer(tasks.app, name="task")

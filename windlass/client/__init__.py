@@ -10,6 +10,7 @@ from windlass.client.asynchronous import AsyncClient
 from windlass.client.credentials import Credentials, CredentialStore
 from windlass.client.errors import ApiError, FieldProblem, Unreachable
 from windlass.client.maintenance import SystemReport, SystemSchedule
+from windlass.client.files import FileLink, Moved, RunFile, Upload, UploadFile
 from windlass.client.members import Invitation
 from windlass.client.records import (
     Agent,
@@ -56,6 +57,7 @@ __all__ = [
     "DesktopTemplate",
     "Event",
     "FieldProblem",
+    "FileLink",
     "Firing",
     "Grant",
     "Invitation",
@@ -66,6 +68,7 @@ __all__ = [
     "Me",
     "Member",
     "Message",
+    "Moved",
     "Page",
     "Person",
     "Plan",
@@ -73,6 +76,7 @@ __all__ = [
     "Question",
     "Result",
     "Run",
+    "RunFile",
     "SavedAgent",
     "Schedule",
     "Screenshot",
@@ -85,4 +89,6 @@ __all__ = [
     "TaskRuns",
     "Tenant",
     "Unreachable",
+    "Upload",
+    "UploadFile",
 ]

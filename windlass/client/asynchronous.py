@@ -14,6 +14,7 @@ from windlass.client.calls import PAUSES_S, Call, RunFilter, RunOptions
 from windlass.client.credentials import Bearer, Credentials, CredentialStore, MemoryStore
 from windlass.client.desktops import AsyncDesktops
 from windlass.client.errors import Unreachable
+from windlass.client.files import AsyncFiles
 from windlass.client.frames import STREAM_TIMEOUT, Place
 from windlass.client.maintenance import AsyncSystemSchedules
 from windlass.client.members import AsyncMembers
@@ -55,7 +56,7 @@ class AsyncClient:
         self.mcp_servers, self.system_schedules = AsyncMcpServers(self), AsyncSystemSchedules(self)
         self.keys, self.members, self.questions = Keys(self), AsyncMembers(self), Questions(self)
         self.tasks, self.schedules, self.desktops = Tasks(self), Schedules(self), AsyncDesktops(self)
-        self.sessions, self.settings = AsyncSessions(self), AsyncSettings(self)
+        self.sessions, self.settings, self.files = AsyncSessions(self), AsyncSettings(self), AsyncFiles(self)
 
     async def __aenter__(self) -> "AsyncClient":
         return self

@@ -14,6 +14,7 @@ from windlass.client.calls import PAUSES_S, Call, RunFilter, RunOptions
 from windlass.client.credentials import Bearer, Credentials, CredentialStore, MemoryStore
 from windlass.client.desktops import Desktops
 from windlass.client.errors import Unreachable
+from windlass.client.files import Files
 from windlass.client.frames import STREAM_TIMEOUT, Place
 from windlass.client.maintenance import SystemSchedules
 from windlass.client.members import Members
@@ -55,7 +56,7 @@ class Client:
         self.mcp_servers, self.system_schedules = McpServers(self), SystemSchedules(self)
         self.keys, self.members, self.questions = Keys(self), Members(self), Questions(self)
         self.tasks, self.schedules, self.desktops = Tasks(self), Schedules(self), Desktops(self)
-        self.sessions, self.settings = Sessions(self), Settings(self)
+        self.sessions, self.settings, self.files = Sessions(self), Settings(self), Files(self)
 
     def __enter__(self) -> "Client":
         return self

@@ -29,12 +29,17 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """The steps kept of an earlier try, a handler's decision, the answers an earlier try `of` it was given `before`."""
+    """The steps kept of an earlier try, a handler's decision, the answers an earlier try `of` it was given `before`.
+
+    Its files are those of `uploads`, or those that the try `files_of` began with.
+    """
 
     kept: list[str] | None = None
     launch: Payload | None = None
     of: RunId | None = None
     before: datetime | None = None
+    uploads: tuple[UUID, ...] = ()
+    files_of: RunId | None = None
     origin: Origin | None = None
 
     async def record(self, connection: Connection, tenant_id: TenantId, run_id: UUID) -> None:
@@ -44,6 +49,9 @@ class Beginning:
         if self.of is not None:
             await connection.execute(COPY_LAUNCH, run_id, self.of)
             await connection.execute("select copy_answers($1, $2, $3)", self.of, run_id, self.before)
+        if self.uploads or self.files_of is not None:
+            given = (list(self.uploads), self.files_of)
+            await connection.execute("select give_run_files($1, $2, $3, $4)", tenant_id, run_id, *given)
         if self.origin is not None:
             facts = (self.origin.task_id, self.origin.version, self.origin.parameters)
             asked = (self.origin.schedule_id, self.origin.firing_id)

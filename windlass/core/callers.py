@@ -24,8 +24,18 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class RunLife:
+    """The life of a run that calls: which attempt, in which host, and what it calls itself there."""
+
+    run_id: UUID
+    attempt: int
+    boot_id: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """A person in one tenant, by a sign-in session or by an API key."""
+    """A person in one tenant, by a sign-in session or by an API key; or a run of theirs that reaches its own files."""
 
     tenant_id: TenantId
     person_id: PersonId
@@ -40,10 +50,13 @@ class Caller:
     request_id: str = ""
     is_operator: bool = False
     must_change_password: bool = False
+    life: RunLife | None = None
 
     @property
     def id(self) -> str:
-        """The name requests are counted and remembered under: the key, else the person."""
+        """The name requests are counted and remembered under: the run, the key, else the person."""
+        if self.life is not None:
+            return f"run/{self.life.run_id}"
         return f"key/{self.key_id}" if self.key_id else f"person/{self.person_id}"
 
     def may(self, permission: Permission) -> bool:

@@ -32,6 +32,8 @@ class Permission(StrEnum):
     RUNS_START = "runs:start"
     RUNS_CANCEL = "runs:cancel"
     RUNS_DELETE = "runs:delete"
+    FILES_READ = "files:read"
+    FILES_WRITE = "files:write"
     QUESTIONS_READ = "questions:read"
     QUESTIONS_ANSWER = "questions:answer"
     SERVICES_READ = "services:read"
@@ -68,12 +70,12 @@ P = Permission
 _EVERYBODY = frozenset(
     {P.ME_READ, P.ME_WRITE, P.AGENTS_READ, P.RUNS_READ, P.SERVICES_READ, P.MEMBERS_READ, P.TENANTS_READ, P.KEYS_READ}
     | {P.KEYS_WRITE, P.QUESTIONS_READ, P.SERVERS_READ, P.TASKS_READ, P.SCHEDULES_READ, P.DESKTOPS_READ}
-    | {P.SESSIONS_READ}
+    | {P.SESSIONS_READ, P.FILES_READ}
 )
 _SEE = frozenset({P.RUNS_READ_ALL, P.DESKTOPS_READ_ALL, P.SESSIONS_READ_ALL})
 _WORK = frozenset(
     {P.RUNS_START, P.RUNS_CANCEL, P.RUNS_DELETE, P.QUESTIONS_ANSWER, P.TASKS_WRITE, P.SCHEDULES_WRITE, P.DESKTOPS_WRITE}
-    | {P.SESSIONS_WRITE}
+    | {P.SESSIONS_WRITE, P.FILES_WRITE}
 )
 _BUILD = frozenset({P.AGENTS_WRITE, P.SERVERS_WRITE, P.SERVICES_WRITE, P.TASKS_WRITE_ALL})
 _ADMINISTER = frozenset(
@@ -90,6 +92,9 @@ ROLES: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         Role.VIEWER: _EVERYBODY | _SEE,
     }
 )
+
+OF_A_RUN = frozenset({P.FILES_READ, P.FILES_WRITE})
+"""What a run itself may do: reach its own files, no others."""
 
 OPERATOR_OF_PLATFORM = frozenset({P.PLATFORM_READ})
 """What the flag on a person adds, whatever their role: the installation, no tenant's content."""

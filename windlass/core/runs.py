@@ -1,7 +1,7 @@
 """Runs: start one, find it again, ask for its end, try again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
 from windlass.core.desktops import require_own
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
+from windlass.core.file_uploads import taken_uploads
 from windlass.core.hosts import Hosts
 from windlass.core.permissions import Permission
 from windlass.core.wakeup import Wakeup
@@ -165,25 +166,25 @@ class Runs:
     def __init__(
         self, database: Database, wakeup: Wakeup, agents: Agents, messenger: Messenger, hosts: Hosts | None = None
     ) -> None:
-        self._database = database
-        self._wakeup = wakeup
-        self._agents = agents
-        self._messenger = messenger
-        self._hosts = hosts
+        self._database, self._wakeup, self._agents = database, wakeup, agents
+        self._messenger, self._hosts = messenger, hosts
 
     async def start(self, caller: Caller, wish: StartRun) -> Run:
         """Record a run, `queued`, with its first event and outbox line. Raises NotFound (agent), Invalid (inputs)."""
         agent = await self._agents.get(caller, wish.agent)
-        row = run_row(caller, agent, wish)
+        taken = await taken_uploads(self._database, caller, agent.elements, wish.inputs)
+        row = run_row(caller, agent, replace(wish, inputs=taken.inputs))
         run_id = UUID(row["id"])
         is_known = await self._exists(caller, run_id)
         launch = None if is_known else await self._decided(caller, agent, run_id, row["inputs"], wish)
-        return await self._create(caller, row, "run.start", Beginning(launch=launch, origin=wish.origin))
+        return await self._create(
+            caller, row, "run.start", Beginning(launch=launch, origin=wish.origin, uploads=taken.upload_ids)
+        )
 
     async def get(self, caller: Caller, run_id: UUID) -> Run:
         """The run, unless it is not yours to see. Raises NotFound."""
         async with self._database.tenant(caller.tenant_id) as connection:
-            return await _get(connection, caller, run_id)
+            return await find_run(connection, caller, run_id)
 
     async def newest(
         self, caller: Caller, wanted: RunFilter, *, limit: int = 50, after: tuple[datetime, UUID] | None = None
@@ -226,7 +227,7 @@ class Runs:
     async def cancel(self, caller: Caller, run_id: UUID, reason: str | None = None) -> Run:
         """Ask for the end of a run; it says `cancelled` as soon as the agent has stopped. Raises Conflict."""
         async with self._database.tenant(caller.tenant_id) as connection:
-            run = await _get(connection, caller, run_id)
+            run = await find_run(connection, caller, run_id)
             if not run.is_live:
                 raise Conflict(f"The run has already ended: {run.status}. Nothing was changed.")
             row = await connection.fetchrow(
@@ -272,13 +273,15 @@ class Runs:
             "retry_of": str(run.id),
         }
         kept = [key for key in kept_keys(steps, from_) if key != ENTER or values == run.inputs]
-        beginning = Beginning(kept) if from_ == "start" else Beginning(kept, of=run.id, before=_cut(steps, from_))
+        beginning = Beginning(kept, files_of=run.id)
+        if from_ != "start":
+            beginning = replace(beginning, of=run.id, before=_cut(steps, from_))
         return await self._create(caller, row, "run.retry", beginning)
 
     async def archive(self, caller: Caller, run_id: UUID) -> None:
         """Take a run that has ended out of the lists; its events stay until retention. Raises Conflict, NotFound."""
         async with self._database.tenant(caller.tenant_id) as connection:
-            run = await _get(connection, caller, run_id)
+            run = await find_run(connection, caller, run_id)
             if run.is_live:
                 raise Conflict(f"The run is {run.status}. Cancel it first; nothing was deleted.")
             await connection.execute("update run set archived_at = now() where id = $1", run_id)
@@ -378,7 +381,8 @@ def owner(caller: Caller) -> UUID | None:
     return None if Permission.RUNS_READ_ALL in caller.permissions else caller.person_id
 
 
-async def _get(connection: Connection, caller: Caller, run_id: UUID) -> Run:
+async def find_run(connection: Connection, caller: Caller, run_id: UUID) -> Run:
+    """The run, unless it is not the caller's to see. Raises NotFound."""
     query = f"select {RUN_COLUMNS} from run where {VISIBLE} and id = $2"  # noqa: S608 - constants
     row = await connection.fetchrow(query, owner(caller), run_id)
     if row is None:

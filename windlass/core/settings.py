@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".windlass"), alias="WINDLASS_HOME")
     host: str = Field("127.0.0.1", alias="WINDLASS_HOST")
     port: int = Field(8700, alias="WINDLASS_PORT", ge=1, le=65535)
+    gateway_url: str | None = Field(None, alias="WINDLASS_GATEWAY_URL", pattern=r"^https?://[^/@?#]+/?$")
     node: str = Field(default_factory=socket.gethostname, alias="WINDLASS_NODE", min_length=1)
     log_format: Literal["auto", "json", "console"] = Field("auto", alias="WINDLASS_LOG_FORMAT")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", alias="WINDLASS_LOG_LEVEL")
@@ -201,6 +202,11 @@ class Settings(BaseSettings):
         """The gateway's address as a person on this machine types it."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def inside_url(self) -> str:
+        """The gateway's address as the hosts of services reach it: as set, else as on this machine."""
+        return (self.gateway_url or self.url).rstrip("/")
 
     @property
     def is_loopback(self) -> bool:

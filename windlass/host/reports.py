@@ -3,14 +3,18 @@
 import asyncio
 import inspect
 import threading
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 from weakref import WeakSet
 
 from windlass.asking import Asking
 from windlass.contracts.events import EventKind, Payload
-from windlass.errors import StepUnknown
+from windlass.errors import FileRefused, StepUnknown
+from windlass.files import FileAccess
 from windlass.host import wire
 from windlass.host.branches import Branch, Place, context_of, current_branch, inside
 from windlass.host.outbox import SLACK, Outbox, resolver
@@ -40,6 +44,8 @@ class RunReports:
         self.threads = Threads()
         self.tasks: set[asyncio.Task[Any]] = set()
         self.is_cancelled = False
+        self.places: Mapping[str, str] | None = None
+        self._life = uuid4().hex
         self._steps = steps
         self._loop_thread = 0
         self._stopped = WeakSet[threading.Thread]()
@@ -128,6 +134,14 @@ class RunReports:
         await self.parking.sleep(until)
         await self._store(execution, execution.done(None))
 
+    def files(self) -> FileAccess:
+        """How the run reaches its files. Raises FileRefused where nobody has said so."""
+        self._stop_thread()
+        if self.places is None:
+            raise FileRefused("this run has no files: whoever drives it has not said where they are")
+        where = (self.places["url"], self.facts.run_id, self.places["token"])
+        return FileAccess(*where, self._aside, self._stop_thread, self._life)
+
     async def ask(self, call: Asking) -> Any:
         """Wait for the answer of a person; asked once, however often the code comes by."""
         if self._is_thread():
@@ -172,6 +186,9 @@ class RunReports:
         return self._steps.note(key)
 
     # inside
+
+    def _aside(self, function: Callable[..., Any], /, *args: Any) -> Awaitable[Any]:
+        return self.threads.run(copy_context(), function, *args)
 
     def _begin(self, call: StepCall, *, is_timer: bool = False) -> Execution:
         self._stop_thread()

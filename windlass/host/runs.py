@@ -64,6 +64,7 @@ class Run:
     def __init__(self, order: Order, flow: Flow, app: ServeAPI, steps: Steps) -> None:
         self.order = order
         self.reports = RunReports(order.facts(), steps, order.epoch, Handlers(app, order))
+        self.reports.places = order.files
         self._flow = flow
         self._app = app
         self._tracer = Tracer(self.reports)

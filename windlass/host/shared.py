@@ -58,7 +58,9 @@ class SharedRun:
     def attach(self, driver: Driver, message: Message) -> None:
         """Start or go on reporting to this driver; everything not stored is sent again."""
         if self._is_resumed:
-            self.order = replace(self.order, epoch=Order.read(message).epoch)
+            again = Order.read(message)
+            self.order = replace(self.order, epoch=again.epoch)
+            self._reports.places = again.files
             self._reports.move_to(self.order.epoch)
         self.answer(message)
         self._driver = driver

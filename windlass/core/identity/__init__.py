@@ -8,6 +8,7 @@ from windlass.core.identity.keys import ApiKey, Keys, NewKey
 from windlass.core.identity.members import Member, MemberChange, Members, NewMember
 from windlass.core.identity.passwords import Passwords, check_new_password, generate_password
 from windlass.core.identity.refusals import Refusal, Refusals
+from windlass.core.identity.run_tokens import RunClaim, RunTokens
 from windlass.core.identity.sessions import Grant, Lifetimes, LoginSession, Sessions
 from windlass.core.identity.sign_in import PasswordChangeRequired, Registration, SignIn, TenantOfPerson
 from windlass.core.identity.tokens import Tokens, WeakSecret
@@ -33,6 +34,8 @@ __all__ = [
     "Refusal",
     "Refusals",
     "Registration",
+    "RunClaim",
+    "RunTokens",
     "Sessions",
     "SignIn",
     "TenantOfPerson",

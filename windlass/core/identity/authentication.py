@@ -9,16 +9,21 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from windlass.contracts.ids import PersonId, TenantId
-from windlass.core.callers import Caller, Origin
+from windlass.core.callers import Caller, Origin, RunLife
 from windlass.core.database import Database, Row
 from windlass.core.errors import Unauthenticated
+from windlass.core.identity.run_tokens import RunTokens
 from windlass.core.identity.sessions import caller_of, fingerprint
 from windlass.core.identity.tokens import Tokens, derive
-from windlass.core.permissions import PERSONAL, ROLES, Permission, Role
+from windlass.core.permissions import OF_A_RUN, PERSONAL, ROLES, Permission, Role
 
 TRUSTED_S = 3.0  # a revocation elsewhere holds after this; the promise is five seconds
 KEPT = 5_000
 KEY_MARK = "wl"
+RUN = """
+select created_by, created_by_name from run
+where id = $1 and attempt = $2 and host_boot = $3 and not is_terminal(status)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class Authentication:
     ) -> None:
         self._database = database
         self._tokens = tokens
+        self._runs = RunTokens(secret)
         self._pepper = derive(secret, "api-key")
         self._csrf = derive(secret, "csrf")
         self._now = now
@@ -67,6 +73,24 @@ class Authentication:
         if not hmac.compare_digest(known, self.key_hash(key_id, secret)) or row is None:
             raise Unauthenticated("The API key is not known, has expired or was revoked.")
         return _key_caller(row, origin)
+
+    async def by_run(self, token: str, life: str, origin: Origin) -> Caller:
+        """A run, as long as it lives where the token says. Raises Unauthenticated."""
+        claim = self._runs.read(token)
+        async with self._database.tenant(claim.tenant_id) as connection:
+            row = await connection.fetchrow(RUN, claim.run_id, claim.attempt, claim.boot_id)
+        if row is None:
+            raise Unauthenticated("The run has ended, or goes on elsewhere.")
+        return Caller(
+            tenant_id=claim.tenant_id,
+            person_id=PersonId(row["created_by"] or UUID(int=0)),
+            name=row["created_by_name"],
+            role=Role.VIEWER,
+            permissions=OF_A_RUN,
+            address=origin.address,
+            request_id=origin.request_id,
+            life=RunLife(claim.run_id, claim.attempt, claim.boot_id, life[:64]),
+        )
 
     async def still(self, caller: Caller) -> bool:
         """Whether a caller let in earlier would be let in now with the same permissions, for streams that stay open."""

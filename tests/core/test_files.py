@@ -1,0 +1,213 @@
+"""Files go into a run and come out of it: whole or not at all, told once, for those alone who may see the run."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.core.records import Records
+from tests.core.shelves import Shelf, digest_of, stream
+from windlass.contracts.events import EventKind
+from windlass.contracts.files import CHUNK_BYTES
+from windlass.core.callers import Caller, RunLife
+from windlass.core.database import Database
+from windlass.core.errors import Conflict, Forbidden, Invalid, NotFound
+from windlass.core.file_uploads import FileUploads, NewFile, taken_uploads
+from windlass.core.files import FileQuery, Files
+from windlass.core.permissions import OF_A_RUN
+from windlass.core.runs import Run
+from windlass.core.wakeup import PollOnly
+
+FILE: dict[str, Any] = {"type": "file", "name": "docs", "multiple": True, "required": True}
+GROUP: dict[str, Any] = {"type": "group", "name": "more", "elements": [FILE]}
+LARGE = bytes(range(256)) * 10_000  # three chunks, the last one odd
+HOST = "boot-1"
+
+
+@pytest.fixture
+def uploads(database: Database, shelf: Shelf) -> FileUploads:
+    return FileUploads(database, shelf.objects)
+
+
+@pytest.fixture
+def files(database: Database, shelf: Shelf) -> Files:
+    return Files(database, shelf.objects, PollOnly())
+
+
+async def life_of(records: Records, database: Database, run: Run, name: str = "first") -> Caller:
+    """The run, as it calls from its host."""
+    async with database.tenant(records.tenant_id) as connection:
+        await connection.execute("update run set host_boot = $2, status = 'running' where id = $1", run.id, HOST)
+    return replace(records.caller, permissions=OF_A_RUN, life=RunLife(run.id, 1, HOST, name))
+
+
+async def sent(uploads: FileUploads, caller: Caller, **contents: bytes) -> UUID:
+    """A complete upload of small files."""
+    upload = await uploads.begin(caller, [NewFile(name, len(content)) for name, content in contents.items()])
+    for file in upload.files:
+        await uploads.put(caller, upload.id, file.id, stream(contents[file.path]))
+    assert (await uploads.complete(caller, upload.id)).is_complete
+    return upload.id
+
+
+async def test_chunks_in_any_order_and_again_make_one_file(uploads: FileUploads, records: Records, shelf: Shelf):
+    caller, digest = records.caller, digest_of(LARGE)
+    upload = await uploads.begin(caller, [NewFile("a/large.bin", len(LARGE), digest), NewFile("empty", 0)])
+    file = upload.files[0]
+    chunks = {n: LARGE[n * CHUNK_BYTES : (n + 1) * CHUNK_BYTES] for n in range(file.chunks)}
+
+    counts = [await uploads.put_chunk(caller, upload.id, file.id, n, chunks[n]) for n in (2, 0, 0)]
+    with pytest.raises(Conflict, match="1 chunks are missing, the first is 1"):
+        await uploads.complete(caller, upload.id)
+    begun = (await uploads.get(caller, upload.id)).files[0].received
+    await uploads.put_chunk(caller, upload.id, file.id, 1, chunks[1])
+    first, second = await uploads.complete(caller, upload.id), await uploads.complete(caller, upload.id)
+
+    assert (counts, begun) == ([1, 2, 2], (0, 2))
+    assert first == second
+    assert [each.digest for each in first.files] == [digest, digest_of(b"")]
+    assert shelf.names() == sorted(f"{records.tenant_id}/files/{each}" for each in (digest, digest_of(b"")))
+    assert shelf.unfinished() == []
+
+
+async def test_what_is_not_what_was_announced_is_not_kept(uploads: FileUploads, records: Records, shelf: Shelf):
+    caller = records.caller
+    upload = await uploads.begin(caller, [NewFile("a", 3, digest_of(b"abc"))])
+    file = upload.files[0]
+
+    for content in (b"abcd", b"ab", b"abd"):
+        with pytest.raises(Invalid):
+            await uploads.put(caller, upload.id, file.id, stream(content))
+    with pytest.raises(Invalid, match="not kept"):
+        await uploads.put_chunk(caller, upload.id, file.id, 0, b"ab")
+    with pytest.raises(NotFound):
+        await uploads.put_chunk(caller, upload.id, file.id, 1, b"ab")
+
+    assert (await uploads.get(caller, upload.id)).files[0].digest is None
+    with pytest.raises(Invalid):
+        await uploads.begin(caller, [NewFile("a", 1), NewFile("a", 1), NewFile("b", 1), NewFile("b/c", 1)])
+
+
+async def test_an_upload_is_its_senders_alone(uploads: FileUploads, records: Records, database: Database):
+    upload_id = await sent(uploads, records.caller, a=b"abc")
+    colleague = replace(records.caller, person_id=UUID(int=7))
+
+    with pytest.raises(NotFound):
+        await uploads.get(colleague, upload_id)
+    with pytest.raises(Invalid) as refused:
+        await taken_uploads(database, colleague, [FILE], {"docs": str(upload_id)})
+    assert refused.value.errors[0].message == "upload is unknown or incomplete"
+    await uploads.cancel(records.caller, upload_id)
+    with pytest.raises(NotFound):
+        await uploads.get(records.caller, upload_id)
+
+
+async def test_inputs_name_files_in_place_of_uploads(uploads: FileUploads, records: Records, database: Database):
+    caller = records.caller
+    first, second = await sent(uploads, caller, b=b"1", a=b"2"), await sent(uploads, caller, a=b"2")
+    half = (await uploads.begin(caller, [NewFile("c", 1)])).id
+    inputs = {"docs": str(first), "more": [{"docs": str(second)}, {"docs": "https://example.org/x"}], "else": 1}
+
+    with pytest.raises(Invalid, match="no run was started") as refused:
+        await taken_uploads(database, caller, [FILE, GROUP], {**inputs, "docs": str(half)})
+    with pytest.raises(Invalid) as clash:
+        await taken_uploads(database, caller, [FILE, GROUP], inputs)
+    taken = await taken_uploads(database, caller, [GROUP], {"more": [{"docs": str(first)}, {"docs": ["x"]}]})
+
+    assert [each.field for each in refused.value.errors] == ["inputs.docs"]
+    assert [each.message for each in clash.value.errors] == ["two files are called a"]
+    assert (taken.inputs, taken.upload_ids) == ({"more": [{"docs": ["a", "b"]}, {"docs": ["x"]}]}, (first,))
+
+
+async def test_what_a_run_writes_is_there_and_told_once(
+    files: Files, records: Records, database: Database, shelf: Shelf
+):
+    run = await records.start()
+    life = await life_of(records, database, run)
+
+    for name, content in (("out/a.txt", LARGE), ("out/a.txt", LARGE), ("out/b/c.txt", b"c"), ("out/a.txt", b"new")):
+        kept = await files.keep(life, run.id, name, stream(content))
+        assert (kept.path, kept.digest) == (name, digest_of(content))
+    told = await records.events.read(records.tenant_id, run.id, kinds=[EventKind.ARTIFACT])
+    listed = await files.list(records.caller, run.id, FileQuery())
+    whole = b"".join([piece async for piece in files.pieces(records.tenant_id, digest_of(LARGE), 5, 2_000_000)])
+
+    assert [(each.payload["path"], each.payload["sha256"]) for each in told] == [
+        ("out/a.txt", digest_of(LARGE)),
+        ("out/b/c.txt", digest_of(b"c")),
+        ("out/a.txt", digest_of(b"new")),
+    ]
+    assert [(each.path, each.size_bytes) for each in listed] == [("out/a.txt", 3), ("out/b/c.txt", 1)]
+    assert await files.list(records.caller, run.id, FileQuery("out", "out/a.txt")) == listed[1:]
+    assert whole == LARGE[5:2_000_000]
+    assert shelf.unfinished() == []
+
+
+async def test_a_life_that_lost_the_run_writes_nothing(files: Files, records: Records, database: Database):
+    run, other = await records.start(), await records.start()
+    life = await life_of(records, database, run)
+    assert life.life is not None
+    await files.keep(life, run.id, "out/a", stream(b"a"))
+
+    for wrong in (replace(life.life, attempt=2), replace(life.life, boot_id="another")):
+        with pytest.raises(Conflict):
+            await files.keep(replace(life, life=wrong), run.id, "out/b", stream(b"b"))
+    for path in ("out/a/b", "in/b", "out"):
+        with pytest.raises((Conflict, Invalid)):
+            await files.keep(life, run.id, path, stream(b"b"))
+    with pytest.raises(Forbidden):
+        await files.keep(records.caller, run.id, "out/b", stream(b"b"))
+    for call in (files.get(life, other.id, "out/a"), files.remove(life, other.id, "out")):
+        with pytest.raises(NotFound):
+            await call
+    await records.finish(run)
+    with pytest.raises(Conflict, match="has ended"):
+        await files.keep(life, run.id, "out/b", stream(b"b"))
+    assert [each.path for each in await files.list(records.caller, run.id, FileQuery())] == ["out/a"]
+
+
+async def test_what_a_life_removed_of_its_inputs_is_there_for_the_next(
+    files: Files, records: Records, database: Database
+):
+    """Begun anew after a crash, the code sees what it saw the first time; people see what is left."""
+    run = await records.start()
+    life = await life_of(records, database, run)
+    assert life.life is not None
+    later = replace(life, life=replace(life.life, name="second"))
+    add = "insert into run_file (run_id, path, tenant_id, digest, size_bytes) values ($1, $2, $3, 'd', 1)"
+    async with database.tenant(records.tenant_id) as connection:
+        await connection.executemany(add, [(run.id, path, records.tenant_id) for path in ("in/a", "in/d/b", "in/d/c")])
+
+    async def seen(caller: Caller) -> list[str]:
+        return [each.path for each in await files.list(caller, run.id, FileQuery("in"))]
+
+    assert await files.remove(life, run.id, "in/d") == 2
+    with pytest.raises(NotFound):
+        await files.remove(life, run.id, "in/d")
+    with pytest.raises(NotFound):
+        await files.get(life, run.id, "in/d/b")
+    assert [await seen(each) for each in (life, records.caller, later)] == [
+        ["in/a"],
+        ["in/a"],
+        ["in/a", "in/d/b", "in/d/c"],
+    ]
+    assert await files.remove(records.caller, run.id, "in/a") == 1
+    assert await seen(later) == ["in/d/b", "in/d/c"]
+
+
+async def test_a_retry_begins_with_the_files_of_the_try_before_it(files: Files, records: Records, database: Database):
+    run = await records.start()
+    life = await life_of(records, database, run)
+    await files.keep(life, run.id, "out/b", stream(b"b"))
+    columns = "run_id, path, tenant_id, digest, size_bytes, removed_in"
+    add = f"insert into run_file ({columns}) values ($1, 'in/a', $2, 'd', 1, 'x')"  # noqa: S608 - constants
+    async with database.tenant(records.tenant_id) as connection:
+        await connection.execute(add, run.id, records.tenant_id)
+    await records.finish(run)
+
+    again = await records.runs.retry(records.caller, run.id, "start")
+    attached = await records.attach(again)
+
+    assert [each.path for each in await files.list(records.caller, again.id, FileQuery())] == ["in/a"]
+    assert [(each["path"], each["size"]) for each in attached.record["uploads"]] == [("in/a", 1)]

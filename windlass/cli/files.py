@@ -1,0 +1,112 @@
+"""`windlass file`: what goes into a run and what comes out of it."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from windlass.cli.codes import REFUSED
+from windlass.cli.screen import AsJson, console, errors, print_json, print_outcome, print_table
+from windlass.cli.session import connect
+from windlass.client.files import Moved, Told
+
+app = typer.Typer(no_args_is_help=True, help="What goes into a run and what comes out of it.")
+
+Run = Annotated[str, typer.Argument(metavar="RUN", help="The id of the run.")]
+Which = Annotated[str, typer.Argument(metavar="PATH", help="With its root: out/report.csv, in/a folder, out.")]
+
+
+@app.command()
+def upload(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="Files, and folders with all in them.")],
+    resume: Annotated[str | None, typer.Option(help="Go on with this upload of the same files.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send files to be taken by a run; prints the id that a field of its form takes."""
+    with connect(context) as client, _shown("Sending") as told, _refusing():
+        sent = client.files.upload(paths, resume=resume, told=told)
+    print_outcome(sent.to_json(), sent.upload_id, as_json=as_json)
+
+
+@app.command("list")
+def list_files(
+    context: typer.Context,
+    run: Run,
+    below: Annotated[str, typer.Argument(help="A root or a folder.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """The files of a run."""
+    with connect(context) as client:
+        found = client.files.list(run, below)
+    if as_json:
+        print_json({"items": [each.to_json() for each in found], "next": None})
+        return
+    rows = ((each.path, str(each.size_bytes), each.sha256[:8]) for each in found)
+    print_table(("Path", "Bytes", "SHA-256"), rows, "The run has no files there.")
+
+
+@app.command()
+def download(
+    context: typer.Context,
+    run: Run,
+    path: Which = "out",
+    to: Annotated[Path, typer.Option(help="The folder to lay them down in.")] = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Lay a file, or all below a folder or a root, down in a folder of this machine."""
+    with connect(context) as client, _shown("Getting") as told, _refusing():
+        places = [str(each) for each in client.files.download(run, path, to, told=told)]
+    if as_json:
+        print_json({"files": places})
+        return
+    for each in places or ["The run has no files there."]:
+        console.print(each, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def remove(context: typer.Context, run: Run, path: Which, as_json: AsJson = False) -> None:
+    """Remove a file, or a folder with all in it."""
+    with connect(context) as client:
+        client.files.remove(run, path)
+    print_outcome({"run_id": run, "path": path}, f"{path} is removed.", as_json=as_json)
+
+
+@app.command()
+def link(
+    context: typer.Context,
+    run: Run,
+    path: Which,
+    minutes: Annotated[int, typer.Option(help="How long it is good for.")] = 60,
+    as_json: AsJson = False,
+) -> None:
+    """Print an address from which anybody may download the file for a while."""
+    with connect(context) as client:
+        made = client.files.link(run, path, minutes)
+    print_outcome(made.to_json(), made.url, as_json=as_json)
+
+
+@contextmanager
+def _refusing() -> Generator[None]:
+    """Say what is wrong with a file of this machine and end the command."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(REFUSED) from None
+
+
+@contextmanager
+def _shown(verb: str) -> Generator[Told]:
+    """A bar for people at a terminal; nothing for programs."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        task = progress.add_task(verb, total=None)
+
+        def told(moved: Moved) -> None:
+            progress.update(task, completed=moved.bytes_done, total=moved.bytes_total)
+
+        yield told
