@@ -43,13 +43,13 @@ def handed_out(request: Request, file: Download, pieces: Pieces) -> Response:
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     wanted = asked_range(request, etag, file.size_bytes)
-    if wanted is None:
+    start, stop = wanted or (0, file.size_bytes)
+    if wanted is not None and start >= stop:
         return Response(status_code=416, headers={**headers, "content-range": f"bytes */{file.size_bytes}"})
-    start, stop = wanted
     headers["content-length"] = str(stop - start)
-    status = 206 if (start, stop) != (0, file.size_bytes) or "range" in request.headers else 200
-    if status == 206:
-        headers["content-range"] = f"bytes {start}-{stop - 1}/{file.size_bytes}"
+    status = 200
+    if wanted is not None:
+        status, headers["content-range"] = 206, f"bytes {start}-{stop - 1}/{file.size_bytes}"
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type="application/octet-stream")
     body = _through(pieces(start, stop))
@@ -57,16 +57,14 @@ def handed_out(request: Request, file: Download, pieces: Pieces) -> Response:
 
 
 def asked_range(request: Request, etag: str, size_bytes: int) -> tuple[int, int] | None:
-    """From where up to where; all of it without a range we know. None: there is nothing at the place asked for."""
+    """From where up to where. None: all of it, because no range we know is asked for, or one of another content."""
     found = RANGE.fullmatch(request.headers.get("range", "").strip())
     if found is None or request.headers.get("if-range", etag) != etag or found.group(0) == "bytes=-":
-        return 0, size_bytes
+        return None
     first, last = found.groups()
     if not first:
-        start, stop = max(size_bytes - int(last), 0), size_bytes
-    else:
-        start, stop = int(first), min(int(last) + 1, size_bytes) if last else size_bytes
-    return (start, stop) if start < stop else None
+        return max(size_bytes - int(last), 0), size_bytes
+    return int(first), min(int(last) + 1, size_bytes) if last else size_bytes
 
 
 async def _through(pieces: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
