@@ -13,8 +13,8 @@ from windlass.contracts.events import Payload
 from windlass.contracts.files import CHUNK_BYTES, MOST_FILES, SIZE_BYTES, checked_path, folders_of
 from windlass.contracts.ids import TenantId, new_id
 from windlass.core.callers import Caller
-from windlass.core.database import Connection, Database
-from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
+from windlass.core.database import Connection, Database, Row
+from windlass.core.errors import Conflict, FieldError, Invalid, NotFound, Unavailable
 from windlass.core.storage import Kept, Objects
 
 LIFETIME = timedelta(hours=24)
@@ -40,6 +40,7 @@ ADD_CHUNK = """
 insert into upload_chunk (file_id, n, tenant_id, digest, size_bytes) values ($1, $2, $3, $4, $5) on conflict do nothing
 """
 HOW_MANY = "select count(*) from upload_chunk where file_id = $1"
+TOUCH = "select touch_file_content($1, $2, $3)"
 WHOLE = "update upload_file set digest = $2 where id = $1"
 FORGET_CHUNKS = "delete from upload_chunk where file_id = $1"
 COMPLETE = "update upload set completed_at = coalesce(completed_at, clock_timestamp()) where id = $1"
@@ -189,7 +190,10 @@ class FileUploads:
         kept = await self._objects.keep(folder_of(tenant_id), _no_more_than(file.size_bytes, chunks))
         _check_kept(file, kept)
         async with self._database.tenant(tenant_id) as connection:
+            await connection.execute(TOUCH, tenant_id, kept.digest, kept.size_bytes)
             await connection.execute(WHOLE, file.id, kept.digest)
+        if await self._objects.size(f"{folder_of(tenant_id)}/{kept.digest}") is None:  # swept in between
+            raise Unavailable(f"{file.path} was not kept. Send it again.")
 
     async def _drop_chunks(self, tenant_id: TenantId, file_id: UUID) -> None:
         async with self._database.tenant(tenant_id) as connection:
@@ -232,8 +236,12 @@ async def _find(connection: Connection, caller: Caller, upload_id: UUID) -> File
     if row is None:
         raise NotFound("upload", upload_id)
     rows = await connection.fetch(FILES, upload_id)
-    files = (UploadFile(**{**each, "received": tuple(each["received"])}) for each in rows)
-    return FileUpload(row["id"], row["expires_at"], row["completed_at"] is not None, tuple(files))
+    return FileUpload(row["id"], row["expires_at"], row["completed_at"] is not None, tuple(map(_file, rows)))
+
+
+def _file(row: Row) -> UploadFile:
+    facts: dict[str, Any] = {**row, "received": tuple(row["received"])}
+    return UploadFile(**facts)
 
 
 async def _files_of(connection: Connection, caller: Caller, upload_id: UUID) -> list[str] | None:

@@ -11,6 +11,24 @@ create table run_file (
 );
 create index run_file_digest on run_file (tenant_id, digest);
 select windlass_protect('run_file');
+select windlass_allow('run_file', 'windlass_jobs', '{select,delete}');
+
+-- Every content there is, once per tenant: what quotas count, and what may go when nothing names it any more.
+create table file_content (
+  tenant_id uuid not null,
+  digest text not null,
+  size_bytes bigint not null,
+  touched_at timestamptz not null default clock_timestamp(),
+  primary key (tenant_id, digest)
+);
+select windlass_protect('file_content');
+select windlass_allow('file_content', 'windlass_jobs', '{select,update,delete}');  -- update: to lock what is deleted
+
+-- These bytes are in store. Whoever removes them holds the row meanwhile, so that nobody takes for kept what goes.
+create function touch_file_content(p_tenant uuid, p_digest text, p_size_bytes bigint) returns void language sql as $$
+  insert into file_content (tenant_id, digest, size_bytes) values (p_tenant, p_digest, p_size_bytes)
+  on conflict (tenant_id, digest) do update set touched_at = clock_timestamp()
+$$;
 
 -- Files on their way to a run that is not started yet. They go with it, or expire.
 create table upload (
@@ -36,6 +54,7 @@ create table upload_file (
   digest text,                                 -- null: not whole yet
   unique (upload_id, path)
 );
+create index upload_file_digest on upload_file (tenant_id, digest);
 select windlass_protect('upload_file');
 select windlass_allow('upload_file', 'windlass_jobs', '{select,delete}');
 
@@ -76,6 +95,7 @@ declare
   place bigint;
 begin
   perform set_config('app.tenant', p_tenant::text, true);
+  perform touch_file_content(p_tenant, p->>'digest', (p->>'size_bytes')::bigint);
   perform from stream where id = p_run and tenant_id = p_tenant for no key update;  -- in turn with the end of the run
   if not exists (select from run where id = p_run and not is_terminal(status) and attempt = (p->>'attempt')::int and host_boot = p->>'boot') then
     return jsonb_build_object('refused', 'ended');
