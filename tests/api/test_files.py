@@ -2,14 +2,19 @@
 
 import asyncio
 from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
+from zipfile import ZipFile
 
 import httpx
 import pytest
 
 from tests.api.people import SECRET, Gateway, Organisation, Person
 from tests.core.shelves import digest_of
+from windlass.client import AsyncClient, Client, Moved
+from windlass.client.files import Chunk, begin_upload, put_chunk, sources_of
 from windlass.contracts.files import CHUNK_BYTES
 from windlass.contracts.ids import TenantId
 from windlass.core.identity import RunClaim, RunTokens
@@ -203,3 +208,49 @@ async def test_people_remove_files_and_it_is_on_record(ada: Person, gateway: Gat
     assert [each["path"] for each in (*first["items"], *rest["items"])] == ["out/a", "out/d/b", "out/d/c"]
     assert [each.status_code for each in gone] == [204, 404]
     assert [(each["subject"], each["before"]) for each in record] == [(f"run:{run.id}", {"path": "out/d", "files": 2})]
+
+
+async def test_a_run_comes_as_one_zip_and_by_the_client(ada: Person, gateway: Gateway, tmp_path: Path):
+    run = await running(gateway, ada)
+    contents = {"out/a.bin": CONTENT, "out/d/ü.txt": b"abc"}
+    for name, content in contents.items():
+        await run.http.put(f"{run.files}/{name}", content=content)
+    key = (await ada.http.post("/v1/keys", json={"name": "files", "permissions": ["files:read", "runs:read"]})).json()
+
+    packed = await ada.http.get(f"{run.files}.zip", params={"root": "out"})
+    with ZipFile(BytesIO(packed.content)) as archive:
+        unpacked = {name: archive.read(name) for name in archive.namelist()}
+        problem = archive.testzip()
+    with Client(gateway.url, api_key=key["secret"]) as client:
+        laid = await asyncio.to_thread(lambda: list(client.files.download(run.id, "out", tmp_path)))
+        link = await asyncio.to_thread(client.files.link, run.id, "out/d/ü.txt")
+
+    assert (unpacked, problem) == (contents, None)
+    assert {each.relative_to(tmp_path).as_posix(): each.read_bytes() for each in laid} == {
+        name.removeprefix("out/"): content for name, content in contents.items()
+    }
+    assert (await (await gateway.browser()).get(link.url)).content == b"abc"
+    assert (await ada.http.get(f"/v1/runs/{uuid4()}/files.zip")).status_code == 404
+
+
+async def test_the_clients_send_folders_and_go_on_with_what_broke_off(ada: Person, gateway: Gateway, tmp_path: Path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "large.bin").write_bytes(CONTENT)
+    (tmp_path / "b.txt").write_text("hello")
+    paths, seen = [tmp_path / "data", tmp_path / "b.txt"], list[Moved]()
+
+    async with AsyncClient(gateway.url) as client:
+        await client.login(ada.email, ada.password)
+        begun = await client.send(begin_upload(sources_of(paths)))
+        large = next(each for each in begun.files if each.path == "data/large.bin")
+        await client.send(put_chunk(begun.upload_id, Chunk(large, tmp_path / "data" / "large.bin", 1)))
+        done = await client.files.upload(paths, resume=begun.upload_id, told=seen.append)
+        with pytest.raises(ValueError, match="another size"):
+            await client.files.upload([tmp_path / "data"], resume=done.upload_id)
+
+    assert {each.path: each.sha256 for each in done.files} == {
+        "data/large.bin": digest_of(CONTENT),
+        "b.txt": digest_of(b"hello"),
+    }
+    assert seen[0].bytes_done > CHUNK_BYTES, "what was there already is not sent again"
+    assert (seen[-1].bytes_done, seen[-1].bytes_total) == (len(CONTENT) + 5, len(CONTENT) + 5)
