@@ -221,7 +221,7 @@ async def test_a_run_comes_as_one_zip_and_by_the_client(ada: Person, gateway: Ga
     with ZipFile(BytesIO(packed.content)) as archive:
         unpacked = {name: archive.read(name) for name in archive.namelist()}
         problem = archive.testzip()
-    with Client(gateway.url, api_key=key["secret"]) as client:
+    with Client(gateway.url, api_key=key["key"]) as client:
         laid = await asyncio.to_thread(lambda: list(client.files.download(run.id, "out", tmp_path)))
         link = await asyncio.to_thread(client.files.link, run.id, "out/d/ü.txt")
 
