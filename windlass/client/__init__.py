@@ -9,8 +9,8 @@ with Client("http://127.0.0.1:8700", api_key="wl_…") as client:
 from windlass.client.asynchronous import AsyncClient
 from windlass.client.credentials import Credentials, CredentialStore
 from windlass.client.errors import ApiError, FieldProblem, Unreachable
-from windlass.client.maintenance import SystemReport, SystemSchedule
 from windlass.client.files import FileLink, Moved, RunFile, Upload, UploadFile
+from windlass.client.maintenance import SystemReport, SystemSchedule
 from windlass.client.members import Invitation
 from windlass.client.records import (
     Agent,

@@ -2,15 +2,15 @@
 
 from windlass.core.migrations.sql import run_files
 
-revision = "0034"
-down_revision = "0033"
+revision = "0035"
+down_revision = "0034"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Create the tables and the functions."""
-    run_files("0034", ("files",))
+    run_files("0035", ("files",))
 
 
 def downgrade() -> None:
