@@ -20,6 +20,8 @@ PUBLIC = {
     "GET /join",
     "GET /metrics",
     "GET /ready",
+    "GET /v1/file-links",  # signed
+    "HEAD /v1/file-links",
     "GET /redoc",
     "GET /signin",
     "POST /compat/agent-api/api/v1/auth/login",

@@ -222,7 +222,7 @@ def test_event_kinds():
 
 def test_roles_and_permissions():
     pinned = """me:read me:write agents:read agents:write runs:read runs:read-all runs:start runs:cancel runs:delete
-        questions:read questions:answer services:read services:write servers:read servers:write tasks:read
+        files:read files:write questions:read questions:answer services:read services:write servers:read servers:write tasks:read
         tasks:write tasks:write-all schedules:read schedules:write desktops:read desktops:read-all
         desktops:write desktops:configure sessions:read sessions:read-all sessions:write members:read members:write
         keys:read keys:write keys:all audit:read
@@ -241,7 +241,7 @@ def test_the_sdk():
 
 
 def test_the_tracer():
-    pinned = """action action_sync ask attempt debug debug_sync fid html html_sync is_tracer lock markdown
+    pinned = """action action_sync ask attempt debug debug_sync fid fs fs_sync html html_sync is_tracer lock markdown
         markdown_sync result result_sync run_id sleep step step_sync tenant_id text text_sync user_id
         warning warning_sync"""
 
@@ -258,8 +258,8 @@ def test_forms():
 
 def test_the_client():
     pinned = """Agent ApiError AsyncClient Client CredentialStore Credentials Desktop DesktopSkill DesktopTemplate Event
-        FieldProblem Firing Grant Invitation Key McpServer McpTool McpTools Me Member Message Page Person Plan Preview
-        Question Result Run SavedAgent Schedule Screenshot Service Session Setting SystemReport
-        SystemSchedule Task TaskRuns Tenant Unreachable"""
+        FieldProblem FileLink Firing Grant Invitation Key McpServer McpTool McpTools Me Member Message Moved Page Person
+        Plan Preview Question Result Run RunFile SavedAgent Schedule Screenshot Service Session Setting SystemReport
+        SystemSchedule Task TaskRuns Tenant Unreachable Upload UploadFile"""
 
     assert set(windlass.client.__all__) == set(pinned.split())

@@ -12,7 +12,14 @@ METHODS = ast.FunctionDef | ast.AsyncFunctionDef
 
 # What stands before or above a tenant, with the reason.
 ABOVE = {
-    "Authentication": {"by_token", "by_cookie", "by_key", "forget", "key_hash"},  # finds out who the caller is
+    "Authentication": {
+        "by_token",
+        "by_cookie",
+        "by_key",
+        "by_run",
+        "forget",
+        "key_hash",
+    },  # finds out who the caller is
     "Failures": {"check", "count", "forgive"},  # sign-in, before there is a caller
     "Hub": {"drain", "leave", "health"},  # of the process
     "Limiter": {"take"},  # counts whom it is told to
