@@ -222,8 +222,8 @@ def test_event_kinds():
 
 def test_roles_and_permissions():
     pinned = """me:read me:write agents:read agents:write runs:read runs:read-all runs:start runs:cancel runs:delete
-        files:read files:write questions:read questions:answer services:read services:write servers:read servers:write tasks:read
-        tasks:write tasks:write-all schedules:read schedules:write desktops:read desktops:read-all
+        files:read files:write questions:read questions:answer services:read services:write servers:read servers:write
+        tasks:read tasks:write tasks:write-all schedules:read schedules:write desktops:read desktops:read-all
         desktops:write desktops:configure sessions:read sessions:read-all sessions:write members:read members:write
         keys:read keys:write keys:all audit:read
         tenants:read tenants:create tenants:write tenants:own platform:read"""
