@@ -140,7 +140,8 @@ def file_text(payload: dict[str, Any]) -> str:
     """Files that a run found, or one that it wrote."""
     if "sha256" in payload:
         return f"wrote {payload.get('path')}, {size(payload.get('size_bytes'))}"
-    found: list[dict[str, Any]] = (payload.get("Upload") or {}).get("files") or []
+    upload: dict[str, Any] = payload.get("Upload") or {}
+    found: list[dict[str, Any]] = upload.get("files") or []
     if not found:
         return value_text(payload)
     return "\n".join(f"found {each.get('path')}, {size(each.get('size'))}" for each in found)

@@ -177,7 +177,8 @@ async def test_what_a_life_removed_of_its_inputs_is_there_for_the_next(
     later = replace(life, life=replace(life.life, name="second"))
     add = "insert into run_file (run_id, path, tenant_id, digest, size_bytes) values ($1, $2, $3, 'd', 1)"
     async with database.tenant(records.tenant_id) as connection:
-        await connection.executemany(add, [(run.id, path, records.tenant_id) for path in ("in/a", "in/d/b", "in/d/c")])
+        for path in ("in/a", "in/d/b", "in/d/c"):
+            await connection.execute(add, run.id, path, records.tenant_id)
 
     async def seen(caller: Caller) -> list[str]:
         return [each.path for each in await files.list(caller, run.id, FileQuery("in"))]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -209,7 +210,7 @@ class Files:
         rest = missing_of(upload, sources)
         count = _Count(upload, rest, told)
         with ThreadPoolExecutor(AT_ONCE) as threads:
-            for chunk in threads.map(lambda each: self._put(upload.upload_id, each), rest):
+            for chunk in threads.map(partial(self._put, upload.upload_id), rest):
                 count.add(chunk)
         return self._patiently(complete_upload(upload.upload_id))
 
