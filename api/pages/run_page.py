@@ -91,6 +91,7 @@ class FileGroup:
     """The files below one root."""
 
     label: str
+    count: str
     size: str
     rows: tuple[FileRow, ...]
     empty: str
@@ -208,15 +209,14 @@ def outputs(facts: Facts, viewer: Viewer) -> tuple[Output, ...]:
 
 def files(facts: Facts, viewer: Viewer) -> tuple[FileGroup, ...]:
     """What went in and what came out."""
-    return tuple(
-        FileGroup(
-            label,
-            size(sum(each.size_bytes for each in facts.files if each.path.startswith(f"{root}/"))),
-            tuple(_file_row(facts, each, viewer) for each in facts.files if each.path.startswith(f"{root}/")),
-            empty,
-        )
-        for root, label, empty in GROUPS
-    )
+    return tuple(_file_group(facts, viewer, *group) for group in GROUPS)
+
+
+def _file_group(facts: Facts, viewer: Viewer, root: str, label: str, empty: str) -> FileGroup:
+    inside = [each for each in facts.files if each.path.startswith(f"{root}/")]
+    total = size(sum(each.size_bytes for each in inside))
+    rows = tuple(_file_row(facts, each, viewer) for each in inside)
+    return FileGroup(label, counted(len(inside), "file"), total, rows, empty)
 
 
 def _file_row(facts: Facts, file: RunFile, viewer: Viewer) -> FileRow:

@@ -150,6 +150,8 @@ class Box {
 
   buttons(whole = false) {
     const row = document.createElement("li");
+    this.acts?.remove();
+    this.acts = row;
     if (!whole) {
       const pause = this.button("Pause", () => {
         if (this.paused) { this.paused.go(); this.paused = null; pause.textContent = "Pause"; return; }
