@@ -2,15 +2,15 @@
 
 from windlass.core.migrations.sql import run_files
 
-revision = "0035"
-down_revision = "0034"
+revision = "0036"
+down_revision = "0035"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Create the tables and the functions."""
-    run_files("0035", ("files",))
+    run_files("0036", ("files",))
 
 
 def downgrade() -> None:
