@@ -230,12 +230,8 @@ class Runs:
             run = await find_run(connection, caller, run_id)
             if not run.is_live:
                 raise Conflict(f"The run has already ended: {run.status}. Nothing was changed.")
-            row = await connection.fetchrow(
-                "select * from cancel_run($1, $2, $3)",
-                caller.tenant_id,
-                run_id,
-                reason or f"cancelled by {caller.name}",
-            )
+            why = reason or f"cancelled by {caller.name}"
+            row = await connection.fetchrow("select * from cancel_run($1, $2, $3)", caller.tenant_id, run_id, why)
             await record(connection, caller, "run.cancel", f"run:{run_id}", after={"reason": reason})
         wanted = run_of(_known(row))
         self._messenger.cancelled(caller.tenant_id, wanted)
@@ -273,9 +269,8 @@ class Runs:
             "retry_of": str(run.id),
         }
         kept = [key for key in kept_keys(steps, from_) if key != ENTER or values == run.inputs]
-        beginning = Beginning(kept, files_of=run.id)
-        if from_ != "start":
-            beginning = replace(beginning, of=run.id, before=_cut(steps, from_))
+        of, before = (None, None) if from_ == "start" else (run.id, _cut(steps, from_))
+        beginning = Beginning(kept, of=of, before=before, files_of=run.id)
         return await self._create(caller, row, "run.retry", beginning)
 
     async def archive(self, caller: Caller, run_id: UUID) -> None:
