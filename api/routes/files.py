@@ -96,7 +96,8 @@ async def archive(run_id: UUID, caller: FileReader, engine: EngineDep, root: Roo
     return StreamingResponse(content, headers=headers, media_type="application/zip")
 
 
-@router.api_route("/{run_id}/files/{path:path}", methods=["GET", "HEAD"], response_class=Response, responses=BYTES)
+@router.head("/{run_id}/files/{path:path}", response_class=Response, include_in_schema=False)
+@router.get("/{run_id}/files/{path:path}", response_class=Response, responses=BYTES)
 async def download(run_id: UUID, path: str, request: Request, caller: FileReader, engine: EngineDep) -> Response:
     """One file, or a range of it, to be kept and never shown by a browser."""
     found = await engine.files.get(caller, run_id, path)
@@ -129,7 +130,8 @@ async def link(run_id: UUID, body: LinkBody, caller: FileReader, engine: EngineD
     return LinkView(url=url, expires_at=made.expires_at)
 
 
-@links.api_route("", methods=["GET", "HEAD"], response_class=Response, responses=BYTES, dependencies=[Public])
+@links.head("", response_class=Response, include_in_schema=False, dependencies=[Public])
+@links.get("", response_class=Response, responses=BYTES, dependencies=[Public])
 async def linked(
     request: Request, token: Annotated[str, Query(min_length=1, max_length=4000)], engine: EngineDep
 ) -> Response:
