@@ -185,7 +185,7 @@ async def test_a_run_reaches_its_own_files_and_nothing_else(ada: Person, gateway
     assert (await run.http.put(f"{run.files}/out/%2e%2e/a", content=b"b")).status_code in (404, 405, 422)
     for method, path in (("GET", "/v1/runs"), ("GET", "/v1/me"), ("POST", "/v1/artifacts/uploads")):
         assert (await run.http.request(method, path, json={"files": []})).status_code == 403
-    assert (await ada.http.put(f"{run.files}/out/a", content=b"b")).status_code == 403
+    assert (await ada.http.put(f"{run.files}/out/a", content=b"b")).status_code == 409
     for stranger in (acme.owner, acme.viewer):
         for address in (run.files, f"{run.files}/out/a"):
             assert (await stranger.http.get(address)).status_code == 404

@@ -12,7 +12,7 @@ from windlass.contracts.events import EventKind
 from windlass.contracts.files import CHUNK_BYTES
 from windlass.core.callers import Caller, RunLife
 from windlass.core.database import Database
-from windlass.core.errors import Conflict, Forbidden, Invalid, NotFound
+from windlass.core.errors import Conflict, Invalid, NotFound
 from windlass.core.file_uploads import FileUploads, NewFile, taken_uploads
 from windlass.core.files import FileQuery, Files
 from windlass.core.permissions import OF_A_RUN
@@ -156,7 +156,7 @@ async def test_a_life_that_lost_the_run_writes_nothing(files: Files, records: Re
     for path in ("out/a/b", "in/b", "out"):
         with pytest.raises((Conflict, Invalid)):
             await files.keep(life, run.id, path, stream(b"b"))
-    with pytest.raises(Forbidden):
+    with pytest.raises(Conflict, match="Only the run itself"):
         await files.keep(records.caller, run.id, "out/b", stream(b"b"))
     for call in (files.get(life, other.id, "out/a"), files.remove(life, other.id, "out")):
         with pytest.raises(NotFound):

@@ -12,7 +12,7 @@ from windlass.contracts.ids import TenantId
 from windlass.core.audit import record
 from windlass.core.callers import Caller, RunLife
 from windlass.core.database import Connection, Database
-from windlass.core.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Unavailable
+from windlass.core.errors import Conflict, FieldError, Invalid, NotFound, Unavailable
 from windlass.core.file_uploads import folder_of
 from windlass.core.runs import find_run
 from windlass.core.storage import Kept, Objects
@@ -95,7 +95,7 @@ class Files:
         """Make a stream a file below `out/` of the run that calls; told once, however often it is written.
 
         Bytes first, then the row: killed in between, nobody has heard of it and it is written again.
-        Raises Forbidden, Invalid, Conflict (the run has ended, a folder is in the way).
+        Raises NotFound, Invalid, Conflict (the run has ended, a folder is in the way, it is no run that calls).
         """
         life, rooted = _own_life(caller, run_id), _writable(path)
         kept = await self._objects.keep(folder_of(caller.tenant_id), chunks)
@@ -142,9 +142,9 @@ async def _check(connection: Connection, caller: Caller, run_id: UUID) -> None:
 
 
 def _own_life(caller: Caller, run_id: UUID) -> RunLife:
-    """The life of the run that writes its own files; nobody else does. Raises NotFound, Forbidden."""
+    """The life of the run that writes its own files; nobody else does. Raises NotFound, Conflict."""
     if caller.life is None:
-        raise Forbidden("Only the run itself writes what comes out of it. Send files with the inputs of a run.")
+        raise Conflict("Only the run itself writes what comes out of it. Send files with the inputs of a run.")
     if caller.life.run_id != run_id:
         raise NotFound("run", run_id)
     return caller.life
