@@ -15,8 +15,8 @@ TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 FOLDERS := sdk core activities workflows desktops api replay architecture pages stack e2e faults bench compose
 PYTEST := $(RUN) -m pytest
 # Four at a time on two cores, since they wait for a third of their time; nothing in them asserts how long it took
-# (`make faults` does, alone).
-GROUPS := tests-pages tests-gateway tests-stack tests-agents tests-faults tests-workflows tests-work
+# (`make faults` does, alone). Those that must wait for others come early, so that they do not end alone.
+GROUPS := tests-pages tests-work tests-gateway tests-stack tests-agents tests-faults tests-workflows
 IN_GROUPS = $(MAKE) --no-print-directory --jobs=4 --keep-going $(GROUPS)
 
 .DEFAULT_GOAL := help

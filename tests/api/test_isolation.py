@@ -28,6 +28,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/desktops/{desktop_id}/tasks": {"script": "id"},
     "POST /v1/runs/{run_id}/cancel": {},
     "POST /v1/runs/{run_id}/retry": {},
+    "POST /v1/runs/{run_id}/file-links": {"path": "out/plan.md"},
     "PATCH /v1/services/{name}": {"enabled": False},
     "POST /v1/questions/{question_id}/answer": {"inputs": {"word": "mine"}},
     "POST /v1/runs/{run_id}/questions/{question_id}/answer": {"inputs": {"word": "mine"}},
@@ -97,6 +98,7 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
     invitation = {"email": "somebody@example.org", "role": "viewer"}
     await on_paper(gateway.state["database"])
     desktop = await created(umbrella.owner, "/v1/desktops", {})
+    upload = await created(umbrella.owner, "/v1/artifacts/uploads", {"files": [{"path": "a.txt", "size_bytes": 1}]})
     conversation = await created(umbrella.owner, "/v1/sessions", {})
     sessions = (await umbrella.owner.http.get("/v1/auth/sessions")).json()["items"]
     return {
@@ -114,13 +116,16 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
         "message_id": str(new_id()),
         "attachment_id": str(new_id()),
         "artifact_id": "1",
-        "path": "plan.md",
+        "path": "out/plan.md",
         "tenant_id": str(umbrella.id),
         "desktop_id": desktop["id"],
         "worker_id": desktop["id"],
         "screenshot_id": str(new_id()),
         "deed": "start",
         "seq": "1",
+        "upload_id": upload["upload_id"],
+        "file_id": upload["files"][0]["file_id"],
+        "n": "0",
     }
 
 
@@ -149,11 +154,12 @@ async def test_a_thing_of_another_tenant_answers_like_one_that_does_not_exist(
     """A2: the same status and the same body."""
     unknown = {name: str(new_id()) for name in things} | {
         "name": "no-such-service",
-        "path": "plan.md",
+        "path": "out/plan.md",
         "key_id": "0" * 16,
         "seq": "1",
         "artifact_id": "1",
         "deed": "start",
+        "n": "0",
     }
 
     theirs, nothing = await ask(acme.owner, route, things), await ask(acme.owner, route, unknown)
@@ -168,6 +174,7 @@ async def test_another_members_run_is_not_found_without_read_all(acme: Organisat
     """A2."""
     run = await created(acme.builder, "/v1/runs", {"agent": "claude", "inputs": {"prompt": "hi"}})
     mine = {"run_id": run["id"], "desktop_id": str(new_id()), "question_id": str(new_id()), "seq": "1"}
+    mine["path"] = "out/plan.md"
     unknown = {**mine, "run_id": str(new_id())}
 
     theirs, nothing = await ask(acme.operator, route, mine), await ask(acme.operator, route, unknown)

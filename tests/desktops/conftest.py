@@ -13,7 +13,7 @@ from stack.temporal import Server
 from tests.desktops.machine import Desk, desk_settings, running_desk
 from tests.parts import Postgres, another_database, short_folder
 
-TIMEOUT_S = 400  # the first test may have to wait for the image
+TIMEOUT_S = 600  # the first test may have to wait for the image, which is built beside other tests
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

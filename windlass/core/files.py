@@ -97,7 +97,7 @@ class Files:
         Bytes first, then the row: killed in between, nobody has heard of it and it is written again.
         Raises NotFound, Invalid, Conflict (the run has ended, a folder is in the way, it is no run that calls).
         """
-        life, rooted = _own_life(caller, run_id), _writable(path)
+        life, rooted = await self._own_life(caller, run_id), _writable(path)
         kept = await self._objects.keep(folder_of(caller.tenant_id), chunks)
         await self._record(caller.tenant_id, life, rooted, kept)
         if await self._objects.size(f"{folder_of(caller.tenant_id)}/{kept.digest}") is None:  # swept in between
@@ -121,6 +121,14 @@ class Files:
             raise NotFound("file", rooted)
         return len(gone)
 
+    async def _own_life(self, caller: Caller, run_id: UUID) -> RunLife:
+        """The life of the run that writes its own files; nobody else does. Raises NotFound, Conflict."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            await _check(connection, caller, run_id)
+        if caller.life is None:
+            raise Conflict("Only the run itself writes what comes out of it. Send files with the inputs of a run.")
+        return caller.life
+
     async def _record(self, tenant_id: TenantId, life: RunLife, path: str, kept: Kept) -> None:
         told = hashlib.sha256(f"{path}\0{kept.digest}".encode()).hexdigest()
         facts: dict[str, Any] = {"path": path, "digest": kept.digest, "size_bytes": kept.size_bytes}
@@ -139,15 +147,6 @@ async def _check(connection: Connection, caller: Caller, run_id: UUID) -> None:
         await find_run(connection, caller, run_id)
     elif caller.life.run_id != run_id:
         raise NotFound("run", run_id)
-
-
-def _own_life(caller: Caller, run_id: UUID) -> RunLife:
-    """The life of the run that writes its own files; nobody else does. Raises NotFound, Conflict."""
-    if caller.life is None:
-        raise Conflict("Only the run itself writes what comes out of it. Send files with the inputs of a run.")
-    if caller.life.run_id != run_id:
-        raise NotFound("run", run_id)
-    return caller.life
 
 
 def _life(caller: Caller) -> str:
