@@ -9,12 +9,12 @@ from uuid import UUID
 
 import structlog
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.common import TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.orchestrator import CALL, Links, forever, keyword
+from api.orchestrator import CALL, Links, forever
 from windlass.contracts import desktops as words
-from windlass.contracts import queues
+from windlass.contracts import policies, queues
 from windlass.contracts.desktops import DesktopInput, Ended
 from windlass.contracts.ids import TenantId, workflow_id
 from windlass.core.desktops import Desktop
@@ -68,7 +68,6 @@ class Heralds:
     async def _tell(self, tenant_id: TenantId, desktop_id: UUID, name: str) -> None:
         """Signal the workflow, starting it where there is none."""
         request = DesktopInput(str(tenant_id), str(desktop_id), name)
-        pairs = [keyword("Tenant", request.tenant_id), keyword("Noun", "desktop")]
         await self._client.start_workflow(
             words.WORKFLOW,
             request,
@@ -76,7 +75,7 @@ class Heralds:
             task_queue=queues.RUNS,
             task_timeout=timedelta(seconds=3),
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            search_attributes=TypedSearchAttributes(pairs),
+            search_attributes=policies.keywords({"Tenant": request.tenant_id, "Noun": "desktop"}),
             start_signal=words.CHANGED_SIGNAL,
             static_summary=f"desktop {name}"[:200],
             static_details=f"[Open in Windlass]({self._links.pages}/desktops/{desktop_id})",

@@ -11,7 +11,6 @@ from uuid import UUID
 import structlog
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from temporalio.common import WorkflowIDConflictPolicy as OnConflict
 from temporalio.common import WorkflowIDReusePolicy as OnReuse
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -35,11 +34,6 @@ ANSWER = "answer"  # followed by the id of the question
 Delivery = Callable[[], Awaitable[None]]  # made when its turn comes: one that never comes leaves no coroutine behind
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-
-def keyword(name: str, value: str) -> SearchAttributePair[str]:
-    """A search attribute of Temporal's own pages."""
-    return SearchAttributePair(SearchAttributeKey.for_keyword(name), value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +124,6 @@ class Orchestrator:
         self._some.set()
 
     async def _start(self, request: RunInput) -> None:
-        summary = f"{request.title} · {request.agent}" if request.title != request.agent else request.agent
-        pairs = [
-            keyword("Tenant", request.tenant_id),
-            keyword("Noun", "run"),
-            keyword("Status", RunStatus.RUNNING),
-            keyword("Agent", request.agent),
-            keyword("Owner", request.owner),
-        ]
         with suppress(WorkflowAlreadyStartedError):
             await self._client.start_workflow(
                 words.WORKFLOW,
@@ -147,8 +133,8 @@ class Orchestrator:
                 task_timeout=timedelta(seconds=3),
                 id_conflict_policy=OnConflict.USE_EXISTING,
                 id_reuse_policy=OnReuse.REJECT_DUPLICATE,
-                search_attributes=TypedSearchAttributes(pairs),
-                static_summary=policies.summary(summary),
+                search_attributes=policies.keywords(request.attributes),
+                static_summary=policies.summary(request.summary),
                 static_details=f"[Open in Windlass]({request.link})",
                 rpc_timeout=CALL,
             )

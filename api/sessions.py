@@ -16,11 +16,11 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.orchestrator import AT_ONCE, CALL, Links, forever, keyword
+from api.orchestrator import AT_ONCE, CALL, Links, forever
 from windlass.contracts import policies, queues
 from windlass.contracts import sessions as words
 from windlass.contracts.ids import TenantId, workflow_id
@@ -86,7 +86,6 @@ class Couriers:
     async def _say(self, tenant_id: TenantId, session_id: UUID, title: str, said: Said) -> None:
         """Update the workflow, starting it where there is none; the message's id makes a repeat harmless."""
         request = SessionInput(str(tenant_id), str(session_id), title)
-        pairs = [keyword("Tenant", request.tenant_id), keyword("Noun", "session")]
         start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
             words.WORKFLOW,
             request,
@@ -94,7 +93,7 @@ class Couriers:
             task_queue=queues.RUNS,
             task_timeout=timedelta(seconds=3),
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            search_attributes=TypedSearchAttributes(pairs),
+            search_attributes=policies.keywords({"Tenant": request.tenant_id, "Noun": "session"}),
             static_summary=policies.summary(title),
             static_details=f"[Open in Windlass]({self._links.pages}/sessions/{session_id})",
         )

@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import structlog
 from temporalio.client import Client
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from windlass.contracts import policies, queues
 from windlass.contracts import runs as words
 from windlass.contracts.ids import workflow_id
-from windlass.contracts.runs import RunInput, RunStatus
+from windlass.contracts.runs import RunInput
 
 CALL = timedelta(seconds=5)
 
@@ -27,7 +27,6 @@ class RunStarts:
 
     async def start(self, request: RunInput) -> bool:
         """Start a run's workflow; whether it runs. The second time nothing changes."""
-        summary = f"{request.title} · {request.agent}" if request.title != request.agent else request.agent
         try:
             with suppress(WorkflowAlreadyStartedError):
                 await self._client.start_workflow(
@@ -37,8 +36,8 @@ class RunStarts:
                     task_queue=queues.RUNS,
                     task_timeout=timedelta(seconds=3),
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    search_attributes=attributes(request),
-                    static_summary=policies.summary(summary),
+                    search_attributes=policies.keywords(request.attributes),
+                    static_summary=policies.summary(request.summary),
                     static_details=f"[Open in Windlass]({request.link})",
                     request_eager_start=True,
                     rpc_timeout=CALL,
@@ -47,13 +46,3 @@ class RunStarts:
             log.warning("a run is started otherwise", run_id=request.run_id, reason=str(error)[:200])
             return False
         return True
-
-
-def attributes(request: RunInput) -> TypedSearchAttributes:
-    """How a run is found in Temporal's own pages."""
-    facts = {"Tenant": request.tenant_id, "Noun": "run", "Status": str(RunStatus.RUNNING), "Agent": request.agent}
-    pairs = [
-        SearchAttributePair(SearchAttributeKey.for_keyword(name), text)
-        for name, text in (facts | {"Owner": request.owner}).items()
-    ]
-    return TypedSearchAttributes(pairs)

@@ -23,7 +23,7 @@ from temporalio.client import (
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import TypedSearchAttributes
 from temporalio.common import WorkflowIDReusePolicy as OnReuse
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
@@ -306,10 +306,7 @@ def ranges(values: Iterable[int]) -> list[ScheduleRange]:
 
 def attributes(tenant_id: TenantId, noun: str = "firing") -> TypedSearchAttributes:
     """How a firing is found in Temporal's own pages."""
-    pairs = {"Tenant": str(tenant_id), "Noun": noun}.items()
-    return TypedSearchAttributes(
-        [SearchAttributePair(SearchAttributeKey.for_keyword(name), text) for name, text in pairs]
-    )
+    return policies.keywords({"Tenant": str(tenant_id), "Noun": noun})
 
 
 async def forever(once: Callable[[], Awaitable[None]], rest: Callable[[], Awaitable[None]]) -> None:

@@ -4,7 +4,7 @@ import contextlib
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from windlass.contracts import runs as run_words
     from windlass.contracts.firings import DUE_LENGTH, DecideInput, FiringInput, FiringOutcome
     from windlass.contracts.ids import workflow_id
-    from windlass.contracts.runs import RunInput, RunStatus
+    from windlass.contracts.runs import RunInput
 
 
 @workflow.defn(name=words.WORKFLOW)
@@ -47,7 +47,6 @@ class FiringWorkflow:
 
     async def _start(self, request: RunInput) -> None:
         """Start the run's workflow; when the sweep of a gateway was faster it runs already."""
-        summary = f"{request.title} · {request.agent}" if request.title != request.agent else request.agent
         with contextlib.suppress(WorkflowAlreadyStartedError):
             await workflow.start_child_workflow(
                 run_words.WORKFLOW,
@@ -56,8 +55,8 @@ class FiringWorkflow:
                 task_timeout=timedelta(seconds=3),
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                search_attributes=_attributes(request),
-                static_summary=policies.summary(summary),
+                search_attributes=policies.keywords(request.attributes),
+                static_summary=policies.summary(request.summary),
                 static_details=f"[Open in Windlass]({request.link})",
             )
 
@@ -66,12 +65,3 @@ class FiringWorkflow:
         other = workflow.get_external_workflow_handle(workflow_id(tenant_id, "runs", run_id))
         with contextlib.suppress(ApplicationError):
             await other.signal(run_words.CANCEL_SIGNAL, reason)
-
-
-def _attributes(request: RunInput) -> TypedSearchAttributes:
-    facts = {"Tenant": request.tenant_id, "Noun": "run", "Status": str(RunStatus.RUNNING), "Agent": request.agent}
-    pairs = [
-        SearchAttributePair(SearchAttributeKey.for_keyword(name), text)
-        for name, text in (facts | {"Owner": request.owner}).items()
-    ]
-    return TypedSearchAttributes(pairs)

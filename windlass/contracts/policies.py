@@ -1,8 +1,9 @@
-"""Timeouts and retries by kind of work; every workflow takes them from here."""
+"""Timeouts and retries by kind of work, and how workflows show in Temporal's own pages: all take them from here."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
-from temporalio.common import RetryPolicy
+from temporalio.common import RetryPolicy, SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 # Temporal refuses a summary of more bytes, and with it the start of the workflow or the whole of its next step.
 SUMMARY_BYTES = 400
@@ -11,6 +12,13 @@ SUMMARY_BYTES = 400
 def summary(text: str) -> str:
     """A text as Temporal's own pages show it, cut at a whole character."""
     return text.encode()[:SUMMARY_BYTES].decode(errors="ignore")
+
+
+def keywords(facts: Mapping[str, str]) -> TypedSearchAttributes:
+    """The search attributes by which a workflow is found, each a word."""
+    return TypedSearchAttributes(
+        [SearchAttributePair(SearchAttributeKey.for_keyword(name), text) for name, text in facts.items()]
+    )
 
 
 # Driving a run: attached to its host for as long as it works.

@@ -48,6 +48,17 @@ class RunInput:
     timeout_s: float | None = None
     backoff_s: float = 1.0
 
+    @property
+    def summary(self) -> str:
+        """The run in a line, for Temporal's own pages."""
+        return self.agent if self.title == self.agent else f"{self.title} · {self.agent}"
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What the workflow is found by there, as it starts."""
+        named = {"Tenant": self.tenant_id, "Noun": "run", "Status": str(RunStatus.RUNNING)}
+        return named | {"Agent": self.agent, "Owner": self.owner}
+
 
 @dataclass(frozen=True, slots=True)
 class DriveInput:
