@@ -89,7 +89,6 @@ class Timetable:
         if released:
             log.warning("runs that waited for nothing go on", schedules=released)
         lost = await self.note_lost(now) if now - self._begun_at > SETTLED else 0
-        self.look()
         counts = {"written_again": len(stale), "removed": sum(removed), "released": released, "lost_due_times": lost}
         return {name: number for name, number in counts.items() if number}
 

@@ -26,7 +26,7 @@ class Order:
     attempt: int = 1
     base_url: str | None = None
     launch: Mapping[str, Any] | None = None  # what the flow's handler has decided already
-    files: Mapping[str, str] | None = None  # where the run's files are, and the token that opens them to it
+    files: Mapping[str, str] | None = field(default=None, repr=False)  # where its files are, and the token for them
 
     @classmethod
     def read(cls, message: Message) -> "Order":
