@@ -19,6 +19,9 @@ from windlass.core.permissions import OPERATOR_OF_PLATFORM
 from windlass.core.retention import Retention
 
 NIGHT = datetime(2026, 3, 4, 3, 0, tzinfo=UTC)
+RUN_FILE = (
+    "insert into run_file (run_id, path, tenant_id, digest, size_bytes) values ($1, 'out/a', $2, repeat('0', 64), 1)"
+)
 FILE = (
     "insert into session_file (session_id, path, tenant_id, digest, size_bytes, turn) values ($1, 'a', $2, 'b', 1, 1)"
 )
@@ -77,6 +80,9 @@ async def test_what_was_deleted_long_ago_is_forgotten_once_and_counted(
     old, young = await deleted(records, database, "31 days"), await deleted(records, database, "29 days")
     kept = await records.start()
     logs = {each: len(await records.events.read(records.tenant_id, each)) for each in (old, young, kept.id)}
+    async with database.tenant(records.tenant_id) as connection:
+        for each in logs:
+            await connection.execute(RUN_FILE, each, records.tenant_id)
     occasion, retention = reports.occasion("retention", NIGHT), Retention(jobs, database, 30)
     await reports.begin(occasion)
 
@@ -91,9 +97,11 @@ async def test_what_was_deleted_long_ago_is_forgotten_once_and_counted(
         row = await connection.fetchrow("select inputs, title, status, ended_at from run where id = $1", old)
         steps = await connection.fetchval("select count(*) from step where run_id = $1", old)
         stored = await connection.fetchval("select inputs from run where id = $1", young)
+        having = {row["run_id"] for row in await connection.fetch("select run_id from run_file")}
     assert row is not None
     assert (row["inputs"], row["title"], row["status"], steps) == ({}, "claude", "cancelled", 0)
     assert stored["prompt"] == "a secret"
+    assert having == {young, kept.id}
     assert (await records.events.read(records.tenant_id, kept.id))[0].kind is EventKind.STATUS
 
 
