@@ -223,15 +223,17 @@ class FileSystem:
         return self._patiently(method, path, **options).json()
 
     def _patiently(self, method: str, path: str, **options: Any) -> "httpx.Response":
-        waiting = _Patience()
+        waiting, is_again = _Patience(), False
         while True:
             try:
                 with self._stream(method, path, **options) as response:
                     response.read()
-                    self._refuse(response, path)
+                    if not (is_again and method == "DELETE" and response.status_code == 404):  # the first try did it
+                        self._refuse(response, path)
                     return response
             except (*_broken(), _Away) as error:
                 waiting.wait(error)
+                is_again = True
 
     @contextmanager
     def _stream(self, method: str, path: str, **options: Any) -> "Generator[httpx.Response]":
