@@ -1,8 +1,7 @@
 """System schedules: kept in Temporal whatever happens to it, and wired to what they do."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -33,7 +32,7 @@ from windlass.core.housekeeping import Housekeeping
 from windlass.core.maintenance import SYSTEM, Maintenance, Occasion, SystemSchedule
 from windlass.core.retention import Retention
 from windlass.core.silence import Patience, Silence
-from workers.parts import Parts
+from workers.parts import Parts, beside
 from workers.timetable import CALL, Timetable, attributes, forever, spec_of
 
 LOOK_S = 60.0
@@ -78,17 +77,10 @@ class SystemSchedules:
             await self._client.get_schedule_handle(schedule_name(each)).update(update, rpc_timeout=CALL)
 
 
-@asynccontextmanager
-async def maintaining(client: Client, parts: Parts) -> AsyncGenerator[None]:
+def maintaining(client: Client, parts: Parts) -> AbstractAsyncContextManager[None]:
     """Keep the system schedules while the block runs."""
     schedules = SystemSchedules(client, parts.settings.time_zone)
-    task = asyncio.create_task(forever(schedules.keep, partial(asyncio.sleep, LOOK_S)))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    return beside(forever(schedules.keep, partial(asyncio.sleep, LOOK_S)))
 
 
 def maintenance(client: Client, parts: Parts) -> MaintenanceActivities:

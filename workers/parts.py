@@ -2,10 +2,11 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.listener import Listener
@@ -45,6 +46,18 @@ async def opened(settings: Settings, roles: str) -> AsyncGenerator[Parts]:
         objects = open_objects(settings)
         stack.push_async_callback(objects.close)
         yield Parts(settings, database, jobs, notifier, listener, objects, stop_on_signals())
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Have something done while the block runs, and stopped at its end. Raises what it has died of."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def stop_on_signals() -> asyncio.Event:

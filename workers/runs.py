@@ -27,7 +27,7 @@ from windlass.core.settings import BadSettings, Settings
 from workers import prompts, sessions
 from workers.driving import run_activities
 from workers.maintenance import maintaining, maintenance
-from workers.parts import Parts, sockets
+from workers.parts import Parts, beside, sockets
 from workers.reaper import reap
 from workers.runtime import GRACE, connect, sandbox, work
 from workers.servers import checking
@@ -56,7 +56,12 @@ async def serve(parts: Parts) -> None:
         await slot.wait_for_twins()
         await reap(client, parts.jobs)
         provider = ProviderRecord(parts.jobs, standin=parts.settings.anthropic_api_key is None)
-        async with following(client, parts), maintaining(client, parts), checking(parts), provider.kept():
+        async with (
+            following(client, parts),
+            maintaining(client, parts),
+            checking(parts),
+            beside(provider.write_for_ever()),
+        ):
             await work(build(client, parts, provider), parts.stopping)
     finally:
         keeping.cancel()

@@ -1,14 +1,14 @@
 """MCP servers are looked at while a worker lives, and their tools are called through it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import TYPE_CHECKING, Any
 
 from windlass.contracts.ids import TenantId
 from windlass.contracts.servers import CHANGED_CHANNEL, ToolAnswer
 from windlass.core.database import OUTAGES, Away
-from workers.parts import Parts
+from workers.parts import Parts, beside
 
 if TYPE_CHECKING:
     from activities.servers import ServerTools
@@ -46,18 +46,11 @@ class LateServers:
         return await self._tools.call(tenant_id, server_name, tool, arguments)
 
 
-@asynccontextmanager
-async def checking(parts: Parts) -> AsyncGenerator[None]:
+def checking(parts: Parts) -> AbstractAsyncContextManager[None]:
     """Look at servers while the block runs."""
     bell = asyncio.Event()
     parts.listener.on(CHANGED_CHANNEL, lambda _id: bell.set())
-    task = asyncio.create_task(_look(parts, bell))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    return beside(_look(parts, bell))
 
 
 async def _look(parts: Parts, bell: asyncio.Event) -> None:

@@ -37,7 +37,7 @@ from windlass.core.calendars import Calendar, Timing, missing
 from windlass.core.calendars.corrections import AHEAD
 from windlass.core.decisions import Decisions
 from windlass.core.schedules import CHANGED_CHANNEL
-from workers.parts import Parts
+from workers.parts import Parts, beside
 
 LOOK_S, HEAR_S = 1.0, 15.0
 CALL = timedelta(seconds=5)
@@ -211,13 +211,8 @@ async def following(client: Client, parts: Parts) -> AsyncGenerator[Timetable]:
     """Keep Temporal's schedules true while the block runs."""
     timetable = Timetable(client, Agenda(parts.jobs), Decisions(parts.database, parts.notifier))
     parts.listener.on(CHANGED_CHANNEL, lambda _id: timetable.look())
-    task = asyncio.create_task(timetable.run())
-    try:
+    async with beside(timetable.run()):
         yield timetable
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 def schedule_name(tenant_id: TenantId, schedule_id: UUID) -> str:

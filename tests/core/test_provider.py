@@ -9,6 +9,7 @@ from tests.owner import eventually
 from windlass.core.database import Database
 from windlass.core.health import Grade
 from windlass.core.provider import ProviderRecord, Seen, provider_part
+from workers.parts import beside
 
 HOW_MANY = "select coalesce(sum(asked), 0) from provider_minute"
 
@@ -67,7 +68,7 @@ async def test_what_is_seen_is_written_beside_the_work(empty: Database):
         async with empty.open() as connection:
             return await connection.fetchval(HOW_MANY) == 2
 
-    async with record.kept(pause_s=0.01):
+    async with beside(record.write_for_ever(pause_s=0.01)):
         record.add(Seen(datetime.now(UTC), standin=True))
         await asyncio.sleep(0)
         record.add(Seen(datetime.now(UTC), standin=True))

@@ -6,8 +6,6 @@ What was asked, answered and paid for is in the log of each run.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -72,17 +70,8 @@ class ProviderRecord:
         for _ in seen:
             self._waiting.popleft()
 
-    @asynccontextmanager
-    async def kept(self, pause_s: float = PAUSE_S) -> AsyncGenerator[None]:
-        """Store what is seen every few seconds while the block runs."""
-        writing = asyncio.create_task(self._write_for_ever(pause_s))
-        try:
-            yield
-        finally:
-            writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
-
-    async def _write_for_ever(self, pause_s: float) -> None:
+    async def write_for_ever(self, pause_s: float = PAUSE_S) -> None:
+        """Store what is seen every few seconds, until cancelled."""
         while True:
             await asyncio.sleep(pause_s)
             try:
