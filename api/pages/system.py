@@ -120,7 +120,7 @@ def sentence(report: HealthReport) -> str:
     if failed:
         return f"{listed(failed).capitalize()} {'is' if len(failed) == 1 else 'are'} down."
     if warned:
-        return f"Everything works. Have a look at {listed(warned)}."
+        return f"Everything works. Worth a look: {listed(warned)}."
     return "Everything works."
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from api.pages.system import sentence
 from tests.api.people import Gateway, running_gateway, settings_for
 from windlass.core.health import Finding, Grade, Part, examine
 
@@ -80,3 +81,15 @@ async def test_the_apis_pages_are_off_beyond_this_machine(database_url: str, var
         answers = [await browser.get(path) for path in ("/docs", "/redoc", "/openapi.json")]
 
     assert [answer.status_code for answer in answers] == [status] * 3
+
+
+@pytest.mark.parametrize(
+    ("grades", "said"),
+    [
+        ([Grade.PASS], "Everything works."),
+        ([Grade.WARN, Grade.PASS, Grade.WARN], "Everything works. Worth a look: p0 and p2."),
+        ([Grade.FAIL, Grade.WARN], "P0 is down."),
+    ],
+)
+async def test_the_page_says_in_a_sentence_how_everything_is(grades: list[Grade], said: str):
+    assert sentence(await examine([part(f"p{n}", grade) for n, grade in enumerate(grades)])) == said
