@@ -1,6 +1,6 @@
 """`windlass file`: what goes into a run and what comes out of it."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from windlass.cli.codes import REFUSED
 from windlass.cli.screen import AsJson, console, errors, print_json, print_outcome, print_table
 from windlass.cli.session import connect
-from windlass.client.files import Moved, Told
+from windlass.client.errors import ApiError, Unreachable
+from windlass.client.files import Moved, Told, Upload
 
 app = typer.Typer(no_args_is_help=True, help="What goes into a run and what comes out of it.")
 
@@ -27,8 +28,8 @@ def upload(
     as_json: AsJson = False,
 ) -> None:
     """Send files to be taken by a run; prints the id that a field of its form takes."""
-    with connect(context) as client, _shown("Sending") as told, _refusing():
-        sent = client.files.upload(paths, resume=resume, told=told)
+    with connect(context) as client, _goes_on() as began, _shown("Sending") as told, _refusing():
+        sent = client.files.upload(paths, resume=resume, told=told, began=began)
     print_outcome(sent.to_json(), sent.upload_id, as_json=as_json)
 
 
@@ -87,6 +88,19 @@ def link(
     with connect(context) as client:
         made = client.files.link(run, path, minutes)
     print_outcome(made.to_json(), made.url, as_json=as_json)
+
+
+@contextmanager
+def _goes_on() -> Generator[Callable[[Upload], None]]:
+    """Where an upload breaks off, say how it goes on."""
+    begun: list[Upload] = []
+    try:
+        yield begun.append
+    except (ApiError, Unreachable, KeyboardInterrupt):
+        for upload in begun:
+            said = f"What was sent is kept: --resume {upload.upload_id} goes on with it."
+            errors.print(said, markup=False, highlight=False, soft_wrap=True)
+        raise
 
 
 @contextmanager

@@ -203,10 +203,22 @@ class Files:
     def __init__(self, client: Streams) -> None:
         self._client = client
 
-    def upload(self, paths: Iterable[str | Path], *, resume: str | None = None, told: Told | None = None) -> Upload:
-        """Send files and folders; `resume` goes on with an upload of the same ones. Raises ApiError, Unreachable."""
+    def upload(
+        self,
+        paths: Iterable[str | Path],
+        *,
+        resume: str | None = None,
+        told: Told | None = None,
+        began: Callable[[Upload], None] | None = None,
+    ) -> Upload:
+        """Send files and folders; `resume` goes on with an upload of the same ones. Raises ApiError, Unreachable.
+
+        `began` hears of the upload before anything is sent: by its id one goes on with it.
+        """
         sources = sources_of(paths)
         upload = self._client.send(get_upload(resume) if resume else begin_upload(sources))
+        if began is not None:
+            began(upload)
         rest = missing_of(upload, sources)
         count = _Count(upload, rest, told)
         with ThreadPoolExecutor(AT_ONCE) as threads:
@@ -293,11 +305,21 @@ class AsyncFiles:
         self._client = client
 
     async def upload(
-        self, paths: Iterable[str | Path], *, resume: str | None = None, told: Told | None = None
+        self,
+        paths: Iterable[str | Path],
+        *,
+        resume: str | None = None,
+        told: Told | None = None,
+        began: Callable[[Upload], None] | None = None,
     ) -> Upload:
-        """Send files and folders; `resume` goes on with an upload of the same ones. Raises ApiError, Unreachable."""
+        """Send files and folders; `resume` goes on with an upload of the same ones. Raises ApiError, Unreachable.
+
+        `began` hears of the upload before anything is sent: by its id one goes on with it.
+        """
         sources = await asyncio.to_thread(sources_of, paths)
         upload = await self._client.send(get_upload(resume) if resume else begin_upload(sources))
+        if began is not None:
+            began(upload)
         rest = missing_of(upload, sources)
         count, waiting = _Count(upload, rest, told), iter(rest)
 
