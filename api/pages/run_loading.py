@@ -9,9 +9,10 @@ from api.pages.addresses import RunAddress
 from api.pages.formats import Viewer
 from api.pages.lines import read_text
 from api.pages.logs import OPENS_WITH, Log, kinds_of, log
-from api.pages.run_views import Facts
+from api.pages.run_views import MOST_FILES, Facts
 from api.pages.spans import SPAN_KINDS, Span, SpanReader
 from windlass.contracts.events import Event, EventKind
+from windlass.contracts.files import ROOTS
 from windlass.core.callers import Caller
 from windlass.core.files import FileQuery, RunFile
 from windlass.core.permissions import Permission
@@ -24,7 +25,6 @@ MOST_PAGES = 6  # of 500 events; a longer run is drawn from its step records
 SEARCHED_PAGES = 20
 MOST_OUTPUTS = 200
 MOST_QUESTIONS = 20
-MOST_FILES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,11 @@ class Loading:
         return Facts(run, steps, tries, spans, head.last_seq, outputs, questions, files, known, made)
 
     async def files(self, run: Run) -> Sequence[RunFile]:
-        """What went in and what came out, the first ones by their path."""
+        """What went in and what came out: of each root one more than is shown, to know whether there are more."""
         if not self.caller.may(Permission.FILES_READ):
             return ()
-        return await self.engine.files.list(self.caller, run.id, FileQuery(limit=MOST_FILES))
+        roots = [FileQuery(root, limit=MOST_FILES + 1) for root in ROOTS]
+        return [each for root in roots for each in await self.engine.files.list(self.caller, run.id, root)]
 
     async def questions(self, run: Run) -> Sequence[Question]:
         """What the run asks, the open ones first."""

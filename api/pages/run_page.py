@@ -11,6 +11,7 @@ from api.pages.formats import Viewer, counted, duration, money, size, tokens
 from api.pages.logs import Log
 from api.pages.questions import Card, card
 from api.pages.run_views import (
+    MOST_FILES,
     Comparison,
     Facts,
     Failure,
@@ -91,8 +92,7 @@ class FileGroup:
     """The files below one root."""
 
     label: str
-    count: str
-    size: str
+    extent: str
     rows: tuple[FileRow, ...]
     empty: str
 
@@ -188,7 +188,7 @@ def tabs(facts: Facts, address: RunAddress) -> tuple[tuple[str, str, str, bool],
     numbers = {
         "events": str(facts.last_seq),
         "output": str(len(facts.outputs) or ""),
-        "files": str(len(facts.files) or ""),
+        "files": f"{MOST_FILES}+" if len(facts.files) > MOST_FILES else str(len(facts.files) or ""),
     }
     return tuple((name.capitalize(), address.tab(name), numbers.get(name, ""), name == address.shown) for name in TABS)
 
@@ -214,9 +214,11 @@ def files(facts: Facts, viewer: Viewer) -> tuple[FileGroup, ...]:
 
 def _file_group(facts: Facts, viewer: Viewer, root: str, label: str, empty: str) -> FileGroup:
     inside = [each for each in facts.files if each.path.startswith(f"{root}/")]
-    total = size(sum(each.size_bytes for each in inside))
-    rows = tuple(_file_row(facts, each, viewer) for each in inside)
-    return FileGroup(label, counted(len(inside), "file"), total, rows, empty)
+    extent = f"{counted(len(inside), 'file')}, {size(sum(each.size_bytes for each in inside))}"
+    if len(inside) > MOST_FILES:
+        extent = f"more than {MOST_FILES}: the first by their names; the zip has all"
+    rows = tuple(_file_row(facts, each, viewer) for each in inside[:MOST_FILES])
+    return FileGroup(label, extent, rows, empty)
 
 
 def _file_row(facts: Facts, file: RunFile, viewer: Viewer) -> FileRow:

@@ -22,6 +22,7 @@ from windlass.core.tasks import Made
 
 LONGEST_RESULT = 6000
 MOST_NOW = 8
+MOST_FILES = 500  # of each root; who wants more takes the zip
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Facts:
     last_seq: int
     outputs: Sequence[Event]
     questions: Sequence[Question] = ()  # the open ones first
-    files: Sequence[RunFile] = ()  # the first ones by their path
+    files: Sequence[RunFile] = ()  # the first ones of each root by their path, one more than is shown
     earlier: tuple[Span, ...] = ()  # the roots of earlier tries, where they are shown together
     made: Made | None = None  # the task it was made of
 

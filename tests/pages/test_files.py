@@ -92,6 +92,25 @@ async def written(console: Console, run_id: UUID) -> None:
     await engine.files.keep(caller, run_id, "out/deep/report.csv", stream(b"1,2"))
 
 
+async def test_of_very_many_files_the_first_are_shown_and_what_came_out_is_not_hidden_behind_what_went_in(
+    console: Console,
+):
+    run = await console.run()
+    add = "insert into run_file (run_id, path, tenant_id, digest, size_bytes) select $1, $2 || n, $3, 'd', 1"
+    tenant_id = TenantId(console.person.tenant_id)
+    async with console.gateway.state["database"].tenant(tenant_id) as connection:
+        for prefix, count in (("in/f", 501), ("out/f", 1)):
+            await connection.execute(f"{add} from generate_series(1, {count}) n", run.id, prefix, tenant_id)
+
+    page = await console.open(f"/runs/{run.id}?tab=files")
+    went_in, came_out = (page.locator("#tab-content section").nth(place) for place in (0, 1))
+
+    await expect(went_in).to_contain_text("more than 500: the first by their names; the zip has all")
+    await expect(went_in.locator("tbody tr")).to_have_count(500)
+    await expect(came_out).to_contain_text("1 file, 1 B")
+    await expect(page.get_by_role("link", name="Files")).to_contain_text("500+")
+
+
 async def test_what_cannot_be_sent_is_said_and_a_form_waits_for_its_files(
     console: Console, database_url: str, tmp_path: Path
 ):
