@@ -15,8 +15,8 @@ TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 FOLDERS := sdk core activities workflows desktops api replay architecture pages stack e2e faults bench compose
 PYTEST := $(RUN) -m pytest
 # Four at a time on two cores, since they wait for a third of their time; nothing in them asserts how long it took
-# (`make faults` does, alone). Those that must wait for others come early, so that they do not end alone.
-GROUPS := tests-pages tests-work tests-gateway tests-stack tests-agents tests-faults tests-workflows
+# (`make faults` does, alone). The longest come first; the faults make containers too and come last (see tests-screens).
+GROUPS := tests-screens tests-api tests-agents tests-stack tests-workflows tests-core tests-faults
 IN_GROUPS = $(MAKE) --no-print-directory --jobs=4 --keep-going $(GROUPS)
 
 .DEFAULT_GOAL := help
@@ -59,19 +59,19 @@ desktop-image: ## build the image of desktops; BROWSER= leaves the browser out
 test: check     ## the gates and every test; the faults in their short form
 	@$(IN_GROUPS)
 
-tests-gateway:
-	$(PYTEST) tests/api tests/core tests/replay
+tests-api:
+	$(PYTEST) tests/api
 
+tests-core:
+	$(PYTEST) tests/core tests/replay
+
+# Browsers give up what they load when a container's network comes or goes: whatever makes containers comes after those.
 # AFTER_PAGES: a command of .ci/run that ends in &.
-tests-pages:
-	$(PYTEST) tests/pages; status=$$?; $(AFTER_PAGES) exit $$status
+tests-screens:
+	$(PYTEST) tests/pages; status=$$?; $(AFTER_PAGES) $(PYTEST) tests/desktops tests/compose && exit $$status
 
 tests-stack:
 	$(PYTEST) tests/e2e tests/stack
-
-# Browsers give up what they load when a container's network comes or goes: whatever makes containers comes after those.
-tests-work: tests-pages
-	$(PYTEST) tests/desktops tests/compose
 
 tests-agents:
 	$(PYTEST) tests/activities tests/sdk
