@@ -1,8 +1,10 @@
 """The week of all schedules: hour by hour what became of due times, and what is to come."""
 
+import asyncio
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
@@ -15,13 +17,13 @@ from api.pages.schedule_views import SHAPES
 from api.pages.shell import Place
 from api.routes.schedules import ScheduleReader
 from windlass.contracts.firings import Decision
-from windlass.core.calendars.spans import between
+from windlass.core.calendars.spans import by_hour
 from windlass.core.callers import Caller
-from windlass.core.schedules import Schedule
+from windlass.core.schedules import SharedTiming
 
 router = APIRouter(include_in_schema=False)
 
-MOST_SCHEDULES, MOST_EACH, NAMED = 2000, 200, 3
+MOST_TIMINGS, NAMED, BREATH = 2000, 3, 50
 ORDER = ("failed", "lost", "skipped", "queued", "starting", "finished", "ahead")
 HOUR = timedelta(hours=1)
 
@@ -34,6 +36,15 @@ class Cell:
 
     counts: Counter[str]
     names: list[str]
+
+    def name(self, names: Sequence[str]) -> None:
+        """Name some of whose they are."""
+        self.names += [name for name in names if name not in self.names][: NAMED - len(self.names)]
+
+    def add(self, other: "Cell") -> None:
+        """Take in what another one counted."""
+        self.counts.update(other.counts)
+        self.name(other.names)
 
     @property
     def shown(self) -> list[tuple[str, int]]:
@@ -77,32 +88,50 @@ async def week(request: Request, caller: ScheduleReader, engine: EngineDep) -> R
 
 async def load(engine: Engine, caller: Caller, monday: datetime, now: datetime) -> Marks:
     """Every hour of the week that has something in it, by its beginning in the viewer's zone."""
-    sunday, marks = monday + timedelta(days=7), Marks()
-    for hour, decision, name, count in await engine.firings.hours(caller, monday, sunday):
-        shape = "starting" if decision is None else SHAPES[Decision(decision)]
-        mark(marks, hour.astimezone(monday.tzinfo), shape, name, count)
-    if sunday > now:
-        for schedule in await engine.schedules.newest(caller, limit=MOST_SCHEDULES):
-            ahead(marks, schedule, max(monday, now), sunday)
+    begin, until = (monday + timedelta(days=days) for days in (0, 7))
+    begin, until = begin.astimezone(UTC), until.astimezone(UTC)
+    cells: dict[int, Cell] = {}
+    for hour in await engine.firings.hours(caller, begin, until, NAMED):
+        shape = "starting" if hour.decision is None else SHAPES[Decision(hour.decision)]
+        mark(cells, hour.number, shape, hour.count, hour.names)
+    if until > now:
+        ahead = await engine.schedules.timings(caller, limit=MOST_TIMINGS, named=NAMED)
+        await count_ahead(cells, ahead, begin, until, now)
+    return placed(cells, begin, monday.tzinfo)
+
+
+async def count_ahead(
+    cells: dict[int, Cell], shared: Sequence[SharedTiming], begin: datetime, until: datetime, now: datetime
+) -> None:
+    """What will be due. Other requests are answered in between: in a week in which clocks are put it takes longer."""
+    for number, each in enumerate(shared):
+        if number % BREATH == BREATH - 1:
+            await asyncio.sleep(0)
+        for hour, count in enumerate(by_hour(each.timing, begin, (until - begin) // HOUR, now)):
+            if count:
+                mark(cells, hour, "ahead", count * each.count, each.names)
+
+
+def placed(cells: Mapping[int, Cell], begin: datetime, zone: tzinfo | None) -> Marks:
+    """The cells by the hour that the clock shows; one it shows twice has both."""
+    marks: Marks = {}
+    for number in sorted(cells):
+        hour = (begin + number * HOUR).astimezone(zone).replace(minute=0)
+        if hour in marks:
+            marks[hour].add(cells[number])
+        else:
+            marks[hour] = cells[number]
     return marks
 
 
-def ahead(marks: Marks, schedule: Schedule, since: datetime, until: datetime) -> None:
-    """What a schedule will do."""
-    if schedule.paused_at is None and schedule.ended_at is None:
-        for at in between(schedule.timing, since, until, MOST_EACH):
-            mark(marks, at.astimezone(until.tzinfo), "ahead", schedule.name, 1)
-
-
-def mark(marks: Marks, at: datetime, shape: str, name: str, count: int) -> None:
+def mark(cells: dict[int, Cell], hour: int, shape: str, count: int, names: Sequence[str]) -> None:
     """Count something in its hour."""
-    hour = at.replace(minute=0, second=0, microsecond=0)
-    cell = marks.get(hour)
+    cell = cells.get(hour)
     if cell is None:
-        cell = marks[hour] = Cell(Counter(), [])
+        cell = cells[hour] = Cell(Counter(), [])
     cell.counts[shape] += count
-    if name not in cell.names and len(cell.names) < NAMED:
-        cell.names.append(name)
+    if len(cell.names) < NAMED:
+        cell.name(names)
 
 
 def day_of(day: datetime, marks: Marks, now: datetime) -> Day:

@@ -1,5 +1,6 @@
 """Schedules over HTTP; the gateway needs neither Temporal nor a worker to take them."""
 
+import re
 import secrets
 from datetime import UTC, datetime
 from typing import Any
@@ -191,3 +192,25 @@ async def test_every_firing_is_said_in_the_log_of_the_organisation(gateway: Gate
     assert (said.event, said.data["topic"]) == ("firing", topic)
     assert said.data["event"]["payload"]["decision"] == "started"
     assert (await stranger.http.get(f"/v1/stream?topics={topic}")).status_code == 404
+
+
+async def test_the_week_counts_every_due_time_of_every_hour(acme: Organisation):
+    often = {"task_id": (await save(acme.operator))["id"], "cron": "*/10 * * * *"}
+    paused = await schedule(acme.operator, name="paused", **often)
+    await schedule(acme.operator, name="often", **often)
+    before = await to_come(acme.operator)
+    await acme.operator.http.post(f"/v1/schedules/{paused['id']}/pause")
+    await schedule(acme.operator, name="as often", **often)
+    await schedule(acme.operator, name="more often", **often)
+
+    hours = await to_come(acme.operator)
+
+    assert [now[0] - was[0] for was, now in zip(before, hours, strict=True)] == 7 * 24 * [6]
+    assert all(names.startswith("more often, as often, often") for _, names in hours)
+
+
+async def to_come(person: Person) -> list[tuple[int, str]]:
+    """How many due times each hour of a week will have, and the names of whose they are, as the page says it."""
+    page = await person.http.get("/schedules/week?from=2027-02-03", headers={"accept": "text/html"})
+    cells = re.findall(r"<td(?: title=\"(?:(\d+) to come: )([^\"]*)\")?>", page.text)
+    return [(int(number or 0), names) for number, names in cells]

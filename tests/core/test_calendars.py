@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from windlass.core.calendars import due_times, in_words, missing, read_timing
-from windlass.core.calendars.spans import between
+from windlass.core.calendars.spans import by_hour
+from windlass.core.calendars.timing import Timing
 from windlass.core.errors import Invalid
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -123,16 +124,35 @@ def test_start_and_end_are_part_of_it():
     assert [f"{due.at:%d %H}" for due in due_times(timing, NOW, 9)] == ["01 00", "01 12", "02 00"]
 
 
-@pytest.mark.parametrize("cron", ["30 7 * * 1-5", "*/20 2,23 * * *", "0 0 1,15 * *", "30 2 * * *"])
 @pytest.mark.parametrize(
-    "begin", ["2027-01-04T00:00:00+01:00", "2027-03-22T00:00:00+01:00", "2026-10-19T00:00:00+02:00"]
+    "given",
+    [
+        {"cron": "30 7 * * 1-5"},
+        {"cron": "*/20 2,23 * * *"},
+        {"cron": "0 0 1,15 * *"},
+        {"cron": "30 2 * * *"},
+        {"interval_s": 5400},
+        {"interval_s": 77, "offset_s": 5},
+        {"cron": "*/7 * * * *", "start_at": "2027-03-24T10:20:00Z", "end_at": "2027-04-03T10:30:00Z"},
+    ],
 )
-def test_a_span_has_the_due_times_one_finds_one_by_one(cron: str, begin: str):
-    timing = read_timing({"cron": cron, "time_zone": "Europe/Berlin"}, NOW)
-    since = datetime.fromisoformat(begin).astimezone(UTC)
-    until = since + timedelta(days=7)
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe", "America/Santiago", "Asia/Kathmandu"])
+@pytest.mark.parametrize("since", ["2027-01-04T00:13:00Z", "2027-03-25T05:45:00Z", "2027-04-01T15:30:00Z"])
+def test_an_hour_counts_the_due_times_one_finds_one_by_one(given: dict[str, Any], zone: str, since: str):
+    timing = read_timing(given | {"time_zone": zone}, NOW)
+    after = datetime.fromisoformat(since)
+    begin = after.replace(minute=0) - timedelta(hours=20)
 
-    one_by_one = [due.at for due in due_times(timing, since, 500) if due.at <= until and not due.skipped]
+    counts = by_hour(timing, begin, 168, after)
 
-    assert list(between(timing, since, until, 500)) == one_by_one
-    assert list(between(timing, since, until, 3)) == one_by_one[:3]
+    assert counts == one_by_one(timing, begin, 168, after)
+
+
+def one_by_one(timing: Timing, begin: datetime, hours: int, after: datetime) -> list[int]:
+    """The same, due time by due time."""
+    counts = [0] * hours
+    for due in due_times(timing, after, 20_000):
+        if (due.at - begin) // timedelta(hours=1) >= hours:
+            break
+        counts[(due.at - begin) // timedelta(hours=1)] += not due.skipped
+    return counts

@@ -62,6 +62,16 @@ class Plan:
     estimated_s: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """How many due times of an hour, counted from the beginning of a span, one decision was made about."""
+
+    number: int
+    decision: str | None
+    count: int
+    names: tuple[str, ...]
+
+
 LIST = """
 select f.id, f.schedule_id, f.kind, f.scheduled_at, f.until, f.count, f.asked_by_name, f.decided_at, f.decision,
   f.reason, f.run_id, r.status as run_status, extract(epoch from r.ended_at - r.started_at)::float as run_took_s,
@@ -79,9 +89,10 @@ cross join lateral (select * from firing where schedule_id = wanted.id order by 
 left join run r on r.id = f.run_id and ($2::uuid is null or r.created_by = $2) order by f.scheduled_at desc
 """
 HOURS = """
-select date_trunc('hour', f.scheduled_at) as hour, f.decision, s.name, sum(f.count)::int as number
+select floor(extract(epoch from f.scheduled_at - $1) / 3600)::int as hour, f.decision, sum(f.count)::int as number,
+  (array_agg(distinct s.name))[:$3] as names
 from firing f join schedule s on s.id = f.schedule_id
-where f.scheduled_at >= $1 and f.scheduled_at < $2 group by 1, 2, 3 order by 1 limit 20000
+where f.scheduled_at >= $1 and f.scheduled_at < $2 group by 1, 2 order by 1
 """
 ADD = """
 insert into firing (id, tenant_id, schedule_id, kind, scheduled_at, overlap, asked_by_name)
@@ -128,13 +139,11 @@ class Firings:
             found[row["schedule_id"]].append(_firing(row))
         return found
 
-    async def hours(
-        self, caller: Caller, since: datetime, until: datetime
-    ) -> list[tuple[datetime, str | None, str, int]]:
-        """What became of due times in a span: hour, decision, schedule and how many."""
+    async def hours(self, caller: Caller, since: datetime, until: datetime, named: int) -> list[Hour]:
+        """What became of due times in a span, hour by hour, with the names of a few schedules."""
         async with self._database.tenant(caller.tenant_id) as connection:
-            rows = await connection.fetch(HOURS, since, until)
-        return [(row["hour"], row["decision"], row["name"], row["number"]) for row in rows]
+            rows = await connection.fetch(HOURS, since, until, named)
+        return [Hour(row["hour"], row["decision"], row["number"], tuple(row["names"])) for row in rows]
 
     async def log(self, caller: Caller, tenant_id: UUID) -> None:
         """Open the log of the caller's own organisation, in which every firing is said. Raises NotFound."""

@@ -83,6 +83,15 @@ class NewSchedule:
     id: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SharedTiming:
+    """A timing, how many schedules are due by it, and the names of a few of them."""
+
+    timing: Timing
+    count: int
+    names: tuple[str, ...]
+
+
 PLAIN = [column.name for column in fields(Policy)]
 FACTS = "paused_at paused_by_name pause_reason resumed_at created_by created_by_name created_at updated_at"
 OWN = ["id", "name", "task_id", *FACTS.split(), "changed_by_name", "ended_at", "deleted_at", *PLAIN]
@@ -120,6 +129,12 @@ where id = $1
 """
 
 
+TIMINGS = """
+select timing, time_zone, start_at, end_at, count(*)::int as count,
+  (array_agg(name order by created_at desc))[:$2] as names
+from schedule where deleted_at is null and ended_at is null and paused_at is null
+group by 1, 2, 3, 4 order by max(created_at) desc limit $1
+"""
 OF_AGENT = f"""
 {SCHEDULES} where s.deleted_at is null and v.agent = $1 order by s.created_at desc, s.id desc limit $2
 """
@@ -167,6 +182,16 @@ class Schedules:
         async with self._database.tenant(caller.tenant_id) as connection:
             rows = await connection.fetch(LIST, task_id, text or None, *(after or (None, None)), limit)
         return [schedule_of(row) for row in rows]
+
+    async def timings(self, caller: Caller, *, limit: int, named: int) -> list[SharedTiming]:
+        """When those are due that are on, the newest first; schedules of the same timing are one."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            rows = await connection.fetch(TIMINGS, limit, named)
+        bounds = ("timing", "time_zone", "start_at", "end_at")
+        return [
+            SharedTiming(known_timing(*(row[name] for name in bounds)), row["count"], tuple(row["names"]))
+            for row in rows
+        ]
 
     async def of_agent(self, caller: Caller, agent: str, *, limit: int = 50) -> list[Schedule]:
         """The newest schedules whose task starts an agent."""

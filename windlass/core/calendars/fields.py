@@ -1,9 +1,10 @@
 """Calendars: the fields of cron, which wall times they mean, and the next moment they name."""
 
 import calendar
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from windlass.core.calendars.clock import HOUR, Clock
@@ -63,9 +64,7 @@ class Calendar:
 
     def is_possible(self) -> bool:
         """Whether there is any such day at all."""
-        longest = {month: 29 if month == 2 else calendar.monthrange(2001, month)[1] for month in self.month}
-        dates = {(month, day) for month, last in longest.items() for day in self.day_of_month if day <= last}
-        return any(self.has_day(each) for each in _days_of(dates, self.year))
+        return any(self.has_day(each) for each in _days_of(self.year, self.month, self.day_of_month))
 
     def next_after(self, after: datetime, clock: Clock) -> datetime | None:
         """The next moment the server finds after one, in whole seconds; None when there is none until 2100.
@@ -168,6 +167,7 @@ def read_calendar(given: Mapping[str, Any], field: str = "calendar") -> Calendar
     return made
 
 
+@lru_cache(maxsize=2000)
 def _read(name: str, text: str, field: str) -> frozenset[int]:
     """One field: `*`, `5`, `1-5`, `*/15`, `1-5/2`, `mon,wed`, joined by commas. Raises Invalid."""
     if len(text) > LONGEST:
@@ -205,11 +205,11 @@ def _value(name: str, text: str, field: str) -> int:
     return int(text)
 
 
-def _days_of(dates: set[tuple[int, int]], years: frozenset[int]) -> Iterator[date]:
+def _days_of(years: Iterable[int], months: Iterable[int], days: Iterable[int]) -> Iterator[date]:
     for year in sorted(years):
-        for month, day in dates:
-            if day <= calendar.monthrange(year, month)[1]:
-                yield date(year, month, day)
+        for month in months:
+            last = calendar.monthrange(year, month)[1]
+            yield from (date(year, month, day) for day in days if day <= last)
 
 
 def _said(name: str) -> str:

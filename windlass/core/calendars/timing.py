@@ -1,8 +1,10 @@
 """Timings: when a schedule is due, as it is asked for: by cron, calendar, interval, or once."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -86,8 +88,14 @@ def read_timing(given: Mapping[str, Any], now: datetime) -> Timing:
 
 def known_timing(source: Payload, time_zone: str, start_at: datetime | None, end_at: datetime | None) -> Timing:
     """A timing that was read before, from what was kept of it."""
-    timing = _read_kind({**source, "time_zone": time_zone}, time_zone, None)
-    return replace(timing, start_at=start_at, end_at=end_at)
+    timing = _known(json.dumps(source), time_zone)
+    return timing if start_at is None and end_at is None else replace(timing, start_at=start_at, end_at=end_at)
+
+
+@lru_cache(maxsize=5000)
+def _known(source: str, time_zone: str) -> Timing:
+    """What was kept of a timing, read once: many schedules share one, and pages ask for the same ones again."""
+    return _read_kind(json.loads(source), time_zone, None)
 
 
 def _read_kind(given: Mapping[str, Any], zone: str, now: datetime | None) -> Timing:
