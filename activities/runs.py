@@ -211,7 +211,7 @@ def _refusal(attached: Attached) -> Payload | None:
             "type": "AgentGone",
             "message": f"The agent {record['agent']} does not exist any more, or is switched off.",
         }
-    if service["state"] == "unhealthy":
+    if service["state"] in ("unhealthy", "deploy_failed"):
         return {"type": "ServiceDown", "message": f"The service {service['name']} does not start: {service['reason']}"}
     if record["lone_deaths"] >= LONE_DEATHS:
         message = f"The run killed its host {record['lone_deaths']} times without finishing a further step."

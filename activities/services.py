@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
 
 import structlog
@@ -14,17 +14,25 @@ from windlass.core.wanted import HostFacts, Wanted, WantedService
 LOOK_S = 1.0
 PAUSE_FIRST_S, PAUSE_LAST_S = 0.05, 30.0
 AGAIN_S = 0.5
+INSTALL_AGAIN_S = 300.0  # what could not be installed is tried again so seldom
+PREPARED_AT_ONCE = 4
+SAY_S = 0.5  # how far an installation has come is recorded so often
 LOST_MOST = 3  # hosts in a row that were killed before they served: after that it is the service's fault
 STEADY_S = 10.0  # a host that stood so long starts again at once when it dies
 PULSE_S, SILENT_S = 5.0, 60.0  # a host is asked for a sign of life so often, and replaced after so long without one
 
 Resume = Callable[[str, str], Awaitable[None]]  # (tenant id, run id); raises when it could not be said
+Say = Callable[[str], Awaitable[None]]  # how far something has come, in a line
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class ServiceFailed(Exception):
     """The service did not come up; the text says why, with the last lines it printed."""
+
+
+class DeployFailed(ServiceFailed):
+    """What the service asks for could not be installed; the text says why, with the last lines of the installer."""
 
 
 class HostLost(ServiceFailed):
@@ -77,13 +85,28 @@ class Hosts(Protocol):
         """The host that already serves the service, if one answers."""
         ...
 
-    async def start(self, service: WantedService) -> HostProcess:
-        """Start a host and wait until it answers. Raises ServiceFailed."""
+    async def prepare(self, service: WantedService, say: Say) -> str:
+        """The interpreter for the service, with what it asks for; may take long. Raises ServiceFailed."""
+        ...
+
+    async def start(self, service: WantedService, python: str) -> HostProcess:
+        """Start a host, which takes the place of the one before, and wait until it answers. Raises ServiceFailed."""
+        ...
+
+    async def end(self, boot_id: str, pid: int) -> bool:
+        """End a host by what is recorded of it; whether it still was that process."""
+        ...
+
+    async def sweep(self) -> None:
+        """Remove what is left of services that nobody prepares any more."""
         ...
 
 
 class ServiceKeeper:
-    """Keeps one host per enabled service; a host outlives the keeper, and the next one adopts it."""
+    """Keeps one host per enabled service; a host outlives the keeper, and the next one adopts it.
+
+    A host that is to be replaced serves until the new one answers; then it lets its runs come to an end, and goes.
+    """
 
     def __init__(self, wanted: Wanted, hosts: Hosts, resume: Resume, node: str, *, silent_s: float = SILENT_S) -> None:
         self._wanted = wanted
@@ -93,7 +116,10 @@ class ServiceKeeper:
         self._node = node
         self._keeping: dict[ServiceId, tuple[WantedService, asyncio.Task[None]]] = {}
         self._leaving: dict[ServiceId, asyncio.Task[None]] = {}
+        self._draining: set[asyncio.Task[None]] = set()
         self._lost: Counter[ServiceId] = Counter()
+        self._pauses: dict[ServiceId, float] = {}
+        self._preparing = asyncio.Semaphore(PREPARED_AT_ONCE)
         self._look = asyncio.Event()
         self._is_tidy = False
 
@@ -108,33 +134,38 @@ class ServiceKeeper:
                 self._look.clear()
                 try:
                     await self._tidy()
-                    await self._compare({service.id: service for service in await self._wanted.services()})
+                    self._compare({service.id: service for service in await self._wanted.services()})
                 except Exception:  # the loop outlives every failure: without it no service would come back
                     log.exception("services could not be compared")
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_S):
                         await self._look.wait()
         finally:
-            tasks = [*(task for _service, task in self._keeping.values()), *self._leaving.values()]
+            tasks = [*(task for _service, task in self._keeping.values()), *self._leaving.values(), *self._draining]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _compare(self, wanted: dict[ServiceId, WantedService]) -> None:
+    def _compare(self, wanted: dict[ServiceId, WantedService]) -> None:
         for service_id, (service, task) in list(self._keeping.items()):
-            if wanted.get(service_id) != service:
+            now = wanted.get(service_id)
+            if now is None:
                 del self._keeping[service_id]
                 leaving = asyncio.create_task(self._let_go(service, task), name=f"let go {service.name}")
                 self._leaving[service_id] = leaving  # beside the others, which must not wait for it
+            elif now != service:
+                self._keeping[service_id] = (now, self._kept(now, task))
         for service_id, service in wanted.items():
             if service_id not in self._keeping and service_id not in self._leaving:
-                self._keeping[service_id] = (
-                    service,
-                    asyncio.create_task(self._keep(service), name=f"keep {service.name}"),
-                )
+                self._keeping[service_id] = (service, self._kept(service))
+
+    def _kept(self, service: WantedService, before: asyncio.Task[None] | None = None) -> asyncio.Task[None]:
+        if before is not None:
+            before.cancel()
+        return asyncio.create_task(self._keep(service, before), name=f"keep {service.name}")
 
     async def _let_go(self, service: WantedService, keeping: asyncio.Task[None]) -> None:
-        """End the host of a service that is not wanted any more, or not like this; go on until it is gone."""
+        """End the host of a service that is not wanted any more; go on until it is gone."""
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
         while True:
@@ -153,61 +184,154 @@ class ServiceKeeper:
             await host.stop()
             await self._wanted.record_end(service, host.boot_id, "stopped")
             host.close()
-        await self._wanted.record_lost(service, self._node, None)
+        for boot_id, pid in await self._wanted.others(service, self._node, ""):
+            await self._end_one(service, boot_id, pid)
 
     async def _tidy(self) -> None:
         """Once: end the hosts of services that went while nobody watched."""
         if not self._is_tidy:
+            await self._hosts.sweep()
             for service in await self._wanted.strays(self._node):
                 await self._end(service)
             self._is_tidy = True
 
-    async def _keep(self, service: WantedService) -> None:
-        pause = PAUSE_FIRST_S
+    async def _keep(self, service: WantedService, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.gather(before, return_exceptions=True)
+        self._pauses.pop(service.id, None)
         while True:
-            began = asyncio.get_running_loop().time()
             try:
                 await self._try_to_serve(service)
             except Exception:  # a database that is away for a moment must not end the keeping
                 log.exception("service could not be kept", service=service.name)
-            if asyncio.get_running_loop().time() - began > STEADY_S:
-                pause = PAUSE_FIRST_S
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, PAUSE_LAST_S)
+                await asyncio.sleep(self._next_pause(service))
 
     async def _try_to_serve(self, service: WantedService) -> None:
         try:
             await self._serve(service)
-            del self._lost[service.id]
         except ServiceFailed as failure:
             self._lost[service.id] += 1
             may_pass = isinstance(failure, HostLost) and self._lost[service.id] < LOST_MOST
+            is_refused = isinstance(failure, DeployFailed)
+            pause = self._next_pause(service, INSTALL_AGAIN_S if is_refused else PAUSE_LAST_S)
             log.warning("service is not up", service=service.name, reason=str(failure)[-500:])
-            await self._wanted.record_state(service, "deploying" if may_pass else "unhealthy", str(failure))
+            state = "deploy_failed" if is_refused else "deploying" if may_pass else "unhealthy"
+            await self._wanted.record_state(service, state, self._told(service, failure, pause))
+            await asyncio.sleep(pause)
+
+    def _told(self, service: WantedService, failure: ServiceFailed, pause: float) -> str:
+        tries = self._lost[service.id]
+        return f"{failure}" if tries < LOST_MOST else f"Try {tries}, the next one in {pause:.0f} s. {failure}"
+
+    def _next_pause(self, service: WantedService, most_s: float = PAUSE_LAST_S) -> float:
+        """How long to wait now; the next time it is twice as long."""
+        pause = self._pauses.get(service.id, PAUSE_FIRST_S)
+        self._pauses[service.id] = min(pause * 2, most_s)
+        return pause
 
     async def _serve(self, service: WantedService) -> None:
-        """Adopt or start the service's host and stay until it is gone."""
-        host = await self._adopted(service) or await self._hosts.start(service)
+        """Adopt or start the service's host, if need be in the place of an earlier one, and stay until it is gone."""
+        found = await self._hosts.find(service)
+        generation = None if found is None else await self._wanted.generation_of(service, found.boot_id)
+        if found is None or generation in (None, service.generation):
+            host = found or await self._begin(service)
+        else:
+            async with self._attended(service, found):
+                host = await self._replace(service, found)
+        if host is not None:
+            async with self._attended(service, host):
+                await self._stay(service, host)
+
+    async def _begin(self, service: WantedService) -> HostProcess:
+        """A host for a service that has none that answers. Raises ServiceFailed."""
+        await self._drain(service, "")
+        return await self._bring_up(service, is_served=False)
+
+    async def _bring_up(self, service: WantedService, *, is_served: bool) -> HostProcess:
+        """Prepare the service's environment and start its host. Raises ServiceFailed."""
+        heard_at = 0.0
+
+        async def say(line: str) -> None:
+            nonlocal heard_at
+            now = asyncio.get_running_loop().time()
+            if not is_served and now - heard_at > SAY_S:
+                heard_at = now
+                await self._wanted.record_state(service, "deploying", f"Its environment is prepared. {line}")
+
+        async with self._preparing:
+            python = await self._hosts.prepare(service, say)
+        return await self._hosts.start(service, python)
+
+    async def _replace(self, service: WantedService, found: HostProcess) -> HostProcess | None:
+        """A host for the one that serves; None when it does not come up: then the other one goes on."""
+        try:
+            return await self._bring_up(service, is_served=True)
+        except ServiceFailed as failure:
+            self._lost[service.id] += 1
+            pause = self._next_pause(service, INSTALL_AGAIN_S)
+            log.warning("a service is not replaced", service=service.name, reason=str(failure)[-500:])
+            reason = f"The process before goes on serving: the new one did not start. {failure}"
+            await self._wanted.record_state(service, "running", reason)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await found.ended()
+                    await self._wanted.record_end(service, found.boot_id, "crashed")
+            return None
+
+    async def _stay(self, service: WantedService, host: HostProcess) -> None:
+        """Record that the host serves, have an earlier one drained, and wait for its end."""
+        began = asyncio.get_running_loop().time()
         try:
             facts = HostFacts(host.boot_id, host.pid, self._node, service.generation)
             await self._wanted.record_up(service, facts, await host.describe())
             log.info("service is up", service=service.name, pid=host.pid)
-            beside = [asyncio.create_task(self._listen(host)), asyncio.create_task(self._watch(service, host))]
-            try:
-                await host.ended()
-            finally:
-                for task in beside:
-                    task.cancel()
+            await self._drain(service, host.boot_id)
+            await host.ended()
         except asyncio.CancelledError:
             if service.id in self._leaving:  # it is ended by its handle: one that does not answer would not be found
                 await host.stop()
                 await self._wanted.record_end(service, host.boot_id, "stopped")
             raise
-        finally:
-            host.close()
         await self._wanted.record_end(service, host.boot_id, "crashed")
-        await self._wanted.record_state(service, "deploying", f"Its host ended and is started again. {host.tail()}")
+        if asyncio.get_running_loop().time() - began > STEADY_S:
+            self._pauses.pop(service.id, None)
+        self._lost.pop(service.id, None)
+        pause = self._next_pause(service)
+        soon = "" if pause < 1 else f" in {pause:.0f} s"
+        reason = f"Its host ended and is started again{soon}. {host.tail()}"
+        await self._wanted.record_state(service, "deploying", reason)
         log.warning("host ended", service=service.name, pid=host.pid)
+        await asyncio.sleep(pause)
+
+    async def _drain(self, service: WantedService, boot_id: str) -> None:
+        """Have every other host of the service that is on record by now ended, beside what else there is to do."""
+        others = await self._wanted.others(service, self._node, boot_id)
+        task = asyncio.create_task(self._end_each(service, others), name=f"drain {service.name}")
+        self._draining.add(task)
+        task.add_done_callback(self._draining.discard)
+
+    async def _end_each(self, service: WantedService, hosts: list[tuple[str, int]]) -> None:
+        for boot_id, pid in hosts:
+            try:
+                await self._end_one(service, boot_id, pid)
+            except Exception:  # the next host that comes up does it
+                log.exception("a host could not be ended yet", service=service.name)
+
+    async def _end_one(self, service: WantedService, boot_id: str, pid: int) -> None:
+        was_there = await self._hosts.end(boot_id, pid)
+        await self._wanted.record_end(service, boot_id, "stopped" if was_there else "lost")
+
+    @asynccontextmanager
+    async def _attended(self, service: WantedService, host: HostProcess) -> AsyncGenerator[None]:
+        """Listen to a host and watch it while the block runs, and let go of it afterwards."""
+        beside = [asyncio.create_task(self._listen(host)), asyncio.create_task(self._watch(service, host))]
+        try:
+            yield
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            host.close()
 
     async def _watch(self, service: WantedService, host: HostProcess) -> None:
         """Kill a host that gives no sign of life: one whose every thread stands still cannot replace itself."""
@@ -229,14 +353,3 @@ class ServiceKeeper:
             except Exception as error:  # noqa: BLE001 - a lost wake would leave a run parked; the host repeats it
                 log.warning("a parked run could not be woken yet", reason=str(error)[:200])
             await asyncio.sleep(AGAIN_S)
-
-    async def _adopted(self, service: WantedService) -> HostProcess | None:
-        host = await self._hosts.find(service)
-        generation = None if host is None else await self._wanted.generation_of(service, host.boot_id)
-        if host is not None and generation not in (None, service.generation):
-            await host.stop()
-            await self._wanted.record_end(service, host.boot_id, "stopped")
-            host.close()
-            host = None
-        await self._wanted.record_lost(service, self._node, None if host is None else host.boot_id)
-        return host

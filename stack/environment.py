@@ -25,6 +25,7 @@ LOCK = ROOT / "stack" / "locks" / "sdk.txt"
 INTERPRETER = Path(sys.executable).resolve()
 NOT_IN_THE_WHEEL = ROOT / "windlass" / "core"
 KEPT = 3
+WHEEL = "wheel"
 
 
 class EnvironmentFailed(StackError):
@@ -79,7 +80,7 @@ async def _build(fresh: Path, before: Path, wanted: dict[str, str]) -> None:
 
 def _take_over(before: Path, fresh: Path) -> None:
     """Link every file of an environment into another one."""
-    stamps = shutil.ignore_patterns("*.sha256")
+    stamps = shutil.ignore_patterns("*.sha256", ".lock", WHEEL)
     shutil.copytree(before, fresh, symlinks=True, copy_function=_link, dirs_exist_ok=True, ignore=stamps)
 
 
@@ -116,10 +117,10 @@ async def _install_requirements(folder: Path) -> None:
 
 
 async def _install_sdk(folder: Path) -> None:
-    with tempfile.TemporaryDirectory() as built:
-        await _must(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", built)
-        install = ("pip", "install", "--quiet", "--python", str(python(folder)), "--offline", "--no-deps")
-        await _uv(*install, "--reinstall", str(_only(built, "*.whl")))
+    built = folder / WHEEL  # it stays: environments of services are made with it
+    await _must(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(built))
+    install = ("pip", "install", "--quiet", "--python", str(python(folder)), "--offline", "--no-deps")
+    await _uv(*install, "--reinstall", str(_only(built, "*.whl")))
     package = _only(folder, "lib/python*/site-packages/windlass")
     await _must(str(python(folder)), "-m", "compileall", "-q", str(package))
 
@@ -141,7 +142,8 @@ def _only(folder: Path | str, pattern: str) -> Path:
 
 
 def _is_stamped(folder: Path, wanted: dict[str, str]) -> bool:
-    return python(folder).exists() and all(_read(folder / name) == digest for name, digest in wanted.items())
+    is_whole = python(folder).exists() and any(folder.glob(f"{WHEEL}/*.whl"))
+    return is_whole and all(_read(folder / name) == digest for name, digest in wanted.items())
 
 
 def _read(path: Path) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from contextlib import suppress
 
+from activities.adapters.environments import Limits
 from activities.adapters.processes import HostFolders, LocalHosts
 from activities.services import Resume, ServiceKeeper
 from windlass.core.services import CHANGED_CHANNEL
@@ -21,11 +22,13 @@ async def serve(parts: Parts) -> None:
     folders = HostFolders(
         sockets=sockets(settings),
         logs=settings.home / "logs",
+        environments=settings.home / "environments",
         python=str(settings.host_python or sys.executable),
         lifeline=settings.lifeline_fd,
     )
+    limits = Limits(settings.environment_minutes * 60.0, settings.environment_most_mib << 20)
     wanted = Wanted(parts.database, parts.jobs, parts.notifier)
-    keeper = ServiceKeeper(wanted, LocalHosts(folders), resumer(settings), settings.node)
+    keeper = ServiceKeeper(wanted, LocalHosts(folders, limits), resumer(settings), settings.node)
     parts.listener.on(CHANGED_CHANNEL, lambda _name: keeper.look())
     tasks = [asyncio.create_task(keeper.run()), asyncio.create_task(slot.keep(parts.stopping.set))]
     try:

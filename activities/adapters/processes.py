@@ -9,10 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
+from activities.adapters.environments import Environments, Limits
 from activities.adapters.hosts import Line
 from activities.executors import ExecutionLost
-from activities.services import HostLost, HostProcess, ServiceFailed
+from activities.services import HostLost, HostProcess, Say, ServiceFailed
 from windlass.contracts.events import Payload
 from windlass.contracts.hosts import socket_path
 from windlass.core.wanted import WantedService
@@ -31,6 +33,7 @@ class HostFolders:
 
     sockets: Path
     logs: Path
+    environments: Path  # those of services that need more than the base one
     python: str  # the interpreter of an environment that holds the SDK and nothing else
     lifeline: int | None  # the read end of the supervisor's pipe: hosts end when it closes
 
@@ -38,8 +41,9 @@ class HostFolders:
 class LocalHosts:
     """Starts, finds and ends the hosts of this machine."""
 
-    def __init__(self, folders: HostFolders) -> None:
+    def __init__(self, folders: HostFolders, limits: Limits | None = None) -> None:
         self._folders = folders
+        self._environments = Environments(folders.environments, folders.python, limits)
         folders.sockets.mkdir(parents=True, exist_ok=True)
         folders.logs.mkdir(parents=True, exist_ok=True)
 
@@ -51,12 +55,20 @@ class LocalHosts:
                 return await _meet(address, self._log(service))
         return None
 
-    async def start(self, service: WantedService) -> HostProcess:
-        """Start a host and wait until it answers. Raises ServiceFailed with the last lines it printed."""
+    async def prepare(self, service: WantedService, say: Say) -> str:
+        """The interpreter of an environment that holds what the service asks for. Raises ServiceFailed."""
         if not await asyncio.to_thread(Path(service.project).is_dir):
             raise ServiceFailed(f"The folder {service.project} does not exist on this machine.")
+        return await self._environments.prepare(service, say)
+
+    async def sweep(self) -> None:
+        """Remove environments that a killed worker left half-made, or that nobody has used for long."""
+        await self._environments.sweep()
+
+    async def start(self, service: WantedService, python: str) -> HostProcess:
+        """Start a host and wait until it answers. Raises ServiceFailed with the last lines it printed."""
         log = self._log(service)
-        process = await self._spawn(service, log)
+        process = await self._spawn(service, python, log)
         is_up = False
         try:
             async with asyncio.timeout(READY_S):
@@ -69,14 +81,29 @@ class LocalHosts:
             if not is_up and process.returncode is None:  # also when nobody wants it any more
                 process.kill()
 
-    async def _spawn(self, service: WantedService, log: Path) -> asyncio.subprocess.Process:
+    async def end(self, boot_id: str, pid: int) -> bool:
+        """End a host by what is recorded of it; another process that has its number by now is left alone."""
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return False
+        try:
+            is_it = boot_id.encode() in await asyncio.to_thread(_command_line, pid)
+            if is_it:
+                await _stop(handle)
+            return is_it
+        finally:
+            os.close(handle)
+
+    async def _spawn(self, service: WantedService, python: str, log: Path) -> asyncio.subprocess.Process:
         folders = self._folders
         arguments = ["--service", service.name, "--app", service.import_path, "--socket", str(self._address(service))]
+        arguments += ["--boot-id", uuid4().hex]  # said here too, so that the process can be told from any other
         if folders.lifeline is not None:
             arguments += ["--lifeline-fd", str(folders.lifeline)]
         with await asyncio.to_thread(_fresh, log) as output:
             return await asyncio.create_subprocess_exec(
-                str(_as_it_is_now(Path(folders.python))),
+                str(_as_it_is_now(Path(python))),
                 "-m",
                 "windlass.host",
                 *arguments,
@@ -131,23 +158,11 @@ class LocalHost:
 
     async def ended(self) -> None:
         """Wait for the end of the process."""
-        loop = asyncio.get_running_loop()
-        gone = loop.create_future()
-        loop.add_reader(self._handle, lambda: gone.done() or gone.set_result(None))
-        try:
-            await gone
-        finally:
-            loop.remove_reader(self._handle)
+        await _ended(self._handle)
 
     async def stop(self) -> None:
         """Ask the process to end, and end it if it does not; its runs go on from their steps elsewhere."""
-        self._signal(signal.SIGTERM)
-        try:
-            async with asyncio.timeout(STOP_S):
-                await self.ended()
-        except TimeoutError:
-            self._signal(signal.SIGKILL)
-            await self.ended()
+        await _stop(self._handle)
 
     async def answers(self) -> bool:
         """Whether the process gives a sign of life within 10 s."""
@@ -162,7 +177,7 @@ class LocalHost:
 
     def kill(self) -> None:
         """End the process at once."""
-        self._signal(signal.SIGKILL)
+        _signal(self._handle, signal.SIGKILL)
 
     def tail(self) -> str:
         """The last lines the process printed."""
@@ -172,9 +187,40 @@ class LocalHost:
         """Let go of the process."""
         os.close(self._handle)
 
-    def _signal(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._handle, number)
+
+async def _stop(handle: int) -> None:
+    """Ask a process to end, and end it if it does not."""
+    _signal(handle, signal.SIGTERM)
+    try:
+        async with asyncio.timeout(STOP_S):
+            await _ended(handle)
+    except TimeoutError:
+        _signal(handle, signal.SIGKILL)
+        await _ended(handle)
+
+
+async def _ended(handle: int) -> None:
+    """Wait for the end of a process; several may wait, each with a descriptor of its own."""
+    mine, loop = os.dup(handle), asyncio.get_running_loop()
+    gone = loop.create_future()
+    loop.add_reader(mine, lambda: gone.done() or gone.set_result(None))
+    try:
+        await gone
+    finally:
+        loop.remove_reader(mine)
+        os.close(mine)
+
+
+def _signal(handle: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(handle, number)
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 async def _answer(address: Path, log: Path, process: asyncio.subprocess.Process) -> HostProcess:

@@ -80,7 +80,7 @@ async def rail_counts(engine: Engine, caller: Caller) -> Counts:
     live = sum(count for status, count in by_status.items() if status not in TERMINAL)
     failed = 0
     if caller.may(Permission.SERVICES_READ):
-        failed = sum(service.state == "unhealthy" for service in await engine.services.catalogue(caller))
+        failed = sum(service.has_failed for service in await engine.services.catalogue(caller))
     at_work = await engine.statistics.at_work(caller)
     return Counts(live, failed, await engine.questions.waiting(caller), at_work.sessions, at_work.desktops)
 

@@ -17,8 +17,20 @@ from windlass.core.services import NewService, ServiceChange
 
 router = APIRouter(include_in_schema=False)
 
-SHAPES = {"running": "finished", "deploying": "starting", "unhealthy": "failed", "dead": "offline"}
-WORDS = {"running": "Up", "deploying": "Starting", "unhealthy": "Failed", "dead": "Off"}
+SHAPES = {
+    "running": "finished",
+    "deploying": "starting",
+    "deploy_failed": "failed",
+    "unhealthy": "failed",
+    "dead": "offline",
+}
+WORDS = {
+    "running": "Up",
+    "deploying": "Starting",
+    "deploy_failed": "Not installed",
+    "unhealthy": "Failed",
+    "dead": "Off",
+}
 IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from activities.adapters.hosts import Line
 from activities.adapters.processes import HostFolders, LocalHosts
 from activities.services import ServiceFailed, ServiceKeeper
 from stack import environment
 from tests.core.records import Records
 from tests.parts import lifeline, short_folder
+from windlass.contracts.hosts import socket_path
 from windlass.core.database import Database
 from windlass.core.services import NewService
 from windlass.core.wanted import WantedService
@@ -32,6 +34,10 @@ async def enter(request: Request) -> Launch:
 async def one() -> int:
     return 1
 """
+
+
+async def silence(_line: str) -> None:
+    """Nobody listens to how far it has come."""
 
 
 class Mine:
@@ -61,7 +67,7 @@ class Site:
     def __init__(self, database: Database, records: Records, folder: Path, line: int) -> None:
         self.database, self.records = database, records
         python = str(environment.python(environment.place()))
-        self.hosts = LocalHosts(HostFolders(folder / "hosts", folder / "logs", python, line))
+        self.hosts = LocalHosts(HostFolders(folder / "hosts", folder / "logs", folder / "environments", python, line))
         self.project = folder
         self.woken: list[tuple[str, str]] = []
 
@@ -113,7 +119,8 @@ class Site:
         """Wait for another host than this one."""
 
         async def is_there() -> bool:
-            return await self.living() not in ([], [pid])
+            living = await self.living()
+            return len(living) == 1 and living != [pid]
 
         await until(is_there)
         (new,) = await self.living()
@@ -264,7 +271,7 @@ async def test_a_folder_that_does_not_exist_is_named(site: Site):
     (wanted,) = [each for each in await site.records.wanted.services() if each.tenant_id == site.records.tenant_id]
 
     with pytest.raises(ServiceFailed, match="/nowhere/at/all does not exist"):
-        await site.hosts.start(wanted)
+        await site.hosts.prepare(wanted, silence)
     assert await site.hosts.find(wanted) is None
 
 
@@ -280,3 +287,45 @@ async def test_a_host_whose_service_went_while_nobody_watched_is_ended(site: Sit
         await until(lambda: _is_empty(site))
 
     assert await site.ends() == ["stopped"]
+
+
+async def test_whoever_comes_while_a_host_is_replaced_is_answered(site: Site):
+    await site.add()
+    async with site.keeping() as keeper:
+        await site.state("running")
+        (pid,) = await site.living()
+        (wanted,) = await Mine(site.records).services()
+        address = socket_path(site.project / "hosts", str(wanted.tenant_id), str(wanted.id))
+
+        await site.change("generation = generation + 1")
+        keeper.look()
+
+        answered = [pid]
+        while answered[-1] == pid:
+            line = await Line.open(address)
+            answered.append(int((await line.ask({"op": "ping"}))["pid"]))
+            await line.close()
+        assert await site.another(pid) == answered[-1]
+        assert len(answered) > 10  # nobody was turned away while the new one started
+
+
+async def test_a_new_host_that_does_not_come_up_leaves_the_one_before_in_its_place(site: Site):
+    await site.add()
+    async with site.keeping() as keeper:
+        await site.state("running")
+        before = await site.living()
+
+        await asyncio.to_thread((site.project / "texts.py").write_text, "raise RuntimeError('my mistake')")
+        await site.change("generation = generation + 1")
+        keeper.look()
+        await until(lambda: _says(site, "my mistake"))
+
+        assert await site.living() == before
+        await asyncio.to_thread((site.project / "texts.py").write_text, TRIVIAL)
+        await site.another(*before)
+    assert await site.ends() == ["stopped"]
+
+
+async def _says(site: Site, words: str) -> bool:
+    service = await site.records.services.get(site.records.caller, "texts")
+    return service.state == "running" and words in (service.reason or "")

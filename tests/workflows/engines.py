@@ -187,7 +187,8 @@ async def working(client: Client, parts: Parts) -> AsyncGenerator[None]:
 async def keeping(parts: Parts, line: int) -> AsyncGenerator[None]:
     """The services worker's loop."""
     settings = parts.settings
-    folders = HostFolders(sockets(settings), settings.home / "logs", str(settings.host_python), line)
+    home = settings.home
+    folders = HostFolders(sockets(settings), home / "logs", home / "environments", str(settings.host_python), line)
     wanted = Wanted(parts.database, parts.jobs, parts.notifier)
     keeper = ServiceKeeper(wanted, LocalHosts(folders), resumer(settings), settings.node)
     parts.listener.on(CHANGED_CHANNEL, lambda _name: keeper.look())

@@ -18,6 +18,7 @@ from windlass.core.wakeup import Wakeup
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 RESERVED = frozenset({"boot", "export", "import", "health", "defaults", "claude", "desktop"})
+FAILED = frozenset({"unhealthy", "deploy_failed"})
 CHANGED_CHANNEL = "services"  # tells the services workers to look
 
 
@@ -59,6 +60,11 @@ class Service:
     updated_at: datetime
     pid: int | None
     flows: tuple[str, ...]
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it does not come up: runs of its agents fail, and somebody has to look."""
+        return self.state in FAILED
 
     @property
     def etag(self) -> str:

@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     mcp_commands: Annotated[Commands, NoDecode] = Field(default_factory=Commands, alias="WINDLASS_MCP_COMMANDS")
     outbound_allow: Annotated[tuple[str, ...], NoDecode] = Field((), alias="WINDLASS_OUTBOUND_ALLOW")
 
+    environment_minutes: int = Field(30, alias="WINDLASS_ENVIRONMENT_MINUTES", ge=1, le=1440)
+    environment_most_mib: int = Field(8192, alias="WINDLASS_ENVIRONMENT_MOST_MIB", ge=64, le=1 << 20)
+
     standin_url: str | None = Field(None, alias="WINDLASS_STANDIN_URL")
     lifeline_fd: int | None = Field(None, alias="WINDLASS_LIFELINE_FD")
     host_python: Path | None = Field(None, alias="WINDLASS_HOST_PYTHON")

@@ -101,6 +101,15 @@ class Wanted:
         async with self._database.tenant(service.tenant_id) as connection:
             await connection.execute(query, boot_id, reason)
 
+    async def others(self, service: WantedService, node: str, boot_id: str) -> list[tuple[str, int]]:
+        """Hosts of a service on this node besides that one, by the record: boot id and process."""
+        query = (
+            "select boot_id, pid from host where service_id = $1 and node = $2 and ended_at is null and boot_id <> $3"
+        )
+        async with self._database.tenant(service.tenant_id) as connection:
+            rows = await connection.fetch(query, service.id, node, boot_id)
+        return [(row["boot_id"], row["pid"]) for row in rows]
+
     async def record_lost(self, service: WantedService, node: str, living: str | None) -> None:
         """Hosts of an earlier life of this node that are not there any more."""
         query = (

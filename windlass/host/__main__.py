@@ -12,7 +12,6 @@ import traceback
 from collections.abc import Coroutine
 from contextlib import suppress
 from importlib import import_module
-from pathlib import Path
 from types import FrameType
 from typing import Any
 from uuid import uuid4
@@ -24,7 +23,7 @@ from windlass.host.care import Care, Setting
 from windlass.host.children import Program
 from windlass.host.endings import EXIT_IMPORT_FAILED
 from windlass.host.output import route_streams
-from windlass.host.server import ATTACH_BYTES, Identity, Server
+from windlass.host.server import ATTACH_BYTES, Address, Identity, Server
 from windlass.host.watchdog import Patience
 from windlass.service import ServeAPI
 
@@ -63,7 +62,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--service", required=True, help="name of the service")
     parser.add_argument("--app", required=True, help="module:app, or module:factory")
     place = parser.add_mutually_exclusive_group(required=True)
-    place.add_argument("--socket", type=Path, help="unix socket to listen on")
+    place.add_argument("--socket", type=Address, help="unix socket to listen on")
     place.add_argument("--child-fd", type=int, help="socket to the host this process executes one run for")
     parser.add_argument("--lifeline-fd", type=int, help="read end of a pipe; the host ends when it is closed")
     parser.add_argument("--boot-id", default=uuid4().hex, help=argparse.SUPPRESS)
@@ -143,11 +142,10 @@ def _run_agents(agents: asyncio.AbstractEventLoop) -> None:
             agents.run_forever()
 
 
-def _leave(path: Path | None, code: int) -> None:
+def _leave(address: Address | None, code: int) -> None:
     """End the process at once, and with it the processes its agents have started."""
-    with suppress(OSError):
-        if path is not None:
-            path.unlink()
+    if address is not None:
+        address.release()
     with suppress(ValueError, OSError):
         sys.stdout.flush()
         sys.stderr.flush()

@@ -1,6 +1,7 @@
 """The host's server: one connection per attached run, on a thread and loop of its own."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -29,6 +30,33 @@ class Identity:
     pid: int
 
 
+class Address:
+    """The path of a host's socket, which hosts of the same service take over from one another."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        self._inode: int | None = None
+
+    def bind(self) -> socket.socket:
+        """Listen there; what was there before is replaced in one step, so that nobody finds nothing."""
+        fresh = self.path.with_name(f"{os.getpid()}.new")
+        with suppress(FileNotFoundError):
+            fresh.unlink()
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(fresh))
+        fresh.chmod(0o600)
+        listener.listen(BACKLOG)
+        self._inode = fresh.stat().st_ino
+        fresh.replace(self.path)
+        return listener
+
+    def release(self) -> None:
+        """Take the socket away, unless another host has the place by now."""
+        with suppress(OSError):
+            if self.path.stat().st_ino == self._inode:
+                self.path.unlink()
+
+
 class Server:
     """Answers whoever connects."""
 
@@ -36,9 +64,9 @@ class Server:
         self.identity = identity
         self.care = care
 
-    async def listen(self, path: Path) -> None:
-        """Take connections on a unix socket; a stale one is replaced."""
-        server = await asyncio.start_unix_server(self.serve, sock=_bound(path), limit=ATTACH_BYTES, backlog=BACKLOG)
+    async def listen(self, address: Address) -> None:
+        """Take connections on a unix socket; from now on whoever connects there comes to this process."""
+        server = await asyncio.start_unix_server(self.serve, sock=address.bind(), limit=ATTACH_BYTES, backlog=BACKLOG)
         async with server:
             await server.serve_forever()
 
@@ -167,12 +195,3 @@ class Connection:
         run, self._run = self._run, None
         if run is not None:
             self._care.undrive(run, self)
-
-
-def _bound(path: Path) -> socket.socket:
-    with suppress(FileNotFoundError):
-        path.unlink()
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
-    path.chmod(0o600)
-    return listener

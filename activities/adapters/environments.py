@@ -1,0 +1,267 @@
+"""Environments of services: what a service's folder asks for, installed by uv beside the SDK.
+
+An environment begins as a copy of the base environment (hard links), so that only what a service adds is installed, and
+is kept under a hash of everything that went into it. It is built in a folder of its own and renamed when it is whole.
+"""
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from activities.adapters.requirements import asked_for
+from activities.services import DeployFailed, Say
+from windlass.core.logging import clean
+from windlass.core.mortality import dying_with_us
+from windlass.core.wanted import WantedService
+
+STAMP = "service-environment"  # its time says when the environment was used last
+HALF = ".half-"
+DIGEST_CHARACTERS = 24
+WHEEL = "wheel"
+TURN_S, MEASURE_S = 0.2, 2.0
+TAIL_LINES, LINE_CHARACTERS = 20, 500
+PASSED_ON = re.compile(
+    r"PATH|HOME|LANG|LC_ALL|TZ|TMPDIR|SSL_CERT_\w+|UV_\w+|XDG_\w+|(?:https?|no|all)_proxy", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long an installation may take, how much it may bring, and how long an unused environment is kept."""
+
+    seconds: float = 1800.0
+    size_bytes: int = 8 * 1024**3
+    kept_days: float = 30.0
+
+
+class Environments:
+    """The environments of the services of this machine; `base` is the interpreter all begin with."""
+
+    def __init__(self, folder: Path, base: str, limits: Limits | None = None) -> None:
+        self._folder = folder
+        self._base = base
+        self._limits = limits or Limits()
+
+    async def prepare(self, service: WantedService, say: Say) -> str:
+        """The interpreter for a service: its own, or the base one when it asks for nothing. Raises DeployFailed.
+
+        The second time the environment is there already; two that need the same take turns.
+        """
+        asked = await asyncio.to_thread(asked_for, Path(service.project))
+        if asked is None:
+            return self._base
+        base = _place(self._base)
+        digest = await asyncio.to_thread(_digest, base, asked)
+        whole = self._folder / digest
+        await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
+        async with _turn(self._folder / f"{digest}.lock", say):
+            if not (whole / STAMP).exists():
+                await self._build(base, asked[0], whole, say)
+            else:
+                await say(f"{asked[0].name} is unchanged, its environment is used again")
+            (whole / STAMP).touch()
+        return str(whole / "bin" / Path(self._base).name)
+
+    async def sweep(self) -> None:
+        """Remove what a killed worker left half-made, and what no service has used for long."""
+        await asyncio.to_thread(self._sweep)
+
+    def _sweep(self) -> None:
+        in_use = _in_use()
+        for path in self._folder.glob("*") if self._folder.is_dir() else ():
+            digest = path.name.partition(HALF)[0]
+            if not path.is_dir() or len(digest) != DIGEST_CHARACTERS or str(path) in in_use:
+                continue
+            stamp = path / STAMP
+            is_old = HALF in path.name or _days_since(stamp) > self._limits.kept_days
+            if is_old and (lock := _try_lock(self._folder / f"{digest}.lock")) is not None:
+                with os.fdopen(lock):
+                    shutil.rmtree(path, ignore_errors=True)
+
+    async def _build(self, base: Path, asked: Path, whole: Path, say: Say) -> None:
+        half = Path(tempfile.mkdtemp(prefix=f"{whole.name}{HALF}", dir=self._folder))
+        try:
+            wishes = await asyncio.to_thread(_begin, base, half)
+            await self._install(asked, wishes, half, say)
+            await asyncio.to_thread(_complete, half, whole)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, half, ignore_errors=True)
+
+    async def _install(self, asked: Path, wishes: Path, half: Path, say: Say) -> None:
+        """Have uv install what is asked for, with the SDK itself as a further wish: nothing may break it."""
+        python = half / "bin" / Path(self._base).name
+        words = ("-m", "uv", "pip", "install", "--python", str(python), "--compile-bytecode", "--color", "never")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, *words, "-r", str(asked), "-r", str(wishes)),
+            cwd=asked.parent,
+            env=_environment(self._folder),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            limit=1 << 20,
+            start_new_session=True,
+            preexec_fn=dying_with_us(),
+        )
+        lines: list[str] = []
+        try:
+            await self._within_limits(process, half, lines, say)
+        finally:
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # and what it builds with
+                await process.wait()
+        if process.returncode != 0:
+            raise DeployFailed(f"{asked.name} could not be installed.\n{_tail(lines)}")
+
+    async def _within_limits(self, process: asyncio.subprocess.Process, half: Path, lines: list[str], say: Say) -> None:
+        reading = asyncio.create_task(_read(process, lines, say))
+        measuring = asyncio.create_task(self._measure(half))
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                await asyncio.wait({reading, measuring}, return_when=asyncio.FIRST_COMPLETED)
+                if measuring.done():
+                    most = f"more than {self._limits.size_bytes // 1024**2} MiB, the most an environment may"
+                    raise DeployFailed(f"What it asks for takes {most}.\n{_tail(lines)}")
+                await reading
+                await process.wait()
+        except TimeoutError as error:
+            raise DeployFailed(f"Installing took longer than {self._limits.seconds:.0f} s.\n{_tail(lines)}") from error
+        finally:
+            for task in (reading, measuring):
+                task.cancel()
+
+    async def _measure(self, half: Path) -> None:
+        """Return when the packages that come in have become too many bytes."""
+        loop = asyncio.get_running_loop()
+        before = await asyncio.to_thread(_size, self._folder / "cache")
+        while True:
+            began = loop.time()
+            grown = await asyncio.to_thread(_size, self._folder / "cache") - before
+            if max(grown, await asyncio.to_thread(_size, half)) > self._limits.size_bytes:
+                return
+            await asyncio.sleep(max(MEASURE_S, 10 * (loop.time() - began)))
+
+
+def _begin(base: Path, half: Path) -> Path:
+    """Put everything of the base environment into the new one; answers the file that asks for the SDK itself."""
+    leave = shutil.ignore_patterns("*.sha256", ".lock", WHEEL)  # a lock that is linked is one for all
+    shutil.copytree(base, half, symlinks=True, copy_function=_link, dirs_exist_ok=True, ignore=leave)
+    (wheel,) = base.glob(f"{WHEEL}/*.whl")
+    wishes = half / "sdk.txt"
+    wishes.write_text(f"windlass @ {wheel.as_uri()}\n")
+    return wishes
+
+
+def _complete(half: Path, whole: Path) -> None:
+    """Put the environment in its place, in one step."""
+    (half / STAMP).touch()
+    half.rename(whole)
+
+
+def _digest(base: Path, asked: list[Path]) -> str:
+    """Everything that makes an environment what it is: the files, the interpreter, the SDK and what is beside it."""
+    total = hashlib.sha256()
+    wheels = sorted(base.glob(f"{WHEEL}/*.whl"))
+    if not wheels:
+        raise DeployFailed(f"{base} holds no wheel of the SDK: make it anew with `python -m stack.environment`.")
+    for path in (base / "pyvenv.cfg", base / "requirements.sha256", *wheels, *asked):
+        content = path.read_bytes() if path.exists() else b""
+        total.update(f"{path.name}\0{len(content)}\0".encode() + content)
+    total.update(str(asked[0].parent).encode())  # what is written as a path is found from there
+    return total.hexdigest()[:DIGEST_CHARACTERS]
+
+
+def _place(python: str) -> Path:
+    """The environment of an interpreter, as it is now."""
+    return Path(python).parent.parent.resolve()
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copy2(source, target)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """What uv is told: where its own settings and our way out are, and none of our secrets."""
+    own = {name: value for name, value in os.environ.items() if PASSED_ON.fullmatch(name)}
+    return {"UV_CACHE_DIR": str(folder / "cache"), "UV_PYTHON_DOWNLOADS": "never", **own, "UV_NO_PROGRESS": "1"}
+
+
+async def _read(process: asyncio.subprocess.Process, lines: list[str], say: Say) -> None:
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    with suppress(ValueError):  # a line that is too long ends the reading, not the installation
+        async for line in process.stdout:
+            text = clean(line.decode(errors="replace").rstrip()[:LINE_CHARACTERS])
+            lines.append(text)
+            del lines[: -10 * TAIL_LINES]
+            await say(text)
+
+
+def _tail(lines: list[str]) -> str:
+    return "\n".join([line for line in lines if line.strip()][-TAIL_LINES:])
+
+
+def _size(folder: Path) -> int:
+    """The bytes of a folder; what vanishes meanwhile is nothing."""
+    total = 0
+    for parent, _folders, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(parent, name)).st_size
+    return total
+
+
+def _in_use() -> set[str]:
+    """The environments whose interpreter some process was started with."""
+    found = set[str]()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            program = path.read_bytes().partition(b"\0")[0].decode(errors="replace")
+            found.add(str(Path(program).parent.parent))
+    return found
+
+
+def _days_since(stamp: Path) -> float:
+    try:
+        return (time.time() - stamp.stat().st_mtime) / 86400
+    except FileNotFoundError:
+        return float("inf")
+
+
+def _try_lock(path: Path) -> int | None:
+    """The lock, held until the descriptor is closed; None when somebody has it."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
+@asynccontextmanager
+async def _turn(path: Path, say: Say) -> AsyncGenerator[None]:
+    """Be the only one who builds an environment; a process that dies gives its turn away."""
+    waits = False
+    while (handle := _try_lock(path)) is None:
+        if not waits:
+            await say("the same environment is being made for another service")
+            waits = True
+        await asyncio.sleep(TURN_S)
+    try:
+        yield
+    finally:
+        os.close(handle)
