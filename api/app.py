@@ -50,7 +50,7 @@ from api.routes import (
     tenants,
     viewers,
 )
-from api.routes.compat import agent_api, agent_tasks, kayos
+from api.routes.compat import agent_api, agent_tasks, kayos, kodosumi
 from api.routes.compat import desktops as compat_desktops
 from windlass.core.settings import Settings
 
@@ -92,6 +92,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     agent_api.sockets,
     agent_tasks.router,
     kayos.router,
+    *kodosumi.ROUTERS,
     stream.router,
 )
 

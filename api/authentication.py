@@ -17,6 +17,8 @@ from windlass.core.identity.authentication import KEY_MARK
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER = "x-csrf-token"
 CSRF_FIELD = "csrf_token"
+OLD_CLIENTS = "/compat/kodosumi/"  # those send their token, or an API key, in a header or a cookie of their own
+OLD_HEADER, OLD_COOKIE = "kodosumi_api_key", "kodosumi_jwt"
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -68,7 +70,7 @@ def check_same_site(request: HTTPConnection) -> None:
 
 async def _find(request: HTTPConnection) -> Caller:
     authentication: Authentication = request.state.authentication
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    scheme, _, credentials = (request.headers.get("authorization") or _of_old_client(request)).partition(" ")
     if scheme:
         if scheme.lower() != "bearer":
             raise Unauthenticated("Send an access token or an API key as bearer.")
@@ -88,6 +90,16 @@ async def _find(request: HTTPConnection) -> Caller:
         check_same_site(request)
         _check_csrf(request, caller)
     return caller
+
+
+def _of_old_client(request: HTTPConnection) -> str:
+    """What a client of Kodosumi shows. The cookie counts for programs alone: browsers name the page that asks."""
+    if not request.scope["path"].startswith(OLD_CLIENTS):
+        return ""
+    token = request.headers.get(OLD_HEADER, "")
+    if not token and not {"origin", "sec-fetch-site"}.intersection(request.headers):
+        token = request.cookies.get(OLD_COOKIE, "")
+    return token and f"Bearer {token}"
 
 
 def _check_csrf(request: HTTPConnection, caller: Caller) -> None:

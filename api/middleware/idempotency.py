@@ -22,6 +22,8 @@ SIGNING_IN = (  # tokens are never kept
     "/compat/desktops/v1/user/",
     "/compat/agent-api/api/v1/auth/",
     "/compat/kayos/api/v1/auth/",
+    "/compat/kodosumi/login",
+    "/compat/kodosumi/api/login",
 )
 STREAM = "text/event-stream"
 HEADER = "idempotency-key"

@@ -11,7 +11,7 @@ from api.errors import Problem
 from api.pages.rendering import bare_page
 
 PASSWORD_TYPE = "urn:windlass:problem:password-change-required"  # noqa: S105 - a problem's type
-NOT_PAGES = ("/v1/", "/assets/", "/static/", "/health", "/ready", "/metrics", "/openapi.json", "/ui/")
+NOT_PAGES = ("/v1/", "/compat/", "/assets/", "/static/", "/health", "/ready", "/metrics", "/openapi.json", "/ui/")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,8 @@ from pydantic import BaseModel, Field
 
 from api.bodies import Body
 from api.dependencies import CursorsDep, EngineDep, requires
-from api.engine import Engine
 from api.paging import ListQuery, PageOf
 from windlass.core.callers import Caller
-from windlass.core.errors import NotFound
 from windlass.core.permissions import Permission
 from windlass.core.questions import Question, QuestionFilter
 from windlass.forms import json_schema
@@ -104,16 +102,8 @@ async def answer_of_run(
     run_id: UUID, question_id: UUID, body: AnswerBody, caller: QuestionAnswerer, engine: EngineDep
 ) -> QuestionView:
     """The same, by the run's address."""
-    await _belongs(engine, caller, run_id, question_id)
+    await engine.questions.of_run(caller, run_id, question_id)
     return await answer(question_id, body, caller, engine)
-
-
-async def _belongs(engine: Engine, caller: Caller, run_id: UUID, question_id: UUID) -> Question:
-    """The question, if it is one of this run. Raises NotFound."""
-    found = await engine.questions.get(caller, question_id)
-    if found.run_id != run_id:
-        raise NotFound("question", question_id)
-    return found
 
 
 def view(question: Question) -> QuestionView:

@@ -1,6 +1,7 @@
 """Every path of the services that are replaced: it is there, it wants somebody signed in, and it answers them.
 
-What it does is told where it is used: `test_compat_desktops.py`, `test_compat_sessions.py`.
+What it does is told where it is used: `test_compat_desktops.py`, `test_compat_sessions.py`, and among the workflows
+`test_compat_kodosumi.py`.
 """
 
 import re
@@ -19,7 +20,8 @@ from windlass.contracts.ids import new_id
 from windlass.core.settings import Settings
 
 DESKTOPS, API, KAYOS = "/compat/desktops/v1", "/compat/agent-api/api/v1", "/compat/kayos/api/v1"
-ROOTS = (DESKTOPS, "/compat/agent-api", KAYOS)
+KODOSUMI = "/compat/kodosumi"
+ROOTS = (DESKTOPS, "/compat/agent-api", KAYOS, KODOSUMI)
 
 
 class Path(NamedTuple):
@@ -36,6 +38,8 @@ class Path(NamedTuple):
 
 
 SCRIPT = {"script": "echo"}
+LOGIN = {"name": some_email(), "password": PASSWORD}
+EXPOSE = {"name": "nothing", "bootstrap": '{"import_path": "app:app", "runtime_env": {"working_dir": "/srv/x"}}'}
 SERVER = {"name": "web", "url": "https://example.org/mcp"}
 PATHS = (
     Path("GET", f"{DESKTOPS}/health", 200, is_public=True),
@@ -96,13 +100,54 @@ PATHS = (
     Path("GET", f"{KAYOS}/coding_conversations", 200),
     Path("GET", f"{KAYOS}/coding_conversations/{{conversation_id}}/messages", 404),
     Path("GET", f"{KAYOS}/coding_conversations/{{conversation_id}}/stream", 404),
+    Path("POST", f"{KODOSUMI}/api/login", 401, LOGIN, is_public=True),
+    Path("POST", f"{KODOSUMI}/login", 422, LOGIN, is_public=True),  # it wants the fields of a form
+    Path("GET", f"{KODOSUMI}/health", 200),
+    Path("GET", f"{KODOSUMI}/role/profile", 200),
+    Path("GET", f"{KODOSUMI}/role", 200),
+    Path("POST", f"{KODOSUMI}/role", 201, {"name": "Bea", "email": some_email(), "password": PASSWORD}),
+    Path("GET", f"{KODOSUMI}/role/{{name}}", 404),
+    Path("PUT", f"{KODOSUMI}/role/{{person_id}}", 404, {"active": False}),
+    Path("DELETE", f"{KODOSUMI}/role/{{person_id}}", 404),
+    Path("GET", f"{KODOSUMI}/flow", 200),
+    Path("GET", f"{KODOSUMI}/flow/tags", 200),
+    Path("GET", f"{KODOSUMI}/flow/register", 200),
+    Path("PUT", f"{KODOSUMI}/flow/register", 200),
+    Path("GET", f"{KODOSUMI}/-/{{path:path}}", 404),
+    Path("POST", f"{KODOSUMI}/-/{{path:path}}", 404, {}),
+    Path("GET", f"{KODOSUMI}/inputs/-/{{path:path}}", 404),
+    Path("GET", f"{KODOSUMI}/inputs/lock/{{run_id}}/{{question_id}}", 404),
+    Path("GET", f"{KODOSUMI}/lock/{{run_id}}/{{question_id}}", 404),
+    Path("POST", f"{KODOSUMI}/lock/{{run_id}}/{{question_id}}", 404, {}),
+    Path("GET", f"{KODOSUMI}/outputs/status/{{run_id}}", 404),
+    Path("GET", f"{KODOSUMI}/outputs/stream/{{run_id}}", 404),
+    Path("GET", f"{KODOSUMI}/outputs/main/{{run_id}}", 404),
+    Path("GET", f"{KODOSUMI}/outputs/stdio/{{run_id}}", 404),
+    Path("GET", f"{KODOSUMI}/outputs/raw/{{run_id}}", 404),
+    Path("GET", f"{KODOSUMI}/outputs/html/{{run_id}}", 404),
+    Path("DELETE", f"{KODOSUMI}/outputs/{{run_id}}", 404),
+    Path("DELETE", f"{KODOSUMI}/outputs", 204, {"fid": []}),
+    Path("GET", f"{KODOSUMI}/timeline/list", 200),
+    Path("GET", f"{KODOSUMI}/files/{{run_id}}/{{path:path}}", 404),
+    Path("DELETE", f"{KODOSUMI}/files/{{run_id}}/{{path:path}}", 404),
+    Path("GET", f"{KODOSUMI}/expose", 200),
+    Path("POST", f"{KODOSUMI}/expose/health", 200),
+    Path("GET", f"{KODOSUMI}/expose/{{name}}", 404),
+    Path("DELETE", f"{KODOSUMI}/expose/{{name}}", 404),
+    Path("POST", f"{KODOSUMI}/expose/{{name}}/health", 404),
+    Path("POST", f"{KODOSUMI}/expose", 201, EXPOSE),
+    Path("POST", f"{KODOSUMI}/logout", 200),  # the last one: it ends the session
 )
 
 
 async def heard(gateway: Gateway, path: Path, token: str | None) -> int:
     """The status that somebody hears: by their token, or nobody without one."""
     headers = {} if token is None else {"authorization": f"Bearer {token}"}
-    address = re.sub(r"\{\w+_id\}", str(new_id()), path.path).replace("{name}", "nothing")
+    address = (
+        re.sub(r"\{\w+_id\}", str(new_id()), path.path)
+        .replace("{name}", "nothing")
+        .replace("{path:path}", "in/nothing")
+    )
     if path.method != WEBSOCKET:
         browser = await gateway.browser(headers=headers)
         return (await browser.request(path.method, address, json=path.body)).status_code

@@ -38,6 +38,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /compat/agent-api/api/v1/mcp-servers/{name}": {"description": "Mine now"},
     "PATCH /compat/agent-api/api/v1/tasks/{task_id}": {"description": "Mine now"},
     "POST /compat/kayos/api/v1/conversations/{conversation_id}/message": {"content": "Mine now."},
+    "PUT /compat/kodosumi/role/{person_id}": {"active": False},
+    "POST /compat/kodosumi/lock/{run_id}/{question_id}": {"word": "mine"},
     "POST /v1/sessions/{session_id}/messages": {"content": "Mine now."},
     "POST /v1/sessions/{session_id}/query": {"content": "Mine now."},
     "POST /v1/sessions/{session_id}/steer": {"content": "Mine now."},

@@ -105,6 +105,9 @@ select f.*, s.name as service, s.state, (select p.name from person p where p.id 
 from flow f join service s on s.id = f.service_id
 where s.enabled and ($1::text is null or f.name = $1) order by f.summary, f.name
 """
+FLOW_AT = QUERY.replace("($1::text is null or f.name = $1)", "s.name = $1 and trim(f.path, '/') = any ($2)").replace(
+    "order by f.summary, f.name", "order by array_position($2, trim(f.path, '/')) limit 1"
+)
 SAVED = """
 select a.name, a.id, a.version, a.created_by_name as owner, v.driver, v.description from agent a
 join agent_version v on v.agent_id = a.id and v.version = a.version
@@ -132,6 +135,16 @@ class Agents:
         async with self._database.tenant(caller.tenant_id) as connection:
             return await find_agent(connection, name)
 
+    async def at(self, caller: Caller, address: str) -> Agent:
+        """The flow at `{service}/{path}`; also where the path begins with the service's name again. Raises NotFound."""
+        service, _, path = address.strip("/").partition("/")
+        places = [path, path.removeprefix(service).strip("/")] if f"{path}/".startswith(f"{service}/") else [path]
+        async with self._database.tenant(caller.tenant_id) as connection:
+            row = await connection.fetchrow(FLOW_AT, service, places)
+        if row is None:
+            raise NotFound("flow", address.strip("/"))
+        return _agent(row)
+
     async def of_run(self, caller: Caller, name: str, pin: Pin | None) -> Agent:
         """The agent that a run is made of; a saved one also when it was changed or deleted since. Raises NotFound."""
         return await self.get(caller, name) if pin is None else saved(name, pin)
@@ -149,7 +162,8 @@ async def find_agent(connection: Connection, name: str) -> Agent:
 
 
 def _matches(agent: Agent, text: str | None, tag: str | None) -> bool:
-    words = " ".join((agent.name, agent.summary, agent.description, *agent.tags)).casefold()
+    credits_ = (str(agent.meta.get(name) or "") for name in ("author", "organization"))
+    words = " ".join((agent.name, agent.summary, agent.description, *agent.tags, *credits_)).casefold()
     return (not text or text.casefold() in words) and (not tag or tag in agent.tags)
 
 

@@ -165,6 +165,13 @@ class Questions:
         """The question, unless its run is not yours to see. Raises NotFound."""
         return (await self._find(caller, question_id))[0]
 
+    async def of_run(self, caller: Caller, run_id: UUID, question_id: UUID) -> Question:
+        """The question, if it is one of this run. Raises NotFound."""
+        found = await self.get(caller, question_id)
+        if found.run_id != run_id:
+            raise NotFound("question", question_id)
+        return found
+
     async def answer(self, caller: Caller, question_id: UUID, inputs: Payload) -> Answer:
         """Answer it. Raises NotFound, Invalid with a message for each field, AlreadyClosed naming who was first."""
         question, flow = await self._find(caller, question_id)

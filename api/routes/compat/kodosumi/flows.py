@@ -1,0 +1,229 @@
+"""Kodosumi's flows: the list, the register, and the forms at `/-/{expose}/{path}`."""
+
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from hashlib import md5
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.responses import RedirectResponse
+
+from api.dependencies import EngineDep, Me, RequestUuid, SettingsDep
+from api.routes.agents import AgentReader
+from api.routes.compat.kodosumi.words import PREFIX, read_object
+from api.routes.questions import QuestionReader
+from api.routes.runs import RunReader, RunStarter
+from api.routes.services import ServiceReader, ServiceWriter
+from windlass.core.agents import Agent
+from windlass.core.errors import FieldError, Invalid
+from windlass.core.health import Part, examine
+from windlass.core.runs import StartRun
+from windlass.version import __version__
+
+router = APIRouter(prefix=PREFIX, tags=["compat"])
+
+Json = dict[str, Any]
+Words = Annotated[str | None, Query(max_length=200)]
+
+
+class FlowView(BaseModel):
+    """A flow as Kodosumi lists it; `url` follows the base URL."""
+
+    uid: str
+    method: str
+    url: str
+    source: str
+    summary: str | None
+    description: str | None
+    deprecated: bool
+    author: str | None
+    organization: str | None
+    tags: Sequence[str]
+    base_url: str
+
+
+class FlowPage(BaseModel):
+    """Some flows; `offset` is the uid to go on after, null at the end."""
+
+    items: Sequence[FlowView]
+    offset: str | None
+
+
+class Routes(BaseModel):
+    """The names of the services that should be up."""
+
+    routes: Sequence[str]
+
+
+class Register(BaseModel):
+    """What the register holds."""
+
+    summaries: Sequence[str | None]
+    urls: Sequence[str]
+    sources: Sequence[str]
+    total: int
+
+
+class HealthView(BaseModel):
+    """How the installation is; there is no Ray any more."""
+
+    kodosumi_version: str
+    python_version: str
+    ray_version: None = None
+    ray_status: Sequence[Json] = ()
+    spooler_status: Mapping[str, str]
+
+
+@router.get("/health")
+async def health(_: Me, request: Request) -> HealthView:
+    """The versions, and the worst that a part of the installation says."""
+    parts: list[Part] = request.state.health
+    report = await examine(parts)
+    return HealthView(
+        kodosumi_version=__version__,
+        python_version=platform.python_version(),
+        spooler_status={"status": str(report.grade)},
+    )
+
+
+@router.get("/flow")
+async def flows(
+    caller: AgentReader,
+    engine: EngineDep,
+    settings: SettingsDep,
+    q: Words = None,
+    pp: Annotated[int, Query(ge=1, le=1000)] = 10,
+    offset: Annotated[str, Query(max_length=64)] = "",
+) -> FlowPage:
+    """The flows of all services by summary."""
+    found = _listed(await engine.agents.catalogue(caller, q), settings.url)
+    start = next((place for place, each in enumerate(found, 1) if each.uid == offset), 0)
+    items = found[start : start + pp]
+    return FlowPage(items=items, offset=items[-1].uid if len(found) > start + pp else None)
+
+
+@router.get("/flow/tags")
+async def tags(caller: AgentReader, engine: EngineDep) -> Mapping[str, int]:
+    """How many flows carry each tag."""
+    found = [agent for agent in await engine.agents.catalogue(caller) if agent.service]
+    return Counter(tag for agent in found for tag in agent.tags)
+
+
+@router.get("/flow/register")
+async def register(caller: ServiceReader, engine: EngineDep) -> Routes:
+    """The services that should be up."""
+    return Routes(routes=[each.name for each in await engine.services.catalogue(caller) if each.enabled])
+
+
+@router.put("/flow/register")
+async def registered(caller: ServiceWriter, engine: EngineDep, settings: SettingsDep) -> Register:
+    """What the register holds; it follows the services by itself."""
+    found = _listed(await engine.agents.catalogue(caller), settings.url)
+    return Register(
+        summaries=sorted({each.summary or "" for each in found}),
+        urls=sorted(each.url for each in found),
+        sources=sorted({each.source for each in found}),
+        total=len(found),
+    )
+
+
+@router.get("/-/{path:path}")
+async def form(path: str, caller: AgentReader, engine: EngineDep) -> Json:
+    """The form of a flow, and what it says about itself."""
+    agent = await engine.agents.at(caller, path)
+    known = ("author", "organization", "version")
+    marks = {f"x-{name}": agent.meta[name] for name in known if agent.meta.get(name) is not None}
+    return {
+        "summary": agent.summary,
+        "description": agent.description,
+        "tags": agent.tags,
+        "deprecated": bool(agent.meta.get("deprecated")),
+        "openapi_extra": {"x-kodosumi": True, "x-windlass": True, **marks},
+        "elements": agent.elements,
+    }
+
+
+@router.post("/-/{path:path}", response_class=JSONResponse)
+async def start(
+    path: str,
+    request: Request,
+    caller: RunStarter,
+    engine: EngineDep,
+    new: RequestUuid,
+    x_kodosumi_extra: Annotated[str, Header(max_length=10_000, convert_underscores=False)] = "",
+) -> Response:
+    """Start a run, or say by field what is wrong with the inputs: both are a 200 here."""
+    agent = await engine.agents.at(caller, path)
+    try:
+        wish = StartRun(agent.name, _sent(request), extra=_extra(x_kodosumi_extra), id=new)
+        run = await engine.runs.start(caller, wish)
+    except Invalid as refused:
+        return JSONResponse({"errors": by_field(refused), "elements": agent.elements})
+    launched = {"result": str(run.id), "elements": agent.elements}
+    return JSONResponse(launched, headers={"kodosumi_launch": str(run.id)})
+
+
+@router.get("/inputs/-/{path:path}", response_class=RedirectResponse, status_code=303)
+async def form_page(path: str, caller: RunStarter, engine: EngineDep) -> Response:
+    """The page with the form."""
+    return RedirectResponse(f"/start?agent={(await engine.agents.at(caller, path)).path}", 303)
+
+
+@router.get("/inputs/lock/{run_id}/{question_id}", response_class=RedirectResponse, status_code=303)
+async def lock_page(run_id: UUID, question_id: UUID, caller: QuestionReader, engine: EngineDep) -> Response:
+    """The page where a lock is answered."""
+    return RedirectResponse((await engine.questions.of_run(caller, run_id, question_id)).place, 303)
+
+
+@router.get("/outputs/html/{run_id}", response_class=RedirectResponse, status_code=303)
+async def result_page(run_id: UUID, caller: RunReader, engine: EngineDep) -> Response:
+    """The page that shows the result."""
+    return RedirectResponse(f"/runs/{(await engine.runs.get(caller, run_id)).id}", 303)
+
+
+def by_field(refused: Invalid) -> dict[str, list[str]]:
+    """What is wrong, as Kodosumi says it: the messages of each field, and those of none."""
+    found: dict[str, list[str]] = {"_global_": [] if refused.errors else [refused.detail]}
+    for error in refused.errors:
+        found.setdefault(error.field.removeprefix("inputs."), []).append(error.message)
+    return found
+
+
+def _listed(agents: Sequence[Agent], url: str) -> list[FlowView]:
+    """The flows among them, as Kodosumi sorts them."""
+    found = [_flow(agent, f"{url}{PREFIX}") for agent in agents if agent.service]
+    return sorted(found, key=lambda each: (each.summary or "", each.url))
+
+
+def _flow(agent: Agent, base: str) -> FlowView:
+    url = f"/-/{agent.service}/{agent.flow_path.strip('/')}".rstrip("/")
+    return FlowView(
+        uid=md5(url.encode(), usedforsecurity=False).hexdigest(),
+        method="GET",
+        url=url,
+        source=f"{base}/-/{agent.service}",
+        summary=agent.summary,
+        description=agent.description or None,
+        deprecated=bool(agent.meta.get("deprecated")),
+        author=agent.meta.get("author"),
+        organization=agent.meta.get("organization"),
+        tags=agent.tags,
+        base_url=f"{base}{url}",
+    )
+
+
+def _sent(request: Request) -> Json:
+    """The inputs; a body that is no JSON object counts as empty."""
+    return read_object(request.state.body) or {}
+
+
+def _extra(header: str) -> Json:
+    """What goes along with the run. Raises Invalid."""
+    extra = read_object(header)
+    if extra is None:
+        raise Invalid("No run was started.", (FieldError("x-kodosumi_extra", "must be a JSON object"),))
+    return extra

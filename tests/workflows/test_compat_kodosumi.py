@@ -1,0 +1,218 @@
+"""A client of Kodosumi, of which nothing but the base URL was changed, through a real gateway and a real host."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import yaml
+
+from api.authentication import OLD_CLIENTS
+from api.routes.compat.kodosumi.words import STATUSES
+from stack.temporal import Server
+from tests.api.people import PASSWORD, Gateway, Person, running_gateway
+from tests.parts import free_ports, short_folder
+from tests.workflows.engines import PROGRAMS, running_engine, settings_of, until
+from windlass.contracts.runs import RunStatus
+
+BOOTSTRAP = yaml.safe_dump({"import_path": "ported:app", "runtime_env": {"working_dir": str(PROGRAMS)}})
+FORM = [
+    {"type": "markdown", "text": "# hello world"},
+    {"type": "boolean", "name": "continue", "label": "Continue", "value": False, "option": "CONTINUE"},
+    {"type": "submit", "text": "yes"},
+    {"type": "cancel", "text": "no"},
+]
+
+
+@pytest.fixture(scope="module")
+async def gateway(database_url: str, temporal: Server) -> AsyncGenerator[Gateway]:
+    """A gateway, with everything behind it."""
+    (port,) = free_ports(1)
+    with short_folder() as folder:
+        more = {"port": port, "signup": "open"}
+        settings = settings_of(folder, database_url, temporal).model_copy(update=more)
+        async with running_engine(settings), running_gateway(settings) as running:
+            yield running
+
+
+@pytest.fixture(scope="module")
+async def ada(gateway: Gateway) -> Person:
+    return await gateway.sign_up("Ada")
+
+
+@pytest.fixture(scope="module")
+async def panel(gateway: Gateway, ada: Person) -> httpx.AsyncClient:
+    """What such a client does first: sign in by a form, keep the cookie, expose its service."""
+    http = await gateway.browser()
+    http.base_url = f"{gateway.url}{OLD_CLIENTS}"
+    assert (await http.post("/login", data={"name": ada.email, "password": PASSWORD})).status_code == 200
+    exposed = await http.post("/expose", json={"name": "bench", "bootstrap": BOOTSTRAP})
+    assert exposed.status_code == 201, exposed.text
+
+    async def is_up() -> bool:
+        return (await http.get("/expose/bench")).json()["state"] == "RUNNING"
+
+    await until(is_up)
+    return http
+
+
+async def launched(panel: httpx.AsyncClient, url: str = "/-/bench", **inputs: Any) -> str:
+    """A run, by the answer to its form."""
+    answer = await panel.post(url, json=inputs)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["kodosumi_launch"] == answer.json()["result"]
+    return answer.json()["result"]
+
+
+async def status_of(panel: httpx.AsyncClient, fid: str, wanted: str) -> dict[str, Any]:
+    """How a run is, once it is that."""
+
+    async def has_come() -> bool:
+        return (await panel.get(f"/outputs/status/{fid}")).json()["status"] == wanted
+
+    await until(has_come)
+    return (await panel.get(f"/outputs/status/{fid}")).json()
+
+
+async def told(panel: httpx.AsyncClient, view: str, fid: str) -> list[tuple[str, str]]:
+    """The frames of a stream, to its end: kind and payload."""
+    async with asyncio.timeout(60), panel.stream("GET", f"/outputs/{view}/{fid}") as answer:
+        text = (await answer.aread()).decode()
+    frames: list[tuple[str, str]] = []
+    for block in text.split("\n\n"):
+        lines = [(line.partition(": ")[0], line.partition(": ")[2]) for line in block.splitlines()]
+        known = dict(lines)
+        if {"id", "event", "data"} <= known.keys():
+            kind, payload = known["event"], "\n".join(value for name, value in lines if name == "data")
+            frames.append((kind, payload if kind == "eof" else payload.partition(":")[2]))
+    return [frame for frame in frames if frame[0] != "alive"]
+
+
+async def test_a_flow_is_found_by_its_words_and_shows_its_form(panel: httpx.AsyncClient):
+    (flow,) = (await panel.get("/flow", params={"q": "org"})).json()["items"]
+    form = (await panel.get(flow["url"])).json()
+    twice = (await panel.get("/-/bench/bench")).json()  # as Kodosumi repeats the name
+
+    assert (flow["url"], flow["summary"], flow["author"]) == ("/-/bench", "Locker", "me@example.com")
+    assert [each["type"] for each in form["elements"]] == ["errors", "text", "boolean", "submit", "cancel"]
+    assert form["openapi_extra"]["x-kodosumi"] is True
+    assert twice == form
+    assert (await panel.get("/flow", params={"q": "nothing"})).json() == {"items": [], "offset": None}
+    assert (await panel.get("/flow/tags")).json() == {"Test": 1}
+    assert (await panel.get("/flow/register")).json() == {"routes": ["bench"]}
+    assert (await panel.get("/-/bench/other")).status_code == 404
+
+
+async def test_inputs_that_cannot_be_used_are_named_by_field_in_a_200_and_start_nothing(panel: httpx.AsyncClient):
+    empty, bad = await panel.post("/-/bench", json={}), await panel.post("/-/bench", json={"name": "bad"})
+
+    assert (empty.status_code, empty.json()["errors"]) == (200, {"_global_": [], "name": ["is required"]})
+    assert bad.json()["errors"] == {"_global_": ["global message"], "name": ["name must not be bad"]}
+    assert (await panel.get("/timeline/list", params={"q": "bad"})).json()["items"] == []
+
+
+async def test_a_run_asks_is_answered_and_told_in_the_old_words(panel: httpx.AsyncClient):
+    fid = await launched(panel, name="Ada")
+    waiting = await status_of(panel, fid, "awaiting")
+    (lid,) = waiting["locks"]
+    lock = await panel.get(f"/lock/{fid}/{lid}")
+    refused = await panel.post(f"/lock/{fid}/{lid}", json={"continue": "perhaps"})
+    leased = await panel.post(f"/lock/{fid}/{lid}", json={"name": "Test User", "active": "off"})
+    again = await panel.post(f"/lock/{fid}/{lid}", json={})
+    over = await status_of(panel, fid, "finished")
+    everything, main, stdio = [await told(panel, view, fid) for view in ("stream", "main", "stdio")]
+
+    result = {"phase": "lease-1", "inputs": {"name": "Test User", "active": "off", "continue": False}}
+    assert lock.json() == FORM
+    assert (refused.status_code, refused.json()["errors"]["continue"]) == (200, ["must be on or off"])
+    assert (leased.status_code, leased.json()["result"], again.status_code) == (200, result, 409)
+    assert (orjson.loads(over["final"]), over["locks"]) == ({"dict": {"lock-result": result}}, [])
+    assert (over["author"], over["version"], over["fid"]) == ("me@example.com", "1.2.3", fid)
+    words = [payload for kind, payload in everything if kind == "status"]
+    assert words == ["starting", "running", "awaiting", "running", "finished"]
+    said = dict(everything)
+    assert orjson.loads(said["lock"])["dict"] | {"expires": 0} == {
+        "name": "lock-1", "lid": lid, "data": {"hello": "Ada"}, "expires": 0,
+    }  # fmt: skip
+    assert orjson.loads(said["lease"]) == {"dict": {"name": "lock-1", "lid": lid, "result": result}}
+    assert orjson.loads(said["meta"])["dict"]["fid"] == fid
+    assert (said["debug"], said["stdout"]) == ("this is a debug message\nin two lines", "this is stdout")
+    assert everything[-2:] == [("status", "finished"), ("eof", "end of stream")]
+    assert {kind for kind, _ in main} == {"meta", "inputs", "status", "lock", "lease", "final", "eof"}
+    assert [kind for kind, _ in stdio] == ["debug", "stdout", "eof"]
+    assert (await panel.get(f"/outputs/raw/{fid}")).json() == {"dict": {"lock-result": result}}
+
+
+async def test_files_the_timeline_and_the_end_of_a_run(panel: httpx.AsyncClient):
+    fid = await launched(panel, name="Bea")
+    (lid,) = (await status_of(panel, fid, "awaiting"))["locks"]
+    (item,) = (await panel.get("/timeline/list", params={"pp": 1})).json()["items"]
+    await panel.post(f"/lock/{fid}/{lid}", json={})
+    await status_of(panel, fid, "finished")
+    (file,) = (await panel.get(f"/files/{fid}/out")).json()
+    content = await panel.get(f"/files/{fid}/{file['path']}")
+    removed = [(await panel.delete(f"/outputs/{fid}")).status_code for _ in range(2)]
+
+    assert (item["fid"], item["status"], item["locks"]) == (fid, "awaiting", [lid])
+    assert item["inputs"] == {"dict": {"name": "Bea", "active": False}}
+    assert (file["path"], file["size"], content.text) == ("out/report.txt", 9, "well done")
+    assert removed == [204, 404]
+
+
+async def test_a_run_that_is_deleted_while_it_lives_is_ended(panel: httpx.AsyncClient):
+    fid = await launched(panel, name="Cleo")
+    await status_of(panel, fid, "awaiting")
+
+    assert (await panel.request("DELETE", "/outputs", json={"fid": [fid]})).status_code == 204
+    over = await status_of(panel, fid, "error")
+
+    assert "Text" in orjson.loads(over["final"])
+    assert (await told(panel, "main", fid))[-2:] == [("status", "error"), ("eof", "end of stream")]
+
+
+async def test_an_expose_is_changed_by_what_it_showed_and_a_stale_one_is_refused(panel: httpx.AsyncClient):
+    shown = (await panel.get("/expose/bench")).json()
+    sent = {name: shown[name] for name in ("name", "enabled", "bootstrap", "meta", "etag")}
+    more = yaml.safe_load(shown["bootstrap"])
+    more["runtime_env"]["env_vars"] = {"WORD": "tea"}
+
+    same = await panel.post("/expose", json=sent)
+    sent |= {"name": "other", "etag": None}
+    foreign = await panel.post("/expose", json={**sent, "bootstrap": yaml.dump(more)})
+    other = await panel.post("/expose", json={**sent, "meta": None, "enabled": False})
+    words = await panel.post("/expose", json=sent)
+    changed = await panel.post("/expose", json={**sent, "meta": None, "bootstrap": yaml.dump(more)})
+    stale = await panel.post("/expose", json={**sent, "meta": None, "etag": other.json()["etag"]})
+    pip = yaml.dump({**more, "deployments": []})
+    unknown = await panel.post("/expose", json={**sent, "bootstrap": pip})
+
+    assert (same.status_code, same.json()["etag"]) == (201, shown["etag"])
+    assert (shown["flow_stats"], shown["stale"], other.json()["state"]) == ("1/1", False, "DEAD")
+    assert (foreign.status_code, words.status_code) == (422, 422)  # what is said of flows, their service says
+    assert yaml.safe_load(changed.json()["bootstrap"])["runtime_env"]["env_vars"] == {"WORD": None}
+    assert (stale.status_code, unknown.status_code) == (412, 422)
+    assert "bootstrap.deployments" in unknown.text
+    assert (await panel.post("/expose/bench/health")).json()["results"][0]["alive_count"] == 1
+    assert (await panel.delete("/expose/other")).status_code == 204
+
+
+async def test_the_key_opens_the_paths_and_the_cookie_opens_them_to_no_page(gateway: Gateway, ada: Person):
+    http = await gateway.browser()
+    http.base_url = f"{gateway.url}{OLD_CLIENTS}"
+    signed_in = await http.post("/api/login", json={"name": ada.email, "password": PASSWORD})
+    key = signed_in.json()["KODOSUMI_API_KEY"]
+    by_cookie = await http.get("/role/profile")
+    by_page = await http.get("/role/profile", headers={"sec-fetch-site": "same-origin"})
+    elsewhere = await http.get(f"{gateway.url}/v1/me", headers={"KODOSUMI_API_KEY": key})
+    http.cookies.clear()
+    by_key = await http.get("/role/profile", headers={"KODOSUMI_API_KEY": key})
+
+    assert (by_cookie.json()["email"], by_key.json()) == (ada.email, by_cookie.json())
+    assert (by_page.status_code, elsewhere.status_code) == (401, 401)
+    assert "samesite=strict" in signed_in.headers["set-cookie"].lower()
+
+
+def test_every_status_of_a_run_has_its_old_word():
+    assert set(STATUSES) == set(RunStatus)
