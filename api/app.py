@@ -34,6 +34,7 @@ from api.routes import (
     keys,
     me,
     members,
+    proxy,
     questions,
     runs,
     schedules,
@@ -93,6 +94,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     agent_tasks.router,
     kayos.router,
     *kodosumi.ROUTERS,
+    proxy.router,
     stream.router,
 )
 

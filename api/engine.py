@@ -11,6 +11,7 @@ from temporalio.client import Client
 
 from api.desktops import Heralds
 from api.orchestrator import Links, Orchestrator
+from api.proxy import Proxy
 from api.screens import Cameras
 from api.sessions import Couriers
 from api.uploads import Uploads
@@ -22,6 +23,7 @@ from windlass.core.cleanups import Cleanups
 from windlass.core.database import Database
 from windlass.core.desktop_templates import Bounds, DesktopTemplates
 from windlass.core.desktops import Desktops
+from windlass.core.doors import Doors
 from windlass.core.events import Events
 from windlass.core.executions import Executions
 from windlass.core.file_links import FileLinks
@@ -81,6 +83,7 @@ class Engine:
     links: Links
     objects: Objects
     orchestrator: Orchestrator
+    proxy: Proxy
     outbox: Outbox
     questions: Questions
     runs: Runs
@@ -124,8 +127,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         await _started(stack, notifier)
         hub = await stack.enter_async_context(Hub(database, jobs, listener, States(listener=listener)))
         await _started(stack, listener)
-        links = Links(settings.url, settings.temporal_ui_url, settings.temporal_namespace)
-        outbox = Outbox(jobs)
+        links, outbox = Links(settings.url, settings.temporal_ui_url, settings.temporal_namespace), Outbox(jobs)
         temporal = await client(settings)
         orchestrator = Orchestrator(temporal, outbox, Executions(database, notifier), links)
         await _started(stack, orchestrator)
@@ -160,6 +162,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             objects=objects,
             orchestrator=orchestrator,
             outbox=outbox,
+            proxy=proxy(settings, database),
             questions=Questions(database, notifier, artifacts, hosts, Answers(orchestrator, couriers)),
             runs=runs,
             saved_agents=SavedAgents(database),
@@ -194,6 +197,12 @@ async def _started(stack: AsyncExitStack, part: Starts) -> None:
     """Have a part work for as long as the gateway does."""
     await part.start()
     stack.push_async_callback(part.close)
+
+
+def proxy(settings: Settings, database: Database) -> Proxy:
+    """The way to the own routes of services on this machine."""
+    doors = Doors(database, settings.home / "hosts", settings.node)
+    return Proxy(doors, settings.url, settings.proxy_timeout_s)
 
 
 def share(settings: Settings) -> Share:

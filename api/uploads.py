@@ -14,6 +14,7 @@ from api.errors import BadRequest, TooLarge, TooSlow
 
 POSTED = re.compile(r"/v1/sessions/[^/]+/attachments")
 PUT = re.compile(r"/v1/artifacts/uploads/[^/]+/[^/]+(/\d+)?|/v1/runs/[^/]+/files/.+")
+PROXIED = "/-/"  # its bodies go to services as they arrive
 PATIENCE_S = 120.0
 SILENCE_S = 60.0  # a large file takes its time, but something comes
 AT_ONCE = 4  # of one person; the others wait, unread
@@ -32,7 +33,9 @@ class Uploads:
 
 
 def is_upload(scope: Scope) -> bool:
-    """Whether the request brings a file: nobody reads its body before the route does."""
+    """Whether the request brings a file, or something for a service: nobody reads its body before the route does."""
+    if scope["type"] == "http" and scope["path"].startswith(PROXIED):
+        return True
     paths = {"POST": POSTED, "PUT": PUT}.get(scope.get("method", ""))
     return scope["type"] == "http" and paths is not None and paths.fullmatch(scope["path"]) is not None
 

@@ -162,7 +162,7 @@ class ServeAPI(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; `request.state.user` and `.prefix` say for whom and below which address."""
-        if scope["type"] == "http":
+        if scope["type"] in ("http", "websocket"):
             headers = Headers(scope=scope)
             state = scope.setdefault("state", {})
             state.setdefault("user", headers.get("x-windlass-user") or headers.get("x-kodosumi_user"))

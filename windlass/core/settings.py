@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", alias="WINDLASS_HOST")
     port: int = Field(8700, alias="WINDLASS_PORT", ge=1, le=65535)
     gateway_url: str | None = Field(None, alias="WINDLASS_GATEWAY_URL", pattern=r"^https?://[^/@?#]+/?$")
+    proxy_timeout_s: float = Field(60, alias="WINDLASS_PROXY_TIMEOUT_S", gt=0, le=3600)
     node: str = Field(default_factory=socket.gethostname, alias="WINDLASS_NODE", min_length=1)
     log_format: Literal["auto", "json", "console"] = Field("auto", alias="WINDLASS_LOG_FORMAT")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", alias="WINDLASS_LOG_LEVEL")

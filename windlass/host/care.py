@@ -1,8 +1,8 @@
 """The runs in the care of a host: started, found again, stopped, forgotten."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
 
@@ -51,6 +51,7 @@ class Care:
         self._watchers: list[Say] = []
         self._over_since: dict[str, float] = {}
         self._has_settled = asyncio.Event()
+        self._visits = 0  # requests at the program's own routes
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -112,6 +113,16 @@ class Care:
         if self._setting.is_child:
             self._setting.leave(0)
 
+    @contextmanager
+    def visited(self) -> Generator[None]:
+        """Somebody is at the program's own routes: who stops it in order waits for them as well."""
+        self._visits += 1
+        try:
+            yield
+        finally:
+            self._visits -= 1
+            self._settle()
+
     def watch(self, say: Say) -> None:
         """Tell about parked runs that have something to report, now and from now on."""
         self._watchers.append(say)
@@ -144,7 +155,7 @@ class Care:
         self._setting.leave(0)
 
     def _settle(self) -> None:
-        if all(run.is_parked for run in self._runs.values()):
+        if not self._visits and all(run.is_parked for run in self._runs.values()):
             self._has_settled.set()
         else:
             self._has_settled.clear()

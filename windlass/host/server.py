@@ -12,6 +12,7 @@ from windlass.host import wire
 from windlass.host.care import Care
 from windlass.host.consulting import consult
 from windlass.host.hosted import Hosted
+from windlass.host.passages import Passage
 from windlass.host.wire import Message
 from windlass.version import __version__
 
@@ -107,6 +108,7 @@ class Connection:
         self._reader = reader
         self._writer = writer
         self._run: Hosted | None = None
+        self._passage: Message | None = None
         self._operations: dict[str, Callable[[Message], None]] = {
             "attach": self._attach,
             "ack": self._ack,
@@ -118,6 +120,8 @@ class Connection:
             "describe": lambda _: self.send(server.description()),
             "ping": lambda _: self.send(server.pong()),
             "watch": self._watch,
+            "http": self._ask_passage,
+            "websocket": self._ask_passage,
             "stop": lambda message: self._care.stop_soon(float(message.get("grace_s", 10))),
         }
 
@@ -126,6 +130,9 @@ class Connection:
         with suppress(ConnectionError, ValueError):  # ValueError: a line that is too long
             while line := await self._reader.readline():
                 self._answer(line)
+                if self._passage is not None:
+                    await self._let_pass(self._passage)
+                    break
         self._care.unwatch(self.send)
         self._detach()
         self._writer.close()
@@ -186,6 +193,17 @@ class Connection:
         """Let a handler say something; it may take its time, other lines are obeyed meanwhile."""
         said = asyncio.run_coroutine_threadsafe(consult(self._care.app, message), self._care.agents)
         asyncio.wrap_future(said).add_done_callback(lambda done: self.send(done.result()))
+
+    def _ask_passage(self, message: Message) -> None:
+        """From here on this connection carries one request to the program's own routes."""
+        if self._care.is_stopping:
+            self.close()  # the next host will answer it
+            return
+        self._passage = message
+
+    async def _let_pass(self, asked: Message) -> None:
+        with self._care.visited():
+            await Passage(self._care.app, self._care.agents, (self._reader, self._writer)).serve(asked)
 
     def _watch(self, message: Message) -> None:
         self.send({"op": "watching"})

@@ -3,6 +3,7 @@
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import md5
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,12 +14,14 @@ from pydantic import BaseModel
 from starlette.responses import RedirectResponse
 
 from api.dependencies import EngineDep, Me, RequestUuid, SettingsDep
+from api.engine import Engine
 from api.routes.agents import AgentReader
 from api.routes.compat.kodosumi.words import PREFIX, read_object
 from api.routes.questions import QuestionReader
 from api.routes.runs import RunReader, RunStarter
 from api.routes.services import ServiceReader, ServiceWriter
 from windlass.core.agents import Agent
+from windlass.core.callers import Caller
 from windlass.core.errors import FieldError, Invalid
 from windlass.core.health import Part, examine
 from windlass.core.runs import StartRun
@@ -78,6 +81,15 @@ class HealthView(BaseModel):
     spooler_status: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What was posted to a form: a body that is no JSON object counts as empty."""
+
+    body: bytes
+    extra: str
+    id: UUID
+
+
 @router.get("/health")
 async def health(_: Me, request: Request) -> HealthView:
     """The versions, and the worst that a part of the installation says."""
@@ -134,7 +146,11 @@ async def registered(caller: ServiceWriter, engine: EngineDep, settings: Setting
 @router.get("/-/{path:path}")
 async def form(path: str, caller: AgentReader, engine: EngineDep) -> Json:
     """The form of a flow, and what it says about itself."""
-    agent = await engine.agents.at(caller, path)
+    return shown(await engine.agents.at(caller, path))
+
+
+def shown(agent: Agent) -> Json:
+    """The form of a flow, and what it says about itself."""
     known = ("author", "organization", "version")
     marks = {f"x-{name}": agent.meta[name] for name in known if agent.meta.get(name) is not None}
     return {
@@ -158,8 +174,13 @@ async def start(
 ) -> Response:
     """Start a run, or say by field what is wrong with the inputs: both are a 200 here."""
     agent = await engine.agents.at(caller, path)
+    return await started(engine, caller, agent, Posted(request.state.body, x_kodosumi_extra, new))
+
+
+async def started(engine: Engine, caller: Caller, agent: Agent, posted: Posted) -> JSONResponse:
+    """Start a run with what was posted to its form, or say by field what is wrong."""
     try:
-        wish = StartRun(agent.name, _sent(request), extra=_extra(x_kodosumi_extra), id=new)
+        wish = StartRun(agent.name, read_object(posted.body) or {}, extra=_extra(posted.extra), id=posted.id)
         run = await engine.runs.start(caller, wish)
     except Invalid as refused:
         return JSONResponse({"errors": by_field(refused), "elements": agent.elements})
@@ -214,11 +235,6 @@ def _flow(agent: Agent, base: str) -> FlowView:
         tags=agent.tags,
         base_url=f"{base}{url}",
     )
-
-
-def _sent(request: Request) -> Json:
-    """The inputs; a body that is no JSON object counts as empty."""
-    return read_object(request.state.body) or {}
 
 
 def _extra(header: str) -> Json:

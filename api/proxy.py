@@ -1,0 +1,249 @@
+"""The proxy: requests for the own routes of a service's program, carried to its host and back, streaming both ways."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from api.crossing import headers_out, scope_of
+from api.duplex import LEFT, STUCK_S, Check, offered, race, watch
+from api.errors import BadRequest, TooLarge
+from api.uploads import arriving
+from windlass.contracts.files import SIZE_BYTES
+from windlass.contracts.passages import HTTP, OVER, WEBSOCKET, Said
+from windlass.core.callers import Caller
+from windlass.core.doors import BadGateway, Door, Doors, GatewayTimeout
+from windlass.core.errors import Forbidden, Unavailable
+from windlass.core.passages import Passage
+
+AT_ONCE = 100  # requests of one service in one gateway
+SLOWEST = 1024  # bytes a second, on average, once its patience is over
+LONGEST_S = 3600.0  # of a stream of events, which may be as slow as it likes
+FAILED = 1011
+EVENTS = b"text/event-stream"
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Busy(Unavailable):
+    """The service has as many requests as it may have at once."""
+
+    title = "The service is busy"
+
+
+class Proxy:
+    """Finds a service's door and carries requests through it, no more at once than it may have."""
+
+    def __init__(self, doors: Doors, url: str, patience_s: float) -> None:
+        self._doors, self._url, self._patience_s = doors, url, patience_s
+        self._places: WeakValueDictionary[UUID, asyncio.Semaphore] = WeakValueDictionary()
+
+    async def forward(self, request: Request, caller: Caller, service: str, check: Check) -> Response:
+        """The service's answer, whose head is here. Raises NotFound, ServiceDown, BadGateway, GatewayTimeout, Busy."""
+        door = await self._doors.find(caller, service)
+        place = await self._place(door)
+        try:
+            passage = await Passage.open(door, HTTP, scope_of(request, caller, service, self._url))
+            exchange = Exchange(passage, request, self._patience_s)
+            return Forwarded(exchange, await exchange.begin(), check, place.release)
+        except BaseException:
+            place.release()
+            raise
+
+    async def connect(self, websocket: WebSocket, caller: Caller, service: str, check: Check) -> None:
+        """A WebSocket of the service's, until one side ends it. Raises as `forward` does, before it opens."""
+        door = await self._doors.find(caller, service)
+        place = await self._place(door)
+        try:
+            passage = await Passage.open(door, WEBSOCKET, scope_of(websocket, caller, service, self._url))
+            try:
+                await _accept(websocket, passage, self._patience_s)
+                await race(websocket, [_carry_in(websocket, passage), _carry_out(websocket, passage), watch(check)])
+            finally:
+                passage.abort()
+        finally:
+            place.release()
+
+    async def _place(self, door: Door) -> asyncio.Semaphore:
+        place = self._places.setdefault(door.service_id, asyncio.Semaphore(AT_ONCE))
+        if place.locked():
+            raise Busy(f"The service {door.name} answers {AT_ONCE} requests already. Try again.")
+        await place.acquire()
+        return place
+
+
+class Exchange:
+    """One request and its answer: what the client sends goes in while what the service says comes out."""
+
+    def __init__(self, passage: Passage, request: Request, patience_s: float) -> None:
+        self._passage, self._request, self._patience_s = passage, request, patience_s
+        self._sending: asyncio.Task[None] | None = None
+        self._waited_s, self._size_bytes = 0.0, 0
+        self.has_left = False
+
+    async def begin(self) -> Said:
+        """Send the request and hear the head of its answer. Raises what is wrong with either side."""
+        self._sending = asyncio.create_task(self._send())
+        hearing = asyncio.create_task(self._passage.hear())
+        try:
+            waiting = [hearing, self._sending]
+            await asyncio.wait(waiting, timeout=self._patience_s, return_when=asyncio.FIRST_COMPLETED)
+            if hearing.done():
+                return _head((await hearing)[0])
+            if self._sending.done():
+                await self._sending
+                raise BadRequest("The client went away before there was an answer.")
+            raise GatewayTimeout(f"The service did not answer within {self._patience_s:g} seconds.")
+        except BaseException:
+            hearing.cancel()
+            await asyncio.gather(hearing, return_exceptions=True)
+            await self.end()
+            raise
+
+    async def next(self, *, is_live: bool) -> tuple[Said, bytes]:
+        """The next piece of the answer. Raises BadGateway, GatewayTimeout when it is silent or slow for too long."""
+        asked_at = monotonic()
+        try:
+            async with asyncio.timeout(self._patience_s):
+                said, body = await self._passage.hear()
+        except TimeoutError:
+            raise GatewayTimeout(f"The service said nothing for {self._patience_s:g} seconds.") from None
+        self._waited_s += monotonic() - asked_at
+        self._size_bytes += len(body)
+        late_s = self._waited_s - (LONGEST_S if is_live else self._patience_s)
+        if late_s > 0 and (is_live or self._size_bytes < late_s * SLOWEST):
+            raise GatewayTimeout(f"The service said {self._size_bytes} bytes in {self._waited_s:.0f} seconds.")
+        return said, body
+
+    async def end(self) -> None:
+        """Hang up on the service."""
+        self._passage.abort()
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.gather(self._sending, return_exceptions=True)
+
+    async def _send(self) -> None:
+        """Carry the body in as it arrives, then see the client leave. Raises TooSlow, TooLarge, BadRequest."""
+        size = 0
+        async for piece in arriving(self._request):
+            size += len(piece)
+            if size > SIZE_BYTES:
+                raise TooLarge(f"A body has at most {SIZE_BYTES} bytes.")
+            await self._passage.say({"type": "http.request", "more_body": True}, piece)
+        await self._passage.say({"type": "http.request", "more_body": False})
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
+        self.has_left = True
+        self._passage.abort()
+
+
+class Forwarded(Response):
+    """The answer on its way out; one that breaks off ends the connection, so that nobody takes it for whole."""
+
+    def __init__(self, exchange: Exchange, head: Said, check: Check, done: Callable[[], None]) -> None:
+        super().__init__(status_code=head["status"])
+        self.raw_headers = headers_out(head)
+        self._exchange, self._check, self._done = exchange, check, done
+        self._is_live = any(n == b"content-type" and v.lower().startswith(EVENTS) for n, v in self.raw_headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Carry it out, as long as the caller may read it."""
+        carrying, watching = asyncio.create_task(self._carry(send)), asyncio.create_task(watch(self._check))
+        try:
+            await asyncio.wait([carrying, watching], return_when=asyncio.FIRST_COMPLETED)
+            if carrying.done():
+                await carrying
+        except (BadGateway, GatewayTimeout, OSError) as broken:  # too late for a problem: the server sees no end
+            if not self._exchange.has_left:
+                log.warning("an answer of a service was cut short", reason=str(broken))
+        finally:
+            carrying.cancel()
+            watching.cancel()
+            await asyncio.gather(carrying, watching, return_exceptions=True)
+            await self._exchange.end()
+            self._done()
+
+    async def _carry(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        is_whole = False
+        while not is_whole:
+            said, body = await self._exchange.next(is_live=self._is_live)
+            if said["type"] != "http.response.body":
+                raise _broken(said)
+            is_whole = said.get("more_body") is not True
+            async with asyncio.timeout(STUCK_S):
+                await send({"type": "http.response.body", "body": body, "more_body": not is_whole})
+
+
+async def _accept(websocket: WebSocket, passage: Passage, patience_s: float) -> None:
+    """Open it once the service has. Raises Forbidden, BadGateway, GatewayTimeout."""
+    await passage.say({"type": "websocket.connect"})
+    try:
+        async with asyncio.timeout(patience_s):
+            said, _ = await passage.hear()
+    except TimeoutError:
+        raise GatewayTimeout(f"The service did not answer within {patience_s:g} seconds.") from None
+    if said["type"] == "websocket.close":
+        raise Forbidden("The service did not open this WebSocket.")
+    if said["type"] != "websocket.accept":
+        raise _broken(said)
+    chosen = said.get("subprotocol")
+    await websocket.accept(subprotocol=chosen if chosen in offered(websocket) else None)
+
+
+async def _carry_in(websocket: WebSocket, passage: Passage) -> int:
+    while True:
+        message = await websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            await passage.say({"type": "websocket.disconnect", "code": message.get("code", LEFT)})
+            return LEFT
+        text: str | None = message.get("text")
+        body: bytes = message.get("bytes") or b"" if text is None else text.encode()
+        await passage.say({"type": "websocket.receive", "is_text": text is not None}, body)
+
+
+async def _carry_out(websocket: WebSocket, passage: Passage) -> int:
+    while True:
+        try:
+            said, body = await passage.hear()
+        except BadGateway:
+            return FAILED
+        if said["type"] != "websocket.send":
+            return _code(said)
+        message: dict[str, Any] = {"text": body.decode()} if said.get("is_text") else {"bytes": body}
+        async with asyncio.timeout(STUCK_S):
+            with suppress(RuntimeError, WebSocketDisconnect):  # the client is leaving: the other side says so
+                await websocket.send({"type": "websocket.send", **message})
+
+
+def _code(said: Said) -> int:
+    """With what a WebSocket ends that the service ended."""
+    if said["type"] == "websocket.close":
+        code = said.get("code")
+        return code if isinstance(code, int) and 1000 <= code < 5000 and code not in (1004, 1005, 1006) else LEFT
+    return FAILED if said.get("error") or said["type"] != OVER else LEFT
+
+
+def _head(said: Said) -> Said:
+    """The head of an answer. Raises BadGateway."""
+    status = said.get("status")
+    if said["type"] != "http.response.start":
+        raise _broken(said)
+    if not isinstance(status, int) or not 200 <= status < 600:
+        raise BadGateway("The service answers with a status that nobody understands.")
+    return said
+
+
+def _broken(said: Said) -> BadGateway:
+    if said["type"] == OVER and said.get("error"):
+        return BadGateway(f"The service failed: {str(said['error'])[:200]}. Its log says more.")
+    return BadGateway("The service did not answer to the end.")

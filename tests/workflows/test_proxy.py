@@ -1,0 +1,221 @@
+"""The own routes of a service's program, through a real gateway and a real host: all of them, and nothing else."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncGenerator, AsyncIterator
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from stack.temporal import Server
+from tests.api.people import PASSWORD, Gateway, Person, running_gateway
+from tests.parts import free_ports, short_folder
+from tests.workflows.engines import PROGRAMS, running_engine, settings_of, until
+from windlass.core.permissions import Role
+
+PATIENCE_S = 1.0
+TEN_MIB = 10 * 2**20
+
+
+@pytest.fixture(scope="module")
+async def gateway(database_url: str, temporal: Server) -> AsyncGenerator[Gateway]:
+    """A gateway of little patience, with everything behind it."""
+    (port,) = free_ports(1)
+    with short_folder() as folder:
+        more = {"port": port, "signup": "open", "proxy_timeout_s": PATIENCE_S}
+        settings = settings_of(folder, database_url, temporal).model_copy(update=more)
+        async with running_engine(settings), running_gateway(settings) as running:
+            yield running
+
+
+async def served(person: Person, name: str) -> None:
+    """The program, up under this name."""
+    wish = {"name": name, "project": str(PROGRAMS), "import_path": "pages:app"}
+    assert (await person.http.post("/v1/services", json=wish)).status_code == 201
+    await until(lambda: is_up(person, name))
+
+
+async def is_up(person: Person, name: str) -> bool:
+    return (await person.http.get(f"/v1/services/{name}")).json()["state"] == "running"
+
+
+@pytest.fixture(scope="module")
+async def ada(gateway: Gateway) -> Person:
+    person = await gateway.sign_up("Ada")
+    await served(person, "pages")
+    return person
+
+
+async def test_a_route_knows_where_it_is_and_who_asks(gateway: Gateway, ada: Person):
+    answer = await ada.http.get("/-/pages")
+
+    assert answer.json() == {
+        "url": f"{gateway.url}/-/pages/",
+        "user": str(ada.id),
+        "here": f"{gateway.url}/-/pages/echo",
+    }
+    assert (await ada.http.get("/-/pages/")).json() == answer.json()
+
+
+async def test_what_proves_who_somebody_is_stays_here_and_nobody_says_who_they_are(ada: Person):
+    lies = {"x-windlass-user": "nobody", "x-kodosumi_user": "nobody", "x-forwarded-for": "1.2.3.4", "x-api-key": "k"}
+    more = {"cookie": "windlass=secret", "x-csrf-token": "t", "connection": "x-hop", "x-hop": "1", "x-own": "kept"}
+    answer = await ada.http.put("/-/pages/echo?a=1&b=%20", content=b"tea", headers=lies | more)
+
+    told, headers = answer.json(), answer.json()["headers"]
+    assert (told["method"], told["query"], told["size"]) == ("PUT", {"a": "1", "b": " "}, 3)
+    assert headers["x-own"] == "kept"
+    assert (headers["x-windlass-user"], headers["x-kodosumi_user"]) == (str(ada.id), str(ada.id))
+    assert headers["x-windlass-tenant"] == str(ada.tenant_id)
+    assert not {"authorization", "cookie", "x-api-key", "x-csrf-token", "x-hop", "x-forwarded-for"} & headers.keys()
+    assert ada.token not in answer.text
+
+
+async def test_a_page_of_a_service_is_kept_apart_from_ours(ada: Person):
+    answer = await ada.http.get("/-/pages/page")
+
+    assert answer.headers["content-security-policy"].startswith("sandbox allow-scripts allow-forms;")
+    assert "allow-same-origin" not in answer.headers["content-security-policy"]
+    assert (answer.headers["cache-control"], answer.headers["x-count"]) == ("private, no-cache", "3")
+    gone = {"set-cookie", "clear-site-data", "x-accel-redirect", "access-control-allow-origin"}
+    assert not gone & answer.headers.keys()
+
+
+async def test_a_cookie_alone_sends_nothing_to_a_service(gateway: Gateway, ada: Person):
+    browser = await gateway.browser(headers={"origin": gateway.url})
+    signed_in = await browser.post("/v1/auth/login", json={"email": ada.email, "password": PASSWORD, "web": True})
+    without = await browser.post("/-/pages/echo", content=b"x")
+    foreign = await browser.post("/-/pages/echo", content=b"x", headers={"origin": "null"})
+    ours = await browser.post("/-/pages/echo", headers={"x-csrf-token": signed_in.json()["csrf_token"]})
+
+    assert (without.status_code, foreign.status_code, ours.status_code) == (403, 403, 200)
+
+
+async def test_a_body_of_any_size_goes_in_and_out_as_it_comes(ada: Person):
+    async def pieces() -> AsyncGenerator[bytes]:
+        for _ in range(160):
+            yield b"x" * 65_536
+
+    size, is_early = 0, asyncio.Event()
+    async with ada.http.stream("POST", "/-/pages/mirror", content=pieces()) as answer:
+        async for piece in answer.aiter_bytes():
+            size += len(piece)
+            is_early.set()
+
+    assert (answer.status_code, size) == (200, TEN_MIB)
+
+
+async def test_a_flow_is_answered_as_in_kodosumi_and_its_run_is_a_real_one(ada: Person):
+    form = await ada.http.get("/-/pages/form/")
+    refused = await ada.http.post("/-/pages/form", json={})
+    started = await ada.http.post("/-/pages/form", json={"name": "Bea"})
+    run = f"/v1/runs/{started.json()['result']}"
+
+    async def is_over() -> bool:
+        return (await ada.http.get(run)).json()["status"] == "finished"
+
+    await until(is_over)
+    assert [each["type"] for each in form.json()["elements"]] == ["text", "submit"]
+    assert refused.json()["errors"]["name"] == ["is required"]
+    assert (await ada.http.get(f"{run}/result")).json()["value"] == {"str": "Hello, Bea."}
+
+
+async def test_a_websocket_goes_both_ways_and_ends_as_the_service_says(gateway: Gateway, ada: Person):
+    address = gateway.url.replace("http", "ws") + "/-/pages/talk"
+    bearer = {"authorization": f"Bearer {ada.token}", "cookie": "windlass=secret"}
+
+    async with connect(address, additional_headers=bearer, subprotocols=["words"]) as line:  # type: ignore[list-item] # any word
+        first = await line.recv()
+        await line.send("tea")
+        await line.send(b"\x00" * 500_000)
+        told = [await line.recv(), await line.recv()]
+        await line.send("bye")
+        with pytest.raises(ConnectionClosed) as closed:
+            await line.recv()
+
+    assert line.subprotocol == "words"
+    assert first == f'{{"user":"{ada.id}","cookie":null}}'
+    assert told == ["tea", b"\x00" * 500_000]
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4321
+
+
+@pytest.mark.parametrize(("path", "status"), [("pages/closed", 403), ("pages/nothing", 403), ("other/talk", 404)])
+async def test_a_websocket_that_is_refused_never_opens(gateway: Gateway, ada: Person, path: str, status: int):
+    address, bearer = gateway.url.replace("http", "ws") + f"/-/{path}", {"authorization": f"Bearer {ada.token}"}
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(address, additional_headers=bearer):
+            pass
+
+    assert refused.value.response.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "word"),
+    [
+        ("silence", 504, "did not answer within"),
+        ("garbage/status", 502, "status"),
+        ("garbage/header", 502, "header"),
+        ("raises", 500, "RuntimeError"),
+        ("nothing", 404, "Not Found"),
+    ],
+)
+async def test_a_service_that_answers_badly_is_a_problem_with_a_name(ada: Person, path: str, status: int, word: str):
+    answer = await ada.http.get(f"/-/pages/{path}")
+
+    assert (answer.status_code, word in answer.text) == (status, True)
+    assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["ticks?pause=0.05&size=1", "garbage/"])
+async def test_an_answer_that_drips_or_has_no_end_is_cut_and_nobody_takes_it_for_whole(ada: Person, path: str):
+    with pytest.raises(httpx.RemoteProtocolError):
+        await ada.http.get(f"/-/pages/{path}")
+
+
+async def test_a_host_that_dies_in_an_answer_ends_it_and_the_next_request_is_answered(gateway: Gateway, ada: Person):
+    await served(ada, "mortal")
+    pid = (await ada.http.get("/v1/services/mortal")).json()["pid"]
+
+    async with ada.http.stream("GET", "/-/mortal/ticks?size=4096") as answer:
+        pieces = answer.aiter_bytes()
+        await anext(pieces)
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(httpx.RemoteProtocolError):
+            await collected(pieces)
+    died = await ada.http.get("/-/mortal/dies")
+
+    async def is_back() -> bool:
+        return (await ada.http.get("/-/mortal/")).status_code == 200
+
+    await until(is_back)
+    assert died.status_code in (502, 503)
+
+
+async def collected(pieces: AsyncIterator[bytes]) -> list[bytes]:
+    """All of them."""
+    return [each async for each in pieces]
+
+
+async def test_nobody_reaches_what_is_not_theirs(gateway: Gateway, ada: Person):
+    bea, viewer = await gateway.sign_up("Bea"), await gateway.hire(ada, Role.VIEWER)
+    theirs, nothing = await bea.http.get("/-/pages/"), await bea.http.get("/-/absent/")
+
+    assert (theirs.status_code, theirs.json()["detail"]) == (404, "There is no service pages.")
+    assert nothing.status_code == 404
+    assert (await (await gateway.browser()).get("/-/pages/")).status_code == 401
+    assert (await viewer.http.get("/-/pages/")).status_code == 200
+    assert (await viewer.http.post("/-/pages/echo")).status_code == 403
+
+
+async def test_a_service_that_is_away_says_so(ada: Person):
+    wish = {"name": "broken", "project": "/nowhere", "import_path": "pages:app"}
+    await ada.http.post("/v1/services", json=wish)
+    down = await ada.http.get("/-/broken/")
+    await ada.http.patch("/v1/services/broken", json={"enabled": False})
+    off = await ada.http.get("/-/broken/")
+    assert (down.status_code, "is not up" in down.json()["title"]) == (503, True)
+    assert (off.status_code, down.headers["retry-after"]) == (404, "1")

@@ -1,0 +1,76 @@
+"""Doors: where the program of a service is reached, by the service's name, and why it is not."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from windlass.contracts.hosts import socket_path
+from windlass.core.callers import Caller
+from windlass.core.database import Database
+from windlass.core.errors import NotFound, Unavailable, WindlassError
+
+DOOR = """
+select s.id, s.name, s.enabled, s.state, s.reason,
+  (select h.node from host h where h.service_id = s.id and h.ended_at is null
+   order by h.started_at desc limit 1) as node
+from service s where s.name = $1
+"""
+
+
+class BadGateway(WindlassError):
+    """The service does not answer, answers what nobody understands, or broke off."""
+
+    status = 502
+    title = "The service did not answer"
+
+
+class GatewayTimeout(WindlassError):
+    """The service took too long."""
+
+    status = 504
+    title = "The service took too long"
+
+
+class ServiceDown(Unavailable):
+    """The service is not up."""
+
+    title = "The service is not up"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A service that is wanted, and the socket its host listens on if it is on this machine."""
+
+    service_id: UUID
+    name: str
+    state: str
+    reason: str | None
+    node: str | None
+    address: Path
+    here: str
+
+    def shut(self) -> WindlassError:
+        """Why nobody opens."""
+        if self.node not in (None, self.here):
+            return BadGateway(
+                f"The service {self.name} runs on the machine {self.node}, and this gateway on {self.here}: its own "
+                f"routes are only reached through a gateway on its machine. Its agents run all the same."
+            )
+        why = f": {self.reason}" if self.reason else ""
+        return ServiceDown(f"The service {self.name} is {self.state}{why}. Try again once it runs.")
+
+
+class Doors:
+    """The services of a tenant, as requests reach them."""
+
+    def __init__(self, database: Database, folder: Path, here: str) -> None:
+        self._database, self._folder, self._here = database, folder, here
+
+    async def find(self, caller: Caller, name: str) -> Door:
+        """The door of a service; one that should not be up has none. Raises NotFound."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            row = await connection.fetchrow(DOOR, name)
+        if row is None or not row["enabled"]:
+            raise NotFound("service", name)
+        address = socket_path(self._folder, str(caller.tenant_id), str(row["id"]))
+        return Door(row["id"], row["name"], row["state"], row["reason"], row["node"], address, self._here)
