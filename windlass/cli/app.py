@@ -8,6 +8,7 @@ import typer
 from windlass.cli import (
     agents,
     desktops,
+    dev,
     doctor,
     files,
     keys,
@@ -40,6 +41,7 @@ app.command("login")(login.login)
 app.command("logout")(login.logout)
 app.command("whoami")(login.whoami)
 app.command("new")(new.new)
+app.command("dev")(dev.dev)
 app.add_typer(agents.listing, name="agents")
 app.add_typer(agents.app, name="agent")
 app.add_typer(runs.app, name="run")

@@ -86,8 +86,17 @@ README = """# {name}
 
 A service for Windlass.
 
+Alone, with its form on a page and anew at every change, without any server:
+
+    windlass dev
+
+With a server:
+
     windlass service add {name} --project . --app app:app
     windlass run start {name}/work topic="white whales" --watch
+
+Its tests:
+
     python -m pytest
 """
 
@@ -111,6 +120,7 @@ def new(
     for file, text in FILES.items():
         (home / file).write_text(text.format(name=name, title=title))
     following = (
+        f"cd {home} && windlass dev",
         f"windlass service add {name} --project {home} --app app:app",
         f'windlass run start {name}/work topic="white whales" --watch',
     )
