@@ -33,9 +33,9 @@ VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,16384}")
 SANDBOX = "sandbox allow-scripts allow-forms; frame-ancestors 'none'; base-uri 'none'"
 
 
-def scope_of(connection: HTTPConnection, caller: Caller, service: str, url: str) -> Said:
+def scope_of(connection: HTTPConnection, caller: Caller, root: str, url: str) -> Said:
     """The request as the program sees it: below its own root, with its caller in place of what proves who that is."""
-    scope, root = connection.scope, f"{ROOT}{service}"
+    scope = connection.scope
     path: str = scope["path"]
     raw: bytes = scope.get("raw_path") or quote(path).encode()
     slash = "" if path.startswith(f"{root}/") else "/"

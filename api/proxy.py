@@ -47,24 +47,24 @@ class Proxy:
         self._doors, self._url, self._patience_s = doors, url, patience_s
         self._places: WeakValueDictionary[UUID, asyncio.Semaphore] = WeakValueDictionary()
 
-    async def forward(self, request: Request, caller: Caller, service: str, check: Check) -> Response:
+    async def forward(self, request: Request, caller: Caller, root: str, check: Check) -> Response:
         """The service's answer, whose head is here. Raises NotFound, ServiceDown, BadGateway, GatewayTimeout, Busy."""
-        door = await self._doors.find(caller, service)
+        door = await self._doors.find(caller, root.rpartition("/")[2])
         place = await self._place(door)
         try:
-            passage = await Passage.open(door, HTTP, scope_of(request, caller, service, self._url))
+            passage = await Passage.open(door, HTTP, scope_of(request, caller, root, self._url))
             exchange = Exchange(passage, request, self._patience_s)
             return Forwarded(exchange, await exchange.begin(), check, place.release)
         except BaseException:
             place.release()
             raise
 
-    async def connect(self, websocket: WebSocket, caller: Caller, service: str, check: Check) -> None:
+    async def connect(self, websocket: WebSocket, caller: Caller, root: str, check: Check) -> None:
         """A WebSocket of the service's, until one side ends it. Raises as `forward` does, before it opens."""
-        door = await self._doors.find(caller, service)
+        door = await self._doors.find(caller, root.rpartition("/")[2])
         place = await self._place(door)
         try:
-            passage = await Passage.open(door, WEBSOCKET, scope_of(websocket, caller, service, self._url))
+            passage = await Passage.open(door, WEBSOCKET, scope_of(websocket, caller, root, self._url))
             try:
                 await _accept(websocket, passage, self._patience_s)
                 await race(websocket, [_carry_in(websocket, passage), _carry_out(websocket, passage), watch(check)])

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Request, Response, WebSocket
+from fastapi import APIRouter, Depends, Request, Response, WebSocket
 from fastapi.responses import JSONResponse
 
 from api.crossing import ROOT
@@ -30,26 +30,25 @@ async def read(
     agent = None if request.method == "OPTIONS" else await _flow(engine, caller, path)
     if agent is not None:
         return JSONResponse(flows.shown(agent))
-    return await engine.proxy.forward(request, caller, service_of(path), lambda: known.still(caller))
+    return await engine.proxy.forward(request, caller, root_of(path), lambda: known.still(caller))
 
 
 @router.api_route("/{path:path}", methods=["POST", "PUT", "PATCH", "DELETE"])
-async def write(  # noqa: PLR0913, PLR0917 - what is sent, by whom, and what takes it
+async def write(
     path: str,
     request: Request,
     caller: RunStarter,
     engine: EngineDep,
     known: AuthenticationDep,
     new: RequestUuid,
-    x_kodosumi_extra: Annotated[str, Header(max_length=10_000, convert_underscores=False)] = "",
 ) -> Response:
     """Send something to the program; a POST at a flow's address starts a run, as `POST /v1/runs` does."""
     agent = await _flow(engine, caller, path) if request.method == "POST" else None
     if agent is None:
-        return await engine.proxy.forward(request, caller, service_of(path), lambda: known.still(caller))
+        return await engine.proxy.forward(request, caller, root_of(path), lambda: known.still(caller))
     body = await read_file(request, LIMIT_BYTES, "A form")
     check_json("json", body)
-    return await flows.started(engine, caller, agent, flows.Posted(body, x_kodosumi_extra, new))
+    return await flows.started(engine, caller, agent, flows.Posted(body, request.headers.get(flows.EXTRA, ""), new))
 
 
 @router.websocket("/{path:path}")
@@ -59,12 +58,12 @@ async def connect(
     """A WebSocket of the program's; what refuses it does so before it opens."""
     engine: Engine = websocket.state.engine
     known: Authentication = websocket.state.authentication
-    await engine.proxy.connect(websocket, caller, service_of(path), lambda: known.still(caller))
+    await engine.proxy.connect(websocket, caller, root_of(path), lambda: known.still(caller))
 
 
-def service_of(path: str) -> str:
-    """The service that an address names."""
-    return path.partition("/")[0]
+def root_of(path: str) -> str:
+    """The root of the service that an address names."""
+    return f"{ROOT}{path.partition('/')[0]}"
 
 
 async def _flow(engine: Engine, caller: Caller, path: str) -> Agent | None:

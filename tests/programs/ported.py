@@ -27,6 +27,12 @@ async def enter(request: Request, inputs: dict[str, Any]) -> Launch:
     return Launch(request, locker, inputs)
 
 
+@app.get("/plain", entry=True)
+async def plain(request: Request, word: str) -> dict[str, str]:
+    """A route of its own."""
+    return {"word": word, "below": str(request.scope["root_path"])}
+
+
 @app.lock("lock-1")
 async def ask() -> forms.Model:
     """The form that interrupts the agent."""

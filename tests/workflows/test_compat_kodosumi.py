@@ -103,6 +103,7 @@ async def test_a_flow_is_found_by_its_words_and_shows_its_form(panel: httpx.Asyn
     assert (await panel.get("/flow/tags")).json() == {"Test": 1}
     assert (await panel.get("/flow/register")).json() == {"routes": ["bench"]}
     assert (await panel.get("/-/bench/other")).status_code == 404
+    assert (await panel.get("/-/bench/plain?word=tea")).json() == {"word": "tea", "below": f"{OLD_CLIENTS}-/bench"}
 
 
 async def test_inputs_that_cannot_be_used_are_named_by_field_in_a_200_and_start_nothing(panel: httpx.AsyncClient):

@@ -8,12 +8,12 @@ from hashlib import md5
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.responses import RedirectResponse
 
-from api.dependencies import EngineDep, Me, RequestUuid, SettingsDep
+from api.dependencies import AuthenticationDep, EngineDep, Me, RequestUuid, SettingsDep
 from api.engine import Engine
 from api.routes.agents import AgentReader
 from api.routes.compat.kodosumi.words import PREFIX, read_object
@@ -22,7 +22,7 @@ from api.routes.runs import RunReader, RunStarter
 from api.routes.services import ServiceReader, ServiceWriter
 from windlass.core.agents import Agent
 from windlass.core.callers import Caller
-from windlass.core.errors import FieldError, Invalid
+from windlass.core.errors import FieldError, Invalid, NotFound
 from windlass.core.health import Part, examine
 from windlass.core.runs import StartRun
 from windlass.version import __version__
@@ -30,6 +30,7 @@ from windlass.version import __version__
 router = APIRouter(prefix=PREFIX, tags=["compat"])
 
 Json = dict[str, Any]
+EXTRA = "x-kodosumi_extra"
 Words = Annotated[str | None, Query(max_length=200)]
 
 
@@ -143,10 +144,15 @@ async def registered(caller: ServiceWriter, engine: EngineDep, settings: Setting
     )
 
 
-@router.get("/-/{path:path}")
-async def form(path: str, caller: AgentReader, engine: EngineDep) -> Json:
-    """The form of a flow, and what it says about itself."""
-    return shown(await engine.agents.at(caller, path))
+@router.get("/-/{path:path}", response_class=JSONResponse)
+async def form(
+    path: str, request: Request, caller: AgentReader, engine: EngineDep, known: AuthenticationDep
+) -> Response:
+    """The form of a flow, and what it says about itself; elsewhere what the service's own route says."""
+    try:
+        return JSONResponse(shown(await engine.agents.at(caller, path)))
+    except NotFound:
+        return await engine.proxy.forward(request, caller, _root_of(path), lambda: known.still(caller))
 
 
 def shown(agent: Agent) -> Json:
@@ -169,12 +175,15 @@ async def start(
     request: Request,
     caller: RunStarter,
     engine: EngineDep,
+    known: AuthenticationDep,
     new: RequestUuid,
-    x_kodosumi_extra: Annotated[str, Header(max_length=10_000, convert_underscores=False)] = "",
 ) -> Response:
-    """Start a run, or say by field what is wrong with the inputs: both are a 200 here."""
-    agent = await engine.agents.at(caller, path)
-    return await started(engine, caller, agent, Posted(request.state.body, x_kodosumi_extra, new))
+    """Start a run, or say by field what is wrong with the inputs: both are a 200. Elsewhere it is the service's own."""
+    try:
+        agent = await engine.agents.at(caller, path)
+    except NotFound:
+        return await engine.proxy.forward(request, caller, _root_of(path), lambda: known.still(caller))
+    return await started(engine, caller, agent, Posted(request.state.body, request.headers.get(EXTRA, ""), new))
 
 
 async def started(engine: Engine, caller: Caller, agent: Agent, posted: Posted) -> JSONResponse:
@@ -204,6 +213,10 @@ async def lock_page(run_id: UUID, question_id: UUID, caller: QuestionReader, eng
 async def result_page(run_id: UUID, caller: RunReader, engine: EngineDep) -> Response:
     """The page that shows the result."""
     return RedirectResponse(f"/runs/{(await engine.runs.get(caller, run_id)).id}", 303)
+
+
+def _root_of(path: str) -> str:
+    return f"{PREFIX}/-/{path.partition('/')[0]}"
 
 
 def by_field(refused: Invalid) -> dict[str, list[str]]:
@@ -241,5 +254,5 @@ def _extra(header: str) -> Json:
     """What goes along with the run. Raises Invalid."""
     extra = read_object(header)
     if extra is None:
-        raise Invalid("No run was started.", (FieldError("x-kodosumi_extra", "must be a JSON object"),))
+        raise Invalid("No run was started.", (FieldError(EXTRA, "must be a JSON object"),))
     return extra
