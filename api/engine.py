@@ -27,6 +27,7 @@ from windlass.core.doors import Doors
 from windlass.core.events import Events
 from windlass.core.executions import Executions
 from windlass.core.file_links import FileLinks
+from windlass.core.file_quota import FileQuota
 from windlass.core.file_uploads import FileUploads
 from windlass.core.files import Files
 from windlass.core.firings import Firings
@@ -140,9 +141,9 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         artifacts, hosts = Artifacts(objects), Hosts(settings.home / "hosts")
         runs = Runs(database, notifier, agents, orchestrator, hosts)
         tasks, history = Tasks(database, agents, runs), History(database)
-        schedules = Schedules(database, notifier, tasks)
         desktops = Desktops(database, notifier, heralds, settings.desktops_per_person)
-        screenshots = Screenshots(database, notifier)
+        screenshots, own_settings = Screenshots(database, notifier), TenantSettings(database, of_installation(settings))
+        schedules, quota = Schedules(database, notifier, tasks), FileQuota(database, own_settings)
         yield Engine(
             statistics=Statistics(database),
             agents=agents,
@@ -155,8 +156,8 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             desktop_templates=DesktopTemplates(database, Bounds.of(settings)),
             events=Events(database, notifier),
             file_links=FileLinks(objects, settings.require_secret_key(), lambda: datetime.now(UTC)),
-            file_uploads=FileUploads(database, objects),
-            files=Files(database, objects, notifier),
+            file_uploads=FileUploads(database, objects, quota),
+            files=Files(database, objects, quota, notifier),
             hub=hub,
             links=links,
             objects=objects,
@@ -170,7 +171,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             services=Services(database, notifier),
             sessions=Conversations(database, notifier, artifacts, couriers, share(settings)),
             tasks=tasks,
-            tenant_settings=TenantSettings(database, of_installation(settings)),
+            tenant_settings=own_settings,
             history=history,
             schedules=schedules,
             screenshots=screenshots,

@@ -29,6 +29,7 @@ from windlass.core.agenda import Agenda
 from windlass.core.decisions import Decisions
 from windlass.core.events import Events
 from windlass.core.housekeeping import Housekeeping
+from windlass.core.leftovers import Leftovers
 from windlass.core.maintenance import SYSTEM, Maintenance, Occasion, SystemSchedule
 from windlass.core.retention import Retention
 from windlass.core.silence import Patience, Silence
@@ -89,7 +90,7 @@ def maintenance(client: Client, parts: Parts) -> MaintenanceActivities:
     events = Events(parts.database, parts.notifier)
     housekeeping = Housekeeping(parts.jobs, parts.objects, events, reports, parts.settings.screenshot_days)
     deeds: dict[str, Deed] = {
-        "cleanup": housekeeping.clean,
+        "cleanup": partial(_clean, Leftovers(parts.jobs, parts.objects), housekeeping),
         "retention": Retention(parts.jobs, parts.database, parts.settings.deleted_days).forget,
         "archive": partial(_put_away, _silence(client, parts), reports),
         "reconciliation": partial(
@@ -97,6 +98,10 @@ def maintenance(client: Client, parts: Parts) -> MaintenanceActivities:
         ),
     }
     return MaintenanceActivities(reports, deeds)
+
+
+async def _clean(leftovers: Leftovers, housekeeping: Housekeeping, occasion: Occasion) -> bool:
+    return await leftovers.remove(occasion) or await housekeeping.clean(occasion)
 
 
 async def _put_away(silence: Silence, reports: Maintenance, occasion: Occasion) -> bool:

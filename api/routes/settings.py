@@ -77,7 +77,7 @@ def view(setting: TenantSetting) -> SettingView:
         value=setting.value,
         unit=rule.unit,
         least=rule.least,
-        most=rule.most,
+        most=setting.most,
         summary=rule.summary,
         is_own=setting.is_own,
         installation=setting.installation,

@@ -54,6 +54,21 @@ async def test_the_address_of_a_screenshot_lasts_as_long_as_the_organisation_say
             await person.http.delete(f"/v1/desktops/{desktop}")
 
 
+async def test_an_organisation_may_have_its_files_take_less_than_the_installation_allows(acme: Organisation):
+    admin = acme.admin.http
+    quota = "/v1/settings/files_quota_mib"
+
+    more = await admin.put(quota, json={"value": 102_401})
+    less = await admin.put(quota, json={"value": 0})
+    refused = await admin.post("/v1/artifacts/uploads", json={"files": [{"path": "a", "size_bytes": 1}]})
+
+    assert (more.status_code, more.json()["errors"][0]["message"]) == (422, "must be between 0 and 102400 MiB")
+    assert (less.json()["value"], less.json()["most"]) == (0, 102_400)
+    assert refused.status_code == 409
+    assert "may take 0 MiB" in refused.json()["detail"]
+    assert (await admin.delete(quota)).status_code == 204
+
+
 async def test_a_setting_says_whose_it_is_and_every_change_is_in_the_audit_log(acme: Organisation):
     admin = acme.admin.http
     first = (await admin.get(PATH)).json()
@@ -64,7 +79,8 @@ async def test_a_setting_says_whose_it_is_and_every_change_is_in_the_audit_log(a
 
     assert (first["value"], first["is_own"], first["changed_at"]) == (600, False, None)
     assert [(each["value"], each["is_own"], each["installation"], each["changed_by"]) for each in own] == [
-        (60, True, 600, "Admin")
+        (60, True, 600, "Admin"),
+        (102_400, False, 102_400, ""),
     ]
     acts = (await admin.get("/v1/audit", params={"subject": "setting:screenshot_link_minutes"})).json()["items"]
     assert [(each["action"], each["before"], each["after"]) for each in acts] == [

@@ -13,10 +13,13 @@ from windlass.contracts.files import CHUNK_BYTES
 from windlass.core.callers import Caller, RunLife
 from windlass.core.database import Database
 from windlass.core.errors import Conflict, Invalid, NotFound
+from windlass.core.file_quota import FileQuota
 from windlass.core.file_uploads import FileUploads, NewFile, taken_uploads
 from windlass.core.files import FileQuery, Files
 from windlass.core.permissions import OF_A_RUN
 from windlass.core.runs import Run
+from windlass.core.settings import Settings
+from windlass.core.tenant_settings import FILES_QUOTA, TenantSettings, of_installation
 from windlass.core.wakeup import PollOnly
 
 FILE: dict[str, Any] = {"type": "file", "name": "docs", "multiple": True, "required": True}
@@ -26,13 +29,23 @@ HOST = "boot-1"
 
 
 @pytest.fixture
-def uploads(database: Database, shelf: Shelf) -> FileUploads:
-    return FileUploads(database, shelf.objects)
+def settings(database: Database) -> TenantSettings:
+    return TenantSettings(database, {**of_installation(Settings.load()), FILES_QUOTA.name: 10})
 
 
 @pytest.fixture
-def files(database: Database, shelf: Shelf) -> Files:
-    return Files(database, shelf.objects, PollOnly())
+def quota(database: Database, settings: TenantSettings) -> FileQuota:
+    return FileQuota(database, settings)
+
+
+@pytest.fixture
+def uploads(database: Database, shelf: Shelf, quota: FileQuota) -> FileUploads:
+    return FileUploads(database, shelf.objects, quota)
+
+
+@pytest.fixture
+def files(database: Database, shelf: Shelf, quota: FileQuota) -> Files:
+    return Files(database, shelf.objects, quota, PollOnly())
 
 
 async def life_of(records: Records, database: Database, run: Run, name: str = "first") -> Caller:
@@ -212,3 +225,35 @@ async def test_a_retry_begins_with_the_files_of_the_try_before_it(files: Files, 
 
     assert [each.path for each in await files.list(records.caller, again.id, FileQuery())] == ["in/a"]
     assert [(each["path"], each["size"]) for each in attached.record["uploads"]] == [("in/a", 1)]
+
+
+async def test_what_does_not_fit_into_the_quota_is_refused_before_and_while_it_comes(
+    uploads: FileUploads, files: Files, settings: TenantSettings, records: Records, shelf: Shelf, database: Database
+):
+    caller = records.caller
+    await settings.put(caller, FILES_QUOTA.name, 1)
+    run = await life_of(records, database, await records.start("files"))
+    assert run.life is not None
+    await files.keep(run, run.life.run_id, "out/half", stream(bytes(600_000)))
+
+    await files.keep(run, run.life.run_id, "out/the-same", stream(b"x" * 400_000))
+    with pytest.raises(Conflict, match=r"1 MiB, and 1\.0 MiB of that"):
+        await files.keep(run, run.life.run_id, "out/more", stream(b"y" * 100_000))
+    with pytest.raises(Conflict, match="Nothing was kept"):
+        await uploads.begin(caller, [NewFile("a", 100_000)])
+
+    assert [each.name for each in await files.list(caller, run.life.run_id, FileQuery())] == ["half", "the-same"]
+    assert len(shelf.names()) == 2
+    assert shelf.unfinished() == []
+
+
+async def test_what_is_announced_counts_until_it_expires(uploads: FileUploads, records: Records, database: Database):
+    caller = records.caller
+    upload = await uploads.begin(caller, [NewFile("a", 8 << 20)])
+
+    with pytest.raises(Conflict, match=r"8\.0 MiB of that"):
+        await uploads.begin(caller, [NewFile("b", 3 << 20)])
+    async with database.tenant(caller.tenant_id) as connection:
+        await connection.execute("update upload set expires_at = now() where id = $1", upload.id)
+
+    assert await uploads.begin(caller, [NewFile("b", 3 << 20)])

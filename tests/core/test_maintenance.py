@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.core.records import Records, records_of, somebody
+from tests.core.shelves import Shelf, digest_of, stream
 from tests.parts import Postgres, another_database
 from windlass.contracts.events import EventKind
 from windlass.contracts.ids import RunId, TenantId, new_id
@@ -14,9 +15,13 @@ from windlass.contracts.runs import RunStatus
 from windlass.core.callers import Caller
 from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.errors import Forbidden, NotFound
+from windlass.core.file_quota import FileQuota
+from windlass.core.file_uploads import FileUploads, NewFile
+from windlass.core.leftovers import Leftovers
 from windlass.core.maintenance import SYSTEM, Maintenance
 from windlass.core.permissions import OPERATOR_OF_PLATFORM
 from windlass.core.retention import Retention
+from windlass.core.tenant_settings import FILES_QUOTA, TenantSettings
 
 NIGHT = datetime(2026, 3, 4, 3, 0, tzinfo=UTC)
 RUN_FILE = (
@@ -27,6 +32,11 @@ FILE = (
 )
 DESKTOP = """
 insert into desktop (id, tenant_id, owner, name, template, removed_at) values ($1, $2, $1, 'd', 'standard', now())
+"""
+TAKE = "insert into run_file (run_id, path, tenant_id, digest, size_bytes) values ($1, 'in/a', $2, $3, 3)"
+EXPIRE = """
+with aged as (update file_content set touched_at = now() - interval '25 hours')
+update upload set expires_at = now() - interval '2 hours' where id <> $1
 """
 OLD = "update run set archived_at = archived_at - $2::text::interval where id = $1"
 
@@ -130,6 +140,49 @@ async def test_sessions_and_desktops_that_were_deleted_are_forgotten_with_all_th
         files = await connection.fetchval("select count(*) from session_file where session_id = $1", session)
     assert row is not None
     assert (row["title"], row["settings"], files) == ("deleted", {}, 0)
+
+
+async def test_at_night_uploads_that_no_run_took_go_and_contents_that_nothing_names(
+    database: Database, jobs: Database, reports: Maintenance, shelf: Shelf
+):
+    records = records_of(database, jobs)
+    uploads = FileUploads(
+        database, shelf.objects, FileQuota(database, TenantSettings(database, {FILES_QUOTA.name: 10}))
+    )
+    whole, taken, half = [await uploads.begin(records.caller, [NewFile("a", 3)]) for _ in range(3)]
+    for upload, content in ((whole, b"old"), (taken, b"new")):
+        await uploads.put(records.caller, upload.id, upload.files[0].id, stream(content))
+    await uploads.put_chunk(records.caller, half.id, half.files[0].id, 0, b"abc")
+    young = await uploads.begin(records.caller, [NewFile("a", 3)])
+    run = await records.start()
+    async with database.tenant(records.tenant_id) as connection:
+        await connection.execute(TAKE, run.id, records.tenant_id, digest_of(b"new"))
+        await connection.execute(EXPIRE, young.id)
+    occasion, leftovers = reports.occasion("retention", datetime.now(UTC)), Leftovers(jobs, shelf.objects)
+    await reports.begin(occasion)
+
+    while await leftovers.remove(occasion):
+        pass
+
+    assert dict(await reports.end(occasion)) == {"uploads": 3, "files": 1, "freed_bytes": 3}
+    assert shelf.names() == [f"{records.tenant_id}/files/{digest_of(b'new')}"]
+    assert await uploads.get(records.caller, young.id)
+    with pytest.raises(NotFound):
+        await uploads.get(records.caller, half.id)
+
+
+async def test_a_content_that_has_just_come_stays_for_who_is_about_to_name_it(
+    database: Database, jobs: Database, reports: Maintenance, shelf: Shelf
+):
+    records = records_of(database, jobs)
+    async with database.tenant(records.tenant_id) as connection:
+        await connection.execute("select touch_file_content($1, $2, 3)", records.tenant_id, digest_of(b"abc"))
+    await shelf.objects.put(f"{records.tenant_id}/files/{digest_of(b'abc')}", b"abc")
+    occasion = reports.occasion("retention", datetime.now(UTC))
+
+    assert not await Leftovers(jobs, shelf.objects).remove(occasion)
+
+    assert shelf.names() == [f"{records.tenant_id}/files/{digest_of(b'abc')}"]
 
 
 async def test_a_report_says_what_failed_until_it_is_done(reports: Maintenance, operator: Caller):

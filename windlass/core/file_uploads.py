@@ -15,6 +15,7 @@ from windlass.contracts.ids import TenantId, new_id
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound, Unavailable
+from windlass.core.file_quota import FileQuota
 from windlass.core.storage import Kept, Objects
 
 LIFETIME = timedelta(hours=24)
@@ -107,12 +108,13 @@ class Taken:
 class FileUploads:
     """The uploads of a tenant's people; nobody sees those of another one."""
 
-    def __init__(self, database: Database, objects: Objects) -> None:
-        self._database, self._objects = database, objects
+    def __init__(self, database: Database, objects: Objects, quota: FileQuota) -> None:
+        self._database, self._objects, self._quota = database, objects, quota
 
     async def begin(self, caller: Caller, files: Sequence[NewFile]) -> FileUpload:
-        """Announce files. Raises Invalid (a path, a size), Conflict (too many uploads are open)."""
+        """Announce files. Raises Invalid (a path, a size), Conflict (the quota, or too many uploads are open)."""
         checked = _checked(files)
+        await self._quota.require(caller.tenant_id, sum(each.size_bytes for each in checked))
         upload_id, count = new_id(), len(checked)
         async with self._database.tenant(caller.tenant_id) as connection:
             if await connection.fetchval(COUNT, caller.person_id) >= MOST_OPEN:
@@ -142,7 +144,7 @@ class FileUploads:
         if len(content) != (size := file.size_of(n)):
             raise Invalid("The chunk was not kept.", (FieldError("body", f"must have {size} bytes"),))
         digest = hashlib.sha256(content).hexdigest()
-        await self._objects.put(_chunk_key(caller.tenant_id, file_id, n, digest), content)  # bytes first
+        await self._objects.put(chunk_key(caller.tenant_id, file_id, n, digest), content)  # bytes first
         async with self._database.tenant(caller.tenant_id) as connection:
             await connection.execute(ADD_CHUNK, file_id, n, caller.tenant_id, digest, len(content))
             return await connection.fetchval(HOW_MANY, file_id)
@@ -175,7 +177,7 @@ class FileUploads:
             raise Conflict(
                 f"{file.path} is not complete: {len(missing)} chunks are missing, the first is {missing[0]}."
             )
-        keys = [_chunk_key(tenant_id, file.id, row["n"], row["digest"]) for row in rows]
+        keys = [chunk_key(tenant_id, file.id, row["n"], row["digest"]) for row in rows]
         await self._finish(tenant_id, file, self._joined(keys))
         await self._drop_chunks(tenant_id, file.id)
 
@@ -187,7 +189,8 @@ class FileUploads:
 
     async def _finish(self, tenant_id: TenantId, file: UploadFile, chunks: AsyncIterable[bytes]) -> None:
         """Keep the bytes, then say so: a file that is said to be whole has its bytes."""
-        kept = await self._objects.keep(folder_of(tenant_id), _no_more_than(file.size_bytes, chunks))
+        arriving = self._quota.within(tenant_id, _no_more_than(file.size_bytes, chunks))
+        kept = await self._objects.keep(folder_of(tenant_id), arriving)
         _check_kept(file, kept)
         async with self._database.tenant(tenant_id) as connection:
             await connection.execute(TOUCH, tenant_id, kept.digest, kept.size_bytes)
@@ -198,7 +201,7 @@ class FileUploads:
     async def _drop_chunks(self, tenant_id: TenantId, file_id: UUID) -> None:
         async with self._database.tenant(tenant_id) as connection:
             rows = await connection.fetch(CHUNKS, file_id)
-        await self._objects.delete([_chunk_key(tenant_id, file_id, row["n"], row["digest"]) for row in rows])
+        await self._objects.delete([chunk_key(tenant_id, file_id, row["n"], row["digest"]) for row in rows])
         async with self._database.tenant(tenant_id) as connection:
             await connection.execute(FORGET_CHUNKS, file_id)
 
@@ -208,7 +211,8 @@ def folder_of(tenant_id: TenantId) -> str:
     return f"{tenant_id}/files"
 
 
-def _chunk_key(tenant_id: TenantId, file_id: UUID, n: int, digest: str) -> str:
+def chunk_key(tenant_id: TenantId, file_id: UUID, n: int, digest: str) -> str:
+    """Where a chunk is until its file is whole."""
     return f"{tenant_id}/chunks/{file_id}/{n}-{digest}"
 
 

@@ -13,6 +13,7 @@ from windlass.core.audit import record
 from windlass.core.callers import Caller, RunLife
 from windlass.core.database import Connection, Database
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound, Unavailable
+from windlass.core.file_quota import FileQuota
 from windlass.core.file_uploads import folder_of
 from windlass.core.runs import find_run
 from windlass.core.storage import Kept, Objects
@@ -64,8 +65,8 @@ REFUSALS = {
 class Files:
     """The files of a tenant's runs. People see those of the runs they may see, a run sees its own."""
 
-    def __init__(self, database: Database, objects: Objects, wakeup: Wakeup) -> None:
-        self._database, self._objects, self._wakeup = database, objects, wakeup
+    def __init__(self, database: Database, objects: Objects, quota: FileQuota, wakeup: Wakeup) -> None:
+        self._database, self._objects, self._quota, self._wakeup = database, objects, quota, wakeup
 
     async def list(self, caller: Caller, run_id: UUID, wanted: FileQuery) -> list[RunFile]:
         """The files by path, those of folders too. Raises NotFound (run), Invalid (path)."""
@@ -95,10 +96,12 @@ class Files:
         """Make a stream a file below `out/` of the run that calls; told once, however often it is written.
 
         Bytes first, then the row: killed in between, nobody has heard of it and it is written again.
-        Raises NotFound, Invalid, Conflict (the run has ended, a folder is in the way, it is no run that calls).
+        Raises NotFound, Invalid, Conflict (the run has ended, a folder is in the way, the quota is used up, it is no
+        run that calls).
         """
         life, rooted = await self._own_life(caller, run_id), _writable(path)
-        kept = await self._objects.keep(folder_of(caller.tenant_id), chunks)
+        arriving = self._quota.within(caller.tenant_id, chunks)
+        kept = await self._objects.keep(folder_of(caller.tenant_id), arriving)
         await self._record(caller.tenant_id, life, rooted, kept)
         if await self._objects.size(f"{folder_of(caller.tenant_id)}/{kept.digest}") is None:  # swept in between
             raise Unavailable("The file was not kept. Send it again.")

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", alias="WINDLASS_LOG_LEVEL")
 
     time_zone: str = Field("UTC", alias="WINDLASS_TIME_ZONE")  # in which the installation's nights are
+    files_quota_mib: int = Field(102_400, alias="WINDLASS_FILES_QUOTA_MIB", ge=0, le=1 << 30)
     deleted_days: int = Field(30, alias="WINDLASS_DELETED_DAYS", ge=1, le=3650)
 
     database_url: str | None = Field(None, alias="WINDLASS_DATABASE_URL")

@@ -14,13 +14,14 @@ from windlass.core.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A setting there is: a whole number of units within bounds."""
+    """A setting there is: a whole number of units within bounds; `is_ceiling`: no more than the installation's."""
 
     name: str
     least: int
     most: int
     unit: str
     summary: str
+    is_ceiling: bool = False
 
 
 SCREENSHOT_LINK = Rule(
@@ -30,7 +31,15 @@ SCREENSHOT_LINK = Rule(
     "minutes",
     "How long the signed address of a screenshot in a bucket is good for",
 )
-RULES = {rule.name: rule for rule in (SCREENSHOT_LINK,)}
+FILES_QUOTA = Rule(
+    "files_quota_mib",
+    0,
+    1 << 30,
+    "MiB",
+    "How much the files of runs may take altogether, each content counted once",
+    is_ceiling=True,
+)
+RULES = {rule.name: rule for rule in (SCREENSHOT_LINK, FILES_QUOTA)}
 
 LIST = "select name, value, changed_at, changed_by from tenant_setting"
 VALUE = "select value from tenant_setting where name = $1"
@@ -53,6 +62,11 @@ class TenantSetting:
     changed_by: str = ""
 
     @property
+    def most(self) -> int:
+        """What it may be set to at most."""
+        return min(self.rule.most, self.installation) if self.rule.is_ceiling else self.rule.most
+
+    @property
     def is_own(self) -> bool:
         """Whether the organisation set it itself."""
         return self.changed_at is not None
@@ -68,7 +82,10 @@ class TenantSettings:
         """What holds for the organisation."""
         async with self._database.tenant(tenant_id) as connection:
             own: int | None = await connection.fetchval(VALUE, rule.name)
-        return self._installation[rule.name] if own is None else own
+        installation = self._installation[rule.name]
+        if own is None:
+            return installation
+        return min(own, installation) if rule.is_ceiling else own
 
     async def catalogue(self, caller: Caller) -> list[TenantSetting]:
         """Every setting there is, as it holds for the caller's organisation."""
@@ -89,8 +106,9 @@ class TenantSettings:
     async def put(self, caller: Caller, name: str, value: int) -> TenantSetting:
         """Set it for the caller's organisation, from now on. Raises NotFound, Invalid."""
         rule = _rule(name)
-        if not rule.least <= value <= rule.most:
-            wrong = FieldError("value", f"must be between {rule.least} and {rule.most} {rule.unit}")
+        most = TenantSetting(rule, value, self._installation[name]).most
+        if not rule.least <= value <= most:
+            wrong = FieldError("value", f"must be between {rule.least} and {most} {rule.unit}")
             raise Invalid("The setting was not changed.", (wrong,))
         async with self._database.tenant(caller.tenant_id) as connection:
             before = await connection.fetchval(VALUE, name)
@@ -110,7 +128,7 @@ class TenantSettings:
 
 def of_installation(settings: Settings) -> dict[str, int]:
     """What holds where an organisation sets nothing."""
-    return {SCREENSHOT_LINK.name: settings.screenshot_link_minutes}
+    return {SCREENSHOT_LINK.name: settings.screenshot_link_minutes, FILES_QUOTA.name: settings.files_quota_mib}
 
 
 def _rule(name: str) -> Rule:

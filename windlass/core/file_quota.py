@@ -1,0 +1,54 @@
+"""How much the files of an organisation's runs may take, each content counted once."""
+
+from collections.abc import AsyncGenerator, AsyncIterable
+
+from windlass.contracts.ids import TenantId
+from windlass.core.database import Database
+from windlass.core.errors import Conflict
+from windlass.core.tenant_settings import FILES_QUOTA, TenantSettings
+
+MiB = 1 << 20
+KEPT = "select coalesce(sum(size_bytes), 0)::bigint from file_content"
+ANNOUNCED = """
+select coalesce(sum(f.size_bytes), 0)::bigint from upload_file f join upload u on u.id = f.upload_id
+where f.digest is null and u.expires_at > clock_timestamp()
+"""
+
+
+class FileQuota:
+    """The quota of each organisation: its own setting, or the installation's."""
+
+    def __init__(self, database: Database, settings: TenantSettings) -> None:
+        self._database, self._settings = database, settings
+
+    async def require(self, tenant_id: TenantId, announced_bytes: int) -> None:
+        """Go on only where so much more fits beside what is there and what others have announced. Raises Conflict."""
+        async with self._database.tenant(tenant_id) as connection:
+            on_the_way: int = await connection.fetchval(ANNOUNCED)
+        quota, kept = await self._standing(tenant_id)
+        if kept + on_the_way + announced_bytes > quota:
+            raise _full(quota, kept + on_the_way)
+
+    async def within(self, tenant_id: TenantId, chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
+        """The same bytes, as long as they fit. Raises Conflict at the first that does not."""
+        quota, kept = await self._standing(tenant_id)
+        total = kept
+        async for chunk in chunks:
+            total += len(chunk)
+            if total > quota:
+                raise _full(quota, kept)
+            yield chunk
+
+    async def _standing(self, tenant_id: TenantId) -> tuple[int, int]:
+        """The quota and what is kept, in bytes."""
+        async with self._database.tenant(tenant_id) as connection:
+            kept: int = await connection.fetchval(KEPT)
+        return await self._settings.value(tenant_id, FILES_QUOTA) * MiB, kept
+
+
+def _full(quota: int, used: int) -> Conflict:
+    return Conflict(
+        f"The files of the organisation's runs may take {quota / MiB:,.0f} MiB, and {used / MiB:,.1f} MiB of that are"
+        " in use or on their way. Nothing was kept. Remove files, or delete runs, whose files go with them; or have"
+        " the quota raised (files_quota_mib)."
+    )

@@ -1,0 +1,58 @@
+"""What is left over of files: uploads that no run took, and contents that nothing names any more."""
+
+from windlass.core.database import Database
+from windlass.core.file_uploads import chunk_key, folder_of
+from windlass.core.maintenance import Occasion, count
+from windlass.core.storage import Objects
+
+BATCH = 200
+EXPIRED = """
+select id from upload where expires_at < clock_timestamp() - interval '1 hour'
+order by expires_at limit $1 for update skip locked
+"""  # an hour later: what is sent at the last moment has arrived by then
+CHUNKS = """
+select c.tenant_id, c.file_id, c.n, c.digest from upload_chunk c join upload_file f on f.id = c.file_id
+where f.upload_id = any ($1)
+"""
+DROP = "delete from upload where id = any ($1)"
+UNNAMED = """
+select c.tenant_id, c.digest, c.size_bytes from file_content c
+where c.touched_at < clock_timestamp() - interval '1 day'
+  and not exists (select from run_file f where f.tenant_id = c.tenant_id and f.digest = c.digest)
+  and not exists (select from upload_file f where f.tenant_id = c.tenant_id and f.digest = c.digest)
+limit $1 for update of c skip locked
+"""  # a day: what has just come is named in a moment
+FORGET = """
+delete from file_content c using unnest($1::uuid[], $2::text[]) as gone (tenant_id, digest)
+where c.tenant_id = gone.tenant_id and c.digest = gone.digest
+"""
+
+
+class Leftovers:
+    """Removes what is left over, bytes first: killed in between, the next one removes both again."""
+
+    def __init__(self, jobs: Database, objects: Objects) -> None:
+        self._jobs, self._objects = jobs, objects
+
+    async def remove(self, occasion: Occasion) -> bool:
+        """Remove some of it; whether there may be more."""
+        return await self._drop_uploads(occasion) + await self._remove_contents(occasion) > 0
+
+    async def _drop_uploads(self, occasion: Occasion) -> int:
+        async with self._jobs.open() as connection, connection.transaction():
+            ids = [row["id"] for row in await connection.fetch(EXPIRED, BATCH)]
+            chunks = await connection.fetch(CHUNKS, ids)
+            await self._objects.delete([chunk_key(*each.values()) for each in chunks])
+            await connection.execute(DROP, ids)
+            await count(connection, occasion, {"uploads": len(ids)})
+        return len(ids)
+
+    async def _remove_contents(self, occasion: Occasion) -> int:
+        """Whoever is given one of them meanwhile waits for the row, and then finds that it must be sent again."""
+        async with self._jobs.open() as connection, connection.transaction():
+            rows = await connection.fetch(UNNAMED, BATCH)
+            await self._objects.delete([f"{folder_of(row['tenant_id'])}/{row['digest']}" for row in rows])
+            await connection.execute(FORGET, [row["tenant_id"] for row in rows], [row["digest"] for row in rows])
+            freed = sum(row["size_bytes"] for row in rows)
+            await count(connection, occasion, {"files": len(rows), "freed_bytes": freed})
+        return len(rows)
