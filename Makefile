@@ -20,7 +20,7 @@ GROUPS := tests-screens tests-api tests-agents tests-stack tests-workflows tests
 IN_GROUPS = $(MAKE) --no-print-directory --jobs=4 --keep-going $(GROUPS)
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo-desktop desktop-image down status backup restore doctor demo test check check-types check-architecture coverage bench faults migrate db-reset lock clean $(GROUPS) $(FOLDERS:%=test-%)
+.PHONY: help up demo-desktop desktop-image down status backup restore doctor demo test check check-style check-types check-architecture coverage bench faults migrate db-reset lock clean $(GROUPS) $(FOLDERS:%=test-%)
 
 help:           ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -56,8 +56,8 @@ demo-desktop: $(READY) ## watch a model work in a browser in a desktop, through 
 desktop-image: ## build the image of desktops; BROWSER= leaves the browser out
 	@stack/images/desktop/build.sh
 
-test: check     ## the gates and every test; the faults in their short form
-	@$(IN_GROUPS)
+test: check-style ## the gates and every test; the faults in their short form
+	@$(IN_GROUPS) check-types check-architecture
 
 tests-api:
 	$(PYTEST) tests/api
@@ -82,10 +82,12 @@ tests-workflows:
 tests-faults:
 	$(PYTEST) tests/faults
 
-check: $(READY_DEV) ## the gates: format, lint, types, layers, architecture
+check: check-style ## the gates: format, lint, types, layers, architecture
+	@$(MAKE) --no-print-directory --jobs=2 $(TOGETHER) check-types check-architecture
+
+check-style: $(READY_DEV)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
-	@$(MAKE) --no-print-directory --jobs=2 $(TOGETHER) check-types check-architecture
 
 check-types:
 	$(VENV)/bin/pyright

@@ -1,9 +1,5 @@
 """Templates and skills over HTTP, on their pages and by the command line: who may change them, and what is refused."""
 
-import asyncio
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +7,7 @@ import pytest
 
 from tests.api.machines import on_paper
 from tests.api.people import Gateway, Organisation, Person
+from tests.api.terminals import Terminal
 from windlass.contracts.ids import TenantId
 from windlass.core.database import Database
 
@@ -95,17 +92,10 @@ async def test_templates_and_skills_are_changed_on_their_pages(acme: Organisatio
         assert (await http.post(path, headers=html)).status_code == 303
 
 
-async def test_the_command_line_changes_what_is_given(gateway: Gateway, acme: Organisation, tmp_path: Path):
-    key = (await acme.owner.http.post("/v1/api-keys", json={"name": "cli"})).json()["key"]
-    environment = os.environ | {"WINDLASS_URL": gateway.url, "WINDLASS_API_KEY": key, "WINDLASS_CONFIG": str(tmp_path)}
-
-    async def windlass(*words: str, say: str = "") -> str:
-        command = [sys.executable, "-m", "windlass.cli", "desktop", *words]
-        done = await asyncio.to_thread(
-            subprocess.run, command, env=environment, input=say, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+async def test_the_command_line_changes_what_is_given(
+    gateway: Gateway, acme: Organisation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    windlass = Terminal.of(gateway, acme.owner, monkeypatch, tmp_path, "desktop").say
 
     await windlass("template", "set", "mine", "--screen", "1600x900", "--egress", "example.org", "--memory-mib", "512")
     await windlass("template", "set", "mine", "--cpus", "0.5")

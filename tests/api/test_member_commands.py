@@ -1,59 +1,12 @@
 """`windlass member` against a real gateway: people are invited, added, given another role and taken out."""
 
-import asyncio
-import json
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import typer
 
 from tests.api.people import FIRST_PASSWORD, PASSWORD, Gateway, Person, some_email
-from windlass.cli import screen
-from windlass.cli.app import app
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """What a command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-
-class Terminal:
-    """The command line in this process: what the gateway in it logs meanwhile is not taken for its answer."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self._patch = patch
-
-    async def run(self, *words: str, say: str = "") -> Ran:
-        """Run a command."""
-        return await asyncio.to_thread(self._run, words, say)
-
-    async def read(self, *words: str) -> Any:
-        """Run a command and read its JSON."""
-        ran = await self.run(*words, "--json")
-        assert ran.code == 0, ran
-        return json.loads(ran.out)
-
-    def _run(self, words: Sequence[str], say: str) -> Ran:
-        out, err, code = StringIO(), StringIO(), 0
-        with self._patch.context() as patch:
-            patch.setattr(screen.console, "_file", out)
-            patch.setattr(screen.errors, "_file", err)
-            patch.setattr(sys, "stdin", StringIO(say))
-            try:
-                code = app(["member", *words], standalone_mode=False) or 0
-            except typer.BadParameter as wrong:
-                code = wrong.exit_code
-        return Ran(code, out.getvalue(), err.getvalue())
+from tests.api.terminals import Terminal
 
 
 @pytest.fixture
@@ -65,9 +18,7 @@ async def owner(gateway: Gateway) -> Person:
 @pytest.fixture
 def terminal(gateway: Gateway, owner: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """Their terminal."""
-    for name, text in (("URL", gateway.url), ("API_KEY", owner.token), ("CONFIG", str(tmp_path))):
-        monkeypatch.setenv(f"WINDLASS_{name}", text)
-    return Terminal(monkeypatch)
+    return Terminal.of(gateway, owner, monkeypatch, tmp_path, "member")
 
 
 async def test_a_member_comes_gets_another_role_and_goes(gateway: Gateway, owner: Person, terminal: Terminal):

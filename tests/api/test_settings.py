@@ -1,9 +1,5 @@
 """Settings of an organisation: what holds, who may change it, and that it does hold."""
 
-import asyncio
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,6 +9,7 @@ import pytest
 
 from tests.api.machines import on_paper
 from tests.api.people import Gateway, Organisation, Person, running_gateway, settings_for
+from tests.api.terminals import Terminal
 from windlass.contracts.ids import TenantId
 from windlass.core.screenshots import Look
 
@@ -113,17 +110,10 @@ async def test_it_is_changed_on_its_page_by_whoever_administers(acme: Organisati
     assert (await http.get(PATH)).json()["is_own"] is False
 
 
-async def test_the_command_line_sets_and_resets_it(gateway: Gateway, acme: Organisation, tmp_path: Path):
-    key = (await acme.owner.http.post("/v1/api-keys", json={"name": "cli"})).json()["key"]
-    environment = os.environ | {"WINDLASS_URL": gateway.url, "WINDLASS_API_KEY": key, "WINDLASS_CONFIG": str(tmp_path)}
-
-    async def windlass(*words: str) -> str:
-        command = [sys.executable, "-m", "windlass.cli", "setting", *words]
-        done = await asyncio.to_thread(
-            subprocess.run, command, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+async def test_the_command_line_sets_and_resets_it(
+    gateway: Gateway, acme: Organisation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    windlass = Terminal.of(gateway, acme.owner, monkeypatch, tmp_path, "setting").say
 
     assert "is 15 minutes" in await windlass("set", "screenshot_link_minutes", "15")
     assert "15 minutes" in await windlass("list")
