@@ -15,8 +15,8 @@ TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 FOLDERS := sdk core activities workflows desktops api replay architecture pages stack e2e faults bench compose
 PYTEST := $(RUN) -m pytest
 # Four at a time on two cores, since they wait for a third of their time; nothing in them asserts how long it took
-# (`make faults` does, alone). The longest come first; the faults make containers too and come last (see tests-screens).
-GROUPS := tests-screens tests-api tests-agents tests-stack tests-workflows tests-core tests-faults
+# (`make faults` does, alone). The longest come first.
+GROUPS := tests-screens tests-faults tests-api tests-stack tests-agents tests-workflows tests-core
 IN_GROUPS = $(MAKE) --no-print-directory --jobs=4 --keep-going $(GROUPS)
 
 .DEFAULT_GOAL := help
@@ -67,8 +67,9 @@ tests-core:
 
 # Browsers give up what they load when a container's network comes or goes: whatever makes containers comes after those.
 # AFTER_PAGES: a command of .ci/run that ends in &.
+FAULTS_IN_CONTAINERS := tests/faults/test_desktops.py
 tests-screens:
-	$(PYTEST) tests/pages; status=$$?; $(AFTER_PAGES) $(PYTEST) tests/desktops tests/compose && exit $$status
+	$(PYTEST) tests/pages; status=$$?; $(AFTER_PAGES) $(PYTEST) tests/desktops tests/compose $(FAULTS_IN_CONTAINERS) && exit $$status
 
 tests-stack:
 	$(PYTEST) tests/e2e tests/stack
@@ -80,7 +81,7 @@ tests-workflows:
 	$(PYTEST) tests/workflows
 
 tests-faults:
-	$(PYTEST) tests/faults
+	$(PYTEST) tests/faults --ignore=$(FAULTS_IN_CONTAINERS)
 
 check: check-style ## the gates: format, lint, types, layers, architecture
 	@$(MAKE) --no-print-directory --jobs=2 $(TOGETHER) check-types check-architecture
