@@ -1,9 +1,8 @@
 """Desktops as hardened containers of a Docker engine; the only place that knows it is Docker."""
 
 import asyncio
-import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from ipaddress import IPv4Network
 from typing import Any
@@ -11,17 +10,26 @@ from typing import Any
 import structlog
 
 from activities.adapters import firewall, rfb
+from activities.adapters.blueprints import (
+    LABEL,
+    bridge_name,
+    container,
+    container_name,
+    network,
+    network_name,
+    ownership,
+    subnets,
+    volume_name,
+)
 from activities.adapters.engine import DockerEngine, EngineRefused, Program
-from activities.adapters.gates import PORT, Gates, Outlet
+from activities.adapters.gates import Gates, Outlet
 from activities.containers import Blueprint, EngineAway, Found, NotMade, Progress, Standing
 from windlass.contracts.desktops import Step
-from windlass.core.egress import DESKTOPS, Way
+from windlass.core.egress import Way
 
-LABEL = "windlass"
 PATIENCE_S = 20.0
-TRIES = 20
 GONE = 404
-MiB = 1 << 20
+PASSWORD = "/tmp/.vnc-password"  # noqa: S105, S108 - where it stands in the container
 MISSING = "the image {} is missing. Build it with `make desktop-image`."
 STRANGE = "the image {} is not one of desktops: make it FROM windlass-desktop, and name its digest"
 ELSEWHERE = "the image {} is not on this machine. Nothing is pulled: build or load it there"
@@ -62,7 +70,7 @@ class DockerDesktops:
         await self._ask_start(name)
         await progress(Step.UP)
         address = await self._screen(name, blueprint.password)
-        container = await self._require(name)
+        container = await self._running(name)
         return Standing(container["Id"], address, container["Image"])
 
     async def freeze(self, desktop_id: str) -> None:
@@ -142,9 +150,10 @@ class DockerDesktops:
 
     async def _create(self, name: str, blueprint: Blueprint) -> None:
         image = await self._image_of(blueprint)
-        subnet = await self._make_network(blueprint)
-        labels = ownership(blueprint)
-        await self._engine.ask("POST", "/volumes/create", {"Name": volume_name(blueprint.desktop_id), "Labels": labels})
+        home = {"Name": volume_name(blueprint.desktop_id), "Labels": ownership(blueprint)}
+        subnet, _ = await asyncio.gather(
+            self._make_network(blueprint), self._engine.ask("POST", "/volumes/create", home)
+        )
         try:
             await self._engine.ask("POST", "/containers/create", container(image, subnet, blueprint), name=name)
         except EngineRefused as refusal:
@@ -199,26 +208,37 @@ class DockerDesktops:
             raise NotMade(f"its container did not start: {refusal}") from refusal
 
     async def _screen(self, name: str, password: str) -> str:
-        """Wait until the screen answers, give it its password, and answer its address. Raises NotMade."""
+        """Wait until the screen answers, and answer where; meanwhile it is given its password. Raises NotMade."""
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while True:
-                    container = await self._require(name)
-                    if not container["State"]["Running"]:
-                        raise NotMade(f"its screen did not come up: {await self._last_words(name)}")
-                    address = address_of(container)
-                    if address and await rfb.answers(address):
-                        break
-                    await asyncio.sleep(0.03)
+                address, _ = await asyncio.gather(self._address(name), self._lock(name, password))
         except TimeoutError:
             raise NotMade(f"its screen did not answer within {PATIENCE_S:g} s") from None
-        words = (
-            "sh",
-            "-c",
-            "umask 077; cat > /tmp/.vnc-password.part && mv /tmp/.vnc-password.part /tmp/.vnc-password",
-        )
-        await self._engine.run(Program(name, words, rfb.password_file(password)))
         return address
+
+    async def _address(self, name: str) -> str:
+        while True:
+            address = address_of(await self._running(name))
+            if address and await rfb.answers(address):
+                return address
+            await asyncio.sleep(0.03)
+
+    async def _lock(self, name: str, password: str) -> None:
+        """Write the screen's password where it is read at every sign-in: nobody gets in before. Raises NotMade."""
+        words = ("sh", "-c", f"umask 077; cat > {PASSWORD}.part && mv {PASSWORD}.part {PASSWORD}")
+        try:
+            await self._engine.run(Program(name, words, rfb.password_file(password)))
+        except EngineRefused:
+            await self._running(name)  # why it does not run is told, if that is the reason
+            raise
+
+    async def _running(self, name: str) -> dict[str, Any]:
+        container = await self._inspect(name)
+        if container is None:
+            raise NotMade("its container was removed while it started")
+        if not container["State"]["Running"]:
+            raise NotMade(f"its screen did not come up: {await self._last_words(name)}")
+        return container
 
     async def _last_words(self, name: str) -> str:
         with suppress(EngineRefused):
@@ -235,12 +255,6 @@ class DockerDesktops:
                 return None
             raise
 
-    async def _require(self, name: str) -> dict[str, Any]:
-        container = await self._inspect(name)
-        if container is None:
-            raise NotMade("its container was removed while it started")
-        return container
-
     async def _delete_container(self, name: str) -> None:
         await self._quietly("DELETE", f"/containers/{name}", but={GONE, 409}, force="true", v="true")
 
@@ -250,62 +264,6 @@ class DockerDesktops:
         except EngineRefused as refusal:
             if refusal.status not in but:
                 raise
-
-
-def container_name(desktop_id: str) -> str:
-    """The container of a desktop: there can only be one."""
-    return f"windlass-{desktop_id}"
-
-
-def network_name(desktop_id: str) -> str:
-    """The network of a desktop."""
-    return f"windlass-{desktop_id}"
-
-
-def volume_name(desktop_id: str) -> str:
-    """The home of a desktop; it outlives its containers."""
-    return f"windlass-home-{desktop_id}"
-
-
-def bridge_name(desktop_id: str) -> str:
-    """The network's interface on this machine: all of them begin alike, so that one firewall rule holds for all."""
-    return f"{firewall.PREFIX}{hashlib.sha256(desktop_id.encode()).hexdigest()[:10]}"
-
-
-def ownership(blueprint: Blueprint) -> dict[str, str]:
-    """Whose a thing in the engine is, and where it may go if anywhere."""
-    ways = blueprint.template.egress
-    return {
-        **({f"{LABEL}.egress": ",".join(ways)} if ways else {}),
-        f"{LABEL}.managed": "true",
-        f"{LABEL}.installation": blueprint.installation,
-        f"{LABEL}.tenant": blueprint.tenant_id,
-        f"{LABEL}.desktop": blueprint.desktop_id,
-        f"{LABEL}.owner": blueprint.owner,
-        f"{LABEL}.generation": str(blueprint.generation),
-    }
-
-
-def subnets(desktop_id: str) -> Iterator[str]:
-    """Some networks of eight addresses, in an order of the desktop's own; the engine refuses what is taken."""
-    start = int.from_bytes(hashlib.sha256(desktop_id.encode()).digest()[:4], "big")
-    count = 1 << (29 - DESKTOPS.prefixlen)
-    for turn in range(TRIES):
-        place = (start + turn * 7919) % count
-        yield f"{DESKTOPS.network_address + place * 8}/29"
-
-
-def network(blueprint: Blueprint, subnet: str) -> dict[str, Any]:
-    """A network without a way out, for one container."""
-    return {
-        "Name": network_name(blueprint.desktop_id),
-        "CheckDuplicate": True,
-        "Driver": "bridge",
-        "Internal": True,
-        "IPAM": {"Config": [{"Subnet": subnet}]},
-        "Options": {"com.docker.network.bridge.name": bridge_name(blueprint.desktop_id)},
-        "Labels": ownership(blueprint),
-    }
 
 
 def outlet_of(labels: dict[str, str], address: str, prefix: str | int) -> Outlet:
@@ -318,57 +276,6 @@ def outlet_of(labels: dict[str, str], address: str, prefix: str | int) -> Outlet
         IPv4Network(f"{address}/{prefix}", strict=False),
         tuple(Way.parse(each) for each in labels[f"{LABEL}.egress"].split(",")),
     )
-
-
-def environment(subnet: IPv4Network, blueprint: Blueprint) -> list[str]:
-    """What programs in the desktop are told: the size of its screen, and the gate where there is one."""
-    template = blueprint.template
-    told = [f"GEOMETRY={template.width}x{template.height}"]
-    if template.egress:
-        gate = f"http://{subnet[1]}:{PORT}"
-        told += [f"{name}={gate}" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")]
-        told += [f"{name}=localhost,127.0.0.1" for name in ("no_proxy", "NO_PROXY")]
-    return told
-
-
-def container(image: str, subnet: IPv4Network, blueprint: Blueprint) -> dict[str, Any]:
-    """The container of a desktop: no capability, a root it cannot write to, limits on everything, nothing published."""
-    template = blueprint.template
-    memory = template.memory_bytes
-    return {
-        "Image": image,
-        "Hostname": "desktop",
-        "User": "1000:1000",
-        "Env": environment(subnet, blueprint),
-        "Labels": ownership(blueprint),
-        "HostConfig": {
-            "CapDrop": ["ALL"],
-            "SecurityOpt": ["no-new-privileges:true"],
-            "ReadonlyRootfs": True,
-            "Tmpfs": {
-                "/tmp": "rw,nosuid,nodev,size=256m,mode=1777",  # noqa: S108 - in the container
-                "/run": "rw,nosuid,nodev,noexec,size=16m",
-            },
-            "Mounts": [{"Type": "volume", "Source": volume_name(blueprint.desktop_id), "Target": "/home/worker"}],
-            "Memory": memory,
-            "MemorySwap": memory,
-            "NanoCpus": int(template.cpus * 1e9),
-            "PidsLimit": template.processes,
-            "ShmSize": 256 * MiB,
-            "Dns": ["192.0.2.53"],  # nobody answers there; the engine would ask on the machine otherwise
-            "DnsOptions": ["timeout:1", "attempts:1"],
-            "NetworkMode": network_name(blueprint.desktop_id),
-            "RestartPolicy": {"Name": "no"},
-            "Privileged": False,
-            "PublishAllPorts": False,
-            "Ulimits": [
-                {"Name": "core", "Soft": 0, "Hard": 0},
-                {"Name": "fsize", "Soft": 2048 * MiB, "Hard": 2048 * MiB},
-                {"Name": "nofile", "Soft": 4096, "Hard": 4096},
-            ],
-            "LogConfig": {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "2"}},
-        },
-    }
 
 
 def _is_usable(container: dict[str, Any], generation: int) -> bool:

@@ -8,7 +8,8 @@ from io import BytesIO
 from PIL import Image
 
 from activities.adapters import rfb
-from activities.adapters.docker import address_of, container_name, is_running
+from activities.adapters.blueprints import container_name
+from activities.adapters.docker import address_of, is_running
 from activities.adapters.engine import DockerEngine, EngineRefused
 from activities.containers import DesktopEnded, Frame, Hands, ScreenAway
 

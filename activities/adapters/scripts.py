@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from activities.adapters.docker import container_name
+from activities.adapters.blueprints import container_name
 from activities.adapters.engine import DockerEngine, EngineRefused, Program
 from activities.containers import EngineAway, ScriptState
 

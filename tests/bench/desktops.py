@@ -8,19 +8,25 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import IPv4Network
 from pathlib import Path
 from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
+from activities.adapters import rfb
+from activities.adapters.blueprints import container, container_name, network, network_name, subnets, volume_name
+from activities.adapters.docker import address_of
 from activities.adapters.engine import DockerEngine
-from activities.containers import EngineAway
+from activities.containers import Blueprint, EngineAway
 from stack.readiness import wait_until
 from tests import containers
 from tests.bench.figures import Row
 from tests.bench.machine import family, pss_mib, threads_s, used_s
 from tests.bench.stack import Stack, running
 from tests.bench.wire import Wire
+from windlass.contracts.desktops import Template
 
 ALONE, TOGETHER = 10, 20
 SETTLE_S, IDLE_S = 45.0, 120.0  # the garbage of a start is collected meanwhile; each machine is looked at every 15 s
@@ -89,7 +95,8 @@ async def desktops(home: Path, *, is_quick: bool) -> Row:
 async def _measured(house: House, *, is_quick: bool) -> Row:
     share = 10 if is_quick else 1
     none = _memory(house)
-    alone = [await _alone(house) for _ in range(ALONE // share)]
+    turns = [(await _bare(house), await _alone(house)) for _ in range(ALONE // share)]
+    bare, alone = [each for each, _ in turns], [each for _, each in turns]
     first, _asked = await house.ask_for(house.wire)
     await house.settled([first])
     one = await _idle(house, share)
@@ -99,6 +106,8 @@ async def _measured(house: House, *, is_quick: bool) -> Row:
     await house.delete([first, *ids])
     return {
         "POST to idle, s": _spread([seconds for seconds, _ms in alone]),
+        "the engine alone, s": _spread(bare),
+        "POST to idle, ratio to the engine alone": round(median(s for s, _ms in alone) / median(bare), 2),
         **together,
         "screenshot, request to bytes, ms": _spread(looks),
         "screenshot within the cooldown, ms": _spread([ms for _seconds, ms in alone]),
@@ -130,6 +139,30 @@ async def _alone(house: House) -> tuple[float, float]:
     again = await _look(house.wire, desktop_id)
     await house.delete([desktop_id])
     return _seconds(desktop, asked), again
+
+
+async def _bare(house: House) -> float:
+    """Seconds of the engine alone for the same container, in turns with ours: made, started, and its screen greets."""
+    blueprint = Blueprint("bench", "bench", str(uuid4()), "bench", 1, Template(), "")
+    name, home = container_name(blueprint.desktop_id), volume_name(blueprint.desktop_id)
+    subnet = next(subnets(blueprint.desktop_id))
+    began = time.perf_counter()
+    await house.engine.ask("POST", "/volumes/create", {"Name": home})
+    await house.engine.ask("POST", "/networks/create", network(blueprint, subnet))
+    body = container(containers.IMAGE, IPv4Network(subnet), blueprint)
+    await house.engine.ask("POST", "/containers/create", body, name=name)
+    await house.engine.ask("POST", f"/containers/{name}/start")
+    address = address_of(await house.engine.ask("GET", f"/containers/{name}/json"))
+
+    async def greets() -> bool:
+        return await rfb.answers(address)
+
+    await wait_until(greets, "its screen greets", LONG_S)
+    took = time.perf_counter() - began
+    await house.engine.ask("DELETE", f"/containers/{name}", force="true", v="true")
+    await house.engine.ask("DELETE", f"/networks/{network_name(blueprint.desktop_id)}")
+    await house.engine.ask("DELETE", f"/volumes/{home}", force="true")
+    return took
 
 
 async def _together(house: House) -> tuple[Row, list[str]]:

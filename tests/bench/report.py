@@ -92,6 +92,7 @@ LINES = (
     Line("200 due in one second, last start, s", "schedules", "200 due together, last start s", "≤ 15", binds=False),
     Line("soak, last 500 against first 500, PSS", "soak", "last to first, PSS", "≤ 1.25", "≤ 1.1"),
     Line("desktop, POST to idle, s", "desktops", "POST to idle, s", "≤ 1.5", "≤ 0.7", by_median=True, binds=False),
+    Line("desktop, ratio to the engine alone", "desktops", "POST to idle, ratio to the engine alone", "", binds=False),
     Line(
         "screenshot, request to bytes, ms",
         "desktops",

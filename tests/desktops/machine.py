@@ -10,7 +10,8 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from activities.adapters.docker import DockerDesktops, container_name
+from activities.adapters.blueprints import container_name
+from activities.adapters.docker import DockerDesktops
 from activities.adapters.engine import DockerEngine, Done, Program
 from activities.adapters.gates import Gates
 from api.engine import Engine as Gateway

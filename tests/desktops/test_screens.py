@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from activities.adapters.docker import container_name
+from activities.adapters.blueprints import container_name
 from tests.desktops.machine import Desk
 from tests.desktops.test_tasks import Worker
 from tests.workflows.engines import until

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from activities.adapters.docker import container_name
+from activities.adapters.blueprints import container_name
 from activities.adapters.engine import DockerEngine, Program
 from tests.faults.conftest import FORM
 from tests.faults.figures import Report, Tally
