@@ -31,6 +31,7 @@ SETTLE_S = 0.5  # until the screen shows what an action did
 PLACES = 1000  # of one turn
 AGAIN = "This action may have happened before an interruption. It was not repeated: look at the screen."
 TAKEN = "A person had the screen since you last looked. This was not done: look at the screen."
+NOTE = "A person had the screen since you last looked, and says: {}"
 IN_HAND_AGAIN = timedelta(seconds=1)
 GONE = "The desktop ended{}. What was done in it by then is done; the task does not go on."
 
@@ -138,7 +139,7 @@ class Deed:
             outcome, text = await edited(ShellFiles(shell), given)
         else:
             outcome, text = "failed", f"There is no tool {call['name']}."
-        await self._record(call, outcome, text)
+        await self._record(call, outcome, self._with_note(text, hand))
         await shell.forget()
 
     async def _free_hand(self) -> Hand:
@@ -160,8 +161,7 @@ class Deed:
             if not is_first and await self._is_recorded():
                 return
             outcome, text = "done", ""
-            is_stale = hand.handed_at is not None and self._thought_at < hand.handed_at
-            if is_first and is_stale and action.name not in HARMLESS:
+            if is_first and self._is_stale(hand) and action.name not in HARMLESS:
                 outcome, text = "failed", TAKEN
             elif is_first or action.name in HARMLESS:
                 outcome, text = await _done(action, hands)
@@ -169,7 +169,16 @@ class Deed:
                 outcome, text = "unknown", AGAIN
             frame = await hands.settled(0.0 if action.name == "screenshot" else SETTLE_S)
         kept = await body.camera.keep(self._tenant_id, UUID(request.desktop_id), frame)
-        await self._record(call, outcome, text, None if kept is None else str(kept))
+        await self._record(call, outcome, self._with_note(text, hand), None if kept is None else str(kept))
+
+    def _is_stale(self, hand: Hand) -> bool:
+        """Whether the model thought of it before somebody had the screen."""
+        return hand.handed_at is not None and self._thought_at < hand.handed_at
+
+    def _with_note(self, text: str, hand: Hand) -> str:
+        """What the model is told, with what the person said who had the screen."""
+        note = NOTE.format(hand.note) if hand.note and self._is_stale(hand) else ""
+        return "\n".join(filter(None, (text, note)))
 
     async def _call(self) -> Payload:
         found = await self._body.events.read(self._tenant_id, self._run_id, self._request.seq - 1, 1)

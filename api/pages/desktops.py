@@ -1,6 +1,7 @@
 """The pages of desktops: what each is doing, and one of them with its log."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from windlass.core.errors import Conflict, Invalid, NotFound, Unavailable
 from windlass.core.permissions import Permission
 from windlass.core.runs import StartRun
 from windlass.core.screenshots import Screenshot
+from windlass.core.viewers import NOTE_CHARACTERS
 from windlass.core.wakeup import DESKTOPS
 
 router = APIRouter(include_in_schema=False)
@@ -249,7 +251,8 @@ async def change(desktop_id: UUID, deed: str, request: Request, caller: DesktopW
     """Start, stop, pause or resume a desktop; take its screen in hand, give it back, or ask for it."""
     desktops, viewers = engine.desktops, engine.viewers
     asks = {"start": desktops.start, "stop": desktops.stop, "pause": desktops.pause, "resume": desktops.resume}
-    asks |= {"takeover": viewers.take, "giveback": viewers.give_back, "askback": viewers.ask}
+    give_back = partial(viewers.give_back, note=field(read_form(request), "note", NOTE_CHARACTERS))
+    asks |= {"takeover": viewers.take, "giveback": give_back, "askback": viewers.ask}
     if deed not in asks:
         raise NotFound("page", deed)
     try:

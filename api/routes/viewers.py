@@ -16,9 +16,15 @@ from api.viewer import View, signed_in
 from windlass.core.callers import Caller
 from windlass.core.identity import Authentication
 from windlass.core.permissions import Permission
-from windlass.core.viewers import Mode
+from windlass.core.viewers import NOTE_CHARACTERS, Mode
 
 router = APIRouter(prefix="/v1/desktops", tags=["desktops"])
+
+
+class GiveBackBody(Body):
+    """A note to the model that goes on: what was done at the screen, or what is to become different."""
+
+    note: str = Field("", max_length=NOTE_CHARACTERS)
 
 
 class ViewBody(Body):
@@ -52,9 +58,11 @@ async def take_over(desktop_id: UUID, caller: DesktopWriter, engine: EngineDep) 
 
 
 @router.post("/{desktop_id}/giveback")
-async def give_back(desktop_id: UUID, caller: DesktopWriter, engine: EngineDep) -> DesktopView:
+async def give_back(
+    desktop_id: UUID, caller: DesktopWriter, engine: EngineDep, body: GiveBackBody | None = None
+) -> DesktopView:
     """Give the screen back: the holder does, or the desktop's owner. The second time nothing changes."""
-    return view(await engine.viewers.give_back(caller, desktop_id))
+    return view(await engine.viewers.give_back(caller, desktop_id, body.note if body else ""))
 
 
 @router.post("/{desktop_id}/askback")

@@ -164,7 +164,10 @@ async def test_whoever_would_like_a_screen_asks_for_it(gateway: Gateway, acme: O
     again = (await acme.admin.http.post(f"{path}/askback")).json()
     told = await page(acme.builder, f"/desktops/{desktop_id}")
     events = (await acme.admin.http.get(f"{path}/events")).json()["items"]
-    await acme.builder.http.post(f"{path}/giveback")
+    html = {"accept": "text/html"}
+    await acme.builder.http.post(f"/desktops/{desktop_id}/giveback", data={"note": "Mind <b>tabs</b>"}, headers=html)
+    log = await page(acme.builder, f"/desktops/{desktop_id}")
+    too_long = await acme.builder.http.post(f"{path}/giveback", json={"note": "x" * 2001})
     await acme.builder.http.post(f"{path}/takeover")
     after = (await acme.admin.http.get(path)).json()
     await acme.builder.http.delete(path)
@@ -172,5 +175,7 @@ async def test_whoever_would_like_a_screen_asks_for_it(gateway: Gateway, acme: O
     assert (early.status_code, own.status_code, denied.status_code, asked.status_code) == (409, 409, 403, 303)
     assert "Ask to give back" in offered
     assert "Admin asks you to give the screen back." in told
+    assert "Builder gave the screen back: Mind &lt;b&gt;tabs&lt;/b&gt;" in log
+    assert too_long.status_code == 422
     assert [each["payload"].get("reason") for each in events].count("Admin asks for the screen") == 1
     assert (again["asked_name"], after["asked_name"]) == ("Admin", "")

@@ -236,6 +236,21 @@ async def test_one_person_at_a_time_and_others_see_who(room: Room):
     assert (await room.viewers.take(room.owner, room.id)).holder == room.owner.person_id
 
 
+async def test_what_is_said_with_the_screen_is_heard_until_somebody_has_it_again(room: Room):
+    machines, tenant = room.machines, room.owner.tenant_id
+    await room.viewers.take(room.owner, room.id)
+    during = await machines.hand(tenant, room.id)
+
+    await room.viewers.give_back(room.owner, room.id, " Use the second tab. ")
+    after = await machines.hand(tenant, room.id)
+    await room.viewers.take(room.owner, room.id)
+    again = await machines.hand(tenant, room.id)
+
+    assert [each.note for each in (during, after, again)] == ["", "Use the second tab.", ""]
+    await room.viewers.give_back(room.owner, room.id)
+    assert (await machines.hand(tenant, room.id)).note == ""
+
+
 async def test_who_cannot_see_it_or_may_not_write_takes_nothing(room: Room):
     with pytest.raises(NotFound):
         await room.viewers.take(room.colleague(Role.OPERATOR), room.id)

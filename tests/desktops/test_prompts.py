@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from activities.deeds import NOTE
 from stack.temporal import Server
 from tests.desktops.machine import desk_settings, running_desk
 from tests.desktops.test_tasks import Worker
@@ -169,13 +170,14 @@ async def test_a_person_at_the_screen_pauses_the_model_which_then_looks_again(pr
 
     await until(has_thought)
     begun = await prompter.said(run, EventKind.TOOL_CALL)
-    await viewers.give_back(prompter.caller, prompter.desktop.id)
+    await viewers.give_back(prompter.caller, prompter.desktop.id, " I closed the window. ")
 
     assert (await prompter.ended(run.id)).status is RunStatus.FINISHED
     results = await prompter.said(run, EventKind.TOOL_RESULT)
     assert [each["name"] for each in begun] == ["bash"]
     assert [each["outcome"] for each in results] == ["done", "failed", "done"]
-    assert "look at the screen" in results[1]["text"]
+    assert results[1]["text"].endswith("look at the screen.\n" + NOTE.format("I closed the window."))
+    assert [NOTE.format("") in each["text"] for each in (results[0], results[2])] == [False, False]
 
 
 async def test_a_cancelled_prompt_stops_its_command_and_frees_the_desktop(prompter: Prompter):

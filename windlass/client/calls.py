@@ -292,9 +292,9 @@ def create_desktop(name: str | None, template: str | None) -> Call[Desktop]:
     return Call("POST", "/v1/desktops", Desktop.model_validate, given(name=name, template=template), key=fresh_key())
 
 
-def change_desktop(desktop_id: str, deed: str) -> Call[Desktop]:
+def change_desktop(desktop_id: str, deed: str, body: Json | None = None) -> Call[Desktop]:
     """Start, stop, pause or resume a desktop, take its screen over or give it back."""
-    return Call("POST", f"/v1/desktops/{segment(desktop_id)}/{deed}", Desktop.model_validate, key=fresh_key())
+    return Call("POST", f"/v1/desktops/{segment(desktop_id)}/{deed}", Desktop.model_validate, body, key=fresh_key())
 
 
 def give_task(desktop_id: str, script: str | bytes, options: RunOptions) -> Call[Run]:

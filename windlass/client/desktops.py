@@ -66,9 +66,9 @@ class Desktops:
         """Take the screen in hand; no task begins until it is given back."""
         return self._client.send(calls.change_desktop(desktop_id, "takeover"))
 
-    def give_back(self, desktop_id: str) -> Desktop:
-        """Give the screen back."""
-        return self._client.send(calls.change_desktop(desktop_id, "giveback"))
+    def give_back(self, desktop_id: str, note: str = "") -> Desktop:
+        """Give the screen back; the note is told to the model that goes on."""
+        return self._client.send(calls.change_desktop(desktop_id, "giveback", {"note": note} if note else None))
 
     def ask_back(self, desktop_id: str) -> Desktop:
         """Ask whoever has the screen to give it back."""
@@ -176,9 +176,9 @@ class AsyncDesktops:
         """Take the screen in hand; no task begins until it is given back."""
         return await self._client.send(calls.change_desktop(desktop_id, "takeover"))
 
-    async def give_back(self, desktop_id: str) -> Desktop:
-        """Give the screen back."""
-        return await self._client.send(calls.change_desktop(desktop_id, "giveback"))
+    async def give_back(self, desktop_id: str, note: str = "") -> Desktop:
+        """Give the screen back; the note is told to the model that goes on."""
+        return await self._client.send(calls.change_desktop(desktop_id, "giveback", {"note": note} if note else None))
 
     async def ask_back(self, desktop_id: str) -> Desktop:
         """Ask whoever has the screen to give it back."""

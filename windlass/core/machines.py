@@ -103,10 +103,11 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Hand:
-    """A person at the screen of a desktop: their name while they have it, and when they last had."""
+    """A person at the screen of a desktop: their name while they have it, when they last had, and what they said."""
 
     holder: str | None = None
     handed_at: datetime | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +210,7 @@ class Machines:
     async def hand(self, tenant_id: TenantId, desktop_id: UUID) -> Hand:
         """Who has the screen of a desktop in hand, and until when somebody had it."""
         async with self._database.open() as connection:
-            row = await connection.fetchrow("select holder, handed_at from desktop_hand($1, $2)", tenant_id, desktop_id)
+            row = await connection.fetchrow("select * from desktop_hand($1, $2)", tenant_id, desktop_id)
         return Hand() if row is None else Hand(**row)
 
     async def release(self, tenant_id: TenantId, run_id: UUID) -> str:

@@ -23,6 +23,7 @@ from windlass.core.wakeup import DESKTOPS, Wakeup
 ALGORITHM, TYPE = "HS256", "view+jwt"
 TOKEN_LIFE = timedelta(seconds=60)  # to begin with: a view that has begun goes on
 LEASE_S = 120
+NOTE_CHARACTERS = 2_000
 REQUIRED = ["exp", "iat", "sub", "tid", "did", "mode"]
 SCREEN = "select address, generation from desktop where id = $1 and deleted_at is null"
 KEEP = "select keep_desktop($1, $2, $3, $4)"
@@ -122,16 +123,19 @@ class Viewers:
         async with self._database.tenant(caller.tenant_id) as connection:
             await connection.execute(KEEP, caller.tenant_id, desktop_id, caller.person_id, LEASE_S)
 
-    async def give_back(self, caller: Caller, desktop_id: UUID) -> Desktop:
-        """Let go of the screen: the holder does, or the desktop's owner. Raises NotFound, Conflict."""
+    async def give_back(self, caller: Caller, desktop_id: UUID, note: str = "") -> Desktop:
+        """Let go of the screen: the holder does, or the desktop's owner. Raises NotFound, Conflict.
+
+        The note is told to the model that goes on, and stands in the desktop's log.
+        """
         async with self._database.tenant(caller.tenant_id) as connection:
             before = await find_desktop(connection, caller, desktop_id)
             if before.holder is None:
                 return before
             if caller.person_id not in (before.holder, before.owner):
                 raise Conflict(f"{before.holder_name} has the screen. They give it back, or the desktop's owner does.")
-            query = f"select {COLUMNS} from give_desktop_back($1, $2)"  # noqa: S608 - constants
-            row = await connection.fetchrow(query, caller.tenant_id, desktop_id)
+            query = f"select {COLUMNS} from give_desktop_back($1, $2, $3)"  # noqa: S608 - constants
+            row = await connection.fetchrow(query, caller.tenant_id, desktop_id, note.strip())
             if row is None:
                 raise NotFound("desktop", desktop_id)
             await record(connection, caller, "desktop.giveback", f"desktop:{desktop_id}", before=_name(before))
