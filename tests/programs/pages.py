@@ -59,6 +59,19 @@ async def page() -> Response:
     return HTMLResponse("<script>document.title='theirs'</script>", headers={**wishes, "cache-control": "public"})
 
 
+@app.get("/thief")
+async def thief() -> Response:
+    """A page that acts as whoever looks at it, if it can; its title says what it got."""
+    tries = (
+        "(async () => { const got = [self.origin];"
+        "try { got.push(await (await fetch('/v1/me', {credentials: 'include'})).text()) } catch { got.push('unread') }"
+        "try { got.push(document.cookie) } catch { got.push('no cookie') }"
+        "await fetch('/v1/auth/logout', {method: 'POST', mode: 'no-cors', credentials: 'include'});"
+        "document.title = got.join('|') })()"
+    )
+    return HTMLResponse(f"<title></title><script>{tries}</script>")
+
+
 @app.get("/ticks")
 async def ticks(pause: float = 0.02, size: int = 100) -> StreamingResponse:
     """Something now and then, for ever."""

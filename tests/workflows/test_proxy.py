@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from stack.temporal import Server
 from tests.api.people import PASSWORD, Gateway, Person, running_gateway
+from tests.chromium import running_chromium
 from tests.parts import free_ports, short_folder
 from tests.workflows.engines import PROGRAMS, running_engine, settings_of, until
 from windlass.core.permissions import Role
@@ -82,6 +83,19 @@ async def test_a_page_of_a_service_is_kept_apart_from_ours(ada: Person):
     assert (answer.headers["cache-control"], answer.headers["x-count"]) == ("private, no-cache", "3")
     gone = {"set-cookie", "clear-site-data", "x-accel-redirect", "access-control-allow-origin"}
     assert not gone & answer.headers.keys()
+
+
+async def test_a_page_of_a_service_runs_its_scripts_as_nobody(gateway: Gateway, ada: Person):
+    async with running_chromium() as chromium:
+        page = await chromium.new_page(base_url=gateway.url)
+        wish = {"email": ada.email, "password": PASSWORD, "web": True}
+        signed_in = await page.request.post("/v1/auth/login", data=wish, headers={"origin": gateway.url})
+        await page.goto("/-/pages/thief")
+        await page.wait_for_function("document.title")
+
+        assert signed_in.ok
+        assert await page.title() == "null|unread|no cookie"
+        assert (await page.request.get("/v1/me")).ok, "nobody was signed out"
 
 
 async def test_a_cookie_alone_sends_nothing_to_a_service(gateway: Gateway, ada: Person):
