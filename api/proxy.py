@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.crossing import headers_out, scope_of
 from api.duplex import LEFT, STUCK_S, Check, offered, race, watch
-from api.errors import BadRequest, TooLarge
+from api.errors import BadRequest, TooLarge, TooSlow
 from api.uploads import arriving
 from windlass.contracts.files import SIZE_BYTES
 from windlass.contracts.passages import HTTP, OVER, WEBSOCKET, Said
@@ -88,6 +88,8 @@ class Exchange:
         self._passage, self._request, self._patience_s = passage, request, patience_s
         self._sending: asyncio.Task[None] | None = None
         self._waited_s, self._size_bytes = 0.0, 0
+        self._begun_at = monotonic()
+        self._asked_at: float | None = None  # since when the service is to do something; None: the client is
         self.has_left = False
 
     async def begin(self) -> Said:
@@ -95,14 +97,14 @@ class Exchange:
         self._sending = asyncio.create_task(self._send())
         hearing = asyncio.create_task(self._passage.hear())
         try:
-            waiting = [hearing, self._sending]
-            await asyncio.wait(waiting, timeout=self._patience_s, return_when=asyncio.FIRST_COMPLETED)
-            if hearing.done():
-                return _head((await hearing)[0])
-            if self._sending.done():
-                await self._sending
-                raise BadRequest("The client went away before there was an answer.")
-            raise GatewayTimeout(f"The service did not answer within {self._patience_s:g} seconds.")
+            while not hearing.done():
+                await asyncio.wait(
+                    [hearing, self._sending], timeout=self._left_s(), return_when=asyncio.FIRST_COMPLETED
+                )
+                if self._sending.done() and not hearing.done():
+                    await self._sending
+                    raise BadRequest("The client went away before there was an answer.")
+            return _head((await hearing)[0])
         except BaseException:
             hearing.cancel()
             await asyncio.gather(hearing, return_exceptions=True)
@@ -111,13 +113,15 @@ class Exchange:
 
     async def next(self, *, is_live: bool) -> tuple[Said, bytes]:
         """The next piece of the answer. Raises BadGateway, GatewayTimeout when it is silent or slow for too long."""
-        asked_at = monotonic()
+        heard_at, hearing = monotonic(), asyncio.create_task(self._passage.hear())
         try:
-            async with asyncio.timeout(self._patience_s):
-                said, body = await self._passage.hear()
-        except TimeoutError:
-            raise GatewayTimeout(f"The service said nothing for {self._patience_s:g} seconds.") from None
-        self._waited_s += monotonic() - asked_at
+            while not hearing.done():
+                await asyncio.wait([hearing], timeout=self._left_s(heard_at))
+            said, body = await hearing
+        finally:
+            hearing.cancel()
+        if self._asked_at is not None:
+            self._waited_s += monotonic() - max(heard_at, self._asked_at)
         self._size_bytes += len(body)
         late_s = self._waited_s - (LONGEST_S if is_live else self._patience_s)
         if late_s > 0 and (is_live or self._size_bytes < late_s * SLOWEST):
@@ -131,6 +135,18 @@ class Exchange:
             self._sending.cancel()
             await asyncio.gather(self._sending, return_exceptions=True)
 
+    def _left_s(self, heard_at: float = 0.0) -> float:
+        """How long the service may still be silent; while the client is to go on, it may. Raises GatewayTimeout."""
+        now = monotonic()
+        if self._asked_at is None:
+            if now - self._begun_at > LONGEST_S:
+                raise TooSlow(f"The body did not arrive within {LONGEST_S:g} seconds.")
+            return self._patience_s
+        left = max(self._asked_at, heard_at) + self._patience_s - now
+        if left <= 0:
+            raise GatewayTimeout(f"The service did not answer within {self._patience_s:g} seconds.")
+        return left
+
     async def _send(self) -> None:
         """Carry the body in as it arrives, then see the client leave. Raises TooSlow, TooLarge, BadRequest."""
         size = 0
@@ -138,7 +154,10 @@ class Exchange:
             size += len(piece)
             if size > SIZE_BYTES:
                 raise TooLarge(f"A body has at most {SIZE_BYTES} bytes.")
+            self._asked_at = monotonic()  # to take it
             await self._passage.say({"type": "http.request", "more_body": True}, piece)
+            self._asked_at = None
+        self._asked_at = monotonic()
         await self._passage.say({"type": "http.request", "more_body": False})
         while (await self._request.receive())["type"] != "http.disconnect":
             pass

@@ -113,13 +113,28 @@ async def test_a_body_of_any_size_goes_in_and_out_as_it_comes(ada: Person):
         for _ in range(160):
             yield b"x" * 65_536
 
-    size, is_early = 0, asyncio.Event()
     async with ada.http.stream("POST", "/-/pages/mirror", content=pieces()) as answer:
-        async for piece in answer.aiter_bytes():
-            size += len(piece)
-            is_early.set()
+        size = sum([len(piece) async for piece in answer.aiter_bytes()])
 
     assert (answer.status_code, size) == (200, TEN_MIB)
+
+
+async def test_an_answer_that_comes_before_the_body_was_read_arrives_all_the_same(ada: Person):
+    answers = [await ada.http.post("/-/pages/page", content=b"x" * 2**20) for _ in range(20)]
+
+    assert {(answer.status_code, answer.json()["detail"]) for answer in answers} == {(405, "Method Not Allowed")}
+
+
+async def test_a_client_may_take_longer_to_send_than_a_service_to_answer(ada: Person):
+    async def pieces() -> AsyncGenerator[bytes]:
+        for _ in range(3):
+            await asyncio.sleep(PATIENCE_S / 2)
+            yield b"x"
+
+    answers = [await ada.http.post(f"/-/pages/{path}", content=pieces()) for path in ("echo", "mirror")]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert (answers[0].json()["size"], answers[1].content) == (3, b"xxx")
 
 
 async def test_a_flow_is_answered_as_in_kodosumi_and_its_run_is_a_real_one(ada: Person):

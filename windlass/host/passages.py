@@ -11,6 +11,7 @@ from windlass.service import ServeAPI
 
 WAITING = 4  # messages that the program has not taken yet
 GONE_S = 10.0  # how long a program may go on that nobody hears any more
+LINGER_S = 5.0  # for whoever asked to hang up first: what comes after that takes the answer away from them
 Result = TypeVar("Result")
 
 
@@ -22,6 +23,7 @@ class Passage:
         self._reader, self._writer = streams
         self._server = asyncio.get_running_loop()
         self._arrived: asyncio.Queue[Said] = asyncio.Queue(WAITING)
+        self._is_answered = False
         self._left: Said | None = None  # what a program hears of somebody who is gone
 
     async def serve(self, asked: Message) -> None:
@@ -35,6 +37,10 @@ class Passage:
                 await asyncio.wait([answering], timeout=GONE_S)
             error = await answering if answering.done() else None
             await self._write(packed({"type": OVER, "error": error}))
+            self._is_answered = True
+            while not self._arrived.empty():
+                self._arrived.get_nowait()  # what the program did not want to hear
+            await asyncio.wait([reading], timeout=LINGER_S)
         except OSError:
             pass  # whoever asked is gone
         finally:
@@ -92,7 +98,8 @@ class Passage:
             while line := await self._reader.readline():
                 said = unpacked(line)
                 body = await self._reader.readexactly(said.pop("size"))
-                await self._arrived.put(_message(said, body))
+                if not self._is_answered:
+                    await self._arrived.put(_message(said, body))
         except (ConnectionError, asyncio.IncompleteReadError, ValueError):
             pass  # the other side is gone, or says what nobody understands
         self._left = {"type": "http.disconnect"} if op == HTTP else {"type": "websocket.disconnect", "code": 1006}
