@@ -1,19 +1,28 @@
 """Deciding about due times of schedules."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import structlog
 from temporalio import activity
 
+from activities.rush import Rush
 from windlass.contracts import firings as words
-from windlass.contracts.firings import DecideInput, FiringOutcome
+from windlass.contracts.firings import DecideAllInput, DecideInput, FiringOutcome, FiringOutcomes
 from windlass.contracts.ids import TenantId
 from windlass.contracts.runs import RunInput
 from windlass.core.decisions import Asked, Decisions
 from windlass.core.outbox import Outbox
 from windlass.core.runs import Run
+from windlass.core.timings import FIRST, Timings
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+AT_ONCE = 8
+ENOUGH = 200  # in one go
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +31,8 @@ class Onwards:
 
     start: Callable[[RunInput], Awaitable[bool]]
     outbox: Outbox
+    timings: Timings
+    rush: Rush
 
 
 class FiringActivities:
@@ -52,6 +63,32 @@ class FiringActivities:
             await self._onwards.outbox.delivered([(UUID(run.run_id), "start")])
             run = None
         return FiringOutcome(decided.decision, decided.reason, run, tuple(str(each) for each in decided.stopped))
+
+    @activity.defn(name=words.DECIDE_ALL)
+    async def decide_all(self, request: DecideAllInput) -> FiringOutcomes:
+        """Decide about a due time of some schedules with a timing. The second time the answers are the first ones.
+
+        Who cannot be decided about keeps nobody waiting: their ids are in the answer, to be decided about alone.
+        """
+        tenant_id, timing = TenantId(UUID(request.tenant_id)), UUID(request.timing_id)
+        due, after = datetime.fromisoformat(request.scheduled_at), UUID(request.after) if request.after else FIRST
+        ids = await self._onwards.timings.sharing(tenant_id, timing, due, after=after, limit=ENOUGH)
+        left, found, failed = iter(ids), list[FiringOutcome](), list[str]()
+
+        async def some() -> None:
+            for schedule_id in left:
+                try:
+                    found.append(
+                        await self.decide(DecideInput(request.tenant_id, str(schedule_id), request.scheduled_at))
+                    )
+                except Exception as error:  # noqa: BLE001 - the others are not to wait for it
+                    log.warning("decided about alone", schedule_id=str(schedule_id), reason=str(error)[:200])
+                    failed.append(str(schedule_id))
+
+        with self._onwards.rush.going():
+            await asyncio.gather(*(some() for _ in range(AT_ONCE)))
+        unfinished = tuple(each for each in found if each.run is not None or each.stop)
+        return FiringOutcomes(len(found), str(ids[-1]) if len(ids) == ENOUGH else "", unfinished, tuple(failed))
 
     def _input(self, tenant_id: TenantId, run: Run) -> RunInput:
         """What the run's workflow starts with: the same as when a gateway starts it."""

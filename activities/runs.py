@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.beats import beating
 from activities.driving import Driving, Fenced, patiently
 from activities.executors import Execution, ExecutionLost, Executor, OwnProcessDied, TryAgain
+from activities.rush import Rush
 from windlass.contracts import runs as words
 from windlass.contracts.agents import CLAUDE, DESKTOP
 from windlass.contracts.events import EventKind, NewEvent, Payload
@@ -42,6 +43,7 @@ class Outside:
     events: Events
     wakeup: Wakeup
     executors: Mapping[str, Executor]  # by kind: "claude", "desktop", "flow"
+    rush: Rush = field(default_factory=Rush)
 
 
 class RunActivities:
@@ -61,11 +63,14 @@ class RunActivities:
         progress: dict[str, Any] = dict(details[0]) if details else {}
         async with beating(progress, every_s=HEARTBEAT_S):
             try:
-                return await self._drive(request, progress)
+                outcome = await self._drive(request, progress)
             except TryAgain as failure:
                 progress["tries"] = progress.get("tries", 0) + 1
                 activity.heartbeat(progress)
                 raise _again(failure) from failure
+            if outcome.end is DriveEnd.FINISHED:  # that is on record, and its workflow has nothing left to do
+                await self._outside.rush.over()
+            return outcome
 
     @activity.defn(name=words.STOP)
     async def stop(self, request: DriveInput) -> None:

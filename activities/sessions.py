@@ -207,7 +207,7 @@ class Asking:
         return Answered(message.seq, moves=tuple(self._move(str(each["name"])) for each in wanted))
 
     def _move(self, name: str) -> Move:
-        return Move(name[:100], self._box.only_reads(name))
+        return Move(name[:100], self._box.only_reads(name), self._box.is_brief(name))
 
     def _want_too_much(self, message: Event, wanted: list[Json], limits: Limits) -> Answered | None:
         """How the turn ends when it goes round in circles, or does more than it may."""

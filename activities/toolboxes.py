@@ -45,6 +45,11 @@ class Toolbox:
         """The tool of an MCP server that is called by that name."""
         return self._offers.get(name)
 
+    def is_brief(self, name: str) -> bool:
+        """Whether the tool does nothing but one short transaction of the record."""
+        tool = self._built_in.get(name)
+        return tool is not None and tool.is_brief
+
     def only_reads(self, name: str) -> bool:
         """Whether the tool may be used beside others like it."""
         tool, offer = self._built_in.get(name), self._offers.get(name)

@@ -22,7 +22,7 @@ PATH: Json = {"type": "string", "description": "Within the workspace, such as no
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One tool; one that only reads may work beside others like it."""
+    """One tool; one that only reads may work beside others like it. One that is not brief may have a lot to read."""
 
     name: str
     description: str
@@ -30,6 +30,7 @@ class Tool:
     work: Work
     only_reads: bool
     required: tuple[str, ...] = ()
+    is_brief: bool = True
 
     @property
     def described(self) -> Json:
@@ -114,6 +115,7 @@ TOOLS: Mapping[str, Tool] = {
             _search,
             only_reads=True,
             required=("pattern",),
+            is_brief=False,
         ),
         Tool(
             "write",

@@ -29,6 +29,8 @@ DYNAMIC = {
     "history.visibilityProcessorMaxPollRPS": "10000",
     "history.timerProcessorMaxTimeShift": '"20ms"',
     "worker.schedulerNamespaceStartWorkflowRPS": "500",
+    # One poller for every four schedules due in a second: with the stock two, tasks that wait 5 s are begun anew.
+    "worker.perNamespaceWorkerOptions": '{"MaxConcurrentWorkflowTaskPollers":50,"StickyScheduleToStartTimeout":"60s"}',
     "system.enableActivityEagerExecution": "true",
     "system.enableEagerWorkflowStart": "true",
     "matching.numTaskqueueReadPartitions": "1",

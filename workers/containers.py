@@ -18,6 +18,7 @@ from activities.deeds import Body, DeedActivities
 from activities.desktops import DesktopActivities, password
 from activities.homes import Scales
 from activities.machines import MachineKeeper, Tell
+from activities.rush import Rush
 from activities.screens import ScreenActivities
 from activities.scripts import DesktopTasks
 from windlass.contracts import queues
@@ -92,7 +93,7 @@ def build(client: Client, parts: Parts, bench: Bench, eyes: Screens, why: Why) -
             skills=Skills(parts.database),
         )
     )
-    tasks = run_activities(parts, {DESKTOP: DesktopTasks(bench.scripts, why)})
+    tasks = run_activities(parts, {DESKTOP: DesktopTasks(bench.scripts, why)}, Rush())
     return Worker(
         client,
         task_queue=queues.desktops(bench.machine.node, bench.machine.boot),

@@ -9,6 +9,7 @@ import structlog
 
 from activities.executors import Executor
 from activities.runs import STOP_CHANNEL, Outside, RunActivities
+from activities.rush import Rush
 from windlass.contracts import questions
 from windlass.contracts.ids import RunId
 from windlass.core.artifacts import Artifacts
@@ -21,7 +22,7 @@ T = TypeVar("T")
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-def run_activities(parts: Parts, executors: Mapping[str, Executor]) -> RunActivities:
+def run_activities(parts: Parts, executors: Mapping[str, Executor], rush: Rush) -> RunActivities:
     """The activities of runs that these executors carry out, and their ear for runs that must stop."""
     activities = RunActivities(
         Outside(
@@ -30,6 +31,7 @@ def run_activities(parts: Parts, executors: Mapping[str, Executor]) -> RunActivi
             events=Events(parts.database, parts.notifier),
             wakeup=parts.notifier,
             executors=executors,
+            rush=rush,
         )
     )
     parts.listener.on(STOP_CHANNEL, heard(activities.stop_here, RunId))

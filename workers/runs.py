@@ -15,6 +15,7 @@ from activities.desktops import DesktopRecords
 from activities.executors import Executor
 from activities.firings import FiringActivities, Onwards
 from activities.models import ClaudeExecutor
+from activities.rush import Rush
 from windlass.contracts import queues
 from windlass.core.decisions import Decisions
 from windlass.core.events import Events
@@ -24,6 +25,7 @@ from windlass.core.machines import Machines
 from windlass.core.outbox import Outbox
 from windlass.core.provider import ProviderRecord
 from windlass.core.settings import BadSettings, Settings
+from windlass.core.timings import Timings
 from workers import prompts, sessions
 from workers.driving import run_activities
 from workers.maintenance import maintaining, maintenance
@@ -73,15 +75,17 @@ async def serve(parts: Parts) -> None:
 def build(client: Client, parts: Parts, provider: ProviderRecord) -> Worker:
     """The Temporal worker of the role."""
     claude = ClaudeExecutor(model(parts.settings), lambda: datetime.now(UTC).date(), seen=provider.add)
-    activities = run_activities(parts, executors(parts, claude))
+    rush = Rush()
+    activities = run_activities(parts, executors(parts, claude), rush)
     talks, tools = sessions.talking(parts, claude)
+    firings = firing_activities(client, parts, rush)
     records = DesktopRecords(Machines(parts.database, parts.jobs, parts.notifier))
     return Worker(
         client,
         task_queue=queues.RUNS,
         workflows=[RunWorkflow, FiringWorkflow, DesktopWorkflow, MaintenanceWorkflow, PromptWorkflow, SessionWorkflow],
         activities=[
-            *(activities.drive, activities.stop, activities.end, firing_activities(client, parts).decide),
+            *(activities.drive, activities.stop, activities.end, firings.decide, firings.decide_all),
             *(records.look, records.place, records.record, records.claim, records.release),
             maintenance(client, parts).maintain,
             prompts.thinking(parts, claude).think,
@@ -109,9 +113,10 @@ def file_place(settings: Settings) -> FilePlace:
     return FilePlace(settings.inside_url, RunTokens(settings.require_secret_key()))
 
 
-def firing_activities(client: Client, parts: Parts) -> FiringActivities:
+def firing_activities(client: Client, parts: Parts, rush: Rush) -> FiringActivities:
     """The activities of firings."""
-    decisions, onwards = Decisions(parts.database, parts.notifier), Onwards(RunStarts(client).start, Outbox(parts.jobs))
+    decisions = Decisions(parts.database, parts.notifier)
+    onwards = Onwards(RunStarts(client).start, Outbox(parts.jobs), Timings(parts.database), rush)
     return FiringActivities(decisions, onwards, parts.settings.url, lambda: datetime.now(UTC))
 
 

@@ -1,7 +1,7 @@
 """The timetable: Temporal's schedules follow their rows, and what is asked for by hand is started."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -33,7 +33,7 @@ from windlass.contracts import policies, queues
 from windlass.contracts.firings import FiringInput
 from windlass.contracts.ids import TenantId, workflow_id
 from windlass.core.agenda import Agenda, AskedFiring, Plan, Unheard
-from windlass.core.calendars import Calendar, Timing, missing
+from windlass.core.calendars import Calendar, Timing, in_words, missing
 from windlass.core.calendars.corrections import AHEAD
 from windlass.core.decisions import Decisions
 from windlass.core.schedules import CHANGED_CHANNEL
@@ -44,6 +44,7 @@ CALL = timedelta(seconds=5)
 CATCH_UP, MARGIN = timedelta(hours=24), timedelta(hours=1)
 SETTLED = timedelta(minutes=5)  # by then whatever waited for a worker is decided
 OVERDUE = timedelta(seconds=10)  # without a firing after that, Temporal may not know of the due time
+LONG_OVERDUE = timedelta(minutes=1)  # by then the firing of its timing has decided about all others
 OVERLAP = timedelta(minutes=2)
 AT_ONCE = 20
 RENEW = AHEAD / 5  # a year: what was added for the clocks reaches four more
@@ -76,20 +77,19 @@ class Timetable:
 
     async def reconcile(self) -> dict[str, int]:
         """Repair what differs between rows and Temporal, in both directions; answers how much of what."""
-        rows = await self._agenda.known()
-        found = await self._found()
-        stale = [id for id, known in rows.items() if found.get(id, (None, False)) != (known.revision, True)]
+        found, now = await self._found(), datetime.now(UTC)
+        plans = await self._agenda.live()  # after what was found: what is there has its row by now
+        stale = [plan.id for plan in plans if not found.get(name_of(plan))]
         if stale:
             await self._agenda.again(stale)
             log.info("schedules are written to Temporal again", schedules=len(stale))
-        removed = [await self._drop_unless_known(schedule_id) for schedule_id in found.keys() - rows.keys()]
-        now = datetime.now(UTC)
+        removed = await self._drop(found.keys() - {name_of(plan) for plan in plans})
         await self._agenda.renew(now - RENEW)
         released = await self._agenda.release_stuck()
         if released:
             log.warning("runs that waited for nothing go on", schedules=released)
         lost = await self.note_lost(now) if now - self._begun_at > SETTLED else 0
-        counts = {"written_again": len(stale), "removed": sum(removed), "released": released, "lost_due_times": lost}
+        counts = {"written_again": len(stale), "removed": removed, "released": released, "lost_due_times": lost}
         return {name: number for name, number in counts.items() if number}
 
     async def hear(self) -> None:
@@ -100,7 +100,10 @@ class Timetable:
         """
         before = datetime.now(UTC) - OVERDUE
         unheard = await self._agenda.unheard(self._heard_until - OVERLAP, before)
-        await asyncio.gather(*(self._bounded(self._fire_at(each)) for each in unheard))
+        shared = {(each.tenant_id, each.timing_id, each.at): each for each in unheard}
+        await asyncio.gather(*(self._bounded(self._fire_shared(each)) for each in shared.values()))
+        alone = [each for each in unheard if each.at < before - LONG_OVERDUE]
+        await asyncio.gather(*(self._bounded(self._fire_alone(each)) for each in alone))
         self._heard_until = before
 
     async def note_lost(self, now: datetime) -> int:
@@ -114,7 +117,8 @@ class Timetable:
 
     async def _look(self) -> None:
         plans, asked = await self._agenda.waiting(), await self._agenda.asked()
-        await asyncio.gather(*(self._bounded(self._apply(plan)) for plan in plans))
+        shared = {name_of(plan): [each for each in plans if name_of(each) == name_of(plan)] for plan in plans}
+        await asyncio.gather(*(self._bounded(self._apply(name, each)) for name, each in shared.items()))
         await asyncio.gather(*(self._bounded(self._fire(each)) for each in asked))
 
     async def _bounded(self, work: Awaitable[None]) -> None:
@@ -127,18 +131,22 @@ class Timetable:
                 await self._bell.wait()
         self._bell.clear()
 
-    async def _apply(self, plan: Plan) -> None:
-        """Make Temporal's schedule what the row says; then look whether the row said something else meanwhile."""
+    async def _apply(self, name: str, plans: Sequence[Plan]) -> None:
+        """Make Temporal's schedule what the rows of a timing say."""
         now = datetime.now(UTC)
-        if plan.is_over or plan.timing.next_after(now - CATCH_UP) is None:
-            await self._remove(schedule_name(plan.tenant_id, plan.id))
-            await self._agenda.over(plan)
+        live = [plan for plan in plans if not plan.is_over and plan.timing.next_after(now - CATCH_UP) is not None]
+        if live:
+            await self._put(live[0], now, is_again=any(plan.is_again for plan in live))
         else:
-            await self._put(plan, now)
-        await self._agenda.applied(plan)
+            await self._remove_unless_shared(name, plans[0], now)
+        for plan in plans:
+            if plan not in live:
+                await self._agenda.over(plan)
+            await self._agenda.applied(plan)
 
-    async def _put(self, plan: Plan, now: datetime) -> None:
-        wanted, name = schedule_of(plan, now), schedule_name(plan.tenant_id, plan.id)
+    async def _put(self, plan: Plan, now: datetime, *, is_again: bool) -> None:
+        """Have Temporal's schedule. One that is there is left alone: changed, it forgets what was due just before."""
+        wanted, name = schedule_of(plan, now), name_of(plan)
 
         def update(_found: ScheduleUpdateInput) -> ScheduleUpdate:
             return ScheduleUpdate(wanted)
@@ -146,7 +154,23 @@ class Timetable:
         try:
             await self._client.create_schedule(name, wanted, rpc_timeout=CALL)
         except ScheduleAlreadyRunningError:
-            await self._client.get_schedule_handle(name).update(update, rpc_timeout=CALL)
+            if is_again:
+                await self._client.get_schedule_handle(name).update(update, rpc_timeout=CALL)
+
+    async def _remove_unless_shared(self, name: str, plan: Plan, now: datetime) -> None:
+        """Remove a schedule of Temporal's that no row needs; one that came meanwhile has it back."""
+        if await self._sharing(name, plan, now) is None:
+            await self._remove(name)
+            came = await self._sharing(name, plan, now)
+            if came is not None:
+                await self._put(came, now, is_again=True)
+
+    async def _sharing(self, name: str, plan: Plan, now: datetime) -> Plan | None:
+        """Another schedule of the same timing that is still due."""
+        if plan.timing.next_after(now - CATCH_UP) is None:
+            return None
+        plans = await self._agenda.live(plan.tenant_id)
+        return next((each for each in plans if name_of(each) == name), None)
 
     async def _remove(self, name: str) -> None:
         try:
@@ -161,10 +185,17 @@ class Timetable:
         name = workflow_id(asked.tenant_id, "firings", asked.id)
         await self._start(asked.tenant_id, name, request, "a firing that was asked for")
 
-    async def _fire_at(self, due: Unheard) -> None:
+    async def _fire_shared(self, due: Unheard) -> None:
         """Start the workflow of a due time, unless Temporal has."""
-        request = FiringInput(str(due.tenant_id), str(due.schedule_id))
-        name = f"{workflow_id(due.tenant_id, 'firings', due.schedule_id)}-{due.at:%Y-%m-%dT%H:%M:%SZ}"
+        request = FiringInput(str(due.tenant_id), "", timing_id=str(due.timing_id))
+        await self._fire_at(due, due.timing_id, request)
+
+    async def _fire_alone(self, due: Unheard) -> None:
+        """Start a workflow for one schedule that was not among those decided about at its due time."""
+        await self._fire_at(due, due.schedule_id, FiringInput(str(due.tenant_id), str(due.schedule_id)))
+
+    async def _fire_at(self, due: Unheard, of: UUID, request: FiringInput) -> None:
+        name = f"{workflow_id(due.tenant_id, 'firings', of)}-{due.at:%Y-%m-%dT%H:%M:%SZ}"
         if await self._start(due.tenant_id, name, request, "a firing that was passed over"):
             log.warning("a due time was passed over and is made good", schedule_id=str(due.schedule_id), at=str(due.at))
 
@@ -184,26 +215,25 @@ class Timetable:
             return False
         return True
 
-    async def _found(self) -> dict[UUID, tuple[int | None, bool]]:
-        """What Temporal has of ours: the revision in its note, and whether it is running."""
-        found: dict[UUID, tuple[int | None, bool]] = {}
+    async def _found(self) -> dict[str, bool]:
+        """What Temporal has of ours, and whether it is running."""
+        found: dict[str, bool] = {}
         async for each in await self._client.list_schedules(page_size=1000):
-            schedule_id = id_in(each.id)
-            if schedule_id is None:
-                continue
-            state = each.schedule.state if each.schedule else None
-            note = "" if state is None else (state.note or "").removeprefix("revision ")
-            found[schedule_id] = (int(note) if note.isdecimal() else None, state is not None and not state.paused)
+            if tenant_in(each.id) is not None:
+                found[each.id] = each.schedule is not None and not each.schedule.state.paused
         return found
 
-    async def _drop_unless_known(self, schedule_id: UUID) -> bool:
-        """Remove a schedule of Temporal's whose row is over; one that was just made is not."""
-        plan = await self._agenda.plan(schedule_id)
-        if plan is None or not plan.is_over:
-            return False
-        await self._remove(schedule_name(plan.tenant_id, plan.id))
-        log.info("a schedule without a row was removed from Temporal", schedule_id=str(schedule_id))
-        return True
+    async def _drop(self, names: Iterable[str]) -> int:
+        """Remove schedules of Temporal's that no row needs. What is not ours is not touched."""
+        tenants = await self._agenda.tenants()
+        ours = [name for name in names if tenant_in(name) in tenants]
+        for name in ours:
+            await self._remove(name)
+            log.info("a schedule without a row was removed from Temporal", schedule=name)
+        came = [plan.id for plan in (await self._agenda.live() if ours else ()) if name_of(plan) in ours]
+        if came:
+            await self._agenda.again(came)
+        return len(ours)
 
 
 @asynccontextmanager
@@ -215,34 +245,33 @@ async def following(client: Client, parts: Parts) -> AsyncGenerator[Timetable]:
         yield timetable
 
 
-def schedule_name(tenant_id: TenantId, schedule_id: UUID) -> str:
+def name_of(plan: Plan) -> str:
     """The id of Temporal's schedule."""
-    return workflow_id(tenant_id, "schedules", schedule_id)
+    return workflow_id(plan.tenant_id, "schedules", plan.timing_id)
 
 
-def id_in(name: str) -> UUID | None:
-    """The schedule's id in the name of one of ours."""
+def tenant_in(name: str) -> UUID | None:
+    """The tenant in the name of one of ours."""
     parts = name.split("/")
     try:
-        return UUID(parts[2]) if len(parts) == 3 and parts[1] == "schedules" else None
+        return UUID(parts[0]) if len(parts) == 3 and parts[1] == "schedules" else None
     except ValueError:
         return None
 
 
 def schedule_of(plan: Plan, now: datetime) -> Schedule:
-    """A schedule as Temporal takes it. It never skips: what becomes of a due time is its firing's decision."""
+    """A timing as Temporal takes it. It never skips: what becomes of a due time is its firing's decision."""
     action = ScheduleActionStartWorkflow(
         words.WORKFLOW,
-        FiringInput(str(plan.tenant_id), str(plan.id)),
-        id=workflow_id(plan.tenant_id, "firings", plan.id),
+        FiringInput(str(plan.tenant_id), "", timing_id=str(plan.timing_id)),
+        id=workflow_id(plan.tenant_id, "firings", plan.timing_id),
         task_queue=queues.RUNS,
         typed_search_attributes=attributes(plan.tenant_id),
-        static_summary=policies.summary(f"a firing of {plan.name}"),
+        static_summary=policies.summary(f"due: {in_words(plan.timing)}"),
     )
     policy = SchedulePolicy(overlap=ScheduleOverlapPolicy.ALLOW_ALL, catchup_window=CATCH_UP, pause_on_failure=False)
-    return Schedule(
-        action, spec_of(plan.timing, now, plan.jitter_s), policy, ScheduleState(note=f"revision {plan.revision}")
-    )
+    state = ScheduleState(note=policies.summary(in_words(plan.timing)))
+    return Schedule(action, spec_of(plan.timing, now, plan.jitter_s), policy, state)
 
 
 def spec_of(timing: Timing, now: datetime, jitter_s: int = 0) -> ScheduleSpec:

@@ -144,18 +144,33 @@ class SessionWorkflow:
         """Have one tool used, once somebody allows it or answers where that is needed. What came of it is on record."""
         while True:
             looks = self._looks
-            used: Used = await workflow.execute_activity(
-                words.USE,
-                UseInput(self._ref.tenant_id, self._ref.session_id, turn.number, call, place, seq),
-                result_type=Used,
-                summary=policies.summary(f"turn {turn.number}: {move.tool}"),
-                start_to_close_timeout=policies.USE,
-                heartbeat_timeout=policies.USE_HEARTBEAT,
-                retry_policy=policies.USE_RETRY,
-            )
+            use = UseInput(self._ref.tenant_id, self._ref.session_id, turn.number, call, place, seq)
+            used = await self._used(use, move)
             if used.waits_s is None:
                 return
             await self._wait(looks, used.waits_s)
+
+    async def _used(self, use: UseInput, move: Move) -> Used:
+        """A brief use of a tool is one event here, any other six."""
+        summary = policies.summary(f"turn {use.turn}: {move.tool}")
+        if move.is_brief:
+            return await workflow.execute_local_activity(
+                words.USE,
+                use,
+                result_type=Used,
+                summary=summary,
+                start_to_close_timeout=policies.USE,
+                retry_policy=policies.USE_RETRY,
+            )
+        return await workflow.execute_activity(
+            words.USE,
+            use,
+            result_type=Used,
+            summary=summary,
+            start_to_close_timeout=policies.USE,
+            heartbeat_timeout=policies.USE_HEARTBEAT,
+            retry_policy=policies.USE_RETRY,
+        )
 
     async def _wait(self, looks: int, seconds: float) -> None:
         """Wait until there is something to look at, which costs nothing."""

@@ -13,6 +13,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.executors import ExecutionLost, OwnProcessDied, TryAgain
 from activities.runs import STOP_CHANNEL, Outside, RunActivities
+from activities.rush import Rush
 from tests.activities.agents import FINISHED, Executions, Scripted, said
 from tests.core.records import Records
 from tests.core.streams import until
@@ -37,7 +38,9 @@ class Office:
         self.environment = ActivityEnvironment()
         executors = {"claude": self.claude, "flow": self.flows}
         artifacts = Artifacts(LocalObjects(folder))
-        self.activities = RunActivities(Outside(records.executions, artifacts, records.events, notifier, executors))
+        self.rush = Rush()
+        outside = Outside(records.executions, artifacts, records.events, notifier, executors, self.rush)
+        self.activities = RunActivities(outside)
 
     def about(self, run: Run, attempt: int = 1) -> DriveInput:
         """What an activity is told."""
@@ -81,6 +84,27 @@ async def test_a_run_is_driven_to_its_end_and_let_go_of(office: Office):
 
     assert outcome.end is DriveEnd.FINISHED
     assert (execution.is_settled, execution.is_closed) == (True, True)
+
+
+async def test_the_workflow_of_a_run_that_has_finished_is_told_when_those_that_start_have_started(office: Office):
+    run = await office.records.start()
+
+    execution = Scripted(FINISHED)
+
+    with office.rush.going():
+        driven = asyncio.create_task(office.drive(run, execution))
+        await until(lambda: execution.is_closed)
+        assert (await office.records.runs.get(office.records.caller, run.id)).status is RunStatus.FINISHED
+        assert not driven.done()
+
+    assert (await driven).end is DriveEnd.FINISHED
+
+
+async def test_a_rush_that_does_not_end_is_waited_for_a_while():
+    rush = Rush()
+
+    with rush.going():
+        await rush.over(patience_s=0.01)
 
 
 async def test_the_second_time_a_run_that_has_ended_is_left_alone(office: Office):

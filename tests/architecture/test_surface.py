@@ -56,7 +56,8 @@ def test_workflow_and_its_messages():
 def test_firings():
     defined: Any = workflow._Definition.must_from_class(FiringWorkflow)  # pyright: ignore[reportPrivateUsage]
 
-    assert (defined.name, firings.DECIDE) == ("FiringWorkflow", "decide_firing")
+    assert defined.name == "FiringWorkflow"
+    assert (firings.DECIDE, firings.DECIDE_ALL) == ("decide_firing", "decide_firings")
     assert [*firings.Overlap] == ["skip", "buffer_one", "buffer_all", "cancel_other", "terminate_other", "allow_all"]
     assert [*firings.Decision] == ["started", "late", "buffered", "skipped", "refused", "failed", "unknown"]
 

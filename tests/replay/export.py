@@ -26,6 +26,7 @@ from windlass.contracts.maintenance import NOBODY, MaintenanceInput
 from windlass.core.questions import QuestionFilter
 from windlass.core.schedules import NewSchedule, Policy, Schedule
 from windlass.core.tasks import Recipe
+from windlass.core.timings import timing_id
 
 HISTORIES = Path(__file__).parent / "histories"
 Scenario = Callable[[Engine, Meeting], Awaitable[RunId]]
@@ -188,19 +189,25 @@ async def ended_another(engine: Engine, meeting: Meeting) -> str:
     return second
 
 
-async def due(engine: Engine, _meeting: Meeting) -> str:
-    """Started by Temporal's own schedule."""
-    at = (datetime.now(UTC) + timedelta(seconds=2)).replace(microsecond=0)
+async def due_together(engine: Engine, meeting: Meeting) -> str:
+    """Two schedules that are due at the same time; one of them ends a run before its own, by a signal."""
+    at = (datetime.now(UTC) + timedelta(seconds=8)).replace(microsecond=0)
     task = await engine.gateway.tasks.create(engine.caller, "once", Recipe("agents/trivial"))
-    wish = NewSchedule("once", task.id, {"at": at.isoformat()})
-    schedule = await engine.gateway.schedules.create(engine.caller, wish)
+    waits = await engine.gateway.tasks.create(engine.caller, "waits", Recipe("agents/wait", dict(meeting.inputs)))
+    first = NewSchedule("first", waits.id, {"at": at.isoformat()}, Policy(overlap=Overlap.TERMINATE_OTHER))
+    made = await engine.gateway.schedules.create(engine.caller, first)
+    await triggered(engine, made)
+    await meeting.appears("waiting")
+    await engine.gateway.schedules.create(engine.caller, NewSchedule("second", task.id, {"at": at.isoformat()}))
 
     async def has_fired() -> bool:
-        found = await engine.gateway.firings.newest(engine.caller, schedule.id)
-        return bool(found and found[0].decision)
+        found = await engine.gateway.firings.newest(engine.caller, made.id)
+        return len([each for each in found if each.decision]) == 2
 
     await until(has_fired)
-    return f"{workflow_id(engine.caller.tenant_id, 'firings', schedule.id)}-{at:%Y-%m-%dT%H:%M:%SZ}"
+    meeting.leave("go")
+    timing = timing_id(engine.caller.tenant_id, made.id, made.timing, made.policy.jitter_s)
+    return f"{workflow_id(engine.caller.tenant_id, 'firings', timing)}-{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 async def maintained(engine: Engine, _meeting: Meeting) -> str:
@@ -212,7 +219,7 @@ async def maintained(engine: Engine, _meeting: Meeting) -> str:
     return name
 
 
-FIRINGS: tuple[Callable[[Engine, Meeting], Awaitable[str]], ...] = (started, skipped, ended_another, due)
+FIRINGS: tuple[Callable[[Engine, Meeting], Awaitable[str]], ...] = (started, skipped, ended_another, due_together)
 
 
 def tidy(history: Any) -> Any:

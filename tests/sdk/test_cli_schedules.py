@@ -145,3 +145,13 @@ def test_two_things_of_one_name_need_the_id(gateway: Gateway, home: Path):
 
     assert (ran.code, ran.err) == (3, "2 tasks are called news: use the id. See: windlass task list\n")
     assert [path for path, _ in gateway.asked if path.startswith("DELETE")] == []
+
+
+def test_a_schedule_that_is_paused_says_why_and_names_no_next_time(gateway: Gateway, home: Path):
+    paused = {"state": "paused", "paused_by_name": "Ada", "pause_reason": "holidays", "next_at": None}
+    gateway.answers = {"GET /v1/schedules": {"items": [SCHEDULE | paused], "next": None}}
+
+    ran = windlass(gateway, home, "schedule", "show", "mornings")
+
+    assert "paused by Ada: holidays" in ran.out
+    assert "next" not in ran.out

@@ -18,6 +18,7 @@ from temporalio.client import ScheduleDescription
 from temporalio.service import RPCError
 
 from activities.firings import FiringActivities, Onwards
+from activities.rush import Rush
 from tests.core.planned import enrol
 from tests.workflows.engines import Engine, Meeting, until
 from windlass.contracts.firings import DecideInput, Decision, Overlap
@@ -31,6 +32,7 @@ from windlass.core.firings import Firing
 from windlass.core.outbox import Outbox
 from windlass.core.schedules import NewSchedule, Policy, Schedule
 from windlass.core.tasks import Recipe, Task
+from windlass.core.timings import Timings, timing_id
 from windlass.core.wakeup import PollOnly
 from workers.timetable import Timetable, schedule_of
 
@@ -68,10 +70,15 @@ async def scheduled(engine: Engine, timing: dict[str, Any], task: Task | None = 
     return schedule
 
 
+def named(schedule: Schedule, engine: Engine, noun: str = "schedules") -> str:
+    """What Temporal calls the timing of a schedule."""
+    tenant_id = engine.caller.tenant_id
+    return workflow_id(tenant_id, noun, timing_id(tenant_id, schedule.id, schedule.timing, schedule.policy.jitter_s))
+
+
 async def described(engine: Engine, schedule: Schedule) -> ScheduleDescription | None:
-    name = workflow_id(engine.caller.tenant_id, "schedules", schedule.id)
     try:
-        return await engine.client.get_schedule_handle(name).describe()
+        return await engine.client.get_schedule_handle(named(schedule, engine)).describe()
     except RPCError:
         return None
 
@@ -102,7 +109,7 @@ async def test_a_due_time_starts_one_run_and_the_schedule_is_over(engine: Engine
     assert firing.run_id is not None
     assert (await engine.ended(firing.run_id)).status is RunStatus.FINISHED
     assert (await engine.gateway.schedules.get(engine.caller, schedule.id)).state == "ended"
-    name = f"{workflow_id(engine.caller.tenant_id, 'firings', schedule.id)}-{firing.scheduled_at:%Y-%m-%dT%H:%M:%SZ}"
+    name = f"{named(schedule, engine, 'firings')}-{firing.scheduled_at:%Y-%m-%dT%H:%M:%SZ}"
     events = engine.client.get_workflow_handle(name).fetch_history_events()
     kinds = {EventType.Name(event.event_type) async for event in events}
     assert not [kind for kind in kinds if "CHILD" in kind]  # whoever decided has started it
@@ -117,7 +124,7 @@ async def test_a_run_that_whoever_decided_could_not_start_is_the_workflows_to_st
         asked.append(request.run_id)
         return False
 
-    onwards = Onwards(refuse, Outbox(jobs))
+    onwards = Onwards(refuse, Outbox(jobs), Timings(engine.database), Rush())
     activities = FiringActivities(Decisions(engine.database, PollOnly()), onwards, "", lambda: datetime.now(UTC))
     due = datetime.now(UTC).replace(minute=0, second=0, microsecond=0).isoformat()
     outcomes = [await activities.decide(DecideInput(str(engine.caller.tenant_id), str(schedule.id), due)) for _ in "12"]
@@ -126,6 +133,26 @@ async def test_a_run_that_whoever_decided_could_not_start_is_the_workflows_to_st
     assert [each.run and each.run.run_id for each in outcomes] == asked
     assert asked[0] == asked[1]
     assert (await engine.ended(RunId(UUID(asked[0])))).status is RunStatus.FINISHED  # by the line in the outbox
+
+
+@pytest.mark.usefixtures("owner")
+async def test_schedules_that_are_due_at_the_same_times_are_one_for_temporal_and_each_has_its_firing(engine: Engine):
+    at, task = soon(4), await tasked(engine)
+    schedules = await asyncio.gather(*(scheduled(engine, {"at": at}, task) for _ in range(3)))
+    late = await scheduled(engine, {"at": at}, task, jitter_s=1)
+
+    found = [await firings(engine, each) for each in (*schedules, late)]
+
+    assert (
+        len({named(each, engine) for each in schedules})
+        == 1
+        != len({named(each, engine) for each in (*schedules, late)})
+    )
+    assert [(len(each), each[0].decision) for each in found] == 4 * [(1, Decision.STARTED)]
+    assert len({each[0].run_id for each in found}) == 4
+    due = datetime.fromisoformat(at)
+    decided = engine.client.get_workflow_handle(f"{named(schedules[0], engine, 'firings')}-{due:%Y-%m-%dT%H:%M:%SZ}")
+    assert await decided.result() == "3"
 
 
 @pytest.mark.usefixtures("owner")
@@ -187,17 +214,17 @@ async def test_the_next_run_ends_the_one_before_it(engine: Engine, meeting: Meet
 async def test_temporal_follows_every_change_of_the_row(engine: Engine):
     schedule = await scheduled(engine, {"interval_s": 3600})
     first = await described(engine, schedule)
-    await engine.gateway.schedules.change(engine.caller, schedule.id, {"interval_s": 7200, "jitter_s": 5})
+    changed = await engine.gateway.schedules.change(engine.caller, schedule.id, {"interval_s": 7200, "jitter_s": 5})
 
     async def is_changed() -> bool:
-        found = await described(engine, schedule)
+        found = await described(engine, changed)
         return found is not None and found.schedule.spec.intervals[0].every == timedelta(hours=2)
 
     await until(is_changed)
     await engine.gateway.schedules.delete(engine.caller, schedule.id)
 
     async def is_gone() -> bool:
-        return await described(engine, schedule) is None
+        return await described(engine, changed) is None
 
     await until(is_gone)
     assert first is not None
@@ -207,11 +234,9 @@ async def test_temporal_follows_every_change_of_the_row(engine: Engine):
 
 @pytest.mark.usefixtures("owner")
 async def test_what_drifts_is_repaired_in_both_directions(engine: Engine, timetable: Timetable):
-    lost, paused = await scheduled(engine, {"interval_s": 3600}), await scheduled(engine, {"interval_s": 3600})
-    extra = await scheduled(engine, {"interval_s": 3600})
-    names = {each.id: workflow_id(engine.caller.tenant_id, "schedules", each.id) for each in (lost, paused, extra)}
-    await engine.client.get_schedule_handle(names[lost.id]).delete()
-    await engine.client.get_schedule_handle(names[paused.id]).pause()
+    lost, paused, extra = [await scheduled(engine, {"interval_s": seconds}) for seconds in (3601, 3602, 3603)]
+    await engine.client.get_schedule_handle(named(lost, engine)).delete()
+    await engine.client.get_schedule_handle(named(paused, engine)).pause()
     async with engine.database.tenant(engine.caller.tenant_id) as connection:  # deleted while nobody could say so
         await connection.execute("update schedule set deleted_at = now() where id = $1", extra.id)
 
@@ -225,11 +250,10 @@ async def test_what_drifts_is_repaired_in_both_directions(engine: Engine, timeta
 
 @pytest.mark.usefixtures("owner")
 async def test_a_due_time_that_temporal_passed_over_is_fired_by_its_id_and_once(engine: Engine, timetable: Timetable):
-    schedule = await scheduled(engine, {"interval_s": 3600})
+    schedule = await scheduled(engine, {"interval_s": 3607})
+    query = "update schedule set updated_at = $2, timed_at = $2 where id = $1"
     async with engine.database.tenant(engine.caller.tenant_id) as connection:  # it was made when nobody told Temporal
-        await connection.execute(
-            "update schedule set updated_at = now() - interval '100 minutes' where id = $1", schedule.id
-        )
+        await connection.execute(query, schedule.id, datetime.now(UTC) - timedelta(minutes=100))
 
     for _ in range(2):
         await timetable.hear()
@@ -240,7 +264,7 @@ async def test_a_due_time_that_temporal_passed_over_is_fired_by_its_id_and_once(
     await until(is_decided)
     due = [each.scheduled_at for each in await engine.gateway.firings.newest(engine.caller, schedule.id)]
     assert len(due) == len(set(due)) in (1, 2)
-    name = f"{workflow_id(engine.caller.tenant_id, 'firings', schedule.id)}-{due[0]:%Y-%m-%dT%H:%M:%SZ}"
+    name = f"{named(schedule, engine, 'firings')}-{due[0]:%Y-%m-%dT%H:%M:%SZ}"
     assert (await engine.client.get_workflow_handle(name).describe()).status is not None
 
 
@@ -291,7 +315,7 @@ async def test_the_preview_is_what_the_server_finds(engine: Engine, cron: str, z
     if near and changes:
         begin = min(changes, key=lambda change: abs(change.at - begin)).at - timedelta(days=2, hours=1)
     end = begin + timedelta(days=4)
-    plan = Plan(new_id(), engine.caller.tenant_id, "preview", timing, 0, 1, is_over=False)  # pyright: ignore[reportArgumentType] - any id
+    plan = Plan(new_id(), engine.caller.tenant_id, timing, 0, 1, is_over=False)  # pyright: ignore[reportArgumentType] - any id
 
     served = await matching(engine, plan, begin, end)
 

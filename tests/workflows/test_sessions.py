@@ -273,7 +273,21 @@ async def test_a_model_works_in_its_workspace_and_what_it_made_is_there(talks: T
     assert (list(files), content) == (["notes/plan.md"], b"one\nthree\n")
     assert [each.files for each in calls if each.files] == [("notes/plan.md",)] * 2
     assert (await talk.answers())[-1] == "It is written."
-    assert await talk.history() == 34  # three for each of nine activities, and what frames them
+    assert await talk.history() == 26  # three for each of five activities, one for each brief use, and what frames them
+
+
+async def test_a_turn_with_ten_tools_one_after_the_other_keeps_to_its_history_budget(talks: Talks):
+    talk = await talks.open()
+    await talk.say(
+        *({"tool": use("write", path=f"file{place}", content="x")} for place in range(10)), {"text": "Done."}
+    )
+    await talk.settled(1)
+
+    await talk.workflow.result()
+    events = [event async for event in talk.workflow.fetch_history_events()]
+
+    assert len(events) <= 100
+    assert sum(event.ByteSize() for event in events) <= 120_000
 
 
 async def test_what_cannot_be_done_is_said_to_the_model_which_goes_on(talks: Talks):

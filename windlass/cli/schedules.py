@@ -219,7 +219,8 @@ def find(client: Client, name: str) -> Schedule:
 def print_facts(schedule: Schedule) -> None:
     """A schedule for people."""
     console.print(f"[bold]{schedule.name}[/]  {schedule.state}, starts {schedule.task_name}", highlight=False)
-    console.print(f"{schedule.words}, {schedule.time_zone}; next {clock(schedule.next_at)}", markup=False)
+    following = f"; next {clock(schedule.next_at)}" if schedule.next_at else ""
+    console.print(f"{schedule.words}, {schedule.time_zone}{following}", markup=False)
     if schedule.state == "paused":
         why = f": {schedule.pause_reason}" if schedule.pause_reason else ""
         console.print(f"paused by {schedule.paused_by_name}{why}", markup=False, highlight=False)

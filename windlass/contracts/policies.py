@@ -28,7 +28,8 @@ DRIVE_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), backoff_coefficient=1.5, maximum_interval=timedelta(seconds=5)
 )
 
-# Short database work.
+# Short database work, and some hundreds of it.
+RECORDS = timedelta(minutes=1)
 RECORD = timedelta(seconds=10)
 RECORD_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5))
 

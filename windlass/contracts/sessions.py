@@ -197,10 +197,14 @@ class AskInput:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One use of a tool that the model wants; those that only read may come about together."""
+    """One use of a tool that the model wants; those that only read may come about together.
+
+    A brief one is one short transaction of the record, and acts nowhere else.
+    """
 
     tool: str
     only_reads: bool = False
+    is_brief: bool = False
 
 
 @dataclass(frozen=True, slots=True)

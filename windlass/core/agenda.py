@@ -10,15 +10,16 @@ from windlass.contracts.ids import FiringId, ScheduleId, TenantId
 from windlass.core.calendars import Timing
 from windlass.core.calendars.timing import known_timing
 from windlass.core.database import Connection, Database, Row
+from windlass.core.timings import timing_id
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 MOST_COUNTED, MOST_UNHEARD = 10_000, 1_000
 PLAN = (
-    "id, tenant_id, name, timing, time_zone, start_at, end_at, jitter_s, revision, "
-    "coalesce(deleted_at, ended_at) as over_at"
+    "id, tenant_id, timing, time_zone, start_at, end_at, jitter_s, revision, "
+    "coalesce(deleted_at, ended_at) as over_at, applied = 0 and applied_at is not null as is_again"
 )
 WAITING = f"select {PLAN} from schedule where applied < revision order by updated_at limit $1"  # noqa: S608 - constants
-ONE = f"select {PLAN} from schedule where id = $1"  # noqa: S608 - constants
+LIVE = f"select {PLAN} from schedule where deleted_at is null and ended_at is null"  # noqa: S608 - constants
 APPLIED = """
 update schedule set applied = greatest(applied, $2), applied_at = clock_timestamp() where id = $1
 """
@@ -27,7 +28,7 @@ ASKED = """
 select id, tenant_id, schedule_id from firing where decision is null and kind in ('trigger', 'backfill')
 order by created_at, scheduled_at limit $1
 """
-KNOWN = "select id, tenant_id, revision, missed from schedule where deleted_at is null and ended_at is null"
+TENANTS = "select distinct tenant_id from schedule"
 AGAIN = "update schedule set applied = 0 where id = any ($1)"
 OLD = """
 update schedule set applied = 0
@@ -53,15 +54,23 @@ select distinct o.tenant_id, o.schedule_id from task_run o join run w on w.id = 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A schedule as Temporal must have it; `is_over`: not at all."""
+    """A schedule as Temporal must have it, with all of the same timing as one; `is_over`: not at all.
+
+    `is_again`: Temporal had it once and is to have it as it should be, whatever it has.
+    """
 
     id: ScheduleId
     tenant_id: TenantId
-    name: str
     timing: Timing
     jitter_s: int
     revision: int
     is_over: bool
+    is_again: bool = False
+
+    @property
+    def timing_id(self) -> UUID:
+        """The id of its timing."""
+        return timing_id(self.tenant_id, self.id, self.timing, self.jitter_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,7 @@ class Unheard:
 
     tenant_id: TenantId
     schedule_id: ScheduleId
+    timing_id: UUID
     at: datetime
 
 
@@ -91,15 +101,6 @@ class AskedFiring:
     id: FiringId
     tenant_id: TenantId
     schedule_id: ScheduleId
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What Temporal should have of a schedule, and how many lost due times of it are recorded."""
-
-    tenant_id: TenantId
-    revision: int
-    missed: int
 
 
 class Agenda:
@@ -113,12 +114,6 @@ class Agenda:
         """Schedules whose newest revision Temporal does not have."""
         async with self._jobs.open() as connection:
             return [_plan(row) for row in await connection.fetch(WAITING, limit)]
-
-    async def plan(self, schedule_id: UUID) -> Plan | None:
-        """One schedule as it is now."""
-        async with self._jobs.open() as connection:
-            row = await connection.fetchrow(ONE, schedule_id)
-        return None if row is None else _plan(row)
 
     async def applied(self, plan: Plan) -> None:
         """Temporal has this revision."""
@@ -135,11 +130,16 @@ class Agenda:
         async with self._jobs.open() as connection:
             return [AskedFiring(**row) for row in await connection.fetch(ASKED, limit)]
 
-    async def known(self) -> dict[UUID, Known]:
-        """Every schedule that Temporal must have."""
+    async def live(self, tenant_id: TenantId | None = None) -> list[Plan]:
+        """Every schedule that Temporal must have; those of a tenant."""
         async with self._jobs.open() as connection:
-            rows = await connection.fetch(KNOWN)
-        return {row["id"]: Known(row["tenant_id"], row["revision"], row["missed"]) for row in rows}
+            rows = await connection.fetch(f"{LIVE} and ($1::uuid is null or tenant_id = $1)", tenant_id)
+        return [_plan(row) for row in rows]
+
+    async def tenants(self) -> set[UUID]:
+        """The tenants that have or had schedules."""
+        async with self._jobs.open() as connection:
+            return {row["tenant_id"] for row in await connection.fetch(TENANTS)}
 
     async def again(self, schedule_ids: Sequence[UUID]) -> None:
         """Have these written to Temporal again."""
@@ -204,12 +204,12 @@ def _unheard(plan: Plan, since: datetime, before: datetime, decided: Set[datetim
     at = plan.timing.next_after(since)
     while at is not None and at < before and len(found) < MOST_UNHEARD:
         if at not in decided:
-            found.append(Unheard(plan.tenant_id, plan.id, at))
+            found.append(Unheard(plan.tenant_id, plan.id, plan.timing_id, at))
         at = plan.timing.next_after(at)
     return found, at or NEVER
 
 
 def _plan(row: Row) -> Plan:
     timing = known_timing(row["timing"], row["time_zone"], row["start_at"], row["end_at"])
-    facts: dict[str, Any] = {name: row[name] for name in ("id", "tenant_id", "name", "jitter_s", "revision")}
+    facts: dict[str, Any] = {name: row[name] for name in ("id", "tenant_id", "jitter_s", "revision", "is_again")}
     return Plan(timing=timing, is_over=row["over_at"] is not None, **facts)

@@ -114,6 +114,8 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 CHANGE = """
 update schedule set name = $2, task_id = $3, timing = $4, time_zone = $5, start_at = $6, end_at = $7, jitter_s = $8,
   overlap = $9, catch_up_s = $10, pause_on_failure = $11, remaining = $12, parameters = $13, changed_by_name = $14,
+  timed_at = case when (timing, time_zone, start_at, end_at, ended_at) is not distinct from ($4, $5, $6, $7, null)
+    then timed_at else clock_timestamp() end,
   ended_at = null, revision = revision + 1, updated_at = clock_timestamp() where id = $1
 """
 PAUSE = """
