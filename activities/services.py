@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from activities.progress import Progress
 from windlass.contracts.ids import ServiceId
 from windlass.core.wanted import HostFacts, Wanted, WantedService
 
@@ -199,16 +200,17 @@ class ServiceKeeper:
         if before is not None:
             await asyncio.gather(before, return_exceptions=True)
         self._pauses.pop(service.id, None)
+        progress = Progress(self._wanted, service)
         while True:
             try:
-                await self._try_to_serve(service)
+                await self._try_to_serve(service, progress)
             except Exception:  # a database that is away for a moment must not end the keeping
                 log.exception("service could not be kept", service=service.name)
                 await asyncio.sleep(self._next_pause(service))
 
-    async def _try_to_serve(self, service: WantedService) -> None:
+    async def _try_to_serve(self, service: WantedService, progress: Progress) -> None:
         try:
-            await self._serve(service)
+            await self._serve(service, progress)
         except ServiceFailed as failure:
             self._lost[service.id] += 1
             may_pass = isinstance(failure, HostLost) and self._lost[service.id] < LOST_MOST
@@ -217,6 +219,8 @@ class ServiceKeeper:
             log.warning("service is not up", service=service.name, reason=str(failure)[-500:])
             state = "deploy_failed" if is_refused else "deploying" if may_pass else "unhealthy"
             await self._wanted.record_state(service, state, self._told(service, failure, pause))
+            if not may_pass:
+                await progress.fail(str(failure))
             await asyncio.sleep(pause)
 
     def _told(self, service: WantedService, failure: ServiceFailed, pause: float) -> str:
@@ -229,61 +233,68 @@ class ServiceKeeper:
         self._pauses[service.id] = min(pause * 2, most_s)
         return pause
 
-    async def _serve(self, service: WantedService) -> None:
+    async def _serve(self, service: WantedService, progress: Progress) -> None:
         """Adopt or start the service's host, if need be in the place of an earlier one, and stay until it is gone."""
+        await progress.restart()
         found = await self._hosts.find(service)
         generation = None if found is None else await self._wanted.generation_of(service, found.boot_id)
         if found is None or generation in (None, service.generation):
-            host = found or await self._begin(service)
+            host = found or await self._begin(service, progress)
         else:
             async with self._attended(service, found):
-                host = await self._replace(service, found)
+                host = await self._replace(service, found, progress)
         if host is not None:
             async with self._attended(service, host):
-                await self._stay(service, host)
+                await self._stay(service, host, progress)
 
-    async def _begin(self, service: WantedService) -> HostProcess:
+    async def _begin(self, service: WantedService, progress: Progress) -> HostProcess:
         """A host for a service that has none that answers. Raises ServiceFailed."""
         await self._drain(service, "")
-        return await self._bring_up(service, is_served=False)
+        return await self._bring_up(service, progress, is_served=False)
 
-    async def _bring_up(self, service: WantedService, *, is_served: bool) -> HostProcess:
+    async def _bring_up(self, service: WantedService, progress: Progress, *, is_served: bool) -> HostProcess:
         """Prepare the service's environment and start its host. Raises ServiceFailed."""
         heard_at = 0.0
 
         async def say(line: str) -> None:
             nonlocal heard_at
+            await progress.say(line)
             now = asyncio.get_running_loop().time()
             if not is_served and now - heard_at > SAY_S:
                 heard_at = now
                 await self._wanted.record_state(service, "deploying", f"Its environment is prepared. {line}")
 
         async with self._preparing:
+            await progress.begin("prepare")
             python = await self._hosts.prepare(service, say)
-        return await self._hosts.start(service, python)
+        await progress.finish("its environment is there")
+        await progress.begin("start")
+        host = await self._hosts.start(service, python)
+        await progress.finish(f"process {host.pid}")
+        return host
 
-    async def _replace(self, service: WantedService, found: HostProcess) -> HostProcess | None:
+    async def _replace(self, service: WantedService, found: HostProcess, progress: Progress) -> HostProcess | None:
         """A host for the one that serves; None when it does not come up: then the other one goes on."""
         try:
-            return await self._bring_up(service, is_served=True)
+            return await self._bring_up(service, progress, is_served=True)
         except ServiceFailed as failure:
             self._lost[service.id] += 1
             pause = self._next_pause(service, INSTALL_AGAIN_S)
             log.warning("a service is not replaced", service=service.name, reason=str(failure)[-500:])
             reason = f"The process before goes on serving: the new one did not start. {failure}"
             await self._wanted.record_state(service, "running", reason)
+            await progress.fail(str(failure))
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await found.ended()
                     await self._wanted.record_end(service, found.boot_id, "crashed")
             return None
 
-    async def _stay(self, service: WantedService, host: HostProcess) -> None:
+    async def _stay(self, service: WantedService, host: HostProcess, progress: Progress) -> None:
         """Record that the host serves, have an earlier one drained, and wait for its end."""
         began = asyncio.get_running_loop().time()
         try:
-            facts = HostFacts(host.boot_id, host.pid, self._node, service.generation)
-            await self._wanted.record_up(service, facts, await host.describe())
+            await self._register(service, host, progress)
             log.info("service is up", service=service.name, pid=host.pid)
             await self._drain(service, host.boot_id)
             await host.ended()
@@ -302,6 +313,17 @@ class ServiceKeeper:
         await self._wanted.record_state(service, "deploying", reason)
         log.warning("host ended", service=service.name, pid=host.pid)
         await asyncio.sleep(pause)
+
+    async def _register(self, service: WantedService, host: HostProcess, progress: Progress) -> None:
+        """Ask the host for its flows and keep them. Raises ServiceFailed."""
+        await progress.begin("probe")
+        description = await host.describe()
+        await progress.finish(f"{len(description['flows'])} flows")
+        await progress.begin("register")
+        facts = HostFacts(host.boot_id, host.pid, self._node, service.generation)
+        await self._wanted.record_up(service, facts, description)
+        await progress.finish("flows and forms are kept")
+        await progress.come_up()
 
     async def _drain(self, service: WantedService, boot_id: str) -> None:
         """Have every other host of the service that is on record by now ended, beside what else there is to do."""

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from temporalio.client import Client
 
+from api.boot import BootStarts
 from api.desktops import Heralds
 from api.orchestrator import Links, Orchestrator
 from api.proxy import Proxy
@@ -19,6 +20,7 @@ from windlass.contracts.ids import RunId, TenantId
 from windlass.core.agents import Agents
 from windlass.core.artifacts import Artifacts
 from windlass.core.attachments import Attachments
+from windlass.core.boot import BootRecords, Boots
 from windlass.core.cleanups import Cleanups
 from windlass.core.database import Database
 from windlass.core.desktop_templates import Bounds, DesktopTemplates
@@ -71,6 +73,7 @@ class Engine:
     agents: Agents
     artifacts: Artifacts
     attachments: Attachments
+    boots: Boots
     uploads: Uploads
     cameras: Cameras
     cleanups: Cleanups
@@ -131,17 +134,16 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         links, outbox = Links(settings.url, settings.temporal_ui_url, settings.temporal_namespace), Outbox(jobs)
         temporal = await client(settings)
         orchestrator = Orchestrator(temporal, outbox, Executions(database, notifier), links)
-        await _started(stack, orchestrator)
         heralds = Heralds(temporal, Machines(database, jobs, notifier), links)
-        await _started(stack, heralds)
         couriers = Couriers(temporal, SessionWorkflows(jobs), links)
-        await _started(stack, couriers)
-        agents, objects = Agents(database), open_objects(settings)
+        starts = BootStarts(temporal, BootRecords(database, jobs, notifier), links)
+        for part in (orchestrator, heralds, couriers, starts):
+            await _started(stack, part)
+        agents, objects, hosts = Agents(database), open_objects(settings), Hosts(settings.home / "hosts")
         stack.push_async_callback(objects.close)
-        artifacts, hosts = Artifacts(objects), Hosts(settings.home / "hosts")
         runs = Runs(database, notifier, agents, orchestrator, hosts)
         tasks, history = Tasks(database, agents, runs), History(database)
-        desktops = Desktops(database, notifier, heralds, settings.desktops_per_person)
+        artifacts, desktops = Artifacts(objects), Desktops(database, notifier, heralds, settings.desktops_per_person)
         screenshots, own_settings = Screenshots(database, notifier), TenantSettings(database, of_installation(settings))
         schedules, quota = Schedules(database, notifier, tasks), FileQuota(database, own_settings)
         yield Engine(
@@ -149,6 +151,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             agents=agents,
             artifacts=artifacts,
             attachments=Attachments(database, objects),
+            boots=Boots(database, notifier, starts),
             uploads=Uploads(),
             cameras=Cameras(temporal, desktops, screenshots),
             cleanups=Cleanups(database),

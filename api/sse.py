@@ -73,9 +73,12 @@ def topics_response(multiplex: Multiplex, check: Check, render: "Callable[[Updat
 class EventStream(StreamingResponse):
     """A stream of batches, each one write, with a ping in silence and an eye on the caller and the client."""
 
-    def __init__(self, source: Source, render: Callable[[Any], bytes], check: Check) -> None:
-        self._source, self._check, self._chunks = source, check, _render(source, render)
-        super().__init__(self._chunks, headers=HEADERS, media_type="text/event-stream")
+    def __init__(
+        self, source: Source, render: Callable[[Any], bytes], check: Check, media_type: str = "text/event-stream"
+    ) -> None:
+        chunks = _render(source, render) if media_type == "text/event-stream" else _plain(source, render)
+        self._source, self._check, self._chunks = source, check, chunks
+        super().__init__(self._chunks, headers=HEADERS, media_type=media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until the source ends, the client leaves or gets stuck, or the caller may no longer read."""
@@ -125,6 +128,17 @@ async def _render(source: Source, render: Callable[[Any], bytes]) -> AsyncGenera
         log.exception("a stream was cut short")
     if source.must_resync:
         yield b"event: resync\ndata: {}\n\n"
+
+
+async def _plain(source: Source, render: Callable[[Any], bytes]) -> AsyncGenerator[bytes]:
+    """The same without what only server-sent events have; silence is silence."""
+    try:
+        async with aclosing(source.batches(PING_S)) as batches:
+            async for batch in batches:
+                if written := b"".join(map(render, batch)):
+                    yield written
+    except Exception:  # half a stream has no status to change
+        log.exception("a stream was cut short")
 
 
 def render_frame(frame: Frame) -> bytes:

@@ -57,9 +57,6 @@ def open_topics(engine: Engine, health: list[Part]) -> Multiplexer:
         report = await examine(health)
         return {"grade": report.grade, **{part.name: [part.grade, part.detail] for part in report.parts}}
 
-    def everybody(_caller: Caller) -> Hashable:
-        return None
-
     async def desktops(caller: Caller) -> Mapping[str, Any]:
         found = await engine.desktops.catalogue(caller)
         return {str(each.id): [each.name, each.status, each.reason, each.status_at, each.holder_name] for each in found}
@@ -72,11 +69,16 @@ def open_topics(engine: Engine, health: list[Part]) -> Multiplexer:
     engine.hub.states.add(StateTopic(DESKTOPS, Permission.DESKTOPS_READ, desktops))
     engine.hub.states.add(StateTopic(RUNS, Permission.RUNS_READ, runs))
     engine.hub.states.add(StateTopic(NEEDS, Permission.QUESTIONS_READ, needs))
-    engine.hub.states.add(StateTopic("health", Permission.RUNS_READ, look, everybody, HEALTH_S))
+    engine.hub.states.add(StateTopic("health", Permission.RUNS_READ, look, _everybody, HEALTH_S))
     logs = [
         LogTopic("run", Permission.RUNS_READ, engine.runs.get),
         LogTopic("tenant", Permission.SCHEDULES_READ, engine.firings.log),
         LogTopic("desktop", Permission.DESKTOPS_READ, engine.desktops.get),
+        LogTopic("boot", Permission.SERVICES_READ, engine.boots.get),
         LogTopic("session", Permission.SESSIONS_READ, engine.sessions.get),
     ]
     return Multiplexer(engine.hub, logs)
+
+
+def _everybody(_caller: Caller) -> Hashable:
+    return None

@@ -10,6 +10,7 @@ from temporalio.worker import Worker
 
 from activities.adapters.claude import ClaudeMessages
 from activities.adapters.hosts import FilePlace, HostExecutor
+from activities.boot import BootActivities
 from activities.claude import ClaudeRuns
 from activities.desktops import DesktopRecords
 from activities.executors import Executor
@@ -17,9 +18,11 @@ from activities.firings import FiringActivities, Onwards
 from activities.models import ClaudeExecutor
 from activities.rush import Rush
 from windlass.contracts import queues
+from windlass.core.boot import BootRecords
 from windlass.core.decisions import Decisions
 from windlass.core.events import Events
 from windlass.core.executions import Executions
+from windlass.core.hosts import Hosts
 from windlass.core.identity import RunTokens
 from windlass.core.machines import Machines
 from windlass.core.outbox import Outbox
@@ -36,6 +39,7 @@ from workers.servers import checking
 from workers.slots import Slot
 from workers.starting import RunStarts
 from workers.timetable import following
+from workflows.boot import BootWorkflow
 from workflows.desktops import DesktopWorkflow
 from workflows.firings import FiringWorkflow
 from workflows.maintenance import MaintenanceWorkflow
@@ -45,6 +49,10 @@ from workflows.sessions import SessionWorkflow
 
 DRIVEN_AT_ONCE = 2000
 CACHED_WORKFLOWS = 500
+WORKFLOWS = (
+    *(RunWorkflow, FiringWorkflow, DesktopWorkflow, MaintenanceWorkflow, PromptWorkflow, SessionWorkflow),
+    BootWorkflow,
+)
 HEARTBEAT = timedelta(seconds=6)  # every 3 s, 200 attached runs cost half a core, most of it in Temporal
 
 
@@ -78,17 +86,19 @@ def build(client: Client, parts: Parts, provider: ProviderRecord) -> Worker:
     rush = Rush()
     activities = run_activities(parts, executors(parts, claude), rush)
     talks, tools = sessions.talking(parts, claude)
+    boots = boot_activities(parts)
     firings = firing_activities(client, parts, rush)
     records = DesktopRecords(Machines(parts.database, parts.jobs, parts.notifier))
     return Worker(
         client,
         task_queue=queues.RUNS,
-        workflows=[RunWorkflow, FiringWorkflow, DesktopWorkflow, MaintenanceWorkflow, PromptWorkflow, SessionWorkflow],
+        workflows=WORKFLOWS,
         activities=[
             *(activities.drive, activities.stop, activities.end, firings.decide, firings.decide_all),
             *(records.look, records.place, records.record, records.claim, records.release),
             maintenance(client, parts).maintain,
             prompts.thinking(parts, claude).think,
+            *(boots.begin, boots.bring_up, boots.settle),
             *(talks.begin, talks.seal, talks.ask, tools.use),
         ],
         workflow_runner=sandbox(),
@@ -118,6 +128,12 @@ def firing_activities(client: Client, parts: Parts, rush: Rush) -> FiringActivit
     decisions = Decisions(parts.database, parts.notifier)
     onwards = Onwards(RunStarts(client).start, Outbox(parts.jobs), Timings(parts.database), rush)
     return FiringActivities(decisions, onwards, parts.settings.url, lambda: datetime.now(UTC))
+
+
+def boot_activities(parts: Parts) -> BootActivities:
+    """The activities of boots."""
+    records = BootRecords(parts.database, parts.jobs, parts.notifier)
+    return BootActivities(records, Hosts(sockets(parts.settings)).describe, lambda: datetime.now(UTC))
 
 
 def model(settings: Settings) -> ClaudeMessages:

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from api.pages import (
     agents,
     audit,
+    boot,
     desktop_skills,
     desktop_templates,
     desktops,
@@ -54,6 +55,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     tasks.router,
     servers.router,
     services.router,
+    boot.router,
     settings.router,
     organisation.router,
     desktop_templates.router,

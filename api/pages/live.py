@@ -1,7 +1,7 @@
 """`/ui/stream`: what changes on a page, as fragments of HTML that the page's script puts in place."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from api.dependencies import AuthenticationDep, EngineDep
 from api.engine import Engine
+from api.pages.boot_screen import BootScreen
 from api.pages.desktops_screen import DesktopsScreen
 from api.pages.fragments import Fragment, event, fragments_event
 from api.pages.run_screen import RunScreen
@@ -32,6 +33,12 @@ router = APIRouter(include_in_schema=False)
 GATHER_S = 0.1  # fragments come at most ten times a second
 STALE_S = 0.25  # how soon a screen that has put something off is asked again
 TICK_S = 2.0  # how often a screen may look at the clock alone
+OF_TOPICS: Mapping[str, Callable[[Engine, Caller, Request], Screen]] = {
+    DESKTOPS: DesktopsScreen,
+    SESSIONS: SessionsScreen,
+    "boot:": BootScreen,
+    "session:": SessionScreen,
+}
 MOST_WAITING = 2000  # updates; beyond that the page is so slow that the hub ends its subscription
 
 
@@ -47,7 +54,7 @@ class Wish:
     def names(self) -> list[str]:
         """The topics, with the place to begin at."""
         start = f"@{self.at}" if self.at.isdecimal() and not self.cursor else ""
-        return [f"{name}{start}" if name.startswith(("run:", "session:")) else name for name in self.topics]
+        return [f"{name}{start}" if name.startswith(("run:", "session:", "boot:")) else name for name in self.topics]
 
 
 async def read_wish(topics: str, at: str = "", cursor: str = "", last_event_id: Annotated[str, Header()] = "") -> Wish:
@@ -79,12 +86,9 @@ async def open_screens(request: Request, wish: Wish, caller: Caller, engine: Eng
         screens.append(RailScreen(engine, caller))
     if "health" in wish.topics:
         screens.append(SystemScreen(request))
-    if DESKTOPS in wish.topics:
-        screens.append(DesktopsScreen(engine, caller, request))
-    if SESSIONS in wish.topics:
-        screens.append(SessionsScreen(engine, caller, request))
-    if any(name.startswith("session:") for name in wish.topics):
-        screens.append(SessionScreen(engine, caller, request))
+    for noun, kind in OF_TOPICS.items():
+        if any(name.startswith(noun) if noun.endswith(":") else name == noun for name in wish.topics):
+            screens.append(kind(engine, caller, request))
     if request.query_params.get("page") == "home":
         screens.append(HomeScreen(engine, caller, request))
     elif rows := request.query_params.get("rows"):

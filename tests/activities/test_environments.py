@@ -22,12 +22,15 @@ from windlass.core.wanted import WantedService
 
 ROOT = Path(__file__).parents[2]
 HANG = """
+import os
 import time
 from pathlib import Path
 
 def get_requires_for_build_wheel(config_settings=None):
     Path("building").touch()
-    time.sleep(600)
+    parent = os.getppid()
+    while os.getppid() == parent:
+        time.sleep(0.1)
 """
 PREPARE = """
 import asyncio, sys

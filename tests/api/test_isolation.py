@@ -109,6 +109,7 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
         "task_id": made["id"],
         "schedule_id": (await created(umbrella.owner, "/v1/schedules", schedule))["id"],
         "name": (await created(umbrella.owner, "/v1/services", service))["name"],
+        "boot_id": (await created(umbrella.owner, "/v1/boot", {}))["boot_id"],
         "key_id": (await created(umbrella.owner, "/v1/api-keys", {"name": "theirs"}))["id"],
         "person_id": str(umbrella.viewer.id),
         "invitation_id": (await created(umbrella.owner, "/v1/invitations", invitation))["id"],

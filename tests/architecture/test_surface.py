@@ -10,12 +10,14 @@ from temporalio import activity, workflow
 import windlass
 import windlass.client
 import windlass.forms
+from activities.boot import BootActivities
 from activities.desktops import DesktopActivities, DesktopRecords
 from activities.runs import STOP_CHANNEL, RunActivities
 from activities.screens import ScreenActivities
 from activities.sessions import SessionActivities
 from activities.uses import ToolActivities
 from windlass.contracts import (
+    boot,
     desktops,
     events,
     firings,
@@ -31,6 +33,7 @@ from windlass.contracts.ids import workflow_id
 from windlass.core.maintenance import SYSTEM
 from windlass.core.permissions import Permission, Role
 from windlass.tracer import Tracer
+from workflows.boot import BootWorkflow
 from workflows.desktops import DesktopWorkflow
 from workflows.firings import FiringWorkflow
 from workflows.maintenance import MaintenanceWorkflow
@@ -67,6 +70,17 @@ def test_system_schedules():
 
     assert (defined.name, maintenance.MAINTAIN) == ("MaintenanceWorkflow", "maintain")
     assert [each.name for each in SYSTEM] == ["cleanup", "retention", "archive", "reconciliation"]
+
+
+def test_boots():
+    defined: Any = workflow._Definition.must_from_class(BootWorkflow)  # pyright: ignore[reportPrivateUsage]
+    definitions: Any = activity._Definition  # pyright: ignore[reportPrivateUsage]
+    methods = [method for _, method in inspect.getmembers(BootActivities, inspect.isfunction)]
+
+    names = {found.name for method in methods if (found := definitions.from_callable(method))}
+
+    assert (defined.name, boot.NOUN) == ("BootWorkflow", "boots")
+    assert names == {"begin_boot", "bring_up_service", "settle_boot"}
 
 
 def test_activities():
@@ -159,6 +173,11 @@ def _has_default(each: Field[Any]) -> bool:
         ),
         (runs.StepLine, "name state ms? executions?"),
         (runs.EndInput, "tenant_id run_id status attempt? reason? error?"),
+        (boot.BootInput, "tenant_id boot_id"),
+        (boot.BootService, "service_id name"),
+        (boot.Begun, "services?"),
+        (boot.BringUpInput, "tenant_id boot_id service_id name"),
+        (boot.BroughtUp, "name state reason?"),
         (firings.FiringInput, "tenant_id schedule_id firing_id?"),
         (firings.DecideInput, "tenant_id schedule_id scheduled_at? firing_id?"),
         (firings.FiringOutcome, "decision reason? run? stop?"),
@@ -258,9 +277,10 @@ def test_forms():
 
 
 def test_the_client():
-    pinned = """Agent ApiError AsyncClient Client CredentialStore Credentials Desktop DesktopSkill DesktopTemplate Event
-        FieldProblem FileLink Firing Grant Invitation Key McpServer McpTool McpTools Me Member Message Moved Page Person
-        Plan Preview Question Result Run RunFile SavedAgent Schedule Screenshot Service Session Setting SystemReport
-        SystemSchedule Task TaskRuns Tenant Unreachable Upload UploadFile"""
+    pinned = """Agent ApiError AsyncClient Boot BootMessage BootState Client CredentialStore Credentials Desktop
+        DesktopSkill DesktopTemplate Event FieldProblem FileLink Firing Grant Invitation Key McpServer
+        McpTool McpTools Me Member Message Moved Page Person Plan Preview Question Result Run RunFile
+        SavedAgent Schedule Screenshot Service Session Setting SystemReport SystemSchedule Task TaskRuns
+        Tenant Unreachable Upload UploadFile"""
 
     assert set(windlass.client.__all__) == set(pinned.split())

@@ -12,6 +12,7 @@ METHODS = ast.FunctionDef | ast.AsyncFunctionDef
 
 # What stands before or above a tenant, with the reason.
 ABOVE = {
+    "BootRecords": {"waiting"},  # gateways start the boots of all
     "Authentication": {
         "by_token",
         "by_cookie",

@@ -19,12 +19,14 @@ from temporalio.service import RPCError
 from tests.core.planned import enrol
 from tests.parts import running_postgres, running_temporal, short_folder
 from tests.workflows.engines import Engine, Meeting, running_engine, settings_of, until
+from windlass.contracts import boot as boot_words
 from windlass.contracts import maintenance, queues
 from windlass.contracts.firings import Overlap
-from windlass.contracts.ids import RunId, workflow_id
+from windlass.contracts.ids import RunId, new_id, workflow_id
 from windlass.contracts.maintenance import NOBODY, MaintenanceInput
 from windlass.core.questions import QuestionFilter
 from windlass.core.schedules import NewSchedule, Policy, Schedule
+from windlass.core.services import NewService
 from windlass.core.tasks import Recipe
 from windlass.core.timings import timing_id
 
@@ -219,6 +221,32 @@ async def maintained(engine: Engine, _meeting: Meeting) -> str:
     return name
 
 
+async def booted(engine: Engine, _meeting: Meeting) -> str:
+    """All services, of which one does not come up."""
+    broken = "/nowhere/at/all"
+    await engine.gateway.services.add(engine.caller, NewService("broken", broken, "app:app"))
+    boot = await engine.gateway.boots.start(engine.caller, new_id())
+
+    async def is_over() -> bool:
+        return not (await engine.gateway.boots.get(engine.caller, boot.id)).is_running
+
+    await until(is_over)
+    return workflow_id(engine.caller.tenant_id, boot_words.NOUN, boot.id)
+
+
+async def booted_by_force(engine: Engine, _meeting: Meeting) -> str:
+    """A boot that was ended by another one."""
+    boot = await engine.gateway.boots.start(engine.caller, new_id())
+
+    async def has_begun() -> bool:
+        return len(await engine.gateway.boots.messages(engine.caller, boot.id)) > 1
+
+    await until(has_begun)
+    await engine.gateway.boots.stop(engine.caller, new_id())
+    return workflow_id(engine.caller.tenant_id, boot_words.NOUN, boot.id)
+
+
+BOOTS: tuple[Callable[[Engine, Meeting], Awaitable[str]], ...] = (booted, booted_by_force)
 FIRINGS: tuple[Callable[[Engine, Meeting], Awaitable[str]], ...] = (started, skipped, ended_another, due_together)
 
 
@@ -268,6 +296,8 @@ async def main() -> None:
             print(await export_named(engine, "FiringWorkflow", each, Path(mkdtemp(dir=folder))))  # noqa: T201
         if not wanted or "maintained" in wanted:
             print(await export_named(engine, "MaintenanceWorkflow", maintained, Path(mkdtemp(dir=folder))))  # noqa: T201
+        for each in (each for each in BOOTS if not wanted or each.__name__ in wanted):
+            print(await export_named(engine, "BootWorkflow", each, Path(mkdtemp(dir=folder))))  # noqa: T201
         for scenario in (each for each in SCENARIOS if not wanted or each.__name__ in wanted):
             print(await export(engine, scenario, Path(mkdtemp(dir=folder))))  # noqa: T201
 

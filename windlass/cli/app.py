@@ -7,6 +7,7 @@ import typer
 
 from windlass.cli import (
     agents,
+    boot,
     desktops,
     dev,
     doctor,
@@ -51,6 +52,7 @@ app.command("approve")(questions.approve)
 app.add_typer(tasks.app, name="task")
 app.add_typer(schedules.app, name="schedule")
 app.add_typer(services.app, name="service")
+app.add_typer(boot.app, name="boot")
 app.add_typer(servers.app, name="mcp")
 app.add_typer(desktops.app, name="desktop")
 app.add_typer(sessions.app, name="session")

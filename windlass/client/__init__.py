@@ -7,6 +7,7 @@ with Client("http://127.0.0.1:8700", api_key="wl_…") as client:
 """
 
 from windlass.client.asynchronous import AsyncClient
+from windlass.client.boot import Boot, BootMessage, BootState
 from windlass.client.credentials import Credentials, CredentialStore
 from windlass.client.errors import ApiError, FieldProblem, Unreachable
 from windlass.client.files import FileLink, Moved, RunFile, Upload, UploadFile
@@ -49,6 +50,9 @@ __all__ = [
     "Agent",
     "ApiError",
     "AsyncClient",
+    "Boot",
+    "BootMessage",
+    "BootState",
     "Client",
     "CredentialStore",
     "Credentials",

@@ -10,6 +10,7 @@ import httpx
 
 from windlass.client import calls, planning
 from windlass.client.agents import AsyncAgents
+from windlass.client.boot import AsyncBoots
 from windlass.client.calls import PAUSES_S, Call, RunFilter, RunOptions
 from windlass.client.credentials import Bearer, Credentials, CredentialStore, MemoryStore
 from windlass.client.desktops import AsyncDesktops
@@ -53,6 +54,7 @@ class AsyncClient:
         self._bearer = Bearer(self.url, MemoryStore(Credentials(api_key)) if api_key else store or MemoryStore())
         self.http = httpx.AsyncClient(base_url=self.url, auth=self._bearer, timeout=timeout_s)
         self.runs, self.agents, self.services = Runs(self), AsyncAgents(self), Services(self)
+        self.boots = AsyncBoots(self)
         self.mcp_servers, self.system_schedules = AsyncMcpServers(self), AsyncSystemSchedules(self)
         self.keys, self.members, self.questions = Keys(self), AsyncMembers(self), Questions(self)
         self.tasks, self.schedules, self.desktops = Tasks(self), Schedules(self), AsyncDesktops(self)

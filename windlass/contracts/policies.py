@@ -86,3 +86,9 @@ PLACE_AGAIN = timedelta(seconds=5)
 MAINTAIN = timedelta(hours=12)
 MAINTAIN_HEARTBEAT = timedelta(seconds=20)
 MAINTAIN_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
+
+# One service of a boot: what it asks for may take long to install, and it waits for its machine's worker.
+BOOT_SERVICE = timedelta(hours=2)
+BOOT_HEARTBEAT = timedelta(seconds=20)
+BOOT_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5))
+BOOT_SETTLE = timedelta(minutes=30)

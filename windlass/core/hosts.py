@@ -53,6 +53,16 @@ class Hosts:
             raise HandlerFailed(f"{said['error']['type']}: {said['error']['message']}"[:2000])
         return said
 
+    async def describe(self, tenant_id: TenantId, service_id: UUID) -> dict[str, Any] | None:
+        """What the service's host says of itself and its flows now; None when no host answers in time."""
+        address = socket_path(self._folder, str(tenant_id), str(service_id))
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                said = await _ask(address, {"op": "describe"})
+        except (OSError, TimeoutError, ValueError):
+            return None
+        return said if said.get("op") == "description" else None
+
 
 def _field_errors(fields: dict[str, list[str]]) -> tuple[FieldError, ...]:
     return tuple(FieldError(f"inputs.{name}", text) for name, texts in fields.items() for text in texts)

@@ -83,7 +83,14 @@ from service s where $1::text is null or s.name = $1 order by s.name
 
 CHANGE = """
 update service set project = $2, import_path = $3, env = $4, enabled = $5, state = $6, reason = null,
+  stopped = stopped and enabled = $5,
   generation = generation + 1, updated_at = now() where id = $1
+"""
+
+
+REFRESH = """
+update service set generation = generation + 1, updated_at = now(),
+  state = case when stopped and enabled then 'deploying' else state end, stopped = false where name = $1 returning name
 """
 
 
@@ -141,8 +148,7 @@ class Services:
     async def refresh(self, caller: Caller, name: str) -> Service:
         """Start the service's program anew, as its files are now; its runs go on from their steps. Raises NotFound."""
         async with self._database.tenant(caller.tenant_id) as connection:
-            query = "update service set generation = generation + 1, updated_at = now() where name = $1 returning name"
-            if await connection.fetchval(query, name) is None:
+            if await connection.fetchval(REFRESH, name) is None:
                 raise NotFound("service", name)
             await record(connection, caller, "service.refresh", f"service:{name}")
         self._wakeup.send(CHANGED_CHANNEL, name)

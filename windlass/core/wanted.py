@@ -1,5 +1,6 @@
 """What a services worker reads and writes: which services should be up, and how they are doing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,9 +40,14 @@ STRAYS = """
 select distinct h.service_id as id, h.tenant_id, coalesce(s.name, 'deleted') as name, '' as project, '' as import_path,
        '{}'::jsonb as env, 0 as generation
 from host h left join service s on s.id = h.service_id
-where h.ended_at is null and h.node = $1 and s.enabled is not true
+where h.ended_at is null and h.node = $1 and (s.enabled is not true or s.stopped)
 """
-UP = "update service set state = 'running', reason = null, isolation = $2, updated_at = now() where id = $1"
+UP = """
+update service set state = 'running', reason = null, isolation = $2, updated_at = now() where id = $1 and not stopped
+"""
+WANTED = """
+select id, tenant_id, name, project, import_path, env, generation from service where enabled and not stopped
+"""
 FLOWS = """
 insert into flow (tenant_id, service_id, name, path, summary, description, tags, meta, elements, schema, position)
 select $1, $2, $3 || '/' || (flow->>'name'), flow->>'path',
@@ -63,9 +69,8 @@ class Wanted:
 
     async def services(self) -> list[WantedService]:
         """Every enabled service of every tenant."""
-        query = "select id, tenant_id, name, project, import_path, env, generation from service where enabled"
         async with self._jobs.open() as connection:
-            return [WantedService(**row) for row in await connection.fetch(query)]
+            return [WantedService(**row) for row in await connection.fetch(WANTED)]
 
     async def strays(self, node: str) -> list[WantedService]:
         """Services that were deleted or switched off, and whose hosts on this node have not ended by the record."""
@@ -90,10 +95,16 @@ class Wanted:
 
     async def record_state(self, service: WantedService, state: str, reason: str | None) -> None:
         """The service is `deploying`, `unhealthy` or `dead`, and why."""
-        query = "update service set state = $2, reason = $3, updated_at = now() where id = $1"
+        query = "update service set state = $2, reason = $3, updated_at = now() where id = $1 and not stopped"
         async with self._database.tenant(service.tenant_id) as connection:
             await connection.execute(query, service.id, state, reason)
         self._wakeup.touch("health")
+
+    async def record_progress(self, service: WantedService, progress: Mapping[str, Any]) -> None:
+        """How far its keeper has come with this generation."""
+        query = "update service set progress = $2 where id = $1 and generation = $3"
+        async with self._database.tenant(service.tenant_id) as connection:
+            await connection.execute(query, service.id, progress, service.generation)
 
     async def record_end(self, service: WantedService, boot_id: str, reason: str) -> None:
         """A host is gone: it `crashed`, was `stopped`, or was `lost` while nobody watched. The first reason stays."""

@@ -1,0 +1,183 @@
+"""Boots on a real Temporal server: every service comes up anew, and nobody is in anybody's way."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from tests.core.records import somebody
+from tests.workflows.engines import Engine, until
+from windlass.contracts.boot import line
+from windlass.contracts.ids import new_id
+from windlass.core.boot import Boot
+from windlass.core.errors import Conflict
+from windlass.core.services import NewService
+
+TRIVIAL = """
+from fastapi import Request
+from windlass import Launch, ServeAPI, forms
+
+app = ServeAPI()
+
+@app.enter("/one", forms.Model(forms.Submit("Go")))
+async def one_form(request: Request) -> Launch:
+    return Launch(request, one)
+
+@app.enter("/two", forms.Model(forms.Submit("Go")))
+async def two_form(request: Request) -> Launch:
+    return Launch(request, one)
+
+async def one() -> int:
+    return 1
+"""
+WAIT = "Path('began').touch()\nwhile not Path('go').exists():\n    time.sleep(0.02)\n"
+SLOW = f"import time\nfrom pathlib import Path\n{WAIT}{TRIVIAL}"
+
+
+@pytest.fixture
+def house(engine: Engine) -> Engine:
+    """The engine for an organisation of one's own: a boot is about all services of one."""
+    return replace(engine, caller=somebody())
+
+
+@pytest.fixture(autouse=True)
+async def quiet(house: Engine) -> AsyncGenerator[None]:
+    """Afterwards nothing of it is kept up."""
+    yield
+    async with house.database.tenant(house.caller.tenant_id) as connection:
+        await connection.execute("update service set enabled = false")
+
+
+async def add(house: Engine, folder: Path, name: str, program: str = TRIVIAL) -> Path:
+    """A service that nobody has started yet."""
+    place = folder / name
+    await asyncio.to_thread(place.mkdir)
+    (place / "program.py").write_text(program)
+    await house.gateway.services.add(house.caller, NewService(name, str(place), "program:app"))
+    return place
+
+
+async def booted(house: Engine) -> Boot:
+    """Boot, and wait for the end."""
+    boot = await house.gateway.boots.start(house.caller, new_id())
+    return await ended(house, boot.id)
+
+
+async def ended(house: Engine, boot_id: UUID) -> Boot:
+    """The boot after its end."""
+
+    async def is_over() -> bool:
+        return not (await house.gateway.boots.get(house.caller, boot_id)).is_running
+
+    await until(is_over)
+    return await house.gateway.boots.get(house.caller, boot_id)
+
+
+async def lines(house: Engine, boot: Boot) -> list[str]:
+    """What was said, as lines; how long things took is cut off."""
+    said = await house.gateway.boots.messages(house.caller, boot.id)
+    return [text for each in said if (text := line(each.payload))]
+
+
+async def test_a_boot_tells_of_every_step_in_order(house: Engine, tmp_path: Path):
+    await add(house, tmp_path, "bench")
+
+    boot = await booted(house)
+
+    said = await lines(house, boot)
+    wanted = [
+        "\u2139 Boot started at ",
+        "▶ [DEPLOY] Starting deployment",
+        "  • [bench] Prepared → ",
+        "  • [bench] Started → process ",
+        "  [bench] Reached final state → RUNNING",
+        "✓ Deployment complete (1/1 running)",
+        "▶ [REGISTER] Registering flow endpoints",
+        "  • [bench] Discovered 2 flow endpoint(s) → one, two",
+        "✓ Flow registration complete (2 discovered)",
+        "▶ [RETRIEVE] Testing flow endpoints",
+        "  [bench] HEAD /bench/one → 200 OK (alive)",
+        "  [bench] HEAD /bench/two → 200 OK (alive)",
+        "✓ Retrieved 2 flow endpoints (2 alive, 0 dead)",
+        "▶ [UPDATE] Updating service metadata",
+        "  [bench] Updated meta → ",
+        "✓ Metadata update complete (",
+        "✔ Boot completed at ",
+    ]
+    rest = iter(said)
+    assert all(any(each.startswith(start) for each in rest) for start in wanted), said
+    assert (boot.status, boot.up, boot.failed) == ("finished", 1, 0)
+    assert "0 new, 2 preserved" in "\n".join(await lines(house, await booted(house)))
+
+
+async def test_a_broken_service_is_told_of_and_breaks_no_other(house: Engine, tmp_path: Path):
+    await add(house, tmp_path, "broken", "raise RuntimeError('my mistake')")
+    await add(house, tmp_path, "sound")
+
+    boot = await booted(house)
+
+    assert (boot.status, boot.up, boot.failed) == ("finished", 1, 1)
+    said = "\n".join(await lines(house, boot))
+    assert "✗ [broken] did not come up, the others are not touched: It ended with exit code 3." in said
+    assert "RuntimeError: my mistake" in said
+    assert "  [sound] Reached final state → RUNNING" in said
+
+
+async def test_one_boot_at_a_time_unless_by_force(house: Engine, tmp_path: Path):
+    place = await add(house, tmp_path, "slow", SLOW)
+    first = await house.gateway.boots.start(house.caller, new_id())
+    assert await house.gateway.boots.start(house.caller, first.id) == first  # the same wish again
+
+    with pytest.raises(Conflict, match="already in progress"):
+        await house.gateway.boots.start(house.caller, new_id())
+    second = await house.gateway.boots.start(house.caller, new_id(), force=True)
+    (place / "go").touch()
+
+    assert (await ended(house, first.id)).status == "cancelled"
+    assert (await lines(house, first))[-1] == "✗ Boot cancelled"
+    assert (await ended(house, second.id)).status == "finished"
+
+
+async def test_a_shutdown_takes_all_down_and_the_next_boot_has_them_up_with_their_runs(house: Engine, tmp_path: Path):
+    await add(house, tmp_path, "bench")
+    await booted(house)
+
+    stopped = await house.gateway.boots.stop(house.caller, new_id())
+    run = await house.start("bench/one")
+
+    assert await lines(house, stopped) == [
+        "▶ [DEPLOY] Shutting down",
+        "  • [bench] Set state to DEAD",
+        "✔ Shutdown complete",
+    ]
+    assert (await house.gateway.services.get(house.caller, "bench")).state == "dead"
+    assert (await house.get(run.id)).status == "queued"
+    await booted(house)
+    assert (await house.ended(run.id)).status == "finished"
+
+
+async def test_a_host_that_is_killed_while_it_is_booted_is_started_again(house: Engine, tmp_path: Path):
+    place = await add(house, tmp_path, "slow", f"import os\nopen('pid', 'w').write(str(os.getpid()))\n{SLOW}")
+    boot = await house.gateway.boots.start(house.caller, new_id())
+
+    async def has_begun() -> bool:
+        return (place / "began").exists()
+
+    await until(has_begun)
+    os.kill(int((place / "pid").read_text()), signal.SIGKILL)
+    (place / "go").touch()
+
+    assert (await ended(house, boot.id)).up == 1
+
+
+async def test_another_organisation_has_boots_of_its_own(house: Engine):
+    boot = await booted(house)
+    stranger = somebody()
+
+    assert await house.gateway.boots.latest(stranger) == []
+    assert await house.gateway.boots.messages(stranger, boot.id) == []
