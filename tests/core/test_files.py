@@ -84,6 +84,18 @@ async def test_chunks_in_any_order_and_again_make_one_file(uploads: FileUploads,
     assert shelf.unfinished() == []
 
 
+async def test_a_chunk_that_is_there_is_not_kept_once_more(uploads: FileUploads, records: Records, shelf: Shelf):
+    caller = records.caller
+    upload = await uploads.begin(caller, [NewFile("a", 3)])
+    file = upload.files[0]
+
+    counts = [await uploads.put_chunk(caller, upload.id, file.id, 0, content) for content in (b"abc", b"xyz")]
+
+    assert (counts, len(shelf.names())) == ([1, 1], 1)
+    await uploads.cancel(caller, upload.id)
+    assert shelf.names() == []
+
+
 async def test_what_is_not_what_was_announced_is_not_kept(uploads: FileUploads, records: Records, shelf: Shelf):
     caller = records.caller
     upload = await uploads.begin(caller, [NewFile("a", 3, digest_of(b"abc"))])
