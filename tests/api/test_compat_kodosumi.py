@@ -1,11 +1,16 @@
 """What a client of Kodosumi may send, and how it is told, without anything behind it."""
 
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
 from api.routes.compat.kodosumi.exposes import NewExpose, keep
+from api.routes.compat.kodosumi.words import MAIN, Telling
 from windlass.core.errors import Invalid
+from windlass.core.frames import Frame
 
 
 async def test_aliases_in_a_bootstrap_are_refused_before_they_multiply():
@@ -20,3 +25,28 @@ async def test_aliases_in_a_bootstrap_are_refused_before_they_multiply():
     assert [(each.field, each.message) for each in refused.value.errors] == [
         ("bootstrap", "must be YAML without aliases")
     ]
+
+
+class Ended:
+    """The log of a run that has ended."""
+
+    is_over, must_resync = True, False
+
+    def __init__(self, *frames: Frame) -> None:
+        self._frames = list(frames)
+
+    async def batches(self, _patience_s: float) -> AsyncGenerator[list[Frame]]:
+        """All of it."""
+        yield self._frames
+
+
+async def test_a_value_with_any_kind_of_line_end_is_json_in_its_frame():
+    text = "a\u2028b\x85c\r\nd"
+    event = {"at": datetime.now(UTC).isoformat(), "payload": {"Text": {"body": text}}}
+    news: Any = Ended(Frame(7, "final", orjson.dumps(event)))
+    unfold: Any = None
+
+    (told,), _eof = [batch async for batch in Telling(news, unfold, MAIN).batches(1)]
+
+    data = [line.removeprefix("data: ") for line in told.decode().split("\n") if line.startswith("data: ")]
+    assert orjson.loads("\n".join(data).partition(":")[2]) == {"Text": {"body": text}}

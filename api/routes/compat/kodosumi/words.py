@@ -1,5 +1,6 @@
 """A run's log in Kodosumi's words: its kinds, its statuses, its frames `<timestamp>:<payload>`."""
 
+import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
@@ -49,6 +50,7 @@ MAIN = frozenset(KINDS.values()) - STDIO | {"error"}
 EVERYTHING = frozenset(KINDS.values())
 EOF = b"id: 0\nevent: eof\ndata: end of stream\n\n"
 REFERENCE = b'"$artifact"'
+LINE_END = re.compile("\r\n|\r|\n")  # of a frame; `splitlines` knows more of them, which JSON holds as they are
 
 
 def read_object(text: str | bytes) -> Told | None:
@@ -166,5 +168,6 @@ def _alive() -> bytes:
 
 
 def _frame(seq: int, kind: str, at: datetime, payload: str) -> bytes:
-    lines = "".join(f"data: {line}\n" for line in f"{at.timestamp()}:{payload}".splitlines())
+    told = f"{at.timestamp()}:{payload}".removesuffix("\n")
+    lines = "".join(f"data: {line}\n" for line in LINE_END.split(told))
     return f"id: {seq}\nevent: {kind}\n{lines}\n".encode()
