@@ -49,16 +49,25 @@ class _Answer:
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict[str, str])
     parts: list[bytes] = field(default_factory=list[bytes])
+    size_bytes: int = 0
 
     @property
     def is_kept(self) -> bool:
         """Only what had an effect is kept; an error may be tried again, and a stream is told again."""
-        return 200 <= self.status < 300 and not self.is_stream and sum(map(len, self.parts)) <= LARGEST_ANSWER
+        return 200 <= self.status < 300 and not self.is_stream and self.size_bytes <= LARGEST_ANSWER
 
     @property
     def is_stream(self) -> bool:
         """Whether it tells what is on record: a stream that broke off is told again from there."""
         return self.headers.get("content-type", "").startswith(STREAM)
+
+    def add(self, part: bytes) -> None:
+        """Remember a part, as long as the whole may be kept: what a service of somebody's answers has any size."""
+        self.size_bytes += len(part)
+        if self.is_kept:
+            self.parts.append(part)
+        else:
+            self.parts.clear()
 
     def packed(self) -> bytes:
         """Headers and body as one value."""
@@ -112,7 +121,7 @@ class IdempotentPosts:
                 answer.status = message["status"]
                 answer.headers = {name: headers[name] for name in KEPT_HEADERS if name in headers}
             elif message["type"] == "http.response.body":
-                answer.parts += [] if answer.is_stream else [message.get("body", b"")]
+                answer.add(message.get("body", b""))
                 if not message.get("more_body", False) and answer.is_kept:
                     await store.keep(caller, key, answer.status, answer.packed())
             await send(message)
