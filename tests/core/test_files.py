@@ -12,7 +12,7 @@ from windlass.contracts.events import EventKind
 from windlass.contracts.files import CHUNK_BYTES
 from windlass.core.callers import Caller, RunLife
 from windlass.core.database import Database
-from windlass.core.errors import Conflict, Invalid, NotFound
+from windlass.core.errors import Conflict, Invalid, NotFound, Unavailable
 from windlass.core.file_quota import FileQuota
 from windlass.core.file_uploads import FileUploads, NewFile, taken_uploads
 from windlass.core.files import FileQuery, Files
@@ -94,6 +94,29 @@ async def test_a_chunk_that_is_there_is_not_kept_once_more(uploads: FileUploads,
     assert (counts, len(shelf.names())) == ([1, 1], 1)
     await uploads.cancel(caller, upload.id)
     assert shelf.names() == []
+
+
+async def test_a_file_that_is_swept_while_it_is_told_is_not_said_to_be_whole(
+    uploads: FileUploads, records: Records, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+):
+    caller = records.caller
+    upload = await uploads.begin(caller, [NewFile("a", 3)])
+    file = upload.files[0]
+    await uploads.put_chunk(caller, upload.id, file.id, 0, b"abc")
+
+    size = shelf.objects.size
+
+    async def gone(key: str) -> int | None:
+        """Somebody has swept whole files."""
+        return None if "/files/" in key else await size(key)
+
+    with monkeypatch.context() as swept:
+        swept.setattr(shelf.objects, "size", gone)
+        with pytest.raises(Unavailable):
+            await uploads.complete(caller, upload.id)
+
+    assert (await uploads.get(caller, upload.id)).files[0].digest is None
+    assert (await uploads.complete(caller, upload.id)).files[0].digest == digest_of(b"abc")
 
 
 async def test_what_is_not_what_was_announced_is_not_kept(uploads: FileUploads, records: Records, shelf: Shelf):

@@ -195,10 +195,10 @@ class FileUploads:
         kept = await self._objects.keep(folder_of(tenant_id), arriving)
         _check_kept(file, kept)
         async with self._database.tenant(tenant_id) as connection:
-            await connection.execute(TOUCH, tenant_id, kept.digest, kept.size_bytes)
+            await connection.execute(TOUCH, tenant_id, kept.digest, kept.size_bytes)  # from here on nobody sweeps it
+            if await self._objects.size(f"{folder_of(tenant_id)}/{kept.digest}") is None:  # swept in between
+                raise Unavailable(f"{file.path} was not kept. Send it again.")
             await connection.execute(WHOLE, file.id, kept.digest)
-        if await self._objects.size(f"{folder_of(tenant_id)}/{kept.digest}") is None:  # swept in between
-            raise Unavailable(f"{file.path} was not kept. Send it again.")
 
     async def _drop_chunks(self, tenant_id: TenantId, file_id: UUID) -> None:
         async with self._database.tenant(tenant_id) as connection:
