@@ -83,11 +83,13 @@ class Environments:
             digest = path.name.partition(HALF)[0]
             if not path.is_dir() or len(digest) != DIGEST_CHARACTERS or str(path) in in_use:
                 continue
-            stamp = path / STAMP
-            is_old = HALF in path.name or _days_since(stamp) > self._limits.kept_days
-            if is_old and (lock := _try_lock(self._folder / f"{digest}.lock")) is not None:
+            if self._is_old(path) and (lock := _try_lock(self._folder / f"{digest}.lock")) is not None:
                 with os.fdopen(lock):
-                    shutil.rmtree(path, ignore_errors=True)
+                    if self._is_old(path):  # still: nobody has used it since
+                        _remove(path)
+
+    def _is_old(self, path: Path) -> bool:
+        return HALF in path.name or _days_since(path / STAMP) > self._limits.kept_days
 
     async def _build(self, base: Path, asked: Path, whole: Path, say: Say) -> None:
         half = Path(tempfile.mkdtemp(prefix=f"{whole.name}{HALF}", dir=self._folder))
@@ -169,6 +171,13 @@ def _complete(half: Path, whole: Path) -> None:
     half.rename(whole)
 
 
+def _remove(path: Path) -> None:
+    """Remove an environment; whoever is killed meanwhile, or may not remove all, leaves a half."""
+    if HALF not in path.name:
+        path = path.rename(tempfile.mkdtemp(prefix=f"{path.name}{HALF}", dir=path.parent))
+    shutil.rmtree(path, ignore_errors=True)
+
+
 def _digest(base: Path, asked: list[Path]) -> str:
     """Everything that makes an environment what it is: the files, the interpreter, the SDK and what is beside it."""
     total = hashlib.sha256()
@@ -202,12 +211,17 @@ def _environment(folder: Path) -> dict[str, str]:
 
 async def _read(process: asyncio.subprocess.Process, lines: list[str], say: Say) -> None:
     assert process.stdout is not None  # noqa: S101 - it is a pipe
-    with suppress(ValueError):  # a line that is too long ends the reading, not the installation
-        async for line in process.stdout:
-            text = clean(line.decode(errors="replace").rstrip()[:LINE_CHARACTERS])
-            lines.append(text)
-            del lines[: -10 * TAIL_LINES]
-            await say(text)
+    while True:
+        try:
+            line = await process.stdout.readline()
+        except ValueError:
+            continue  # one that is too long is passed over: what nobody reads would hold up the installation
+        if not line:
+            return
+        text = clean(line.decode(errors="replace").rstrip()[:LINE_CHARACTERS])
+        lines.append(text)
+        del lines[: -10 * TAIL_LINES]
+        await say(text)
 
 
 def _tail(lines: list[str]) -> str:

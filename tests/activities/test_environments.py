@@ -216,6 +216,25 @@ async def test_environments_that_nobody_uses_any_more_are_swept(project: Path, t
     assert not await asyncio.to_thread(Path(python).exists)
 
 
+async def test_a_worker_killed_while_it_sweeps_leaves_no_environment_that_seems_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = tmp_path / "made"
+    await asyncio.to_thread((folder / ("d" * 24) / "bin").mkdir, parents=True)
+
+    def nothing(_path: Path, *, ignore_errors: bool) -> None:
+        """Remove nothing."""
+
+    with monkeypatch.context() as killed:
+        killed.setattr("shutil.rmtree", nothing)  # before it has removed anything
+        await made(folder).sweep()
+    left = [path.name[24:30] for path in folder.iterdir() if path.is_dir()]
+    await made(folder).sweep()
+
+    assert left == [".half-"]
+    assert not [path for path in folder.iterdir() if path.is_dir()]
+
+
 async def test_a_service_whose_requirements_do_not_resolve_says_so_until_they_are_mended(site: Site):
     await site.add(program=f"import tiny\n{TRIVIAL}")
     (site.project / "requirements.txt").write_text("no-such-thing-at-all==9\n")
