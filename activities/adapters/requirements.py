@@ -24,10 +24,13 @@ def asked_for(project: Path) -> list[Path] | None:
 def _has_dependencies(path: Path) -> bool:
     try:
         document = tomllib.loads(_text(path))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise DeployFailed(f"{path.name} cannot be read: {error}") from error
-    project = document.get("project", {})
-    return bool(project.get("dependencies")) or "dependencies" in project.get("dynamic", ())
+    try:
+        project = document.get("project", {})
+        return bool(project.get("dependencies")) or "dependencies" in project.get("dynamic", ())
+    except (AttributeError, TypeError) as error:
+        raise DeployFailed(f"{path.name} cannot be read: its [project] is none.") from error
 
 
 def _with_included(path: Path) -> Iterator[Path]:

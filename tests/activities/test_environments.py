@@ -135,6 +135,14 @@ async def test_dependencies_of_a_project_count_and_its_tools_do_not(project: Pat
     assert await said_by(python, "import tiny; print(tiny.VERSION)") == "1.0"
 
 
+@pytest.mark.parametrize("text", ["project = 3", "[project]\ndynamic = 3", "x =", "x = " + "[" * 5000])
+async def test_a_project_that_is_none_fails_with_the_name_of_its_file(tmp_path: Path, text: str):
+    (tmp_path / "pyproject.toml").write_text(text)
+
+    with pytest.raises(DeployFailed, match=r"pyproject\.toml cannot be read"):
+        asked_for(tmp_path)
+
+
 async def test_what_does_not_go_with_the_sdk_is_refused_and_named(project: Path, tmp_path: Path):
     wheel(project, "needy", "1.0", "pydantic<2")
     (project / "requirements.txt").write_text("./needy-1.0-py3-none-any.whl\n")
