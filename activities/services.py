@@ -16,7 +16,6 @@ LOOK_S = 1.0
 PAUSE_FIRST_S, PAUSE_LAST_S = 0.05, 30.0
 AGAIN_S = 0.5
 INSTALL_AGAIN_S = 300.0  # what could not be installed is tried again so seldom
-PREPARED_AT_ONCE = 4
 SAY_S = 0.5  # how far an installation has come is recorded so often
 LOST_MOST = 3  # hosts in a row that were killed before they served: after that it is the service's fault
 STEADY_S = 10.0  # a host that stood so long starts again at once when it dies
@@ -120,7 +119,6 @@ class ServiceKeeper:
         self._draining: set[asyncio.Task[None]] = set()
         self._lost: Counter[ServiceId] = Counter()
         self._pauses: dict[ServiceId, float] = {}
-        self._preparing = asyncio.Semaphore(PREPARED_AT_ONCE)
         self._look = asyncio.Event()
         self._is_tidy = False
 
@@ -264,9 +262,8 @@ class ServiceKeeper:
                 heard_at = now
                 await self._wanted.record_state(service, "deploying", f"Its environment is prepared. {line}")
 
-        async with self._preparing:
-            await progress.begin("prepare")
-            python = await self._hosts.prepare(service, say)
+        await progress.begin("prepare")
+        python = await self._hosts.prepare(service, say)
         await progress.finish("its environment is there")
         await progress.begin("start")
         host = await self._hosts.start(service, python)

@@ -30,6 +30,7 @@ HALF = ".half-"
 DIGEST_CHARACTERS = 24
 WHEEL = "wheel"
 TURN_S, MEASURE_S = 0.2, 2.0
+BUILT_AT_ONCE = 4
 TAIL_LINES, LINE_CHARACTERS = 20, 500
 PASSED_ON = re.compile(
     r"PATH|HOME|LANG|LC_ALL|TZ|TMPDIR|SSL_CERT_\w+|UV_\w+|XDG_\w+|(?:https?|no|all)_proxy", re.IGNORECASE
@@ -52,6 +53,7 @@ class Environments:
         self._folder = folder
         self._base = base
         self._limits = limits or Limits()
+        self._building = asyncio.Semaphore(BUILT_AT_ONCE)  # what is there already waits for none of them
 
     async def prepare(self, service: WantedService, say: Say) -> str:
         """The interpreter for a service: its own, or the base one when it asks for nothing. Raises DeployFailed.
@@ -67,7 +69,8 @@ class Environments:
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
         async with _turn(self._folder / f"{digest}.lock", say):
             if not (whole / STAMP).exists():
-                await self._build(base, asked[0], whole, say)
+                async with self._building:
+                    await self._build(base, asked[0], whole, say)
             else:
                 await say(f"{asked[0].name} is unchanged, its environment is used again")
             (whole / STAMP).touch()

@@ -11,13 +11,14 @@ from zipfile import ZipFile
 
 import pytest
 
-from activities.adapters.environments import Environments, Limits
+from activities.adapters.environments import BUILT_AT_ONCE, Environments, Limits
 from activities.adapters.requirements import asked_for
 from activities.services import DeployFailed
 from stack import environment
 from tests.activities.test_services import TRIVIAL, Site, silence, until
 from tests.activities.test_services import site as site  # noqa: PLC0414 - a fixture
 from windlass.contracts.ids import ServiceId, TenantId
+from windlass.core.services import NewService
 from windlass.core.wanted import WantedService
 
 ROOT = Path(__file__).parents[2]
@@ -258,3 +259,19 @@ async def test_a_service_whose_requirements_do_not_resolve_says_so_until_they_ar
     (pid,) = await site.living()
     program = Path(os.readlink(f"/proc/{pid}/exe")).name
     assert program.startswith("python")
+
+
+async def test_installations_that_hang_hold_up_no_service_that_has_nothing_to_install(site: Site):
+    folders = [site.project / f"slow{number}" for number in range(BUILT_AT_ONCE)]
+    for folder in folders:
+        await asyncio.to_thread(folder.mkdir)
+        hanging(folder)
+        await site.records.services.add(site.records.caller, NewService(folder.name, str(folder), "app:app"))
+
+    async def are_building() -> bool:
+        return all((folder / "hanging" / "building").exists() for folder in folders)
+
+    async with site.keeping():
+        await until(are_building)
+        await site.add()
+        await site.state("running")
