@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -104,7 +105,11 @@ def watch(folder: Path, program: Program) -> None:
 
 def stamps(folder: Path) -> dict[Path, float]:
     """When each file of a service was changed last."""
-    return {path: path.stat().st_mtime for path in sources(folder)}
+    found: dict[Path, float] = {}
+    for path in sources(folder):
+        with suppress(FileNotFoundError):  # an editor puts another one in its place
+            found[path] = path.stat().st_mtime
+    return found
 
 
 def sources(folder: Path) -> Iterator[Path]:
