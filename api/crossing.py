@@ -28,6 +28,7 @@ NOT_OUT = re.compile(  # of those with `x-`: what browsers and servers in front 
     r"x-(accel|content-type|dns|frame|forwarded|kodosumi|lighttpd|permitted|real|request-id|sendfile|ua-|webkit|windlass|xss)"
 )
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
+LENGTH = re.compile(r"[0-9]{1,18}")
 VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,16384}")
 # A page of a service is no page of ours: without an origin its scripts read nothing here and act as nobody.
 SANDBOX = "sandbox allow-scripts allow-forms; frame-ancestors 'none'; base-uri 'none'"
@@ -94,4 +95,7 @@ def _read(headers: object) -> Iterable[tuple[str, str]]:
         raise BadGateway("The service answers with headers that nobody understands.") from None
     if not all(TOKEN.fullmatch(name) and VALUE.fullmatch(value) for name, value in read):
         raise BadGateway("The service answers with a header that cannot be sent.")
+    lengths = [value for name, value in read if name == "content-length"]
+    if len(lengths) > 1 or not all(LENGTH.fullmatch(each) for each in lengths):
+        raise BadGateway("The service answers with a length that nobody understands.")
     return read
