@@ -136,13 +136,19 @@ class LocalHost:
     async def describe(self) -> dict[str, Any]:
         """The flows and forms of the service. Raises ServiceFailed."""
         try:
-            line = await Line.open(self._address)
-            try:
-                return await line.ask({"op": "describe"})
-            finally:
-                await line.close()
+            async with asyncio.timeout(READY_S):
+                line = await Line.open(self._address)
+                try:
+                    said = await line.ask({"op": "describe"})
+                finally:
+                    await line.close()
         except ExecutionLost as error:
             raise HostLost(f"It went away while it was asked for its flows. {_tail(self._log)}") from error
+        except TimeoutError as error:
+            raise ServiceFailed(f"It did not say its flows within {READY_S:g} s. {_tail(self._log)}") from error
+        if not isinstance(said.get("flows"), list):
+            raise ServiceFailed(f"It says what nobody understands when asked for its flows. {_tail(self._log)}")
+        return said
 
     async def wakes(self) -> AsyncIterator[tuple[str, str]]:
         """Parked runs that have something to report; after a new connection the host repeats them."""
