@@ -101,7 +101,13 @@ def maintenance(client: Client, parts: Parts) -> MaintenanceActivities:
 
 
 async def _clean(leftovers: Leftovers, housekeeping: Housekeeping, occasion: Occasion) -> bool:
-    return await leftovers.remove(occasion) or await housekeeping.clean(occasion)
+    """Both, whatever becomes of the first: a file that cannot be removed keeps no screenshot from going."""
+    more = False
+    try:
+        more = await leftovers.remove(occasion)
+    finally:
+        more = await housekeeping.clean(occasion) or more
+    return more
 
 
 async def _put_away(silence: Silence, reports: Maintenance, occasion: Occasion) -> bool:

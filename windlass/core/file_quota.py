@@ -3,11 +3,12 @@
 from collections.abc import AsyncGenerator, AsyncIterable
 
 from windlass.contracts.ids import TenantId
-from windlass.core.database import Database
+from windlass.core.database import Connection, Database
 from windlass.core.errors import Conflict
 from windlass.core.tenant_settings import FILES_QUOTA, TenantSettings
 
 MiB = 1 << 20
+LOCK = "select pg_advisory_xact_lock(hashtextextended('files:' || $1, 0))"
 KEPT = "select coalesce(sum(size_bytes), 0)::bigint from file_content"
 ANNOUNCED = """
 select coalesce(sum(f.size_bytes), 0)::bigint from upload_file f join upload u on u.id = f.upload_id
@@ -21,17 +22,18 @@ class FileQuota:
     def __init__(self, database: Database, settings: TenantSettings) -> None:
         self._database, self._settings = database, settings
 
-    async def require(self, tenant_id: TenantId, announced_bytes: int) -> None:
-        """Go on only where so much more fits beside what is there and what others have announced. Raises Conflict."""
-        async with self._database.tenant(tenant_id) as connection:
-            on_the_way: int = await connection.fetchval(ANNOUNCED)
-        quota, kept = await self._standing(tenant_id)
-        if kept + on_the_way + announced_bytes > quota:
-            raise _full(quota, kept + on_the_way)
+    async def bytes_of(self, tenant_id: TenantId) -> int:
+        """The quota."""
+        return await self._settings.value(tenant_id, FILES_QUOTA) * MiB
 
     async def within(self, tenant_id: TenantId, chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
-        """The same bytes, as long as they fit. Raises Conflict at the first that does not."""
-        quota, kept = await self._standing(tenant_id)
+        """The same bytes, as long as they fit beside what is kept. Raises Conflict at the first that does not.
+
+        Several that arrive at once do not see each other: together they may be over it by what is under way.
+        """
+        quota = await self.bytes_of(tenant_id)
+        async with self._database.tenant(tenant_id) as connection:
+            kept: int = await connection.fetchval(KEPT)
         total = kept
         async for chunk in chunks:
             total += len(chunk)
@@ -39,11 +41,13 @@ class FileQuota:
                 raise _full(quota, kept)
             yield chunk
 
-    async def _standing(self, tenant_id: TenantId) -> tuple[int, int]:
-        """The quota and what is kept, in bytes."""
-        async with self._database.tenant(tenant_id) as connection:
-            kept: int = await connection.fetchval(KEPT)
-        return await self._settings.value(tenant_id, FILES_QUOTA) * MiB, kept
+
+async def require_room(connection: Connection, tenant_id: TenantId, quota: int, announced_bytes: int) -> None:
+    """Go on only where so much more fits beside what is kept and announced; one after the other. Raises Conflict."""
+    await connection.execute(LOCK, str(tenant_id))
+    used: int = await connection.fetchval(KEPT) + await connection.fetchval(ANNOUNCED)
+    if used + announced_bytes > quota:
+        raise _full(quota, used)
 
 
 def _full(quota: int, used: int) -> Conflict:

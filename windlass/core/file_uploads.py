@@ -15,7 +15,7 @@ from windlass.contracts.ids import TenantId, new_id
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound, Unavailable
-from windlass.core.file_quota import FileQuota
+from windlass.core.file_quota import FileQuota, require_room
 from windlass.core.storage import Kept, Objects
 
 LIFETIME = timedelta(hours=24)
@@ -114,9 +114,10 @@ class FileUploads:
     async def begin(self, caller: Caller, files: Sequence[NewFile]) -> FileUpload:
         """Announce files. Raises Invalid (a path, a size), Conflict (the quota, or too many uploads are open)."""
         checked = _checked(files)
-        await self._quota.require(caller.tenant_id, sum(each.size_bytes for each in checked))
-        upload_id, count = new_id(), len(checked)
+        upload_id, count, size_bytes = new_id(), len(checked), sum(each.size_bytes for each in checked)
+        quota = await self._quota.bytes_of(caller.tenant_id)
         async with self._database.tenant(caller.tenant_id) as connection:
+            await require_room(connection, caller.tenant_id, quota, size_bytes)
             if await connection.fetchval(COUNT, caller.person_id) >= MOST_OPEN:
                 raise Conflict(f"At most {MOST_OPEN:,} uploads may wait for a run. Cancel some, or let them expire.")
             await connection.execute(OPEN, upload_id, caller.tenant_id, caller.person_id, LIFETIME)

@@ -122,7 +122,8 @@ async def change(person_id: UUID, body: RoleChange, caller: MemberWriter, member
     """Change role, access or password of a person below one's own role."""
     member = await members.get(caller, person_id)
     _check_own(body, member)
-    wanted = None if body.operator is None else _as_what(body.operator)
+    is_operator = member.role in (Role.ADMIN, Role.OWNER)  # its panel sends it with every change: that alone is none
+    wanted = None if body.operator in (None, is_operator) else _as_what(not is_operator)
     return _role(await members.change(caller, person_id, MemberChange(wanted, body.active, body.password)))
 
 
