@@ -171,7 +171,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             runs=runs,
             saved_agents=SavedAgents(database),
             servers=servers(settings, database, notifier),
-            services=Services(database, notifier),
+            services=Services(database, notifier, Vault(settings.require_secret_key())),
             sessions=Conversations(database, notifier, artifacts, couriers, share(settings)),
             tasks=tasks,
             tenant_settings=own_settings,

@@ -2,14 +2,16 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 
 from activities.adapters.environments import Limits
-from activities.adapters.processes import HostFolders, LocalHosts
+from activities.adapters.processes import HostFolders, LocalHosts, Unseal
 from activities.services import Resume, ServiceKeeper
-from windlass.core.services import CHANGED_CHANNEL
+from windlass.core.services import CHANGED_CHANNEL, sealed_for
 from windlass.core.settings import Settings
-from windlass.core.wanted import Wanted
+from windlass.core.vault import Vault
+from windlass.core.wanted import Wanted, WantedService
 from workers.parts import Parts, sockets
 from workers.slots import Slot
 
@@ -28,7 +30,12 @@ async def serve(parts: Parts) -> None:
     )
     limits = Limits(settings.environment_minutes * 60.0, settings.environment_most_mib << 20)
     wanted = Wanted(parts.database, parts.jobs, parts.notifier)
-    keeper = ServiceKeeper(wanted, LocalHosts(folders, limits), resumer(settings), settings.node)
+    keeper = ServiceKeeper(
+        wanted,
+        LocalHosts(folders, unsealing(Vault(settings.require_secret_key())), limits),
+        resumer(settings),
+        settings.node,
+    )
     parts.listener.on(CHANGED_CHANNEL, lambda _name: keeper.look())
     tasks = [asyncio.create_task(keeper.run()), asyncio.create_task(slot.keep(parts.stopping.set))]
     try:
@@ -40,6 +47,17 @@ async def serve(parts: Parts) -> None:
             with suppress(asyncio.CancelledError):
                 await task
         await slot.release()
+
+
+def unsealing(vault: Vault) -> Unseal:
+    """Opens the secrets of a service for its host."""
+
+    def unseal(service: WantedService) -> Mapping[str, str]:
+        if service.secrets is None:
+            return {}
+        return vault.open(service.tenant_id, sealed_for(service.id), service.secrets)
+
+    return unseal
 
 
 def resumer(settings: Settings) -> Resume:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import select
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from activities.executors import ExecutionLost
 from activities.services import HostLost, HostProcess, Say, ServiceFailed
 from windlass.contracts.events import Payload
 from windlass.contracts.hosts import socket_path
+from windlass.core.errors import Unavailable
 from windlass.core.wanted import WantedService
 
 READY_S = 60.0
@@ -38,11 +39,19 @@ class HostFolders:
     lifeline: int | None  # the read end of the supervisor's pipe: hosts end when it closes
 
 
+Unseal = Callable[[WantedService], Mapping[str, str]]  # raises Unavailable
+
+
+def nothing(_service: WantedService) -> Mapping[str, str]:
+    """Where services have no secrets."""
+    return {}
+
+
 class LocalHosts:
     """Starts, finds and ends the hosts of this machine."""
 
-    def __init__(self, folders: HostFolders, limits: Limits | None = None) -> None:
-        self._folders = folders
+    def __init__(self, folders: HostFolders, unseal: Unseal = nothing, limits: Limits | None = None) -> None:
+        self._folders, self._unseal = folders, unseal
         self._environments = Environments(folders.environments, folders.python, limits)
         folders.sockets.mkdir(parents=True, exist_ok=True)
         folders.logs.mkdir(parents=True, exist_ok=True)
@@ -108,13 +117,19 @@ class LocalHosts:
                 "windlass.host",
                 *arguments,
                 cwd=service.project,
-                env=_environment(service),
+                env=_environment(service, self._secrets(service)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
                 pass_fds=() if folders.lifeline is None else (folders.lifeline,),
             )
+
+    def _secrets(self, service: WantedService) -> Mapping[str, str]:
+        try:
+            return self._unseal(service)
+        except Unavailable as error:
+            raise ServiceFailed(f"Its secrets cannot be opened here. {error}") from error
 
     def _address(self, service: WantedService) -> Path:
         return socket_path(self._folders.sockets, str(service.tenant_id), str(service.id))
@@ -258,9 +273,9 @@ async def _meet(address: Path, log: Path) -> HostProcess | None:
     return LocalHost(handle, pong, address, log)
 
 
-def _environment(service: WantedService) -> dict[str, str]:
+def _environment(service: WantedService, secrets: Mapping[str, str]) -> dict[str, str]:
     own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return {**own, "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", **service.env}
+    return {**own, "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", **service.env, **secrets}
 
 
 def _as_it_is_now(python: Path) -> Path:

@@ -31,15 +31,19 @@ class NewServiceBody(Body):
     import_path: str = Field(max_length=300, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", examples=["app:app"])
     env: dict[EnvName, EnvValue] = Field(default_factory=dict[str, str], max_length=100)
     enabled: bool = True
+    secrets: dict[EnvName, EnvValue] = Field(
+        default_factory=dict[str, str], max_length=100, description="As `env`, but sealed, and shown by name alone."
+    )
 
 
 class ServiceChangeBody(Body):
-    """What is to become different; what is not sent stays. In `env` a null takes the variable away."""
+    """What is to become different; what is not sent stays. In `env` and `secrets` a null takes one away."""
 
     project: str | None = Field(None, min_length=1, max_length=1000, pattern=r"^/")
     import_path: str | None = Field(None, max_length=300, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     env: dict[EnvName, EnvValue | None] | None = Field(None, max_length=100)
     enabled: bool | None = None
+    secrets: dict[EnvName, EnvValue | None] | None = Field(None, max_length=100)
 
 
 class ServiceView(BaseModel):
@@ -50,6 +54,7 @@ class ServiceView(BaseModel):
     project: str
     import_path: str
     env: Sequence[str]
+    secrets: Sequence[str]
     enabled: bool
     state: str
     reason: str | None
@@ -114,4 +119,4 @@ async def remove(name: str, caller: ServiceWriter, engine: EngineDep) -> None:
 def view(service: Service) -> ServiceView:
     """The service as clients see it."""
     shown = {name: getattr(service, name) for name in ServiceView.model_fields}
-    return ServiceView.model_validate({**shown, "env": sorted(service.env)})
+    return ServiceView.model_validate({**shown, "env": sorted(service.env), "secrets": service.secret_names})

@@ -14,12 +14,14 @@ from activities.adapters.hosts import Line
 from activities.adapters.processes import HostFolders, LocalHosts
 from activities.services import ServiceFailed, ServiceKeeper
 from stack import environment
-from tests.core.records import Records
+from tests.core.records import VAULT, Records
 from tests.parts import lifeline, short_folder
 from windlass.contracts.hosts import socket_path
 from windlass.core.database import Database
 from windlass.core.services import NewService
+from windlass.core.vault import Vault
 from windlass.core.wanted import WantedService
+from workers.services import unsealing
 
 TRIVIAL = """
 from fastapi import Request
@@ -67,7 +69,8 @@ class Site:
     def __init__(self, database: Database, records: Records, folder: Path, line: int) -> None:
         self.database, self.records = database, records
         python = str(environment.python(environment.place()))
-        self.hosts = LocalHosts(HostFolders(folder / "hosts", folder / "logs", folder / "environments", python, line))
+        self.folders = HostFolders(folder / "hosts", folder / "logs", folder / "environments", python, line)
+        self.hosts = LocalHosts(self.folders, unsealing(VAULT))
         self.project = folder
         self.woken: list[tuple[str, str]] = []
 
@@ -144,7 +147,7 @@ async def site(database: Database, records: Records) -> AsyncGenerator[Site]:
 
 
 async def test_a_wanted_service_is_started_and_described(site: Site):
-    await site.add(env={"LEVEL": "high"})
+    await site.add(env={"LEVEL": "high"}, secrets={"TOKEN": "hush"})
 
     async with site.keeping():
         await site.state("running")
@@ -153,7 +156,7 @@ async def test_a_wanted_service_is_started_and_described(site: Site):
     assert service.flows == ("texts/one",)
     (pid,) = await site.living()
     environ = await asyncio.to_thread(Path(f"/proc/{pid}/environ").read_text)
-    assert "LEVEL=high" in environ.split("\0")
+    assert {"LEVEL=high", "TOKEN=hush"} <= {*environ.split("\0")}
     assert not [line for line in environ.split("\0") if line.startswith(("WINDLASS", "TEMPORAL", "ANTHROPIC"))]
 
 
@@ -329,3 +332,11 @@ async def test_a_new_host_that_does_not_come_up_leaves_the_one_before_in_its_pla
 async def _says(site: Site, words: str) -> bool:
     service = await site.records.services.get(site.records.caller, "texts")
     return service.state == "running" and words in (service.reason or "")
+
+
+async def test_secrets_that_were_sealed_with_another_key_are_said_to_be_and_not_left_away(site: Site):
+    site.hosts = LocalHosts(site.folders, unsealing(Vault(b"another secret, long enough as well")))
+    await site.add(secrets={"TOKEN": "hush"})
+
+    async with site.keeping():
+        assert "Its secrets cannot be opened here" in await site.state("unhealthy")

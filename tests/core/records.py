@@ -18,11 +18,15 @@ from windlass.core.runs import Run, Runs, StartRun
 from windlass.core.saved_agents import SavedAgents
 from windlass.core.services import NewService, Service, Services
 from windlass.core.tasks import Tasks
+from windlass.core.vault import Vault
 from windlass.core.wakeup import PollOnly
 from windlass.core.wanted import HostFacts, Wanted, WantedService
 from windlass.forms import InputText, Model, json_schema
 
 FORM = Model(InputText("text", label="Text", required=True)).get_model()
+
+
+VAULT = Vault(b"a secret of the tests, long enough")
 
 
 def somebody(role: Role = Role.OWNER, tenant_id: TenantId | None = None) -> Caller:
@@ -132,7 +136,7 @@ def records_of(database: Database, jobs: Database, caller: Caller | None = None)
         letters,
         runs,
         Executions(database, wakeup),
-        Services(database, wakeup),
+        Services(database, wakeup, VAULT),
         agents,
         Events(database, wakeup),
         Wanted(database, jobs, wakeup),

@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.core.records import Records, flow, records_of, somebody
+from tests.core.records import VAULT, Records, flow, records_of, somebody
 from windlass.contracts.runs import RunStatus
 from windlass.core.audit import Audit, AuditFilter
 from windlass.core.database import Database
 from windlass.core.errors import Conflict, Invalid, NotFound, Stale
 from windlass.core.runs import StartRun
-from windlass.core.services import NewService, ServiceChange
+from windlass.core.services import NewService, ServiceChange, sealed_for
 from windlass.core.wanted import HostFacts
 
 
@@ -140,6 +140,24 @@ async def test_a_change_touches_what_is_sent_and_nothing_else(records: Records):
     assert after.etag != before.etag
     wanted = await records.wanted_service("s")
     assert (wanted.project, wanted.generation) == ("/b", 2)
+
+
+async def test_secrets_are_sealed_and_what_is_not_sent_of_them_stays(database: Database, records: Records):
+    wish = NewService("s", "/a", "app:app", {"LEVEL": "high"}, secrets={"TOKEN": "hush-hush", "OLD": "gone soon"})
+    before = await records.services.add(records.caller, wish)
+
+    after = await records.services.change(records.caller, "s", ServiceChange(secrets={"OLD": None, "NEW": "psst"}))
+    same = await records.services.change(records.caller, "s", ServiceChange(env={"LEVEL": "low"}))
+
+    assert (before.secret_names, after.secret_names, same.secret_names) == (("OLD", "TOKEN"), *2 * (("NEW", "TOKEN"),))
+    assert len({before.etag, after.etag, same.etag}) == 3
+    wanted = await records.wanted_service("s")
+    assert wanted.secrets is not None
+    opened = VAULT.open(records.tenant_id, sealed_for(wanted.id), wanted.secrets)
+    assert opened == {"TOKEN": "hush-hush", "NEW": "psst"}
+    assert not [word for word in ("hush", "psst") if word in repr((wanted, same)) or word.encode() in wanted.secrets]
+    entries = await Audit(database).newest(records.caller, AuditFilter())
+    assert "hush" not in repr(entries)
 
 
 async def test_a_change_that_changes_nothing_replaces_no_host(records: Records):

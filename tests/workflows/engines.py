@@ -27,11 +27,12 @@ from windlass.core.runs import Run, StartRun
 from windlass.core.services import CHANGED_CHANNEL, NewService, Service
 from windlass.core.settings import Settings
 from windlass.core.storage.urls import open_objects
+from windlass.core.vault import Vault
 from windlass.core.wakeup import Notifier
 from windlass.core.wanted import Wanted
 from workers.parts import Parts, sockets
 from workers.runs import build
-from workers.services import resumer
+from workers.services import resumer, unsealing
 from workers.timetable import following
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
@@ -190,7 +191,9 @@ async def keeping(parts: Parts, line: int) -> AsyncGenerator[None]:
     home = settings.home
     folders = HostFolders(sockets(settings), home / "logs", home / "environments", str(settings.host_python), line)
     wanted = Wanted(parts.database, parts.jobs, parts.notifier)
-    keeper = ServiceKeeper(wanted, LocalHosts(folders), resumer(settings), settings.node)
+    keeper = ServiceKeeper(
+        wanted, LocalHosts(folders, unsealing(Vault(settings.require_secret_key()))), resumer(settings), settings.node
+    )
     parts.listener.on(CHANGED_CHANNEL, lambda _name: keeper.look())
     task = asyncio.create_task(keeper.run())
     try:

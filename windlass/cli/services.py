@@ -12,18 +12,20 @@ app = typer.Typer(no_args_is_help=True, help="The programs that offer agents.")
 
 
 @app.command()
-def add(
+def add(  # noqa: PLR0913 - one parameter is one option
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="Short and lower case; its agents are called NAME/flow.")],
     project: Annotated[Path, typer.Option(help="The folder of the program.")],
     import_path: Annotated[str, typer.Option("--app", help="module:app inside the folder.")],
+    *,
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for its environment; may be repeated.")] = None,
+    secret: Annotated[list[str] | None, typer.Option(help="NAME; its value is asked for. May be repeated.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Have a program served; it starts at once and is kept up."""
-    variables = dict(split_variable(pair) for pair in env or ())
+    variables, secrets = dict(split_variable(pair) for pair in env or ()), asked_secrets(secret)
     with connect(context) as client:
-        service = client.services.add(name, str(project.resolve()), import_path, variables)
+        service = client.services.add(name, str(project.resolve()), import_path, variables, secrets)
     said = f"{service.name} is being started. Look: windlass service show {service.name}"
     print_outcome(service.to_json(), said, as_json=as_json)
 
@@ -36,6 +38,7 @@ def change(  # noqa: PLR0913 - one parameter is one option
     project: Annotated[Path | None, typer.Option(help="The folder of the program.")] = None,
     import_path: Annotated[str | None, typer.Option("--app", help="module:app inside the folder.")] = None,
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; an empty value takes it away.")] = None,
+    secret: Annotated[list[str] | None, typer.Option(help="NAME; its value is asked for, nothing forgets it.")] = None,
     enabled: Annotated[bool | None, typer.Option("--on/--off", help="Whether it should be up.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -45,6 +48,8 @@ def change(  # noqa: PLR0913 - one parameter is one option
     changes: dict[str, Any] = {each: value for each, value in given.items() if value is not None}
     if variables:
         changes["env"] = variables
+    if secret:
+        changes["secrets"] = {each: text or None for each, text in asked_secrets(secret).items()}
     with connect(context) as client:
         service = client.services.change(name, **changes)
     said = f"{service.name} is changed. Look: windlass service show {service.name}"
@@ -111,6 +116,11 @@ def remove(context: typer.Context, name: str, as_json: AsJson = False) -> None:
         client.services.remove(name)
     said = f"{name} was removed. Its runs stay on record."
     print_outcome({"name": name, "removed": True}, said, as_json=as_json)
+
+
+def asked_secrets(names: list[str] | None) -> dict[str, str]:
+    """Ask for the value of each, so that none stands in the history of a shell or in a list of processes."""
+    return {name: typer.prompt(name, default="", hide_input=True, show_default=False, err=True) for name in names or ()}
 
 
 def split_variable(pair: str) -> tuple[str, str]:

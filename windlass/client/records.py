@@ -263,6 +263,7 @@ class Service(Record):
     pid: int | None = None
     etag: str = ""
     env: list[str] = []
+    secrets: list[str] = []
     flows: list[str] = []
 
 

@@ -309,9 +309,16 @@ class Services:
         """A service and how it is doing."""
         return self._client.send(calls.get_service(name))
 
-    def add(self, name: str, project: str, import_path: str, env: Mapping[str, str] | None = None) -> Service:
-        """Have a program served: its folder, and `module:app` in it."""
-        return self._client.send(calls.add_service(name, project, import_path, env))
+    def add(
+        self,
+        name: str,
+        project: str,
+        import_path: str,
+        env: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
+    ) -> Service:
+        """Have a program served: its folder, and `module:app` in it; `secrets` are variables that are sealed."""
+        return self._client.send(calls.add_service(name, project, import_path, env, secrets))
 
     def change(self, name: str, *, etag: str | None = None, **changes: Any) -> Service:
         """Change `project`, `import_path`, `env` or `enabled`; with `etag` only if nobody else has meanwhile."""

@@ -3,9 +3,11 @@
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -14,6 +16,7 @@ from windlass.core.audit import record
 from windlass.core.callers import Caller
 from windlass.core.database import Database, Row
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound, Stale
+from windlass.core.vault import Vault
 from windlass.core.wakeup import Wakeup
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -31,16 +34,18 @@ class NewService:
     import_path: str
     env: dict[str, str] = field(default_factory=dict[str, str])
     enabled: bool = True
+    secrets: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceChange:
-    """What is to become different; None leaves it as it is. In `env` a None takes the variable away."""
+    """What is to become different; None leaves it as it is. In `env` and `secrets` a None takes one away."""
 
     project: str | None = None
     import_path: str | None = None
     env: dict[str, str | None] | None = None
     enabled: bool | None = None
+    secrets: dict[str, str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,8 @@ class Service:
     updated_at: datetime
     pid: int | None
     flows: tuple[str, ...]
+    secret_names: tuple[str, ...]
+    secrets: bytes | None = field(repr=False)  # sealed
 
     @property
     def has_failed(self) -> bool:
@@ -69,7 +76,8 @@ class Service:
     @property
     def etag(self) -> str:
         """Changes with every edit, and with nothing else."""
-        edited = [self.name, self.project, self.import_path, sorted(self.env.items()), self.enabled]
+        sealed = hashlib.sha256(self.secrets or b"").hexdigest()
+        edited = [self.name, self.project, self.import_path, sorted(self.env.items()), self.enabled, sealed]
         return hashlib.sha256(json.dumps(edited).encode()).hexdigest()[:16]
 
 
@@ -83,7 +91,7 @@ from service s where $1::text is null or s.name = $1 order by s.name
 
 CHANGE = """
 update service set project = $2, import_path = $3, env = $4, enabled = $5, state = $6, reason = null,
-  stopped = stopped and enabled = $5,
+  stopped = stopped and enabled = $5, secrets = $7, secret_names = $8,
   generation = generation + 1, updated_at = now() where id = $1
 """
 
@@ -97,23 +105,25 @@ update service set generation = generation + 1, updated_at = now(),
 class Services:
     """The services of a tenant; the services worker makes true what is written here."""
 
-    def __init__(self, database: Database, wakeup: Wakeup) -> None:
+    def __init__(self, database: Database, wakeup: Wakeup, vault: Vault) -> None:
         self._database = database
         self._wakeup = wakeup
+        self._vault = vault
 
     async def add(self, caller: Caller, wish: NewService) -> Service:
         """Record a service; its host starts within a second. Raises Invalid, Conflict."""
         name = _checked_name(wish.name)
         query = (
-            "insert into service (id, tenant_id, name, project, import_path, env, enabled, state, created_by) "
-            "values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+            "insert into service (id, tenant_id, name, project, import_path, env, enabled, state, created_by, "
+            "secrets, secret_names) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
         )
+        service_id = new_id()
         state = "deploying" if wish.enabled else "dead"
         async with self._database.tenant(caller.tenant_id) as connection:
             try:
                 await connection.execute(
-                    query, new_id(), caller.tenant_id, name, wish.project, wish.import_path, wish.env, wish.enabled,
-                    state, caller.person_id,
+                    query, service_id, caller.tenant_id, name, wish.project, wish.import_path, wish.env, wish.enabled,
+                    state, caller.person_id, self._sealed(caller, service_id, wish.secrets), sorted(wish.secrets),
                 )  # fmt: skip
             except asyncpg.UniqueViolationError as error:
                 raise Conflict(f"There is already a service {name}. It was not changed.") from error
@@ -134,11 +144,12 @@ class Services:
             before = _service(row)
             if if_match is not None and if_match != before.etag:
                 raise Stale(f"The service {name} was changed since you read it. Nothing was changed; read it again.")
-            after = _changed(before, wish)
+            after = self._changed(caller, before, wish)
             if after.etag != before.etag:
                 state = ("deploying" if after.enabled else "dead") if after.enabled != before.enabled else after.state
                 columns = (after.project, after.import_path, after.env, after.enabled, state)
-                await connection.execute(CHANGE, before.id, *columns)
+                sealed = (after.secrets, list(after.secret_names))
+                await connection.execute(CHANGE, before.id, *columns, *sealed)
                 edited = {each: getattr(after, each) for each in ("project", "import_path", "enabled")}
                 known = {each: getattr(before, each) for each in edited}
                 await record(connection, caller, "service.change", f"service:{name}", before=known, after=edited)
@@ -153,6 +164,20 @@ class Services:
             await record(connection, caller, "service.refresh", f"service:{name}")
         self._wakeup.send(CHANGED_CHANNEL, name)
         return await self.get(caller, name)
+
+    def _changed(self, caller: Caller, service: Service, wish: ServiceChange) -> Service:
+        wanted: dict[str, Any] = {name: getattr(wish, name) for name in ("project", "import_path", "enabled")}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        changed = replace(service, **given, env=_merged(service.env, wish.env))
+        if wish.secrets is None:
+            return changed
+        known = service.secrets and self._vault.open(caller.tenant_id, sealed_for(service.id), service.secrets)
+        secrets = _merged(known or {}, wish.secrets)
+        sealed = self._sealed(caller, service.id, secrets)
+        return replace(changed, secrets=sealed, secret_names=tuple(sorted(secrets)))
+
+    def _sealed(self, caller: Caller, service_id: UUID, secrets: Mapping[str, str]) -> bytes | None:
+        return self._vault.seal(caller.tenant_id, sealed_for(service_id), secrets) if secrets else None
 
     async def catalogue(self, caller: Caller) -> list[Service]:
         """All services of the tenant by name."""
@@ -183,6 +208,15 @@ class Services:
         self._wakeup.send(CHANGED_CHANNEL, name)
 
 
+def sealed_for(service_id: UUID) -> str:
+    """What the secrets of a service are sealed for."""
+    return f"service/{service_id}"
+
+
+def _merged(known: Mapping[str, str], wish: Mapping[str, str | None] | None) -> dict[str, str]:
+    return {name: value for name, value in {**known, **(wish or {})}.items() if value is not None}
+
+
 def _checked_name(name: str) -> str:
     wanted = name.strip().lower()
     if not NAME.fullmatch(wanted) or wanted in RESERVED:
@@ -191,13 +225,6 @@ def _checked_name(name: str) -> str:
     return wanted
 
 
-def _changed(service: Service, wish: ServiceChange) -> Service:
-    wanted: dict[str, Any] = {name: getattr(wish, name) for name in ("project", "import_path", "enabled")}
-    given = {name: value for name, value in wanted.items() if value is not None}
-    env = {name: value for name, value in {**service.env, **(wish.env or {})}.items() if value is not None}
-    return replace(service, **given, env=env)
-
-
 def _service(row: Row) -> Service:
-    values: dict[str, Any] = {**row, "flows": tuple(row["flows"])}
+    values: dict[str, Any] = {**row, "flows": tuple(row["flows"]), "secret_names": tuple(row["secret_names"])}
     return Service(**values)

@@ -1,7 +1,7 @@
 """What a services worker reads and writes: which services should be up, and how they are doing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from windlass.contracts.ids import ServiceId, TenantId
@@ -20,6 +20,7 @@ class WantedService:
     import_path: str
     env: dict[str, str]
     generation: int
+    secrets: bytes | None = field(default=None, repr=False)  # sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ UP = """
 update service set state = 'running', reason = null, isolation = $2, updated_at = now() where id = $1 and not stopped
 """
 WANTED = """
-select id, tenant_id, name, project, import_path, env, generation from service where enabled and not stopped
+select id, tenant_id, name, project, import_path, env, generation, secrets from service where enabled and not stopped
 """
 FLOWS = """
 insert into flow (tenant_id, service_id, name, path, summary, description, tags, meta, elements, schema, position)
