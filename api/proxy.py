@@ -181,7 +181,7 @@ class Forwarded(Response):
             await asyncio.wait([carrying, watching], return_when=asyncio.FIRST_COMPLETED)
             if carrying.done():
                 await carrying
-        except (BadGateway, GatewayTimeout, TooSlow, OSError) as broken:  # too late for a problem: the server sees no end
+        except (BadGateway, GatewayTimeout, TooSlow, OSError) as broken:  # too late: the server sees no end
             if not self._exchange.has_left:
                 log.warning("an answer of a service was cut short", reason=str(broken))
         finally:

@@ -1,6 +1,7 @@
 """Secrets of services: what is given is shown by name alone, stays when nothing is said of it, and goes when asked."""
 
 from tests.api.people import Gateway, Organisation
+from windlass.contracts.ids import TenantId
 
 SECRET = "only-the-host-may-know-0815"  # noqa: S105
 SERVICE = {"name": "vaulted", "project": "/srv/vaulted", "import_path": "app:app", "enabled": False}
@@ -15,7 +16,7 @@ async def test_a_secret_is_given_and_never_shown(gateway: Gateway, acme: Organis
     kept = await builder.patch("/v1/services/vaulted", json={"secrets": {"TOKEN": None}})
     said = [made.text, changed.text, read.text, kept.text, (await builder.get("/v1/services")).text]
     said += [(await acme.owner.http.get(path)).text for path in ("/v1/audit", "/services", "/services/vaulted")]
-    async with gateway.state["database"].tenant(acme.owner.tenant_id) as connection:
+    async with gateway.state["database"].tenant(TenantId(acme.id)) as connection:
         row = await connection.fetchrow("select * from service where name = 'vaulted'")
 
     assert (made.status_code, changed.status_code) == (201, 200)
