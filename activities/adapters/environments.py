@@ -60,6 +60,12 @@ class Environments:
 
         The second time the environment is there already; two that need the same take turns.
         """
+        try:
+            return await self._prepared(service, say)
+        except OSError as error:  # a full disk, say: without a reason its service would look as if nothing was wrong
+            raise DeployFailed(f"Its environment could not be made: {error}") from error
+
+    async def _prepared(self, service: WantedService, say: Say) -> str:
         asked = await asyncio.to_thread(asked_for, Path(service.project))
         if asked is None:
             return self._base
@@ -122,10 +128,9 @@ class Environments:
         try:
             await self._within_limits(process, half, lines, say)
         finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)  # and what it builds with
-                await process.wait()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # and what it builds with, also where that outlived it
+            await process.wait()
         if process.returncode != 0:
             raise DeployFailed(f"{asked.name} could not be installed.\n{_tail(lines)}")
 
@@ -207,9 +212,10 @@ def _link(source: str, target: str) -> None:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """What uv is told: where its own settings and our way out are, and none of our secrets."""
+    """What uv is told: where its own settings are, with what opens a private index, and none of our secrets."""
     own = {name: value for name, value in os.environ.items() if PASSED_ON.fullmatch(name)}
-    return {"UV_CACHE_DIR": str(folder / "cache"), "UV_PYTHON_DOWNLOADS": "never", **own, "UV_NO_PROGRESS": "1"}
+    ours = {"UV_CACHE_DIR": str(folder / "cache"), "UV_NO_PROGRESS": "1"}  # the cache is measured
+    return {"UV_PYTHON_DOWNLOADS": "never", **own, **ours}
 
 
 async def _read(process: asyncio.subprocess.Process, lines: list[str], say: Say) -> None:

@@ -209,6 +209,14 @@ async def test_what_a_killed_worker_left_half_made_is_swept_and_made_anew(projec
     assert await said_by(await made(folder).prepare(wanted(project), silence), "import tiny; print(1)") == "1"
 
 
+async def test_what_the_machine_refuses_is_the_services_reason(project: Path, tmp_path: Path):
+    (project / "requirements.txt").write_text("./tiny-1.0-py3-none-any.whl\n")
+    (tmp_path / "made").write_text("no folder")
+
+    with pytest.raises(DeployFailed, match="could not be made: .*File exists"):
+        await made(tmp_path / "made").prepare(wanted(project), silence)
+
+
 async def test_environments_that_nobody_uses_any_more_are_swept(project: Path, tmp_path: Path):
     (project / "requirements.txt").write_text("./tiny-1.0-py3-none-any.whl\n")
     python = await made(tmp_path / "made").prepare(wanted(project), silence)
