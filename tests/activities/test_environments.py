@@ -213,7 +213,7 @@ async def test_what_the_machine_refuses_is_the_services_reason(project: Path, tm
     (project / "requirements.txt").write_text("./tiny-1.0-py3-none-any.whl\n")
     (tmp_path / "made").write_text("no folder")
 
-    with pytest.raises(DeployFailed, match="could not be made: .*File exists"):
+    with pytest.raises(DeployFailed, match=r"could not be made: .*File exists"):
         await made(tmp_path / "made").prepare(wanted(project), silence)
 
 
