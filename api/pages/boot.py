@@ -63,7 +63,8 @@ class ServiceRow:
             self.now = Cell("failed", "The one before serves")
         elif kind in ("activity", "result"):
             known = self.cells.get(step, Cell())
-            self.cells[step] = Cell("failed" if "dead" in str(said.get("result")) else "finished", took or known.text)
+            has_failed = known.shape == "failed" or "dead" in str(said.get("result"))  # and stays so
+            self.cells[step] = Cell("failed" if has_failed else "finished", took or known.text)
 
     def cell(self, phase: str) -> Cell:
         """The state of a phase; after a failure the rest is not tried."""

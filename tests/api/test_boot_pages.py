@@ -29,6 +29,7 @@ def test_every_service_stands_where_its_last_message_says():
             about("up", "result", "probe", result="RUNNING"),
             about("broken", "activity", "prepare", s=0.9, result="there"),
             about("broken", "error", "start", "did not come up", s=6.2, detail="Traceback"),
+            about("broken", "activity", "start", result="over"),
             about("coming", "begun", "start"),
         )
     )
