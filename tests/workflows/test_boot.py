@@ -13,10 +13,11 @@ import pytest
 from tests.core.records import somebody
 from tests.workflows.engines import Engine, until
 from windlass.contracts.boot import line
-from windlass.contracts.ids import new_id
-from windlass.core.boot import Boot
+from windlass.contracts.ids import TenantId, new_id
+from windlass.core.boot import Boot, Boots
 from windlass.core.errors import Conflict
 from windlass.core.services import NewService
+from windlass.core.wakeup import PollOnly
 
 TRIVIAL = """
 from fastapi import Request
@@ -37,6 +38,13 @@ async def one() -> int:
 """
 WAIT = "Path('began').touch()\nwhile not Path('go').exists():\n    time.sleep(0.02)\n"
 SLOW = f"import time\nfrom pathlib import Path\n{WAIT}{TRIVIAL}"
+
+
+class Dead:
+    """A gateway that is killed before it can tell anybody of a boot."""
+
+    def booted(self, tenant_id: TenantId, boot_id: UUID) -> None:
+        """Nobody hears of it."""
 
 
 @pytest.fixture
@@ -173,6 +181,12 @@ async def test_a_host_that_is_killed_while_it_is_booted_is_started_again(house: 
     (place / "go").touch()
 
     assert (await ended(house, boot.id)).up == 1
+
+
+async def test_a_boot_whose_gateway_died_after_it_was_recorded_is_started_by_another(house: Engine):
+    recorded = await Boots(house.database, PollOnly(), Dead()).start(house.caller, new_id())
+
+    assert (await ended(house, recorded.id)).status == "finished"
 
 
 async def test_another_organisation_has_boots_of_its_own(house: Engine):
