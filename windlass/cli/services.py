@@ -38,7 +38,7 @@ def change(  # noqa: PLR0913 - one parameter is one option
     project: Annotated[Path | None, typer.Option(help="The folder of the program.")] = None,
     import_path: Annotated[str | None, typer.Option("--app", help="module:app inside the folder.")] = None,
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; an empty value takes it away.")] = None,
-    secret: Annotated[list[str] | None, typer.Option(help="NAME; its value is asked for, nothing forgets it.")] = None,
+    secret: Annotated[list[str] | None, typer.Option(help="NAME; its value is asked for, empty takes it away.")] = None,
     enabled: Annotated[bool | None, typer.Option("--on/--off", help="Whether it should be up.")] = None,
     as_json: AsJson = False,
 ) -> None:
