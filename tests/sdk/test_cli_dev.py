@@ -78,3 +78,13 @@ def test_no_other_site_reaches_it(page: httpx.Client):
 
     assert (elsewhere.status_code, foreign.status_code) == (403, 403)
     assert page.get("/runs/none").status_code == 404
+
+
+def test_a_taken_port_is_named_with_what_to_do(folder: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ran = run(folder, "windlass.cli", "dev", "--port", port)
+
+    assert ran.returncode == 2
+    assert f"Port {port} cannot be used" in ran.stderr
+    assert "Traceback" not in ran.stderr

@@ -65,7 +65,10 @@ def dev(
     with TemporaryDirectory(prefix="windlass-") as folder:
         address = Path(folder) / "host.sock"
         program, runs = Program(app, address), DevRuns(address, partial(tell, as_json=as_json))
-        pages = Pages(port, runs)
+        try:
+            pages = Pages(port, runs)
+        except OSError as taken:
+            raise typer.BadParameter(f"Port {port} cannot be used: {taken.strerror}. Name another: --port") from taken
         Thread(target=pages.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{pages.server_port}"
         typer.echo(json.dumps({"url": url}) if as_json else f"{app} at {url}  (Ctrl-C ends it)")
