@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from api.routes.runs import RunCanceller, RunStarter
 from windlass.contracts.agents import DESKTOP
 from windlass.contracts.desktops import STANDARD, DesktopStatus
 from windlass.contracts.events import EventKind
+from windlass.contracts.screens import COOLDOWN_S
 from windlass.core.callers import Caller
 from windlass.core.desktops import Desktop, NewDesktop
 from windlass.core.errors import Conflict, Invalid, NotFound, Unavailable
@@ -81,6 +83,16 @@ class Tile:
         """Whether there is something to look at."""
         return self.desktop.status.is_on or self.desktop.status is DesktopStatus.PAUSED
 
+    @property
+    def left_s(self) -> int:
+        """For how long nobody looks at its screen anew; 0 from then on."""
+        return max(0, ceil(COOLDOWN_S - self.shot.age_s)) if self.shot else 0
+
+    @property
+    def cools_ms(self) -> int:
+        """Until when that is (epoch)."""
+        return int((self.shot.last_at.timestamp() + COOLDOWN_S) * 1000) if self.shot else 0
+
 
 @router.get("/desktops")
 async def desktops(request: Request, caller: DesktopReader, engine: EngineDep) -> Response:
@@ -132,6 +144,7 @@ async def tiles(request: Request, caller: Caller, engine: Engine) -> dict[str, A
         "beginning": beginning,
         "room": await room(engine, caller, found),
         "may_write": caller.may(Permission.DESKTOPS_WRITE),
+        "cooldown_s": int(COOLDOWN_S),
     }
 
 
@@ -151,6 +164,12 @@ async def create(request: Request, caller: DesktopWriter, engine: EngineDep, new
 async def look(caller: DesktopReader, engine: EngineDep) -> Response:
     """Have every screen looked at that one may see, each as often as its cooldown allows."""
     return go("/desktops", await looked(engine, caller))
+
+
+@router.post("/desktops/{desktop_id}/look")
+async def look_at(desktop_id: UUID, caller: DesktopReader, engine: EngineDep) -> Response:
+    """Have one screen looked at, unless it was a moment ago."""
+    return go("/desktops", await looked(engine, caller, desktop_id))
 
 
 @router.get("/desktops/{desktop_id}")

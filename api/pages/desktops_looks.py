@@ -12,12 +12,10 @@ AT_ONCE = 8
 NOW_S = 2.0  # what is no older was looked at because of this
 
 
-async def looked(engine: Engine, caller: Caller) -> str:
-    """Look at every screen the caller may see, and say how many are new."""
-    places, on = (
-        asyncio.Semaphore(AT_ONCE),
-        [each for each in await engine.desktops.catalogue(caller) if each.status.is_on],
-    )
+async def looked(engine: Engine, caller: Caller, only: UUID | None = None) -> str:
+    """Look at every screen the caller may see, or at one, and say how many are new. Raises NotFound."""
+    found = await engine.desktops.catalogue(caller) if only is None else [await engine.desktops.get(caller, only)]
+    places, on = asyncio.Semaphore(AT_ONCE), [each for each in found if each.status.is_on]
 
     async def age_s(desktop_id: UUID) -> float | None:
         async with places:

@@ -45,7 +45,16 @@ function tick() {
     const text = duration(Math.max(0, (now - Number(each.dataset.since)) / 1000));
     if (each.textContent !== text) each.textContent = text;
   }
+  for (const each of document.querySelectorAll("[data-cools]")) cool(each, Math.ceil((Number(each.dataset.cools) - now) / 1000));
   place(now);
+}
+
+/** A ring as long as the seconds that are left of it, and their number. */
+function cool(button, left) {
+  const ring = button.querySelector("circle"), said = left > 0 ? `${left}s` : "";
+  const drawn = `${Math.max(0, left)} ${ring.getAttribute("pathLength")}`;
+  if (ring.getAttribute("stroke-dasharray") !== drawn) ring.setAttribute("stroke-dasharray", drawn);
+  if (button.lastChild.textContent !== said) button.lastChild.textContent = said;
 }
 
 /** Tick once a second, on the second. */

@@ -9,8 +9,9 @@ import pytest
 from tests.api.machines import on_paper
 from tests.api.people import Gateway, Organisation, Person
 from windlass.contracts.desktops import Step
-from windlass.contracts.ids import TenantId
+from windlass.contracts.ids import TenantId, new_id
 from windlass.core.machines import Machines
+from windlass.core.screenshots import Look, Screenshots
 from windlass.core.wakeup import PollOnly
 
 SCRIPT = "date > ~/when\ncat ~/when"
@@ -179,3 +180,28 @@ async def test_whoever_would_like_a_screen_asks_for_it(gateway: Gateway, acme: O
     assert too_long.status_code == 422
     assert [each["payload"].get("reason") for each in events].count("Admin asks for the screen") == 1
     assert (again["asked_name"], after["asked_name"]) == ("Admin", "")
+
+
+async def test_a_camera_says_for_how_long_it_looks_at_nothing_anew(gateway: Gateway, ada: Person):
+    database, desktop_id, tenant_id = gateway.state["database"], UUID(await made(ada)), TenantId(ada.tenant_id)
+    starts = await page(ada, "/desktops")
+    async with database.tenant(tenant_id) as connection:
+        await connection.execute("update desktop set status = 'idle'")
+    shots = Screenshots(database, PollOnly())
+    begun = await shots.begin(tenant_id, desktop_id, Look("0" * 64, 1280, 800))
+    assert begun is not None
+    await shots.finish(tenant_id, desktop_id, begun.id, 9)
+    async with database.tenant(tenant_id) as connection:
+        await connection.execute("update screenshot set last_at = last_at - interval '9 seconds'")
+
+    seen = await page(ada, "/desktops")
+    asked = await ada.http.post(f"/desktops/{desktop_id}/look", headers={"accept": "text/html"})
+    nobodys = await ada.http.post(f"/desktops/{new_id()}/look", headers={"accept": "text/html"})
+
+    ring = re.search(r'stroke-dasharray="(\d+) 30"/></svg></span><span class="num">(\d+)s<', seen)
+    assert ring is not None
+    assert ring[1] == ring[2]
+    assert 0 < int(ring[1]) <= 21
+    assert "data-cools" not in starts
+    assert "1_seen_less_than_30s_ago" in asked.cookies["windlass_toast"]
+    assert nobodys.status_code == 404
