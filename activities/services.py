@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
+from uuid import uuid4
 
 import structlog
 
@@ -89,12 +90,12 @@ class Hosts(Protocol):
         """The interpreter for the service, with what it asks for; may take long. Raises ServiceFailed."""
         ...
 
-    async def start(self, service: WantedService, python: str) -> HostProcess:
+    async def start(self, service: WantedService, python: str, boot_id: str) -> HostProcess:
         """Start a host, which takes the place of the one before, and wait until it answers. Raises ServiceFailed."""
         ...
 
-    async def end(self, boot_id: str, pid: int) -> bool:
-        """End a host by what is recorded of it; whether it still was that process."""
+    async def end(self, boot_id: str) -> bool:
+        """End a host by its boot id; whether it still was there."""
         ...
 
     async def sweep(self) -> None:
@@ -183,8 +184,8 @@ class ServiceKeeper:
             await host.stop()
             await self._wanted.record_end(service, host.boot_id, "stopped")
             host.close()
-        for boot_id, pid in await self._wanted.others(service, self._node, ""):
-            await self._end_one(service, boot_id, pid)
+        for boot_id in await self._wanted.others(service, self._node, ""):
+            await self._end_one(service, boot_id)
 
     async def _tidy(self) -> None:
         """Once: end the hosts of services that went while nobody watched."""
@@ -235,15 +236,24 @@ class ServiceKeeper:
         """Adopt or start the service's host, if need be in the place of an earlier one, and stay until it is gone."""
         await progress.restart()
         found = await self._hosts.find(service)
-        generation = None if found is None else await self._wanted.generation_of(service, found.boot_id)
-        if found is None or generation in (None, service.generation):
-            host = found or await self._begin(service, progress)
+        if found is None:
+            host = await self._begin(service, progress)
+        elif await self._recognise(service, found) == service.generation:
+            host = found
         else:
             async with self._attended(service, found):
                 host = await self._replace(service, found, progress)
         if host is not None:
             async with self._attended(service, host):
                 await self._stay(service, host, progress)
+
+    async def _recognise(self, service: WantedService, found: HostProcess) -> int:
+        """The generation of a host that answers; from now on runs may come to it."""
+        try:
+            return await self._wanted.record_found(service, found.boot_id, found.pid, self._node)
+        except BaseException:
+            found.close()
+            raise
 
     async def _begin(self, service: WantedService, progress: Progress) -> HostProcess:
         """A host for a service that has none that answers. Raises ServiceFailed."""
@@ -266,9 +276,21 @@ class ServiceKeeper:
         python = await self._hosts.prepare(service, say)
         await progress.finish("its environment is there")
         await progress.begin("start")
-        host = await self._hosts.start(service, python)
+        host = await self._start(service, python)
         await progress.finish(f"process {host.pid}")
         return host
+
+    async def _start(self, service: WantedService, python: str) -> HostProcess:
+        """Start a host that is on record before it is there, so that whoever comes after us finds it."""
+        for left_behind in await self._wanted.unborn(service, self._node):
+            await self._end_one(service, left_behind)  # coming up only now it would take the new one's place
+        boot_id = uuid4().hex
+        await self._wanted.record_start(service, boot_id, self._node)
+        try:
+            return await self._hosts.start(service, python, boot_id)
+        except ServiceFailed:
+            await self._wanted.record_end(service, boot_id, "failed")
+            raise
 
     async def _replace(self, service: WantedService, found: HostProcess, progress: Progress) -> HostProcess | None:
         """A host for the one that serves; None when it does not come up: then the other one goes on."""
@@ -329,15 +351,15 @@ class ServiceKeeper:
         self._draining.add(task)
         task.add_done_callback(self._draining.discard)
 
-    async def _end_each(self, service: WantedService, hosts: list[tuple[str, int]]) -> None:
-        for boot_id, pid in hosts:
+    async def _end_each(self, service: WantedService, hosts: list[str]) -> None:
+        for boot_id in hosts:
             try:
-                await self._end_one(service, boot_id, pid)
+                await self._end_one(service, boot_id)
             except Exception:  # the next host that comes up does it
                 log.exception("a host could not be ended yet", service=service.name)
 
-    async def _end_one(self, service: WantedService, boot_id: str, pid: int) -> None:
-        was_there = await self._hosts.end(boot_id, pid)
+    async def _end_one(self, service: WantedService, boot_id: str) -> None:
+        was_there = await self._hosts.end(boot_id)
         await self._wanted.record_end(service, boot_id, "stopped" if was_there else "lost")
 
     @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import select
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -9,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
-from uuid import uuid4
 
 from activities.adapters.environments import Environments, Limits
 from activities.adapters.hosts import Line
@@ -23,6 +23,8 @@ from windlass.core.wanted import WantedService
 READY_S = 60.0
 ANSWER_S = 10.0
 POLL_S = 0.05
+BOOT_ID = re.compile("[0-9a-f]{32}")
+KEPT_LOGS = 3  # of hosts that are gone
 TAIL_BYTES = 4000
 STOP_S = 12.0
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -61,7 +63,7 @@ class LocalHosts:
         address = self._address(service)
         with suppress(ExecutionLost, TimeoutError):
             async with asyncio.timeout(ANSWER_S):
-                return await _meet(address, self._log(service))
+                return await _meet(address, self._logs(service))
         return None
 
     async def prepare(self, service: WantedService, say: Say) -> str:
@@ -74,43 +76,40 @@ class LocalHosts:
         """Remove environments that a killed worker left half-made, or that nobody has used for long."""
         await self._environments.sweep()
 
-    async def start(self, service: WantedService, python: str) -> HostProcess:
+    async def start(self, service: WantedService, python: str, boot_id: str) -> HostProcess:
         """Start a host and wait until it answers. Raises ServiceFailed with the last lines it printed."""
-        log = self._log(service)
-        process = await self._spawn(service, python, log)
+        logs = self._logs(service)
+        process = await self._spawn(service, python, boot_id)
         is_up = False
         try:
             async with asyncio.timeout(READY_S):
-                host = await _answer(self._address(service), log, process)
+                host = await _answer(self._address(service), logs, process, boot_id)
             is_up = True
             return host
         except TimeoutError as error:
-            raise ServiceFailed(f"It did not answer within {READY_S:.0f} s. {_tail(log)}") from error
+            raise ServiceFailed(f"It did not answer within {READY_S:.0f} s. {_tail(logs.of(boot_id))}") from error
         finally:
             if not is_up and process.returncode is None:  # also when nobody wants it any more
                 process.kill()
 
-    async def end(self, boot_id: str, pid: int) -> bool:
-        """End a host by what is recorded of it; another process that has its number by now is left alone."""
-        try:
-            handle = os.pidfd_open(pid)
-        except ProcessLookupError:
+    async def end(self, boot_id: str) -> bool:
+        """End a host by what its command line says, which no other process says; whether it still was there."""
+        handle = await asyncio.to_thread(_open, boot_id)
+        if handle is None:
             return False
         try:
-            is_it = boot_id.encode() in await asyncio.to_thread(_command_line, pid)
-            if is_it:
-                await _stop(handle)
-            return is_it
+            await _stop(handle)
+            return True
         finally:
             os.close(handle)
 
-    async def _spawn(self, service: WantedService, python: str, log: Path) -> asyncio.subprocess.Process:
+    async def _spawn(self, service: WantedService, python: str, boot_id: str) -> asyncio.subprocess.Process:
         folders = self._folders
         arguments = ["--service", service.name, "--app", service.import_path, "--socket", str(self._address(service))]
-        arguments += ["--boot-id", uuid4().hex]  # said here too, so that the process can be told from any other
+        arguments += ["--boot-id", boot_id]  # said here too, so that the process can be told from any other
         if folders.lifeline is not None:
             arguments += ["--lifeline-fd", str(folders.lifeline)]
-        with await asyncio.to_thread(_fresh, log) as output:
+        with await asyncio.to_thread(self._logs(service).fresh, boot_id) as output:
             return await asyncio.create_subprocess_exec(
                 str(_as_it_is_now(Path(python))),
                 "-m",
@@ -134,8 +133,29 @@ class LocalHosts:
     def _address(self, service: WantedService) -> Path:
         return socket_path(self._folders.sockets, str(service.tenant_id), str(service.id))
 
-    def _log(self, service: WantedService) -> Path:
-        return self._folders.logs / f"host-{service.name}-{str(service.id)[-8:]}.log"
+    def _logs(self, service: WantedService) -> "Logs":
+        return Logs(self._folders.logs, f"host-{service.name}-{str(service.id)[-8:]}")
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """What the hosts of a service printed, each in a file of its own."""
+
+    folder: Path
+    name: str
+
+    def of(self, boot_id: str) -> Path:
+        """The log of one host."""
+        known = boot_id if BOOT_ID.fullmatch(boot_id) else "unknown"  # agent code shares the process that says it
+        return self.folder / f"{self.name}-{known}.log"
+
+    def fresh(self, boot_id: str) -> IO[bytes]:
+        """A log for a host that is to be started; of those that are gone the last few stay."""
+        living = {part for command in _hosts().values() for part in command}
+        gone = [log for log in self.folder.glob(f"{self.name}-*.log") if log.stem[-32:].encode() not in living]
+        for log in sorted(gone, key=lambda log: log.stat().st_mtime)[:-KEPT_LOGS]:
+            log.unlink(missing_ok=True)
+        return self.of(boot_id).open("wb")
 
 
 class LocalHost:
@@ -237,27 +257,48 @@ def _signal(handle: int, number: signal.Signals) -> None:
         signal.pidfd_send_signal(handle, number)
 
 
-def _command_line(pid: int) -> bytes:
+def _open(boot_id: str) -> int | None:
+    """A handle on the host that was told this boot id; None: it is not there."""
+    for number, command in _hosts().items():
+        if boot_id.encode() in command:
+            with suppress(ProcessLookupError):
+                handle = os.pidfd_open(number)
+                if _command_line(number) == command:  # not another process that has its number by now
+                    return handle
+                os.close(handle)
+    return None
+
+
+def _hosts() -> dict[int, list[bytes]]:
+    """The hosts of this machine: process numbers and command lines."""
+    commands = {
+        int(each.name): _command_line(int(each.name)) for each in Path("/proc").iterdir() if each.name.isdigit()
+    }
+    return {number: command for number, command in commands.items() if {b"--boot-id", b"--socket"} <= {*command}}
+
+
+def _command_line(pid: int) -> list[bytes]:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
-        return b""
+        return []
 
 
-async def _answer(address: Path, log: Path, process: asyncio.subprocess.Process) -> HostProcess:
+async def _answer(address: Path, logs: Logs, process: asyncio.subprocess.Process, boot_id: str) -> HostProcess:
     """Wait until the new process itself answers at the address."""
     while process.returncode is None:
         with suppress(ExecutionLost):
-            host = await _meet(address, log)
+            host = await _meet(address, logs)
             if host is not None and host.pid == process.pid:
                 return host
         await asyncio.sleep(POLL_S)
+    said = _tail(logs.of(boot_id))
     if process.returncode < 0:
-        raise HostLost(f"It was ended by signal {-process.returncode} before it answered. {_tail(log)}")
-    raise ServiceFailed(f"It ended with exit code {process.returncode}. {_tail(log)}")
+        raise HostLost(f"It was ended by signal {-process.returncode} before it answered. {said}")
+    raise ServiceFailed(f"It ended with exit code {process.returncode}. {said}")
 
 
-async def _meet(address: Path, log: Path) -> HostProcess | None:
+async def _meet(address: Path, logs: Logs) -> HostProcess | None:
     line = await Line.open(address)
     try:
         pong = await line.ask({"op": "ping"})
@@ -270,7 +311,7 @@ async def _meet(address: Path, log: Path) -> HostProcess | None:
     if select.select([handle], [], [], 0)[0]:
         os.close(handle)
         return None
-    return LocalHost(handle, pong, address, log)
+    return LocalHost(handle, pong, address, logs.of(str(pong["boot_id"])))
 
 
 def _environment(service: WantedService, secrets: Mapping[str, str]) -> dict[str, str]:
@@ -281,13 +322,6 @@ def _environment(service: WantedService, secrets: Mapping[str, str]) -> dict[str
 def _as_it_is_now(python: Path) -> Path:
     """The interpreter behind the link to its environment: when the link moves on, the process keeps what it knows."""
     return python.parent.parent.resolve() / "bin" / python.name
-
-
-def _fresh(log: Path) -> IO[bytes]:
-    """A new log, beside the one of the process before."""
-    if log.exists():
-        log.replace(log.with_suffix(".before.log"))
-    return log.open("wb")
 
 
 def _tail(log: Path) -> str:

@@ -82,10 +82,24 @@ async def test_a_host_is_known_by_its_boot_and_ends_once(database: Database, rec
     await records.wanted.record_end(service, boot, "crashed")
     await records.wanted.record_end(service, boot, "stopped")
 
-    assert await records.wanted.generation_of(service, boot) == 7
-    assert await records.wanted.generation_of(service, "unheard of") is None
+    assert await records.wanted.record_found(service, boot, 2, "here") == 7
+    assert await records.wanted.record_found(service, f"unheard of {service.id}", 3, "here") == 0
     async with database.tenant(records.tenant_id) as connection:
         assert await connection.fetchval("select end_reason from host where boot_id = $1", boot) == "crashed"
+
+
+async def test_a_host_that_is_started_serves_nobody_before_it_is_found(records: Records):
+    await records.services.add(records.caller, NewService("texts", "/srv", "app:app"))
+    service = await records.wanted_service("texts")
+    boot = f"boot {service.id}"
+
+    await records.wanted.record_start(service, boot, "here")
+
+    assert await records.wanted.unborn(service, "here") == await records.wanted.others(service, "here", "") == [boot]
+    assert (await records.services.get(records.caller, "texts")).pid is None
+    assert await records.wanted.record_found(service, boot, 2, "here") == service.generation
+    assert await records.wanted.unborn(service, "here") == []
+    assert (await records.services.get(records.caller, "texts")).pid == 2
 
 
 async def test_hosts_that_died_unwatched_are_lost_and_the_living_one_is_not(database: Database, records: Records):

@@ -59,7 +59,7 @@ class Engine:
 
     async def host_of(self, service: Service) -> int:
         """The process that serves the service now."""
-        query = "select pid from host where service_id = $1 and ended_at is null"
+        query = "select pid from host where service_id = $1 and ended_at is null and up_at is not null"
         async with self.database.tenant(self.caller.tenant_id) as connection:
             return await connection.fetchval(query, service.id)
 

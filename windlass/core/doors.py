@@ -11,7 +11,7 @@ from windlass.core.errors import NotFound, Unavailable, WindlassError
 
 DOOR = """
 select s.id, s.name, s.enabled, s.state, s.reason,
-  (select h.node from host h where h.service_id = s.id and h.ended_at is null
+  (select h.node from host h where h.service_id = s.id and h.ended_at is null and h.up_at is not null
    order by h.started_at desc limit 1) as node
 from service s where s.name = $1
 """

@@ -84,7 +84,8 @@ class Service:
 COLUMNS = ", ".join(f"s.{column.name}" for column in fields(Service) if column.name not in {"pid", "flows"})
 QUERY = f"""
 select {COLUMNS}, array(select f.name from flow f where f.service_id = s.id order by f.position) as flows,
-  (select h.pid from host h where h.service_id = s.id and h.ended_at is null order by h.started_at desc limit 1) as pid
+  (select h.pid from host h where h.service_id = s.id and h.ended_at is null and h.up_at is not null
+   order by h.started_at desc limit 1) as pid
 from service s where $1::text is null or s.name = $1 order by s.name
 """  # noqa: S608 - column names are constants
 

@@ -33,10 +33,13 @@ class HostFacts:
     generation: int
 
 
+STARTING = "insert into host (boot_id, tenant_id, service_id, node, generation) values ($1, $2, $3, $4, $5)"
 NEW_HOST = """
-insert into host (boot_id, tenant_id, service_id, node, pid, generation) values ($1, $2, $3, $4, $5, $6)
-on conflict (boot_id) do nothing
+insert into host (boot_id, tenant_id, service_id, node, pid, generation, up_at) values ($1, $2, $3, $4, $5, $6, now())
+on conflict (boot_id) do update set pid = excluded.pid, node = excluded.node, up_at = coalesce(host.up_at, now())
+returning generation
 """
+NOBODYS = 0  # the generation of a host that was never written down: whatever is wanted takes its place
 STRAYS = """
 select distinct h.service_id as id, h.tenant_id, coalesce(s.name, 'deleted') as name, '' as project, '' as import_path,
        '{}'::jsonb as env, 0 as generation
@@ -78,10 +81,21 @@ class Wanted:
         async with self._jobs.open() as connection:
             return [WantedService(**row) for row in await connection.fetch(STRAYS, node)]
 
-    async def generation_of(self, service: WantedService, boot_id: str) -> int | None:
-        """The generation a host that is still up was started with; None for a host nobody knows."""
+    async def record_start(self, service: WantedService, boot_id: str, node: str) -> None:
+        """A host is about to be started: whoever comes after its worker finds it by this."""
         async with self._database.tenant(service.tenant_id) as connection:
-            return await connection.fetchval("select generation from host where boot_id = $1", boot_id)
+            await connection.execute(STARTING, boot_id, service.tenant_id, service.id, node, service.generation)
+
+    async def record_found(self, service: WantedService, boot_id: str, pid: int, node: str) -> int:
+        """A host answers that an earlier worker started: watch over it. Returns the generation it was started with."""
+        async with self._database.tenant(service.tenant_id) as connection:
+            return await connection.fetchval(NEW_HOST, boot_id, service.tenant_id, service.id, node, pid, NOBODYS)
+
+    async def unborn(self, service: WantedService, node: str) -> list[str]:
+        """Hosts of a service that were started on this node and have not served yet, by their boot ids."""
+        query = "select boot_id from host where service_id = $1 and node = $2 and ended_at is null and up_at is null"
+        async with self._database.tenant(service.tenant_id) as connection:
+            return [row["boot_id"] for row in await connection.fetch(query, service.id, node)]
 
     async def record_up(self, service: WantedService, facts: HostFacts, description: dict[str, Any]) -> None:
         """The host answers: keep its flows and forms. The second time nothing changes."""
@@ -108,19 +122,19 @@ class Wanted:
             await connection.execute(query, service.id, progress, service.generation)
 
     async def record_end(self, service: WantedService, boot_id: str, reason: str) -> None:
-        """A host is gone: it `crashed`, was `stopped`, or was `lost` while nobody watched. The first reason stays."""
+        """A host is gone: it `crashed`, was `stopped`, `failed` to serve, or was `lost` while nobody watched.
+
+        The first reason stays.
+        """
         query = "update host set ended_at = now(), end_reason = $2 where boot_id = $1 and ended_at is null"
         async with self._database.tenant(service.tenant_id) as connection:
             await connection.execute(query, boot_id, reason)
 
-    async def others(self, service: WantedService, node: str, boot_id: str) -> list[tuple[str, int]]:
-        """Hosts of a service on this node besides that one, by the record: boot id and process."""
-        query = (
-            "select boot_id, pid from host where service_id = $1 and node = $2 and ended_at is null and boot_id <> $3"
-        )
+    async def others(self, service: WantedService, node: str, boot_id: str) -> list[str]:
+        """Hosts of a service on this node besides that one, by the record: their boot ids."""
+        query = "select boot_id from host where service_id = $1 and node = $2 and ended_at is null and boot_id <> $3"
         async with self._database.tenant(service.tenant_id) as connection:
-            rows = await connection.fetch(query, service.id, node, boot_id)
-        return [(row["boot_id"], row["pid"]) for row in rows]
+            return [row["boot_id"] for row in await connection.fetch(query, service.id, node, boot_id)]
 
     async def record_lost(self, service: WantedService, node: str, living: str | None) -> None:
         """Hosts of an earlier life of this node that are not there any more."""
