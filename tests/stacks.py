@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,13 +94,6 @@ class Stack:
             await self._reader
         return code
 
-    async def kill_everything(self) -> None:
-        """SIGKILL for the supervisor and every child at once."""
-        for pid in self.living():
-            with suppress(ProcessLookupError):  # the death of one may be the end of the next
-                os.kill(pid, signal.SIGKILL)
-        await self.ended()
-
     @property
     def _has_ended(self) -> bool:
         return self.process is not None and self.process.returncode is not None
@@ -136,9 +129,12 @@ async def stack_in(home: Path, **variables: str) -> AsyncGenerator[Stack]:
             await stack.ended()
 
 
-def database_url(stack: Stack) -> str:
-    """The owner's DSN of a stack with a database of its own."""
-    return f"postgresql://{OWNER}@/postgres?host={stack.child('postgres').address}"
+def database_url(home: Path) -> str:
+    """The owner's DSN of a running stack with a database of its own."""
+    status = supervision.read(home)
+    assert status is not None, home
+    postgres = next(child for child in status.children if child.name == "postgres")
+    return f"postgresql://{OWNER}@/postgres?host={postgres.address}"
 
 
 def password(page: str) -> str:
@@ -153,13 +149,3 @@ async def signs_in(stack: Stack, secret: str, email: str = "admin@localhost") ->
     async with httpx.AsyncClient(base_url=stack.url, timeout=20) as client:
         answer = await client.post("/v1/auth/login", json={"email": email, "password": secret})
     return answer.status_code == 200
-
-
-@asynccontextmanager
-async def signed_in(stack: Stack, secret: str, email: str = "admin@localhost") -> AsyncGenerator[httpx.AsyncClient]:
-    """A client of the gateway that acts as the first administrator."""
-    async with httpx.AsyncClient(base_url=stack.url, timeout=30) as client:
-        answer = await client.post("/v1/auth/login", json={"email": email, "password": secret})
-        answer.raise_for_status()
-        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-        yield client

@@ -92,7 +92,7 @@ async def test_a_program_that_is_not_ours_sees_no_secret(running: Stack, name: s
 
 
 async def test_a_container_can_ask_whether_its_workers_live(running: Stack):
-    given = {**running.environment, "WINDLASS_DATABASE_URL": database_url(running)}
+    given = {**running.environment, "WINDLASS_DATABASE_URL": database_url(running.home)}
 
     assert (await run(Command([sys.executable, "-m", "stack.alive", "runs", "services"], given, ROOT)))[0] == 0
     assert (await run(Command([sys.executable, "-m", "stack.alive", "reports"], given, ROOT)))[0] == 1
@@ -117,30 +117,27 @@ async def test_a_killed_part_comes_back_and_is_named(running: Stack, name: str):
     await eventually(lambda: f"{name} ended" in running.page)
 
 
-async def test_a_second_stack_runs_beside_the_first(running: Stack, home: Path):
+async def test_a_second_stack_runs_beside_the_first_and_goes_down_alone(running: Stack, home: Path):
     async with stack_in(home, WINDLASS_ADMIN_PASSWORD="a password of the second one") as second:  # noqa: S106
         await second.start()
-
         assert await signs_in(second, "a password of the second one")
         assert not await signs_in(running, "a password of the second one")
         assert "shown this once" not in second.page
+        pids = second.living()
+
+        code, said = await second.command("down")
+
+        assert (code, said.strip()) == (0, "Stopped.")
+        assert await second.ended() == 0
+        assert not any(identify(pid).is_alive for pid in pids)
+        assert "database system is shut down" in (home / "logs" / "postgres.log").read_text()
+    assert await signs_in(running, password(running.page))
 
 
-async def test_it_starts_after_everything_was_killed_and_still_knows_its_people(home: Path):
+async def test_a_killed_supervisor_leaves_nobody_behind_and_the_next_start_still_knows_its_people(home: Path):
     async with stack_in(home) as stack:
         await stack.start()
         secret = password(stack.page)
-
-        await stack.kill_everything()
-        await stack.start()
-
-        assert await signs_in(stack, secret)
-        assert "shown this once" not in stack.page
-
-
-async def test_a_killed_supervisor_leaves_nobody_behind(home: Path):
-    async with stack_in(home) as stack:
-        await stack.start()
         assert len(stack.living()) == len(NAMES) + 1
 
         os.kill(stack.status.supervisor.pid, signal.SIGKILL)
@@ -148,19 +145,9 @@ async def test_a_killed_supervisor_leaves_nobody_behind(home: Path):
         await eventually(lambda: stack.living() == [])
         assert (await stack.command("down"))[0] == 0
         assert (await stack.command("status"))[0] != 0
-
-
-async def test_down_stops_everything_in_order(home: Path):
-    async with stack_in(home) as stack:
         await stack.start()
-        pids = stack.living()
-
-        code, said = await stack.command("down")
-
-        assert (code, said.strip()) == (0, "Stopped.")
-        assert await stack.ended() == 0
-        assert not any(identify(pid).is_alive for pid in pids)
-        assert "database system is shut down" in (home / "logs" / "postgres.log").read_text()
+        assert await signs_in(stack, secret)
+        assert "shown this once" not in stack.page
 
 
 async def test_a_busy_port_is_an_error_that_names_its_holder(home: Path):
