@@ -88,7 +88,7 @@ class DeedActivities:
             if told:
                 text = f"Skills: {', '.join(names)}"[:1000]
                 said: Payload = {"level": "info", "text": text, "skills": "\n".join(told)}
-                folded = await self._body.artifacts.fold(tenant_id, said)
+                folded = await self._body.artifacts.fold(tenant_id, run_id, said)
                 event = NewEvent(EventKind.LOG, folded, "hands", 1)
                 await self._body.executions.append(tenant_id, run_id, None, [event])
             await shell.forget()
@@ -204,7 +204,7 @@ class Deed:
 
     async def _append(self, kind: EventKind, payload: Payload, place: int) -> bool:
         """Whether it is new in the log. Raises when the run has ended: then nothing more is done for it."""
-        folded = await self._body.artifacts.fold(self._tenant_id, payload)
+        folded = await self._body.artifacts.fold(self._tenant_id, self._run_id, payload)
         event = NewEvent(kind, folded, "hands", place)
         stored = await self._body.executions.append(self._tenant_id, self._run_id, None, [event])
         if 0 not in stored:

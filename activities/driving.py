@@ -180,7 +180,7 @@ class Driving:
         payload = await patiently(
             self._executions,
             self._attached,
-            lambda: self._artifacts.fold(self._attached.tenant_id, event.payload),
+            lambda: self._artifacts.fold(self._attached.tenant_id, self._attached.run_id, event.payload),
         )
         return event if payload is event.payload else NewEvent(event.kind, payload, event.producer, event.pseq)
 

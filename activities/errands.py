@@ -129,6 +129,7 @@ class Errands:
         about = text_of(occasion.given, "description", QUESTION_CHARACTERS, may_be_empty=True)
         kept: Payload = {"name": name, "description": about, "path": path}
         kept |= {"digest": file.digest, "size_bytes": file.size_bytes, "turn": occasion.turn}
+        await self.workspaces.save(occasion.tenant_id, occasion.session_id, file)
         event = NewEvent(EventKind.ARTIFACT, kept, KEEPER, occasion.place)
         if not await self.turns.append(occasion.tenant_id, occasion.session_id, [event]):
             return GONE

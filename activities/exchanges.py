@@ -48,6 +48,10 @@ class Recorder:
     tenant_id: TenantId
     stream_id: UUID
 
+    async def fold(self, payload: Payload) -> Payload:
+        """The payload as the log may carry it."""
+        return await self.artifacts.fold(self.tenant_id, self.stream_id, payload)
+
 
 class Exchange:
     """One call to a model, within an activity."""
@@ -81,7 +85,7 @@ class Exchange:
         """Take what the call reports; it is recorded when the call is over, all at once."""
         more = self._spot.more if kind is EventKind.MESSAGE else {}
         place = self._spot.place + (kind is EventKind.USAGE)
-        folded = await self._recorder.artifacts.fold(self._recorder.tenant_id, {**payload, **more})
+        folded = await self._recorder.fold({**payload, **more})
         producer = PRODUCER if kind is EventKind.MESSAGE or self._reported else f"{PRODUCER}:{self._attempt}"
         self._reported.append(NewEvent(kind, folded, producer, place))
 

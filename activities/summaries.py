@@ -49,7 +49,7 @@ class Summing(Exchange):
                 return
             payload = {"level": "info", "text": TOLD, "summary": payload["text"], "upto": self.upto, **self._spot.more}
             kind = EventKind.LOG
-        folded = await self._recorder.artifacts.fold(self._recorder.tenant_id, payload)
+        folded = await self._recorder.fold(payload)
         producer = PRODUCER if kind is EventKind.LOG or self._reported else f"{PRODUCER}:{self._attempt}"
         self._reported.append(NewEvent(kind, folded, producer, self._spot.place + (kind is EventKind.USAGE)))
 

@@ -221,7 +221,7 @@ class Use:
     async def _claim(self, call: Json) -> bool | None:
         """Say that it is about to be done; answers whether for the first time. None: the session was deleted."""
         said: Payload = {"id": call["id"], "name": call["name"], "input": call.get("input") or {}}
-        said = await self._hands.artifacts.fold(self._tenant_id, {**said, "turn": self._request.turn})
+        said = await self._folded(said)
         event = NewEvent(EventKind.TOOL_CALL, said, HANDS, self._place)
         stored = await self._hands.turns.append(self._tenant_id, self._session_id, [event])
         return stored[0].fresh if stored else None
@@ -238,9 +238,13 @@ class Use:
         files = [asdict(change) for change in (changes or {}).values()]
         if files:
             said["files"] = [change["path"] for change in files]
-        folded = await self._hands.artifacts.fold(self._tenant_id, {**said, "turn": self._request.turn})
+        folded = await self._folded(said)
         event = NewEvent(EventKind.TOOL_RESULT, folded, HANDS, self._place + 1)
         await self._hands.turns.record(self._tenant_id, self._session_id, event, files, QUOTA_BYTES)
+
+    async def _folded(self, said: Payload) -> Payload:
+        said = {**said, "turn": self._request.turn}
+        return await self._hands.artifacts.fold(self._tenant_id, self._session_id, said)
 
 
 def _told(answer: ToolAnswer, offer: Offer) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from windlass.core.artifacts import Artifacts
 from windlass.core.attachments import Attachments
 from windlass.core.boot import BootRecords, Boots
 from windlass.core.cleanups import Cleanups
+from windlass.core.contents import Contents
 from windlass.core.database import Database
 from windlass.core.desktop_templates import Bounds, DesktopTemplates
 from windlass.core.desktops import Desktops
@@ -141,16 +142,16 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             await _started(stack, part)
         agents, objects, hosts = Agents(database), open_objects(settings), Hosts(settings.home / "hosts")
         stack.push_async_callback(objects.close)
-        runs = Runs(database, notifier, agents, orchestrator, hosts)
+        runs, contents = Runs(database, notifier, agents, orchestrator, hosts), Contents(database, objects)
         tasks, history = Tasks(database, agents, runs), History(database)
-        artifacts, desktops = Artifacts(objects), Desktops(database, notifier, heralds, settings.desktops_per_person)
+        artifacts, desktops = Artifacts(contents), Desktops(database, notifier, heralds, settings.desktops_per_person)
         screenshots, own_settings = Screenshots(database, notifier), TenantSettings(database, of_installation(settings))
         schedules, quota = Schedules(database, notifier, tasks), FileQuota(database, own_settings)
         yield Engine(
             statistics=Statistics(database),
             agents=agents,
             artifacts=artifacts,
-            attachments=Attachments(database, objects),
+            attachments=Attachments(database, contents),
             boots=Boots(database, notifier, starts),
             uploads=Uploads(),
             cameras=Cameras(temporal, desktops, screenshots),
@@ -180,7 +181,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             screenshots=screenshots,
             skills=Skills(database),
             firings=Firings(database, notifier, schedules, history),
-            workspaces=Workspaces(database, objects),
+            workspaces=Workspaces(database, contents),
             viewers=Viewers(database, notifier, heralds, settings.require_secret_key(), lambda: datetime.now(UTC)),
         )
 

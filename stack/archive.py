@@ -9,7 +9,7 @@ import sqlite3
 import tarfile
 import tempfile
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from signal import SIGINT
@@ -47,7 +47,7 @@ async def backup(settings: Settings, target: Path) -> int:
         saved = Path(folder)
         async with _answering(cluster, settings.home):
             counts = await _dump(cluster, saved)
-        # After the dump, so that whatever it mentions is there: objects are only ever added.
+        # After the dump, so that whatever it mentions is there: only what nothing names goes, and not at once.
         await asyncio.to_thread(_copy_sqlite, settings.home / "temporal.db", saved / "temporal.db")
         _copy_objects(folder_of(settings), saved / "objects")
         shutil.copy(settings.home / "secret.key", saved / "secret.key")
@@ -170,10 +170,17 @@ def _copy_objects(source: Path | None, target: Path) -> None:
         copy = target / path.relative_to(source)
         if path.is_file() and path.relative_to(source).parts[0] != INCOMING:
             copy.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(path, copy)
-            except OSError:
-                shutil.copy(path, copy)
+            with suppress(FileNotFoundError):  # what nothing names any more may go meanwhile
+                _link(path, copy)
+
+
+def _link(path: Path, copy: Path) -> None:
+    try:
+        os.link(path, copy)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copy(path, copy)
 
 
 def _write_manifest(folder: Path, counts: dict[str, int], bucket: str | None) -> None:

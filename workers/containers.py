@@ -26,6 +26,7 @@ from windlass.contracts.agents import DESKTOP
 from windlass.contracts.desktops import Ended
 from windlass.contracts.ids import workflow_id
 from windlass.core.artifacts import Artifacts
+from windlass.core.contents import Contents
 from windlass.core.desktop_templates import Bounds
 from windlass.core.events import Events
 from windlass.core.executions import Executions
@@ -83,7 +84,7 @@ def build(client: Client, parts: Parts, bench: Bench, eyes: Screens, why: Why) -
         Body(
             executions=Executions(parts.database, parts.notifier),
             events=Events(parts.database, parts.notifier),
-            artifacts=Artifacts(parts.objects),
+            artifacts=Artifacts(Contents(parts.database, parts.objects)),
             screens=eyes,
             scripts=bench.scripts,
             camera=camera,

@@ -13,6 +13,7 @@ from activities.rush import Rush
 from windlass.contracts import questions
 from windlass.contracts.ids import RunId
 from windlass.core.artifacts import Artifacts
+from windlass.core.contents import Contents
 from windlass.core.events import Events
 from windlass.core.executions import Executions
 from workers.parts import Parts
@@ -27,7 +28,7 @@ def run_activities(parts: Parts, executors: Mapping[str, Executor], rush: Rush) 
     activities = RunActivities(
         Outside(
             executions=Executions(parts.database, parts.notifier),
-            artifacts=Artifacts(parts.objects),
+            artifacts=Artifacts(Contents(parts.database, parts.objects)),
             events=Events(parts.database, parts.notifier),
             wakeup=parts.notifier,
             executors=executors,

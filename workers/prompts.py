@@ -3,6 +3,7 @@
 from activities.models import ClaudeExecutor
 from activities.prompts import Mind, PromptActivities
 from windlass.core.artifacts import Artifacts
+from windlass.core.contents import Contents
 from windlass.core.events import Events
 from windlass.core.executions import Executions
 from windlass.core.machines import Machines
@@ -17,7 +18,7 @@ def thinking(parts: Parts, executor: ClaudeExecutor) -> PromptActivities:
             executor=executor,
             executions=Executions(parts.database, parts.notifier),
             events=Events(parts.database, parts.notifier),
-            artifacts=Artifacts(parts.objects),
+            artifacts=Artifacts(Contents(parts.database, parts.objects)),
             screenshots=Screenshots(parts.database, parts.notifier),
             objects=parts.objects,
             machines=Machines(parts.database, parts.jobs, parts.notifier),

@@ -15,6 +15,7 @@ from windlass.contracts.sessions import CHANNEL
 from windlass.core.approvals import Approvals
 from windlass.core.artifacts import Artifacts
 from windlass.core.attachments import Attachments
+from windlass.core.contents import Contents
 from windlass.core.events import Events
 from windlass.core.inquiries import Inquiries
 from windlass.core.linked_runs import LinkedRuns
@@ -33,11 +34,9 @@ def talking(parts: Parts, executor: ClaudeExecutor) -> tuple[SessionActivities, 
     interrupts = Interrupts()
     parts.listener.on(CHANNEL, heard(interrupts.look_here, SessionId))
     turns, events = Turns(parts.database, parts.notifier), Events(parts.database, parts.notifier)
-    artifacts, offers = Artifacts(parts.objects), Offers(parts.database)
-    inquiries, workspaces = (
-        Inquiries(parts.database, parts.notifier, artifacts),
-        Workspaces(parts.database, parts.objects),
-    )
+    contents, offers = Contents(parts.database, parts.objects), Offers(parts.database)
+    artifacts, workspaces = Artifacts(contents), Workspaces(parts.database, contents)
+    inquiries = Inquiries(parts.database, parts.notifier, artifacts)
     linked = Linked(LinkedRuns(parts.database, parts.notifier))
     hands = Hands(
         turns=turns,
@@ -56,7 +55,7 @@ def talking(parts: Parts, executor: ClaudeExecutor) -> tuple[SessionActivities, 
         turns=turns,
         events=events,
         artifacts=artifacts,
-        attachments=Attachments(parts.database, parts.objects),
+        attachments=Attachments(parts.database, contents),
         offers=offers,
         inquiries=inquiries,
     )

@@ -15,9 +15,9 @@ from tests.core.streams import until
 from windlass.contracts.events import EventKind
 from windlass.contracts.runs import DriveEnd, DriveOutcome, EndInput, RunStatus, StepLine
 from windlass.core.artifacts import Artifacts
+from windlass.core.contents import Contents
 from windlass.core.database import Database
 from windlass.core.executions import Attached
-from windlass.core.storage import Objects
 from windlass.core.storage.local import LocalObjects
 from windlass.core.storage.places import Place
 from windlass.core.storage.s3 import S3Objects
@@ -26,9 +26,9 @@ from windlass.core.storage.s3 import S3Objects
 class Drivers:
     """Drives runs of one tenant."""
 
-    def __init__(self, records: Records, objects: Objects) -> None:
+    def __init__(self, records: Records, contents: Contents) -> None:
         self.records = records
-        self.artifacts = Artifacts(objects)
+        self.artifacts = Artifacts(contents)
         self.progress: dict[str, Any] = {}
 
     async def follow(self, attached: Attached, *script: Any) -> tuple[DriveOutcome, Scripted]:
@@ -51,8 +51,8 @@ class Drivers:
 
 
 @pytest.fixture
-def drivers(records: Records, tmp_path: Path) -> Drivers:
-    return Drivers(records, LocalObjects(tmp_path))
+def drivers(records: Records, database: Database, tmp_path: Path) -> Drivers:
+    return Drivers(records, Contents(database, LocalObjects(tmp_path)))
 
 
 @pytest.fixture
@@ -228,9 +228,9 @@ async def nowhere() -> AsyncGenerator[Nowhere]:
 
 
 @pytest.fixture
-def cut_off(records: Records, nowhere: Nowhere) -> Drivers:
+def cut_off(records: Records, database: Database, nowhere: Nowhere) -> Drivers:
     """Drivers of runs whose object store nobody answers for."""
-    return Drivers(records, nowhere)
+    return Drivers(records, Contents(database, nowhere))
 
 
 async def test_a_run_whose_store_is_away_says_so_once_and_waits(cut_off: Drivers, nowhere: Nowhere, attached: Attached):

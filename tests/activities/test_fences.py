@@ -11,6 +11,7 @@ from activities.adapters.fences import KEPT_BYTES, Bubblewrap, NoFence, Unfenced
 from activities.shells import Fence, Shells, Watch
 from tests.core.records import somebody
 from tests.core.streams import until
+from windlass.core.contents import Contents
 from windlass.core.database import Database
 from windlass.core.storage.local import LocalObjects
 from windlass.core.workspaces import Workspaces
@@ -103,7 +104,7 @@ async def test_files_that_are_none_stay_behind_and_closed_ones_are_opened(
     database: Database, tmp_path: Path, kind: type[Bubblewrap | Unfenced], fence: Fence
 ):
     (tmp_path / "secret").write_text("not yours")
-    workspaces = Workspaces(database, LocalObjects(tmp_path / "objects"))
+    workspaces = Workspaces(database, Contents(database, LocalObjects(tmp_path / "objects")))
     shells = Shells(workspaces, kind(), tmp_path / "shells")
     command = (
         f"mkdir -p shut && echo kept > shut/a && chmod 000 shut/a shut; ln -s {tmp_path}/secret link; ln -s / root; "
@@ -123,7 +124,7 @@ async def test_the_folder_of_a_command_that_ends_beside_it_stops_no_other(databa
     root = tmp_path / "shells"
     root.mkdir()
     (root / "going").symlink_to(tmp_path / "gone")  # listed, and not there when it is looked at
-    shells = Shells(Workspaces(database, LocalObjects(tmp_path / "objects")), Unfenced(), root)
+    shells = Shells(Workspaces(database, Contents(database, LocalObjects(tmp_path / "objects"))), Unfenced(), root)
 
     came = await shells.run(somebody().tenant_id, uuid4(), {"command": "echo here"}, asyncio.Event())
 

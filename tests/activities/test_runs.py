@@ -22,6 +22,7 @@ from windlass.contracts.events import EventKind
 from windlass.contracts.ids import new_id
 from windlass.contracts.runs import DriveEnd, DriveInput, DriveOutcome, EndInput, RunStatus
 from windlass.core.artifacts import Artifacts
+from windlass.core.contents import Contents
 from windlass.core.database import Database
 from windlass.core.listener import Listener
 from windlass.core.runs import Run, StartRun
@@ -32,12 +33,12 @@ from windlass.core.wakeup import Notifier
 class Office:
     """The activities of one worker, with scripted executors."""
 
-    def __init__(self, records: Records, notifier: Notifier, folder: Path) -> None:
+    def __init__(self, records: Records, notifier: Notifier, contents: Contents) -> None:
         self.records = records
         self.claude, self.flows = Executions(), Executions()
         self.environment = ActivityEnvironment()
         executors = {"claude": self.claude, "flow": self.flows}
-        artifacts = Artifacts(LocalObjects(folder))
+        artifacts = Artifacts(contents)
         self.rush = Rush()
         outside = Outside(records.executions, artifacts, records.events, notifier, executors, self.rush)
         self.activities = RunActivities(outside)
@@ -62,8 +63,8 @@ async def notifier(database_url: str) -> AsyncGenerator[Notifier]:
 
 
 @pytest.fixture
-def office(records: Records, notifier: Notifier, tmp_path: Path) -> Office:
-    return Office(records, notifier, tmp_path)
+def office(records: Records, notifier: Notifier, database: Database, tmp_path: Path) -> Office:
+    return Office(records, notifier, Contents(database, LocalObjects(tmp_path)))
 
 
 async def flow_run(records: Records, state: str = "running") -> Run:

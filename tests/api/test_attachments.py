@@ -10,6 +10,7 @@ from tests.api.people import Gateway, Organisation, Person
 from tests.core.test_media import PDF, PICTURES
 from windlass.contracts.ids import TenantId
 from windlass.core.attachments import MOST_BYTES_PER_SESSION, MOST_PER_SESSION, Attachments, NewAttachment
+from windlass.core.contents import Contents
 from windlass.core.media import LARGEST_BYTES
 
 PNG = PICTURES["image/png"]
@@ -123,7 +124,8 @@ async def test_a_slow_store_holds_no_lock_and_no_connection(gateway: Gateway, ad
             async with database.open() as connection:
                 found.append(await connection.fetchval(TRY, session))
 
-    attachments = Attachments(database, Watched())  # pyright: ignore[reportArgumentType] - the one method that is used
+    contents = Contents(database, Watched())  # pyright: ignore[reportArgumentType] - the one method that is used
+    attachments = Attachments(database, contents)
     await attachments.keep(TenantId(ada.tenant_id), UUID(session), NewAttachment("a.png", "image/png", PNG))
 
     assert found == [True]

@@ -14,6 +14,7 @@ from windlass.contracts.ids import RunId, new_id
 from windlass.contracts.runs import EndInput, RunStatus
 from windlass.core.artifacts import Artifacts
 from windlass.core.audit import Audit, AuditFilter
+from windlass.core.contents import Contents
 from windlass.core.database import Database
 from windlass.core.errors import Invalid, NotFound
 from windlass.core.executions import Attached
@@ -54,7 +55,7 @@ class Asked:
 
 @pytest.fixture
 async def asked(database: Database, records: Records, tmp_path: Path) -> Asked:
-    store = Artifacts(LocalObjects(tmp_path))
+    store = Artifacts(Contents(database, LocalObjects(tmp_path)))
     questions = Questions(database, PollOnly(), store, Hosts(tmp_path), records.letters)
     run = await records.start()
     return Asked(records, questions, run.id, await ask(records.executions, records.tenant_id, run.id))
@@ -199,10 +200,10 @@ async def copied(asked: Asked, run_id: RunId) -> list[Copy]:
     return [Copy(each.name, each.answered_by_name) for each in found]
 
 
-async def test_a_large_question_is_whole_for_those_who_answer_it(asked: Asked, tmp_path: Path):
-    store, text = Artifacts(LocalObjects(tmp_path)), "x" * 100_000
+async def test_a_large_question_is_whole_for_those_who_answer_it(asked: Asked, database: Database, tmp_path: Path):
+    store, text = Artifacts(Contents(database, LocalObjects(tmp_path))), "x" * 100_000
     event = question("large", data={"text": text})
-    folded = replace(event, payload=await store.fold(asked.records.tenant_id, event.payload))
+    folded = replace(event, payload=await store.fold(asked.records.tenant_id, asked.run_id, event.payload))
     attached = await asked.attached()
     await asked.records.executions.append(asked.records.tenant_id, asked.run_id, attached.epoch, [folded])
 

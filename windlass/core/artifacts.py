@@ -4,13 +4,14 @@ import hashlib
 import json
 import re
 from typing import Any
+from uuid import UUID
 
 import orjson
 
 from windlass.contracts.events import Payload
 from windlass.contracts.ids import TenantId
+from windlass.core.contents import Contents
 from windlass.core.database import encode_json
-from windlass.core.storage import Objects
 
 INLINE_BYTES = 32 * 1024
 SMALL_BYTES = 2048  # a reference with its preview is not smaller
@@ -23,28 +24,29 @@ TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 class Artifacts:
     """Large JSON values of one installation, by tenant and content hash."""
 
-    def __init__(self, objects: Objects) -> None:
-        self._objects = objects
+    def __init__(self, contents: Contents) -> None:
+        self._contents = contents
 
-    async def fold(self, tenant_id: TenantId, payload: Payload) -> Payload:
-        """The payload as an event may carry it: while over 32 KiB its largest value becomes a reference.
+    async def fold(self, tenant_id: TenantId, stream_id: UUID | None, payload: Payload) -> Payload:
+        """The payload as an event of this log may carry it: while over 32 KiB its largest value becomes a reference.
 
-        A value that only looks like a reference is kept as one, so that nobody can forge one.
+        A value that only looks like a reference is kept as one, so that nobody can forge one. Without a log whoever
+        records the payload within a day says which one names what is `named` in it.
         """
         for name in [name for name, value in payload.items() if _is_reference(value)]:
-            payload = {**payload, name: await self._keep(tenant_id, payload[name])}
+            payload = {**payload, name: await self._keep(tenant_id, stream_id, payload[name])}
         while not _fits(payload):
             sizes = {name: _size(value) for name, value in payload.items() if not _is_reference(value)}
             largest = max(sizes, key=lambda name: sizes[name], default="")
             if sizes.get(largest, 0) <= SMALL_BYTES:  # it is large by its many parts
-                return await self._keep(tenant_id, payload)
-            payload = {**payload, largest: await self._keep(tenant_id, payload[largest])}
+                return await self._keep(tenant_id, stream_id, payload)
+            payload = {**payload, largest: await self._keep(tenant_id, stream_id, payload[largest])}
         return payload
 
     async def unfold(self, tenant_id: TenantId, value: Any) -> Any:
         """The value behind a reference, or the value itself. Raises NotFound."""
         if _is_reference(value):
-            return orjson.loads(await self._objects.get(f"{tenant_id}/{value[REFERENCE]}"))
+            return orjson.loads(await self._contents.get(tenant_id, value[REFERENCE]))
         return value
 
     async def whole(self, tenant_id: TenantId, payload: Payload) -> Payload:
@@ -53,12 +55,17 @@ class Artifacts:
             return await self.unfold(tenant_id, payload)
         return {name: await self.unfold(tenant_id, value) for name, value in payload.items()}
 
-    async def _keep(self, tenant_id: TenantId, value: Any) -> Payload:
+    async def _keep(self, tenant_id: TenantId, stream_id: UUID | None, value: Any) -> Payload:
         content = encode_json(value).encode()
         digest = hashlib.sha256(content).hexdigest()
-        await self._objects.put(f"{tenant_id}/{digest}", content)
+        await self._contents.put(tenant_id, digest, content, stream_id)
         preview = value if isinstance(value, str) else content.decode()
         return {REFERENCE: digest, "size_bytes": len(content), "preview": preview[:PREVIEW_CHARACTERS]}
+
+
+def named(payload: Payload) -> list[str]:
+    """What a payload that was folded refers to, by its hashes."""
+    return [value[REFERENCE] for value in (payload, *payload.values()) if _is_reference(value)]
 
 
 def _is_reference(value: Any) -> bool:

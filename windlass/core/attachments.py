@@ -9,10 +9,10 @@ from uuid import UUID
 
 from windlass.contracts.events import Payload
 from windlass.contracts.ids import TenantId, new_id
+from windlass.core.contents import Contents
 from windlass.core.database import Connection, Database
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
 from windlass.core.media import kind_of
-from windlass.core.storage import Objects
 
 MOST_PER_MESSAGE, MOST_PER_SESSION = 10, 200
 MOST_BYTES_PER_SESSION = 512 << 20
@@ -63,15 +63,15 @@ FIND = f"select {COLUMNS} from session_attachment where session_id = $1 and id =
 class Attachments:
     """The files beside the messages of a tenant's sessions. Who may see a session is asked before."""
 
-    def __init__(self, database: Database, objects: Objects) -> None:
-        self._database, self._objects = database, objects
+    def __init__(self, database: Database, contents: Contents) -> None:
+        self._database, self._contents = database, contents
 
     async def keep(self, tenant_id: TenantId, session_id: UUID, wish: NewAttachment) -> Attachment:
         """Keep a file, for a message to name. The second time it is the same one. Raises Invalid, Conflict."""
         media_type, digest = await asyncio.to_thread(_examined, wish)
         async with self._database.tenant(tenant_id) as connection:
             await _check_room(connection, session_id, wish, digest)
-        await self._objects.put(f"{tenant_id}/{digest}", wish.content)  # bytes first: a row always has its bytes
+        await self._contents.put(tenant_id, digest, wish.content)  # bytes first: a row always has its bytes
         async with self._database.tenant(tenant_id) as connection:
             await connection.execute(LOCK, str(session_id))  # one after the other, so that the limit is one
             await _check_room(connection, session_id, wish, digest)
@@ -90,7 +90,7 @@ class Attachments:
 
     async def content(self, tenant_id: TenantId, digest: str) -> bytes:
         """The bytes of one. Raises NotFound, StoreAway."""
-        return await self._objects.get(f"{tenant_id}/{digest}")
+        return await self._contents.get(tenant_id, digest)
 
 
 async def _check_room(connection: Connection, session_id: UUID, wish: NewAttachment, digest: str) -> None:

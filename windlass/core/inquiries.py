@@ -47,7 +47,7 @@ class Inquiries:
             "elements": inquiry.elements,
             "timeout_s": inquiry.timeout_s,
         }
-        folded = await self._artifacts.fold(inquiry.tenant_id, asked)
+        folded = await self._artifacts.fold(inquiry.tenant_id, inquiry.session_id, asked)
         async with self._database.open() as connection:
             query = "select ask_in_session($1, $2, $3, $4)"
             found: Payload | None = await connection.fetchval(query, *place, inquiry.turn, folded)

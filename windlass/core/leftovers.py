@@ -1,5 +1,6 @@
-"""What is left over of files: uploads that no run took, and contents that nothing names any more."""
+"""What is left over: uploads that no run took, and the bytes of files, values and attachments that nothing names."""
 
+from windlass.core.contents import key_of
 from windlass.core.database import Database
 from windlass.core.file_uploads import chunk_key, folder_of
 from windlass.core.maintenance import Occasion, count
@@ -26,6 +27,15 @@ FORGET = """
 delete from file_content c using unnest($1::uuid[], $2::text[]) as gone (tenant_id, digest)
 where c.tenant_id = gone.tenant_id and c.digest = gone.digest
 """
+UNUSED = """
+select a.tenant_id, a.digest, a.size_bytes from artifact a
+where a.touched_at < clock_timestamp() - interval '1 day'
+  and not exists (select from artifact_use u where u.tenant_id = a.tenant_id and u.digest = a.digest)
+  and not exists (select from session_file f where f.tenant_id = a.tenant_id and f.digest = a.digest)
+  and not exists (select from session_attachment f where f.tenant_id = a.tenant_id and f.digest = a.digest)
+limit $1 for update of a skip locked
+"""
+FORGET_UNUSED = FORGET.replace("file_content", "artifact")
 
 
 class Leftovers:
@@ -36,7 +46,8 @@ class Leftovers:
 
     async def remove(self, occasion: Occasion) -> bool:
         """Remove some of it; whether there may be more."""
-        return await self._drop_uploads(occasion) + await self._remove_contents(occasion) > 0
+        uploads, files = await self._drop_uploads(occasion), await self._remove_contents(occasion)
+        return uploads + files + await self._remove_artifacts(occasion) > 0
 
     async def _drop_uploads(self, occasion: Occasion) -> int:
         async with self._jobs.open() as connection, connection.transaction():
@@ -55,4 +66,14 @@ class Leftovers:
             await connection.execute(FORGET, [row["tenant_id"] for row in rows], [row["digest"] for row in rows])
             freed = sum(row["size_bytes"] for row in rows)
             await count(connection, occasion, {"files": len(rows), "freed_bytes": freed})
+        return len(rows)
+
+    async def _remove_artifacts(self, occasion: Occasion) -> int:
+        """Whoever is about to store one of them again waits for the row, and then stores it anew."""
+        async with self._jobs.open() as connection, connection.transaction():
+            rows = await connection.fetch(UNUSED, BATCH)
+            await self._objects.delete([key_of(row["tenant_id"], row["digest"]) for row in rows])
+            await connection.execute(FORGET_UNUSED, [row["tenant_id"] for row in rows], [row["digest"] for row in rows])
+            freed = sum(row["size_bytes"] for row in rows)
+            await count(connection, occasion, {"artifacts": len(rows), "freed_bytes": freed})
         return len(rows)

@@ -8,13 +8,16 @@ from windlass.contracts.events import Payload
 from windlass.contracts.ids import new_id
 from windlass.contracts.sessions import MOST_WAITING, Refusal
 from windlass.core.allowances import Allowance
-from windlass.core.artifacts import Artifacts
+from windlass.core.artifacts import Artifacts, named
 from windlass.core.attachments import Attachment
 from windlass.core.callers import Caller
 from windlass.core.database import Connection
 from windlass.core.errors import Conflict, NotFound
 from windlass.core.message_limits import MessageLimits
 
+USE = """
+insert into artifact_use (stream_id, digest, tenant_id) select $1, unnest($2::text[]), $3 on conflict do nothing
+"""  # with the message: one that is refused keeps nothing
 REFUSED: Mapping[str, str] = {
     Refusal.CLOSED: "It is archived; nothing was kept. Take it up again with POST …/resume, then send it again.",
     Refusal.STALE: "The session has moved on to turn {turn}; nothing was kept. Read what was said and send it again.",
@@ -81,7 +84,7 @@ class Letters:
         said: Payload = {"role": "user", "id": message_id, "text": message.content, "name": caller.name}
         said |= {"steers": True} if message.steers else {}
         said |= {"attachments": [each.to_json() for each in attached]} if attached else {}
-        folded = await self._artifacts.fold(caller.tenant_id, {**said, "by": str(caller.person_id)})
+        folded = await self._artifacts.fold(caller.tenant_id, None, {**said, "by": str(caller.person_id)})
         return Letter(message, message_id, attached, folded)
 
     async def keep(self, connection: Connection, caller: Caller, session_id: UUID, letter: Letter) -> Kept:
@@ -101,4 +104,5 @@ class Letters:
             raise MessageRefused(REFUSED[kept["refused"]].format(turn=kept["turn"]))
         if not kept["is_new"]:
             return Kept(kept, is_new=False)
+        await connection.execute(USE, session_id, named(letter.payload), caller.tenant_id)
         return Kept(kept, True, await self._share.messages.take(connection, caller))

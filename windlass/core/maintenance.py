@@ -58,7 +58,7 @@ class SystemSchedule:
 SYSTEM = (
     SystemSchedule(
         "cleanup",
-        "Removes old screenshots, those of deleted desktops, uploads that no run took, and files that nothing names.",
+        "Removes old screenshots, those of deleted desktops, uploads that no run took, and all that nothing names.",
         NIGHTLY,
     ),
     SystemSchedule(

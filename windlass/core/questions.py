@@ -182,7 +182,7 @@ class Questions:
             return await self._decide(caller, question, question.session_id, values)
         result, is_unsettled = await self._result(caller, question, flow, values)
         said: Payload = {"question_id": str(question.id), "name": question.name, "by": caller.name, "result": result}
-        shown = await self._artifacts.fold(caller.tenant_id, said)
+        shown = await self._artifacts.fold(caller.tenant_id, question.run_id, said)
         async with self._database.tenant(caller.tenant_id) as connection:
             row = await connection.fetchrow(
                 ANSWER,
@@ -212,7 +212,7 @@ class Questions:
     async def _decide(self, caller: Caller, question: Question, session_id: UUID, values: Payload) -> Answer:
         """Answer what a turn of a session asks: the first decision stands, and the turn goes on."""
         who = (caller.person_id, caller.name)
-        folded = await self._artifacts.fold(caller.tenant_id, {"result": values})
+        folded = await self._artifacts.fold(caller.tenant_id, session_id, {"result": values})
         shown = folded.get("result", folded)
         async with self._database.tenant(caller.tenant_id) as connection:
             row = await connection.fetchrow(DECIDE, caller.tenant_id, question.id, *who, values, shown)
