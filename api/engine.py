@@ -23,6 +23,7 @@ from windlass.core.attachments import Attachments
 from windlass.core.boot import BootRecords, Boots
 from windlass.core.cleanups import Cleanups
 from windlass.core.contents import Contents
+from windlass.core.dashboard import Dashboards
 from windlass.core.database import Database
 from windlass.core.desktop_templates import Bounds, DesktopTemplates
 from windlass.core.desktops import Desktops
@@ -78,6 +79,7 @@ class Engine:
     uploads: Uploads
     cameras: Cameras
     cleanups: Cleanups
+    dashboards: Dashboards
     desktops: Desktops
     desktop_templates: DesktopTemplates
     events: Events
@@ -156,6 +158,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             uploads=Uploads(),
             cameras=Cameras(temporal, desktops, screenshots),
             cleanups=Cleanups(database),
+            dashboards=Dashboards(database),
             desktops=desktops,
             desktop_templates=DesktopTemplates(database, Bounds.of(settings)),
             events=Events(database, notifier),

@@ -8,6 +8,7 @@ import typer
 from windlass.cli import (
     agents,
     boot,
+    dashboard,
     desktops,
     dev,
     doctor,
@@ -46,6 +47,7 @@ app.command("dev")(dev.dev)
 app.add_typer(agents.listing, name="agents")
 app.add_typer(agents.app, name="agent")
 app.add_typer(runs.app, name="run")
+app.command("dashboard")(dashboard.dashboard)
 app.add_typer(files.app, name="file")
 app.add_typer(questions.app, name="question")
 app.command("approve")(questions.approve)

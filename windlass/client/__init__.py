@@ -9,6 +9,7 @@ with Client("http://127.0.0.1:8700", api_key="wl_…") as client:
 from windlass.client.asynchronous import AsyncClient
 from windlass.client.boot import Boot, BootMessage, BootState
 from windlass.client.credentials import Credentials, CredentialStore
+from windlass.client.dashboard import Dashboard
 from windlass.client.errors import ApiError, FieldProblem, Unreachable
 from windlass.client.files import FileLink, Moved, RunFile, Upload, UploadFile
 from windlass.client.maintenance import SystemReport, SystemSchedule
@@ -56,6 +57,7 @@ __all__ = [
     "Client",
     "CredentialStore",
     "Credentials",
+    "Dashboard",
     "Desktop",
     "DesktopSkill",
     "DesktopTemplate",

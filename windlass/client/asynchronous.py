@@ -13,6 +13,7 @@ from windlass.client.agents import AsyncAgents
 from windlass.client.boot import AsyncBoots
 from windlass.client.calls import PAUSES_S, Call, RunFilter, RunOptions
 from windlass.client.credentials import Bearer, Credentials, CredentialStore, MemoryStore
+from windlass.client.dashboard import AsyncDashboards
 from windlass.client.desktops import AsyncDesktops
 from windlass.client.errors import Unreachable
 from windlass.client.files import AsyncFiles
@@ -54,7 +55,7 @@ class AsyncClient:
         self._bearer = Bearer(self.url, MemoryStore(Credentials(api_key)) if api_key else store or MemoryStore())
         self.http = httpx.AsyncClient(base_url=self.url, auth=self._bearer, timeout=timeout_s)
         self.runs, self.agents, self.services = Runs(self), AsyncAgents(self), Services(self)
-        self.boots = AsyncBoots(self)
+        self.boots, self.dashboards = AsyncBoots(self), AsyncDashboards(self)
         self.mcp_servers, self.system_schedules = AsyncMcpServers(self), AsyncSystemSchedules(self)
         self.keys, self.members, self.questions = Keys(self), AsyncMembers(self), Questions(self)
         self.tasks, self.schedules, self.desktops = Tasks(self), Schedules(self), AsyncDesktops(self)

@@ -13,6 +13,7 @@ from windlass.client.agents import Agents
 from windlass.client.boot import Boots
 from windlass.client.calls import PAUSES_S, Call, RunFilter, RunOptions
 from windlass.client.credentials import Bearer, Credentials, CredentialStore, MemoryStore
+from windlass.client.dashboard import Dashboards
 from windlass.client.desktops import Desktops
 from windlass.client.errors import Unreachable
 from windlass.client.files import Files
@@ -54,7 +55,7 @@ class Client:
         self._bearer = Bearer(self.url, MemoryStore(Credentials(api_key)) if api_key else store or MemoryStore())
         self.http = httpx.Client(base_url=self.url, auth=self._bearer, timeout=timeout_s)
         self.runs, self.agents, self.services = Runs(self), Agents(self), Services(self)
-        self.boots = Boots(self)
+        self.boots, self.dashboards = Boots(self), Dashboards(self)
         self.mcp_servers, self.system_schedules = McpServers(self), SystemSchedules(self)
         self.keys, self.members, self.questions = Keys(self), Members(self), Questions(self)
         self.tasks, self.schedules, self.desktops = Tasks(self), Schedules(self), Desktops(self)
