@@ -6,6 +6,7 @@ from api.pages import (
     agents,
     audit,
     boot,
+    dashboard,
     desktop_skills,
     desktop_templates,
     desktops,
@@ -39,6 +40,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     signin.router,
     join.router,
     home.router,
+    dashboard.router,
     runs_csv.router,
     runs_bulk.router,  # before the runs, whose address would take their names for an id
     runs_saved.router,

@@ -135,11 +135,13 @@ class Shell:
         work = [self._home, self._runs, self._sessions, self._desktops]
         if may(Permission.SCHEDULES_READ):
             work.append(self._entry("Schedules", "/schedules", "time"))
-        understand = (self._entry("Audit", "/audit", "audit"),) if may(Permission.AUDIT_READ) else ()
+        understand = [self._entry("Dashboard", "/dashboard", "chart")] if may(Permission.RUNS_READ) else []
+        if may(Permission.AUDIT_READ):
+            understand.append(self._entry("Audit", "/audit", "audit"))
         return (
             ("", tuple(work)),
             ("Build", tuple(build)),
-            *((("Understand", understand),) if understand else ()),
+            *((("Understand", tuple(understand)),) if understand else ()),
             ("Operate", (self._entry("Health", "/system", "health"), self._entry("Settings", "/settings", "settings"))),
         )
 

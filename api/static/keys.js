@@ -2,7 +2,7 @@
 import { pick, pickable, unpick } from "./picks.js";
 import { changed } from "./swap.js";
 
-const GO = { h: "/", r: "/runs", s: "/sessions", d: "/desktops", c: "/schedules", a: "/agents", e: "/services", l: "/audit", i: "/system", ",": "/settings" };
+const GO = { h: "/", r: "/runs", s: "/sessions", d: "/desktops", c: "/schedules", a: "/agents", e: "/services", y: "/dashboard", l: "/audit", i: "/system", ",": "/settings" };
 let went = 0;
 
 const typing = (event) => event.target.closest?.("input:not([form=bulk]),textarea,select,[contenteditable]");

@@ -16,7 +16,7 @@ PAGES = (
     "/services", "/schedules", "/schedules/week", "/schedules/new", "/tasks", "/tasks/new", "/tasks/new?agent=claude",
     "/settings", "/settings/members", "/settings/keys", "/audit", "/system", "/find?q=run", "/more", "/password",
     "/desktops", "/desktops?status=lost&owner=me", "/settings/desktops", "/settings/skills", "/agents/new",
-    "/mcp-servers", "/join", "/sessions", "/settings/organisation",
+    "/mcp-servers", "/dashboard?span=30d", "/join", "/sessions", "/settings/organisation",
 )  # fmt: skip
 
 

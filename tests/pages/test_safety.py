@@ -52,6 +52,7 @@ async def test_hostile_text_stays_text(console: Console):
         "/",
         "/runs",
         "/audit",
+        "/dashboard",
         "/find?q=alert",
         f"/start?from={run.id}",
     ):
