@@ -140,8 +140,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         heralds = Heralds(temporal, Machines(database, jobs, notifier), links)
         couriers = Couriers(temporal, SessionWorkflows(jobs), links)
         starts = BootStarts(temporal, BootRecords(database, jobs, notifier), links)
-        for part in (orchestrator, heralds, couriers, starts):
-            await _started(stack, part)
+        await _started(stack, orchestrator, heralds, couriers, starts)
         agents, objects, hosts = Agents(database), open_objects(settings), Hosts(settings.home / "hosts")
         stack.push_async_callback(objects.close)
         runs, contents = Runs(database, notifier, agents, orchestrator, hosts), Contents(database, objects)
@@ -201,10 +200,11 @@ class Starts(Protocol):
         ...
 
 
-async def _started(stack: AsyncExitStack, part: Starts) -> None:
-    """Have a part work for as long as the gateway does."""
-    await part.start()
-    stack.push_async_callback(part.close)
+async def _started(stack: AsyncExitStack, *parts: Starts) -> None:
+    """Have parts work for as long as the gateway does."""
+    for part in parts:
+        await part.start()
+        stack.push_async_callback(part.close)
 
 
 def proxy(settings: Settings, database: Database) -> Proxy:

@@ -198,6 +198,35 @@ def delete(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> No
     print_outcome({"id": run.id, "removed": True}, said, as_json=as_json)
 
 
+@app.command()
+def archive(  # noqa: PLR0913 - one parameter is one option
+    context: typer.Context,
+    run_ids: Annotated[list[str] | None, typer.Argument(metavar="RUN", help="Their ids.")] = None,
+    *,
+    status: Annotated[list[str] | None, typer.Option(help="Only these; may be repeated.")] = None,
+    agent: Annotated[str | None, typer.Option(help="Only runs of this agent.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
+    q: Annotated[str | None, typer.Option("--search", "-q", help="Words to look for.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Only runs made from then on, UTC.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Only runs made before then, UTC.")] = None,
+    mine: Annotated[bool, typer.Option("--mine", help="Only runs you started.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take many ended runs out of the lists, by their ids or by a filter; live ones stay and are named."""
+    wanted = RunFilter(tuple(status or ()), agent, tag, q, utc(since), utc(until), mine=mine)
+    if bool(run_ids) == (wanted != RunFilter()):
+        raise typer.BadParameter("Name the runs, or say which by a filter such as --status finished.")
+    with connect(context) as client:
+        done = client.runs.archive_many(run_ids) if run_ids else client.runs.archive_all(wanted)
+    if as_json:
+        print_json(done.to_json())
+        return
+    more = " More of them fit: say it again." if done.is_more else ""
+    console.print(f"{len(done.ids)} out of the lists, {len(done.refused)} stay.{more}", highlight=False)
+    for each in done.refused:
+        console.print(Text(f"  {each.id}  {each.title}  {each.reason}"), soft_wrap=True)
+
+
 def hand_over(client: Client, run: Run, *, watch_it: bool, as_json: bool) -> None:
     """Watch a new run, or say which one it is."""
     if watch_it:

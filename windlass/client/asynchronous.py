@@ -10,6 +10,7 @@ import httpx
 
 from windlass.client import calls, planning
 from windlass.client.agents import AsyncAgents
+from windlass.client.archive import Archived, archive_all, archive_runs
 from windlass.client.boot import AsyncBoots
 from windlass.client.calls import PAUSES_S, Call, RunFilter, RunOptions
 from windlass.client.credentials import Bearer, Credentials, CredentialStore, MemoryStore
@@ -152,6 +153,14 @@ class Runs:
     async def archive(self, run_id: str) -> None:
         """Take the run out of the lists."""
         await self._client.send(calls.archive_run(run_id))
+
+    async def archive_many(self, ids: Sequence[str]) -> Archived:
+        """Take many runs out of the lists; the live ones stay and are named."""
+        return await self._client.send(archive_runs(ids))
+
+    async def archive_all(self, wanted: RunFilter) -> Archived:
+        """Take the newest ended runs of a filter out of the lists, at most 500; `is_more`: ask again."""
+        return await self._client.send(archive_all(wanted))
 
     async def wait(self, run_id: str) -> Run:
         """Wait for the end of the run."""

@@ -10,6 +10,7 @@ import httpx
 
 from windlass.client import calls, planning
 from windlass.client.agents import Agents
+from windlass.client.archive import Archived, archive_all, archive_runs
 from windlass.client.boot import Boots
 from windlass.client.calls import PAUSES_S, Call, RunFilter, RunOptions
 from windlass.client.credentials import Bearer, Credentials, CredentialStore, MemoryStore
@@ -148,6 +149,14 @@ class Runs:
     def archive(self, run_id: str) -> None:
         """Take the run out of the lists."""
         self._client.send(calls.archive_run(run_id))
+
+    def archive_many(self, ids: Sequence[str]) -> Archived:
+        """Take many runs out of the lists; the live ones stay and are named."""
+        return self._client.send(archive_runs(ids))
+
+    def archive_all(self, wanted: RunFilter) -> Archived:
+        """Take the newest ended runs of a filter out of the lists, at most 500; `is_more`: ask again."""
+        return self._client.send(archive_all(wanted))
 
     def wait(self, run_id: str) -> Run:
         """Wait for the end of the run."""

@@ -1,5 +1,6 @@
 """The audit log: who did what, from where, with what before and after; rows are only ever added."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,11 @@ INSERT = """
 insert into audit
   (tenant_id, actor_id, actor_name, key_id, session_id, address, request_id, action, subject, before, after)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+"""
+INSERT_EACH = """
+insert into audit (tenant_id, actor_id, actor_name, key_id, session_id, address, request_id, action, subject, before)
+select $1, $2, $3, $4, $5, $6, $7, $8, each.subject, each.before
+from unnest($9::text[], $10::jsonb[]) each (subject, before)
 """
 LIST = """
 select id, at, actor_id, actor_name, key_id, session_id, address, request_id, action, subject, before, after from audit
@@ -62,6 +68,14 @@ async def record(
     await connection.execute(
         INSERT, caller.tenant_id, caller.person_id, caller.name, caller.key_id, caller.session_id, caller.address,
         caller.request_id, action, subject, before, after,
+    )  # fmt: skip
+
+
+async def record_each(connection: Connection, caller: Caller, action: str, before: Mapping[str, Facts]) -> None:
+    """Add a row for each subject, with what it was before, in one statement of the caller's transaction."""
+    await connection.execute(
+        INSERT_EACH, caller.tenant_id, caller.person_id, caller.name, caller.key_id, caller.session_id, caller.address,
+        caller.request_id, action, list(before), list(before.values()),
     )  # fmt: skip
 
 
