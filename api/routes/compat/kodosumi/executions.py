@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from api.bodies import Body
 from api.dependencies import AuthenticationDep, EngineDep
 from api.engine import Engine
+from api.routes.compat.kodosumi.dashboard import TalliesDep
 from api.routes.compat.kodosumi.words import EVERYTHING, MAIN, PREFIX, STATUSES, STDIO, Telling, error_text, unix
 from api.routes.runs import RunDeleter, RunReader
 from api.sse import After, EventStream
@@ -73,6 +74,15 @@ class Timeline(BaseModel):
     items: Sequence[TimelineItem]
     query: str | None
     offset: UUID | None
+
+
+class TimelineChanges(BaseModel):
+    """Items that may look different than before, the ids of those that left, and when that was so."""
+
+    update: Sequence[TimelineItem]
+    delete: Sequence[UUID]
+    timestamp: float
+    query: str | None
 
 
 class Executions(Body):
@@ -160,6 +170,24 @@ async def timeline(
     locks = await _locks(engine, caller)
     items = [_item(run, locks.get(run.id, ())) for run in found]
     return Timeline(items=items, query=q, offset=items[-1].fid if items else None)
+
+
+@router.get("/timeline/changes")
+async def changes(
+    caller: RunReader,
+    engine: EngineDep,
+    tallies: TalliesDep,
+    since: Annotated[float | None, Query(ge=0, le=32_503_680_000)] = None,
+    q: Annotated[str | None, Query(max_length=200)] = None,
+) -> TimelineChanges:
+    """What lives or has ended since then, and what was deleted; without `since` only the time to ask from next."""
+    now = datetime.now(UTC).timestamp()
+    if since is None:
+        return TimelineChanges(update=[], delete=[], timestamp=now, query=q)
+    found = await tallies.changes(caller, datetime.fromtimestamp(since, UTC), q)
+    locks = await _locks(engine, caller)
+    items = [_item(run, locks.get(run.id, ())) for run in found.runs]
+    return TimelineChanges(update=items, delete=found.gone, timestamp=now, query=q)
 
 
 async def _stream(
