@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from tests.core.planned import Planned, planned_of
 from windlass.contracts.events import EventKind
 from windlass.contracts.firings import Decision, Overlap
+from windlass.contracts.ids import RunId
 from windlass.contracts.runs import RunStatus
 from windlass.core.database import Database
 from windlass.core.decisions import Asked, Decided, Decisions
@@ -317,6 +318,30 @@ async def fired(planned: Planned, days: Sequence[int]) -> UUID:
     for day in days:
         await planned.decide(schedule, DUE - timedelta(days=day))
     return schedule.id
+
+
+async def test_what_is_made_up_for_runs_in_the_order_of_its_due_times_whoever_decides_first(planned: Planned):
+    schedule_id = await fired(planned, [])
+
+    async def made_up_for(days: int, count: int) -> None:
+        since = DUE - timedelta(days=days)
+        span = (since, since + timedelta(days=count, hours=-1))
+        await planned.firings.backfill(planned.caller, schedule_id, *span, count, Overlap.BUFFER_ALL)
+        asked = [each.id for each in await planned.agenda.asked() if each.schedule_id == schedule_id]
+        for each in reversed(asked):
+            await planned.decisions.decide(Asked(planned.caller.tenant_id, schedule_id, DUE, each), DUE)
+
+    await made_up_for(3, 2)  # Tuesday and Wednesday
+    await made_up_for(4, 1)
+
+    found = await planned.firings.newest(planned.caller, schedule_id)
+    wednesday, tuesday, monday = [each.run_id for each in found]
+    assert [each.decision for each in found] == [Decision.BUFFERED, Decision.STARTED, Decision.BUFFERED]
+    for ends, starts in ((tuesday, monday), (monday, wednesday)):
+        assert (ends, starts) != (None, None)
+        assert starts not in await planned.waiting_to_start()
+        await planned.records.finish(await planned.records.runs.get(planned.caller, cast(RunId, ends)))
+        assert starts in await planned.waiting_to_start()
 
 
 async def test_a_backfill_plans_what_did_not_run_and_starts_it_once(planned: Planned):

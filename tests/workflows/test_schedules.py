@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -208,6 +208,21 @@ async def test_the_next_run_ends_the_one_before_it(engine: Engine, meeting: Meet
     assert (cancelled.status, cancelled.cancel_reason) == (RunStatus.CANCELLED, "the next run of its schedule was due")
     assert (await engine.ended(second.run_id)).status is RunStatus.FINISHED
     await meeting.appears("cancelled")
+
+
+@pytest.mark.usefixtures("owner")
+async def test_a_backfill_that_waits_for_itself_runs_one_after_the_other_in_the_order_of_due_times(engine: Engine):
+    schedule, count = await scheduled(engine, {"interval_s": 3600}), 8
+    now = datetime.now(UTC)
+    span = (now - timedelta(hours=count), now)
+
+    await engine.gateway.firings.backfill(engine.caller, schedule.id, *span, count, Overlap.BUFFER_ALL)
+
+    found = [each for each in await firings(engine, schedule, count) if each.kind == "backfill"]
+    assert [str(each.decision) for each in found[::-1]] == ["started", *("buffered" for _ in range(count - 1))]
+    runs = [await engine.ended(cast(RunId, each.run_id)) for each in found[::-1]]
+    spans = [at for run in runs for at in (run.started_at, run.ended_at)]
+    assert spans == sorted(cast(list[datetime], spans))
 
 
 @pytest.mark.usefixtures("owner")

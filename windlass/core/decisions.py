@@ -44,6 +44,11 @@ on conflict (id) do update set decided_at = excluded.decided_at, decision = excl
   run_id = excluded.run_id
 """
 
+EARLIER = """
+select f.id from firing own join firing f on f.schedule_id = own.schedule_id and f.scheduled_at < own.scheduled_at
+where own.id = $1 and own.kind = 'backfill' and own.decision is null and f.kind = 'backfill' and f.decision is null
+order by f.scheduled_at
+"""
 ADD_LOST = """
 insert into firing (id, tenant_id, schedule_id, kind, scheduled_at, until, count, decided_at, decision, reason)
 values ($1, $2, $3, 'lost', $4, $5, $6, $7, 'unknown', $8) on conflict (id) do nothing returning true
@@ -92,7 +97,18 @@ class Decisions:
         self._wakeup = wakeup
 
     async def decide(self, asked: Asked, now: datetime) -> Decided:
-        """Decide, record, end the other runs where that is meant. Whoever asks again gets the first answer."""
+        """Decide, record, end the other runs where that is meant. Whoever asks again gets the first answer.
+
+        What is made up for is decided about in the order of its due times, whoever comes first.
+        """
+        if asked.firing_id is not None:
+            async with self._database.tenant(asked.tenant_id) as connection:
+                earlier = await connection.fetch(EARLIER, asked.firing_id)
+            for row in earlier:
+                await self._decide(replace(asked, firing_id=row["id"]), now)
+        return await self._decide(asked, now)
+
+    async def _decide(self, asked: Asked, now: datetime) -> Decided:
         async with self._database.tenant(asked.tenant_id) as connection:
             row = await connection.fetchrow(f"{SCHEDULES} where s.id = $1 for update of s", asked.schedule_id)
             if row is None:
