@@ -79,11 +79,12 @@ class Timetable:
         """Repair what differs between rows and Temporal, in both directions; answers how much of what."""
         found, now = await self._found(), datetime.now(UTC)
         plans = await self._agenda.live()  # after what was found: what is there has its row by now
-        stale = [plan.id for plan in plans if not found.get(name_of(plan))]
+        stale = [plan for plan in plans if not found.get(name_of(plan))]
         if stale:
-            await self._agenda.again(stale)
+            await self._agenda.again([plan.id for plan in stale])
             log.info("schedules are written to Temporal again", schedules=len(stale))
-        removed = await self._drop(found.keys() - {name_of(plan) for plan in plans})
+        needed = {name_of(plan) for plan in plans} | {own_name_of(plan) for plan in stale}
+        removed = await self._drop(found.keys() - needed)
         await self._agenda.renew(now - RENEW)
         released = await self._agenda.release_stuck()
         if released:
@@ -248,6 +249,11 @@ async def following(client: Client, parts: Parts) -> AsyncGenerator[Timetable]:
 def name_of(plan: Plan) -> str:
     """The id of Temporal's schedule."""
     return workflow_id(plan.tenant_id, "schedules", plan.timing_id)
+
+
+def own_name_of(plan: Plan) -> str:
+    """What Temporal's schedule was called when each had one of its own: it stays until that of the timing is there."""
+    return workflow_id(plan.tenant_id, "schedules", plan.id)
 
 
 def tenant_in(name: str) -> UUID | None:

@@ -4,25 +4,27 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from temporalio.api.enums.v1 import EventType
-from temporalio.api.workflowservice.v1 import ListScheduleMatchingTimesRequest
-from temporalio.client import ScheduleDescription
+from temporalio.client import (
+    ScheduleDescription,
+)
 from temporalio.service import RPCError
 
 from activities.firings import FiringActivities, Onwards
 from activities.rush import Rush
 from tests.core.planned import enrol
 from tests.workflows.engines import Engine, Meeting, until
+from tests.workflows.timetables import made_as_before_timings, matching, named
 from windlass.contracts.firings import DecideInput, Decision, Overlap
-from windlass.contracts.ids import RunId, new_id, workflow_id
+from windlass.contracts.ids import RunId, new_id
 from windlass.contracts.runs import RunInput, RunStatus
 from windlass.core.agenda import Agenda, Plan
 from windlass.core.calendars import missing, read_timing
@@ -32,9 +34,9 @@ from windlass.core.firings import Firing
 from windlass.core.outbox import Outbox
 from windlass.core.schedules import NewSchedule, Policy, Schedule
 from windlass.core.tasks import Recipe, Task
-from windlass.core.timings import Timings, timing_id
+from windlass.core.timings import Timings
 from windlass.core.wakeup import PollOnly
-from workers.timetable import Timetable, schedule_of
+from workers.timetable import Timetable
 
 pytestmark = pytest.mark.usefixtures("agents")
 
@@ -68,12 +70,6 @@ async def scheduled(engine: Engine, timing: dict[str, Any], task: Task | None = 
 
     await until(is_applied)
     return schedule
-
-
-def named(schedule: Schedule, engine: Engine, noun: str = "schedules") -> str:
-    """What Temporal calls the timing of a schedule."""
-    tenant_id = engine.caller.tenant_id
-    return workflow_id(tenant_id, noun, timing_id(tenant_id, schedule.id, schedule.timing, schedule.policy.jitter_s))
 
 
 async def described(engine: Engine, schedule: Schedule) -> ScheduleDescription | None:
@@ -264,6 +260,30 @@ async def test_what_drifts_is_repaired_in_both_directions(engine: Engine, timeta
 
 
 @pytest.mark.usefixtures("owner")
+async def test_a_schedule_from_before_timings_comes_to_one_without_a_due_time_missed_or_fired_twice(
+    engine: Engine, timetable: Timetable
+):
+    schedule = await scheduled(engine, {"interval_s": 10}, overlap=Overlap.ALLOW_ALL)
+    old = await made_as_before_timings(engine, schedule)
+    before = await firings(engine, schedule, 1)
+
+    async def has_come() -> bool:
+        await timetable.reconcile()
+        names = {each.id async for each in await engine.client.list_schedules()}
+        assert names & {old, named(schedule, engine)}  # at every moment one of them
+        return old not in names
+
+    await until(has_come)
+    await firings(engine, schedule, len(await engine.gateway.firings.newest(engine.caller, schedule.id)) + 1)
+    found = [each for each in await engine.gateway.firings.newest(engine.caller, schedule.id) if each.run_id]
+    await engine.gateway.schedules.delete(engine.caller, schedule.id)
+
+    assert {each.decision for each in found} <= {Decision.STARTED, Decision.LATE}
+    assert len(found) == len({each.run_id for each in found}) > len(before)
+    assert {later.scheduled_at - at.scheduled_at for later, at in pairwise(found)} == {timedelta(seconds=10)}
+
+
+@pytest.mark.usefixtures("owner")
 async def test_a_due_time_that_temporal_passed_over_is_fired_by_its_id_and_once(engine: Engine, timetable: Timetable):
     schedule = await scheduled(engine, {"interval_s": 3607})
     query = "update schedule set updated_at = $2, timed_at = $2 where id = $1"
@@ -332,7 +352,7 @@ async def test_the_preview_is_what_the_server_finds(engine: Engine, cron: str, z
     end = begin + timedelta(days=4)
     plan = Plan(new_id(), engine.caller.tenant_id, timing, 0, 1, is_over=False)  # pyright: ignore[reportArgumentType] - any id
 
-    served = await matching(engine, plan, begin, end)
+    served = await matching(engine, plan, NOW, begin, end)
 
     extra = missing(timing, NOW, NOW + timedelta(days=1830))
     ours: list[datetime] = []
@@ -342,23 +362,3 @@ async def test_the_preview_is_what_the_server_finds(engine: Engine, cron: str, z
         at = timing.next_after(at, extra)
     shown = [f"{each.astimezone(ZoneInfo(zone)):%d %H:%M%z}" for each in ours]
     assert shown == [f"{each.astimezone(ZoneInfo(zone)):%d %H:%M%z}" for each in served]
-
-
-async def matching(engine: Engine, plan: Plan, begin: datetime, end: datetime) -> list[datetime]:
-    """What the real server finds for a schedule that it has."""
-    name = workflow_id(plan.tenant_id, "schedules", f"preview-{plan.id}")
-    handle = await engine.client.create_schedule(name, schedule_of(plan, NOW))
-    request = ListScheduleMatchingTimesRequest(namespace="default", schedule_id=name)
-    request.start_time.CopyFrom(stamp(begin))
-    request.end_time.CopyFrom(stamp(end))
-    try:
-        answer = await engine.client.workflow_service.list_schedule_matching_times(request)
-    finally:
-        await handle.delete()
-    return [each.ToDatetime(UTC) for each in answer.start_time]
-
-
-def stamp(at: datetime) -> Timestamp:
-    found = Timestamp()
-    found.FromDatetime(at)
-    return found
