@@ -21,6 +21,7 @@ from windlass.core.agents import Agents
 from windlass.core.artifacts import Artifacts
 from windlass.core.attachments import Attachments
 from windlass.core.boot import BootRecords, Boots
+from windlass.core.checkups import Checkups
 from windlass.core.cleanups import Cleanups
 from windlass.core.contents import Contents
 from windlass.core.dashboard import Dashboards
@@ -35,6 +36,7 @@ from windlass.core.file_quota import FileQuota
 from windlass.core.file_uploads import FileUploads
 from windlass.core.files import Files
 from windlass.core.firings import Firings
+from windlass.core.flows import Flows
 from windlass.core.history import History
 from windlass.core.hosts import Hosts
 from windlass.core.letters import Share
@@ -78,6 +80,7 @@ class Engine:
     boots: Boots
     uploads: Uploads
     cameras: Cameras
+    checkups: Checkups
     cleanups: Cleanups
     dashboards: Dashboards
     desktops: Desktops
@@ -86,6 +89,7 @@ class Engine:
     file_links: FileLinks
     file_uploads: FileUploads
     files: Files
+    flows: Flows
     hub: Hub
     links: Links
     objects: Objects
@@ -134,13 +138,9 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         await _started(stack, notifier)
         hub = await stack.enter_async_context(Hub(database, jobs, listener, States(listener=listener)))
         await _started(stack, listener)
-        links, outbox = Links(settings.url, settings.temporal_ui_url, settings.temporal_namespace), Outbox(jobs)
-        temporal = await client(settings)
-        orchestrator = Orchestrator(temporal, outbox, Executions(database, notifier), links)
-        heralds = Heralds(temporal, Machines(database, jobs, notifier), links)
-        couriers = Couriers(temporal, SessionWorkflows(jobs), links)
-        starts = BootStarts(temporal, BootRecords(database, jobs, notifier), links)
-        await _started(stack, orchestrator, heralds, couriers, starts)
+        carriers = await _carriers(stack, settings, database, jobs, notifier)
+        temporal, orchestrator = carriers.temporal, carriers.orchestrator
+        heralds, couriers = carriers.heralds, carriers.couriers
         agents, objects, hosts = Agents(database), open_objects(settings), Hosts(settings.home / "hosts")
         stack.push_async_callback(objects.close)
         runs, contents = Runs(database, notifier, agents, orchestrator, hosts), Contents(database, objects)
@@ -153,9 +153,10 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             agents=agents,
             artifacts=artifacts,
             attachments=Attachments(database, contents),
-            boots=Boots(database, notifier, starts),
+            boots=Boots(database, notifier, carriers.starts),
             uploads=Uploads(),
             cameras=Cameras(temporal, desktops, screenshots),
+            checkups=Checkups(database, hosts, settings.node),
             cleanups=Cleanups(database),
             dashboards=Dashboards(database),
             desktops=desktops,
@@ -164,11 +165,12 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             file_links=FileLinks(objects, settings.require_secret_key(), lambda: datetime.now(UTC)),
             file_uploads=FileUploads(database, objects, quota),
             files=Files(database, objects, quota, notifier),
+            flows=Flows(database),
             hub=hub,
-            links=links,
+            links=carriers.links,
             objects=objects,
             orchestrator=orchestrator,
-            outbox=outbox,
+            outbox=carriers.outbox,
             proxy=proxy(settings, database),
             questions=Questions(database, notifier, artifacts, hosts, Answers(orchestrator, couriers)),
             runs=runs,
@@ -186,6 +188,33 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             workspaces=Workspaces(database, contents),
             viewers=Viewers(database, notifier, heralds, settings.require_secret_key(), lambda: datetime.now(UTC)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Carriers:
+    """What carries wishes from their rows to Temporal."""
+
+    temporal: Client
+    links: Links
+    outbox: Outbox
+    orchestrator: Orchestrator
+    heralds: Heralds
+    couriers: Couriers
+    starts: BootStarts
+
+
+async def _carriers(
+    stack: AsyncExitStack, settings: Settings, database: Database, jobs: Database, notifier: Notifier
+) -> Carriers:
+    """The carriers, at work for as long as the gateway is."""
+    links, outbox = Links(settings.url, settings.temporal_ui_url, settings.temporal_namespace), Outbox(jobs)
+    temporal = await client(settings)
+    orchestrator = Orchestrator(temporal, outbox, Executions(database, notifier), links)
+    heralds = Heralds(temporal, Machines(database, jobs, notifier), links)
+    couriers = Couriers(temporal, SessionWorkflows(jobs), links)
+    starts = BootStarts(temporal, BootRecords(database, jobs, notifier), links)
+    await _started(stack, orchestrator, heralds, couriers, starts)
+    return Carriers(temporal, links, outbox, orchestrator, heralds, couriers, starts)
 
 
 class Starts(Protocol):

@@ -1,6 +1,7 @@
 """The pages of services: which programs are served, and how they are doing."""
 
 import re
+from collections.abc import Sequence
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -11,6 +12,7 @@ from api.pages.rendering import Form, field, go, page, read_form, viewer
 from api.pages.shell import Place
 from api.routes.services import ServiceReader, ServiceWriter
 from windlass.core.callers import Caller
+from windlass.core.checkups import Checkup
 from windlass.core.errors import Conflict, FieldError, Invalid
 from windlass.core.permissions import Permission
 from windlass.core.services import NewService, ServiceChange
@@ -18,6 +20,7 @@ from windlass.core.services import NewService, ServiceChange
 router = APIRouter(include_in_schema=False)
 
 SHAPES = {
+    "draft": "untried",
     "running": "finished",
     "deploying": "starting",
     "deploy_failed": "failed",
@@ -25,6 +28,7 @@ SHAPES = {
     "dead": "offline",
 }
 WORDS = {
+    "draft": "Draft",
     "running": "Up",
     "deploying": "Starting",
     "deploy_failed": "Not installed",
@@ -46,9 +50,11 @@ async def show(
     engine: Engine,
     filled: dict[str, str] | None = None,
     problems: tuple[tuple[str, str], ...] = (),
+    checkups: Sequence[Checkup] = (),
 ) -> Response:
     """The list, and the form that adds one."""
     values = {
+        "checkups": checkups,
         "services": await engine.services.catalogue(caller),
         "shapes": SHAPES,
         "words": WORDS,

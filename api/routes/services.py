@@ -24,11 +24,14 @@ EnvValue = Annotated[str, Field(max_length=10_000)]
 
 
 class NewServiceBody(Body):
-    """A program to be served: its folder on the services worker's machine, and `module:app` inside it."""
+    """A program to be served: its folder on the services worker's machine, and `module:app` inside it.
+
+    Without one of them it is a draft: kept, and not started before a `PATCH` says the rest.
+    """
 
     name: str = Field(min_length=1, max_length=63)
-    project: str = Field(min_length=1, max_length=1000, pattern=r"^/")
-    import_path: str = Field(max_length=300, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", examples=["app:app"])
+    project: str = Field("", max_length=1000, pattern=r"^(/.*)?$")
+    import_path: str = Field("", max_length=300, pattern=r"^([A-Za-z_][\w.]*:[A-Za-z_]\w*)?$", examples=["app:app"])
     env: dict[EnvName, EnvValue] = Field(default_factory=dict[str, str], max_length=100)
     enabled: bool = True
     secrets: dict[EnvName, EnvValue] = Field(

@@ -35,6 +35,7 @@ class Path(NamedTuple):
     status: int
     body: dict[str, Any] | None = None
     is_public: bool = False
+    query: str = ""
 
 
 SCRIPT = {"script": "echo"}
@@ -142,7 +143,12 @@ PATHS = (
     Path("GET", f"{KODOSUMI}/expose/{{name}}", 404),
     Path("DELETE", f"{KODOSUMI}/expose/{{name}}", 404),
     Path("POST", f"{KODOSUMI}/expose/{{name}}/health", 404),
+    Path("POST", f"{KODOSUMI}/boot/refresh/{{name}}", 404),
     Path("POST", f"{KODOSUMI}/expose", 201, EXPOSE),
+    Path("GET", f"{KODOSUMI}/boot", 200),
+    Path("GET", f"{KODOSUMI}/boot/stream", 200),
+    Path("DELETE", f"{KODOSUMI}/boot", 200),
+    Path("POST", f"{KODOSUMI}/boot", 422, query="?force=perhaps"),  # without an engine no boot comes to its end
     Path("POST", f"{KODOSUMI}/logout", 200),  # the last one: it ends the session
 )
 
@@ -154,6 +160,7 @@ async def heard(gateway: Gateway, path: Path, token: str | None) -> int:
         re.sub(r"\{\w+_id\}", str(new_id()), path.path)
         .replace("{name}", "nothing")
         .replace("{path:path}", "in/nothing")
+        + path.query
     )
     if path.method != WEBSOCKET:
         browser = await gateway.browser(headers=headers)

@@ -191,12 +191,29 @@ async def test_an_expose_is_changed_by_what_it_showed_and_a_stale_one_is_refused
 
     assert (same.status_code, same.json()["etag"]) == (201, shown["etag"])
     assert (shown["flow_stats"], shown["stale"], other.json()["state"]) == ("1/1", False, "DEAD")
-    assert (foreign.status_code, words.status_code) == (422, 422)  # what is said of flows, their service says
+    assert (foreign.status_code, words.status_code) == (422, 422)  # it has no flows of which anything could be said
     assert yaml.safe_load(changed.json()["bootstrap"])["runtime_env"]["env_vars"] == {"WORD": None}
     assert (stale.status_code, unknown.status_code) == (412, 422)
     assert "bootstrap.deployments" in unknown.text
     assert (await panel.post("/expose/bench/health")).json()["results"][0]["alive_count"] == 1
     assert (await panel.delete("/expose/other")).status_code == 204
+
+
+async def test_what_is_said_of_a_flow_is_kept_and_one_that_is_off_is_in_no_list(panel: httpx.AsyncClient):
+    shown = (await panel.get("/expose/bench")).json()
+    sent = {name: shown[name] for name in ("name", "enabled", "bootstrap")}
+    (flow,) = shown["meta"]
+    said = yaml.dump({"display": "Ours", "tags": ["house"], "author": {"name": "Bea"}})
+
+    edited = await panel.post("/expose", json={**sent, "meta": [{**flow, "data": said, "enabled": False}]})
+    listed = (await panel.get("/flow")).json()["items"]
+    wrong = await panel.post("/expose", json={**sent, "meta": [{**flow, "data": "image: x"}]})
+    back = await panel.post("/expose", json={**sent, "meta": [{**flow, "data": None, "enabled": True}]})
+
+    data = yaml.safe_load(edited.json()["meta"][0]["data"])
+    assert (data["display"], data["tags"], data["author"]["name"]) == ("Ours", ["house"], "Bea")
+    assert (edited.json()["meta"][0]["enabled"], listed) == (False, [])
+    assert (wrong.status_code, back.json()["meta"][0]["enabled"]) == (422, True)
 
 
 async def test_the_key_opens_the_paths_and_the_cookie_opens_them_to_no_page(gateway: Gateway, ada: Person):

@@ -13,6 +13,7 @@ from windlass.cli import (
     dev,
     doctor,
     files,
+    flows,
     keys,
     login,
     members,
@@ -53,7 +54,9 @@ app.add_typer(questions.app, name="question")
 app.command("approve")(questions.approve)
 app.add_typer(tasks.app, name="task")
 app.add_typer(schedules.app, name="schedule")
+services.app.command("health")(flows.health)
 app.add_typer(services.app, name="service")
+app.add_typer(flows.app, name="flow")
 app.add_typer(boot.app, name="boot")
 app.add_typer(servers.app, name="mcp")
 app.add_typer(desktops.app, name="desktop")

@@ -15,8 +15,8 @@ app = typer.Typer(no_args_is_help=True, help="The programs that offer agents.")
 def add(  # noqa: PLR0913 - one parameter is one option
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="Short and lower case; its agents are called NAME/flow.")],
-    project: Annotated[Path, typer.Option(help="The folder of the program.")],
-    import_path: Annotated[str, typer.Option("--app", help="module:app inside the folder.")],
+    project: Annotated[Path | None, typer.Option(help="The folder of the program; without it a draft.")] = None,
+    import_path: Annotated[str, typer.Option("--app", help="module:app inside it; without it a draft.")] = "",
     *,
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for its environment; may be repeated.")] = None,
     secret: Annotated[list[str] | None, typer.Option(help="NAME; its value is asked for. May be repeated.")] = None,
@@ -25,8 +25,10 @@ def add(  # noqa: PLR0913 - one parameter is one option
     """Have a program served; it starts at once and is kept up."""
     variables, secrets = dict(split_variable(pair) for pair in env or ()), asked_secrets(secret)
     with connect(context) as client:
-        service = client.services.add(name, str(project.resolve()), import_path, variables, secrets)
+        service = client.services.add(name, str(project.resolve()) if project else "", import_path, variables, secrets)
     said = f"{service.name} is being started. Look: windlass service show {service.name}"
+    if service.state == "draft":
+        said = f"{service.name} is a draft. Say the rest: windlass service change {service.name} --project … --app …"
     print_outcome(service.to_json(), said, as_json=as_json)
 
 

@@ -18,6 +18,7 @@ from windlass.client.dashboard import AsyncDashboards
 from windlass.client.desktops import AsyncDesktops
 from windlass.client.errors import Unreachable
 from windlass.client.files import AsyncFiles
+from windlass.client.flows import AsyncFlows
 from windlass.client.frames import STREAM_TIMEOUT, Place
 from windlass.client.maintenance import AsyncSystemSchedules
 from windlass.client.members import AsyncMembers
@@ -56,7 +57,7 @@ class AsyncClient:
         self._bearer = Bearer(self.url, MemoryStore(Credentials(api_key)) if api_key else store or MemoryStore())
         self.http = httpx.AsyncClient(base_url=self.url, auth=self._bearer, timeout=timeout_s)
         self.runs, self.agents, self.services = Runs(self), AsyncAgents(self), Services(self)
-        self.boots, self.dashboards = AsyncBoots(self), AsyncDashboards(self)
+        self.boots, self.dashboards, self.flows = AsyncBoots(self), AsyncDashboards(self), AsyncFlows(self)
         self.mcp_servers, self.system_schedules = AsyncMcpServers(self), AsyncSystemSchedules(self)
         self.keys, self.members, self.questions = Keys(self), AsyncMembers(self), Questions(self)
         self.tasks, self.schedules, self.desktops = Tasks(self), Schedules(self), AsyncDesktops(self)

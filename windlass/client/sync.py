@@ -18,6 +18,7 @@ from windlass.client.dashboard import Dashboards
 from windlass.client.desktops import Desktops
 from windlass.client.errors import Unreachable
 from windlass.client.files import Files
+from windlass.client.flows import Flows
 from windlass.client.frames import STREAM_TIMEOUT, Place
 from windlass.client.maintenance import SystemSchedules
 from windlass.client.members import Members
@@ -56,7 +57,7 @@ class Client:
         self._bearer = Bearer(self.url, MemoryStore(Credentials(api_key)) if api_key else store or MemoryStore())
         self.http = httpx.Client(base_url=self.url, auth=self._bearer, timeout=timeout_s)
         self.runs, self.agents, self.services = Runs(self), Agents(self), Services(self)
-        self.boots, self.dashboards = Boots(self), Dashboards(self)
+        self.boots, self.dashboards, self.flows = Boots(self), Dashboards(self), Flows(self)
         self.mcp_servers, self.system_schedules = McpServers(self), SystemSchedules(self)
         self.keys, self.members, self.questions = Keys(self), Members(self), Questions(self)
         self.tasks, self.schedules, self.desktops = Tasks(self), Schedules(self), Desktops(self)

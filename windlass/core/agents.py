@@ -101,12 +101,17 @@ def saved(name: str, pin: Pin, description: str = "", kind: str = CLAUDE) -> Age
 
 BUILT_IN = {CLAUDE: claude, DESKTOP: desktop}
 QUERY = """
-select f.*, s.name as service, s.state, (select p.name from person p where p.id = s.created_by) as owner
+select f.name, f.path, f.elements, f.schema, f.service_id, s.name as service, s.state,
+  coalesce(e.display, f.summary) as summary, coalesce(e.description, f.description) as description,
+  coalesce(e.tags, f.tags) as tags,
+  f.meta || jsonb_strip_nulls(jsonb_build_object('author', e.author, 'organization', e.organization)) as meta,
+  (select p.name from person p where p.id = s.created_by) as owner
 from flow f join service s on s.id = f.service_id
-where s.enabled and ($1::text is null or f.name = $1) order by f.summary, f.name
+left join flow_edit e on e.service_id = f.service_id and f.name = s.name || '/' || e.name
+where s.enabled and e.enabled is not false and ($1::text is null or f.name = $1) order by summary, f.name
 """
 FLOW_AT = QUERY.replace("($1::text is null or f.name = $1)", "s.name = $1 and trim(f.path, '/') = any ($2)").replace(
-    "order by f.summary, f.name", "order by array_position($2, trim(f.path, '/')) limit 1"
+    "order by summary, f.name", "order by array_position($2, trim(f.path, '/')) limit 1"
 )
 SAVED = """
 select a.name, a.id, a.version, a.created_by_name as owner, v.driver, v.description from agent a

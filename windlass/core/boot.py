@@ -102,7 +102,8 @@ RAISE = """
 with raised as (
   update service set generation = generation + 1, stopped = false, updated_at = now(),
     state = case when state = 'running' then state else 'deploying' end, reason = null
-  where id = $2 and enabled and not exists (select from boot_service where boot_id = $1 and service_id = $2)
+  where id = $2 and enabled and state <> 'draft'
+    and not exists (select from boot_service where boot_id = $1 and service_id = $2)
   returning id, tenant_id, name, generation)
 insert into boot_service (boot_id, tenant_id, service_id, name, generation, flows)
 select $1, tenant_id, id, name, generation, array(select f.name from flow f where f.service_id = id order by f.position)
@@ -116,7 +117,7 @@ where b.boot_id = $1 and b.service_id = $2 and s.enabled and not s.stopped
 """
 STOP = """
 update service set stopped = true, state = 'dead', reason = null, updated_at = now()
-where enabled and not stopped returning name
+where enabled and not stopped and state <> 'draft' returning name
 """
 
 
@@ -210,7 +211,7 @@ class BootRecords:
             if await connection.execute(query, boot_id) == "UPDATE 0":
                 return None
             rows = await connection.fetch(
-                "select id, name from service where enabled order by name limit $1", MOST_SERVICES
+                "select id, name from service where enabled and state <> 'draft' order by name limit $1", MOST_SERVICES
             )
         return tuple(BootService(str(row["id"]), row["name"]) for row in rows)
 

@@ -55,13 +55,22 @@ class Hosts:
 
     async def describe(self, tenant_id: TenantId, service_id: UUID) -> dict[str, Any] | None:
         """What the service's host says of itself and its flows now; None when no host answers in time."""
+        return await self._said(tenant_id, service_id, {"op": "describe"}, "description")
+
+    async def ping(self, tenant_id: TenantId, service_id: UUID) -> dict[str, Any] | None:
+        """How the service's host is; None when no host answers in time."""
+        return await self._said(tenant_id, service_id, {"op": "ping"}, "pong")
+
+    async def _said(
+        self, tenant_id: TenantId, service_id: UUID, message: dict[str, Any], op: str
+    ) -> dict[str, Any] | None:
         address = socket_path(self._folder, str(tenant_id), str(service_id))
         try:
             async with asyncio.timeout(PATIENCE_S):
-                said = await _ask(address, {"op": "describe"})
+                said = await _ask(address, message)
         except (OSError, TimeoutError, ValueError):
             return None
-        return said if said.get("op") == "description" else None
+        return said if said.get("op") == op else None
 
 
 def _field_errors(fields: dict[str, list[str]]) -> tuple[FieldError, ...]:

@@ -27,11 +27,11 @@ CHANGED_CHANNEL = "services"  # tells the services workers to look
 
 @dataclass(frozen=True, slots=True)
 class NewService:
-    """The wish to have a program served: its folder and `module:app` inside it."""
+    """The wish to have a program served: its folder and `module:app` inside it. Without both it is a draft."""
 
     name: str
-    project: str
-    import_path: str
+    project: str = ""
+    import_path: str = ""
     env: dict[str, str] = field(default_factory=dict[str, str])
     enabled: bool = True
     secrets: dict[str, str] = field(default_factory=dict[str, str])
@@ -99,7 +99,8 @@ update service set project = $2, import_path = $3, env = $4, enabled = $5, state
 
 REFRESH = """
 update service set generation = generation + 1, updated_at = now(),
-  state = case when stopped and enabled then 'deploying' else state end, stopped = false where name = $1 returning name
+  state = case when stopped and enabled then 'deploying' else state end, stopped = false
+where name = $1 and state <> 'draft' returning name
 """
 
 
@@ -119,7 +120,7 @@ class Services:
             "secrets, secret_names) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
         )
         service_id = new_id()
-        state = "deploying" if wish.enabled else "dead"
+        state = _first_state(wish)
         async with self._database.tenant(caller.tenant_id) as connection:
             try:
                 await connection.execute(
@@ -147,7 +148,8 @@ class Services:
                 raise Stale(f"The service {name} was changed since you read it. Nothing was changed; read it again.")
             after = self._changed(caller, before, wish)
             if after.etag != before.etag:
-                state = ("deploying" if after.enabled else "dead") if after.enabled != before.enabled else after.state
+                is_other = after.enabled != before.enabled or before.state == "draft"
+                state = _first_state(after) if is_other else after.state
                 columns = (after.project, after.import_path, after.env, after.enabled, state)
                 sealed = (after.secrets, list(after.secret_names))
                 await connection.execute(CHANGE, before.id, *columns, *sealed)
@@ -161,6 +163,8 @@ class Services:
         """Start the service's program anew, as its files are now; its runs go on from their steps. Raises NotFound."""
         async with self._database.tenant(caller.tenant_id) as connection:
             if await connection.fetchval(REFRESH, name) is None:
+                if await connection.fetchval("select true from service where name = $1", name):
+                    raise Conflict(f"The service {name} is a draft: say where its program is first.")
                 raise NotFound("service", name)
             await record(connection, caller, "service.refresh", f"service:{name}")
         self._wakeup.send(CHANGED_CHANNEL, name)
@@ -216,6 +220,13 @@ def sealed_for(service_id: UUID) -> str:
 
 def _merged(known: Mapping[str, str], wish: Mapping[str, str | None] | None) -> dict[str, str]:
     return {name: value for name, value in {**known, **(wish or {})}.items() if value is not None}
+
+
+def _first_state(wish: NewService | Service) -> str:
+    """The state of a service before anybody has looked after it."""
+    if not (wish.project and wish.import_path):
+        return "draft"
+    return "deploying" if wish.enabled else "dead"
 
 
 def _checked_name(name: str) -> str:

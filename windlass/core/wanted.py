@@ -50,7 +50,8 @@ UP = """
 update service set state = 'running', reason = null, isolation = $2, updated_at = now() where id = $1 and not stopped
 """
 WANTED = """
-select id, tenant_id, name, project, import_path, env, generation, secrets from service where enabled and not stopped
+select id, tenant_id, name, project, import_path, env, generation, secrets from service
+where enabled and not stopped and state <> 'draft'
 """
 FLOWS = """
 insert into flow (tenant_id, service_id, name, path, summary, description, tags, meta, elements, schema, position)

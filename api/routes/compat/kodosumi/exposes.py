@@ -10,12 +10,12 @@ from pydantic import BaseModel, Field, ValidationError
 
 from api.bodies import Body
 from api.dependencies import EngineDep
-from api.engine import Engine
 from api.routes.compat.kodosumi.words import PREFIX
+from api.routes.flows import Tag
 from api.routes.services import NewServiceBody, ServiceReader, ServiceWriter
-from windlass.core.agents import Agent
-from windlass.core.callers import Caller
+from windlass.core.checkups import Checkup
 from windlass.core.errors import FieldError, Invalid, NotFound
+from windlass.core.flows import Flow
 from windlass.core.services import NewService, Service, ServiceChange
 
 router = APIRouter(prefix=f"{PREFIX}/expose", tags=["compat"])
@@ -25,7 +25,7 @@ RUNNING = "running"
 
 
 class Meta(BaseModel):
-    """What is said about a flow: `data` is YAML; the service itself says it."""
+    """What is said about a flow: `data` is YAML, of which `display description tags author` mean something here."""
 
     url: str = Field(max_length=1000)
     data: str | None = Field(None, max_length=20_000)
@@ -37,7 +37,8 @@ class Meta(BaseModel):
 class NewExpose(Body):
     """An expose as it should be. `bootstrap` is YAML: `import_path`, `runtime_env.working_dir`, `runtime_env.env_vars`.
 
-    What an answer showed and nobody can set may be sent back; `display` and `network` are not kept.
+    What an answer showed and nobody can set may be sent back; `display` and `network` are not kept. Without a
+    `bootstrap` it is a draft.
     """
 
     name: str = Field(min_length=1, max_length=63)
@@ -45,9 +46,30 @@ class NewExpose(Body):
     display: str | None = None
     network: str | None = None
     enabled: bool = True
-    bootstrap: str = Field(min_length=1, max_length=20_000)
+    bootstrap: str | None = Field(None, max_length=20_000)
     meta: list[Meta] | None = Field(None, max_length=200)
     etag: str | None = Field(None, max_length=100, description="Of the answer it was made from; a stale one is a 412.")
+
+
+class Author(Body):
+    """Who made a flow."""
+
+    name: str | None = Field(None, max_length=200)
+    organization: str | None = Field(None, max_length=200)
+
+    def as_fields(self) -> Json:
+        """What was said, as a flow has it."""
+        said = self.model_dump(exclude_unset=True)
+        return {"author" if name == "name" else name: value for name, value in said.items()}
+
+
+class Data(Body):
+    """What of a flow's `data` has a meaning here."""
+
+    display: str | None = Field(None, max_length=200)
+    description: str | None = Field(None, max_length=10_000)
+    tags: list[Tag] | None = Field(None, max_length=50)
+    author: Author | None = None
 
 
 class RuntimeEnvironment(Body):
@@ -124,8 +146,8 @@ class Checked(BaseModel):
 @router.get("")
 async def exposes(caller: ServiceReader, engine: EngineDep) -> Sequence[ExposeView]:
     """All exposes by name."""
-    agents = await engine.agents.catalogue(caller)
-    return [_expose(each, agents) for each in await engine.services.catalogue(caller)]
+    flows = await engine.flows.catalogue(caller)
+    return [_expose(each, flows) for each in await engine.services.catalogue(caller)]
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)
@@ -137,23 +159,25 @@ async def keep(body: NewExpose, caller: ServiceWriter, engine: EngineDep) -> Exp
     try:
         known = await engine.services.get(caller, wish.name)
     except NotFound:
-        _check_meta(body, ())
+        _edits(body, ())
         return _expose(await engine.services.add(caller, wish), ())
-    agents = await engine.agents.catalogue(caller)
-    _check_meta(body, _expose(known, agents).meta)
-    return _expose(await engine.services.change(caller, known.name, _change(known, body), body.etag), agents)
+    edits = _edits(body, await engine.flows.of(caller, known.name))
+    changed = await engine.services.change(caller, known.name, _change(known, body), body.etag)
+    for flow, said in edits:
+        await engine.flows.change(caller, known.name, flow.name, said)
+    return _expose(changed, await engine.flows.of(caller, known.name))
 
 
 @router.post("/health")
 async def health(caller: ServiceReader, engine: EngineDep) -> Checked:
-    """How all exposes are: they are looked after all the time, this only says what was seen."""
-    return await _checked(engine, caller, await engine.services.catalogue(caller))
+    """Ask all exposes how they are; one that is off is not woken, and nothing is changed."""
+    return _checked(await engine.checkups.of_all(caller), await engine.flows.catalogue(caller))
 
 
 @router.get("/{name}")
 async def read(name: str, caller: ServiceReader, engine: EngineDep) -> ExposeView:
     """One expose."""
-    return _expose(await engine.services.get(caller, name), await engine.agents.catalogue(caller))
+    return _expose(await engine.services.get(caller, name), await engine.flows.of(caller, name))
 
 
 @router.delete("/{name}", status_code=status.HTTP_204_NO_CONTENT)
@@ -164,14 +188,14 @@ async def remove(name: str, caller: ServiceWriter, engine: EngineDep) -> None:
 
 @router.post("/{name}/health")
 async def health_of(name: str, caller: ServiceReader, engine: EngineDep) -> Checked:
-    """How one expose is."""
-    return await _checked(engine, caller, [await engine.services.get(caller, name)])
+    """Ask one expose how it is."""
+    return _checked([await engine.checkups.of(caller, name)], await engine.flows.of(caller, name))
 
 
 def _read(body: NewExpose) -> Bootstrap:
     """What the bootstrap says. Raises Invalid, naming what has no meaning here."""
     try:
-        return Bootstrap.model_validate(_plain(body.bootstrap))
+        return Bootstrap.model_validate(_plain(body.bootstrap or ""))
     except (yaml.YAMLError, RecursionError, ValueError) as wrong:
         named = wrong.errors() if isinstance(wrong, ValidationError) else ()
         found = [FieldError(".".join(("bootstrap", *map(str, each["loc"]))), each["msg"]) for each in named]
@@ -189,41 +213,69 @@ def _plain(text: str) -> Any:
 
 def _wish(body: NewExpose) -> NewService:
     """The service that is meant, by the rules of `POST /v1/services`. Raises Invalid."""
-    read = _read(body)
-    env = {name: value for name, value in read.runtime_env.env_vars.items() if value is not None}
+    given: Json = {"name": body.name.strip().lower(), "enabled": body.enabled}
+    if not _is_draft(body):
+        read = _read(body)
+        env = {name: value for name, value in read.runtime_env.env_vars.items() if value is not None}
+        given |= {"project": read.runtime_env.working_dir, "import_path": read.import_path, "env": env}
     try:
-        checked = NewServiceBody(
-            name=body.name.strip().lower(),
-            project=read.runtime_env.working_dir,
-            import_path=read.import_path,
-            env=env,
-            enabled=body.enabled,
-        )
+        checked = NewServiceBody(**given)
     except ValidationError as wrong:
         found = tuple(FieldError(str(each["loc"][0]), each["msg"]) for each in wrong.errors())
         raise Invalid("Nothing was changed.", found) from None
     return NewService(**checked.model_dump(exclude_unset=True))
 
 
+def _is_draft(body: NewExpose) -> bool:
+    return not (body.bootstrap or "").strip()
+
+
 def _change(known: Service, body: NewExpose) -> ServiceChange:
     """What is to become different: what is not named goes, what has no value stays."""
-    wish, named = _wish(body), _read(body).runtime_env.env_vars
+    wish = _wish(body)
+    if _is_draft(body):
+        return ServiceChange(enabled=wish.enabled)
+    named = _read(body).runtime_env.env_vars
     gone: dict[str, str | None] = dict.fromkeys(name for name in known.env if name not in named)
     return ServiceChange(
         project=wish.project, import_path=wish.import_path, env={**gone, **wish.env}, enabled=wish.enabled
     )
 
 
-def _check_meta(body: NewExpose, shown: Sequence[Meta]) -> None:
-    """Raises Invalid: nothing is said about flows here but what their service says."""
-    own = {each.url: (each.data, each.enabled) for each in shown}
-    said = {each.url: (each.data, each.enabled) for each in body.meta or ()}
-    if any(own.get(url) != what for url, what in said.items()):
-        raise Invalid("Nothing was changed.", (FieldError("meta", "is what the service itself says"),))
+def _edits(body: NewExpose, flows: Sequence[Flow]) -> list[tuple[Flow, Json]]:
+    """What is said of flows that differs from what they show. Raises Invalid."""
+    known = {each.path: each for each in flows}
+    found = [(known.get(each.url), each) for each in body.meta or ()]
+    nowhere = [said.url for flow, said in found if flow is None]
+    if nowhere:
+        raise Invalid("Nothing was changed.", (FieldError("meta", f"there is no flow at {nowhere[0]}"),))
+    edits = [(flow, _edit(flow, said)) for flow, said in found if flow is not None]
+    return [(flow, said) for flow, said in edits if said]
 
 
-def _expose(service: Service, agents: Sequence[Agent]) -> ExposeView:
-    meta = [_meta(service, each) for each in agents if each.service == service.name]
+def _edit(flow: Flow, said: Meta) -> Json:
+    """What of a flow is to become different. Raises Invalid."""
+    wanted: Json = {} if said.data is None else _said(said.data)
+    wanted["enabled"] = said.enabled
+    shown: Json = {each: getattr(flow, each) for each in wanted} | {"tags": list(flow.tags)}
+    return {name: value for name, value in wanted.items() if value != shown[name]}
+
+
+def _said(data: str) -> Json:
+    """The fields that the YAML of a flow's meta names. Raises Invalid."""
+    try:
+        read = Data.model_validate(_plain(data) or {})
+    except (yaml.YAMLError, RecursionError, ValueError) as wrong:
+        named = wrong.errors() if isinstance(wrong, ValidationError) else ()
+        found = [FieldError(".".join(("meta", "data", *map(str, each["loc"]))), each["msg"]) for each in named]
+        raise Invalid("Nothing was changed.", tuple(found or [FieldError("meta.data", "must be YAML")])) from None
+    credits_ = {} if read.author is None else read.author.as_fields()
+    return read.model_dump(exclude_unset=True, exclude={"author"}) | credits_
+
+
+def _expose(service: Service, flows: Sequence[Flow]) -> ExposeView:
+    meta = [_meta(each, service) for each in flows if each.agent.startswith(f"{service.name}/")]
+    alive = sum(each.state == "alive" for each in meta)
     is_up = service.state == RUNNING
     return ExposeView(
         name=service.name,
@@ -235,47 +287,56 @@ def _expose(service: Service, agents: Sequence[Agent]) -> ExposeView:
         created=service.created_at,
         updated=service.updated_at,
         etag=service.etag,
-        flow_stats=f"{len(meta) if is_up else 0}/{len(meta)}",
-        stale=service.enabled and bool(meta) and not is_up,
+        flow_stats=f"{alive}/{len(meta)}",
+        stale=service.enabled and alive < len(meta),
         needs_reboot=service.enabled != is_up and service.state != "draft",
     )
 
 
 def _bootstrap(service: Service) -> str:
     """What it was made of; of its environment only the names are shown."""
+    if service.state == "draft":
+        return ""
     names: Mapping[str, None] = dict.fromkeys(sorted(service.env))
     where: Json = {"working_dir": service.project} | ({"env_vars": dict(names)} if names else {})
     return yaml.safe_dump({"import_path": service.import_path, "runtime_env": where}, sort_keys=False)
 
 
-def _meta(service: Service, agent: Agent) -> Meta:
-    author = {"name": agent.meta.get("author"), "organization": agent.meta.get("organization")}
-    said = {"display": agent.summary, "description": agent.description, "tags": list(agent.tags), "author": author}
+def _meta(flow: Flow, service: Service) -> Meta:
+    author = {"name": flow.author, "organization": flow.organization}
+    said = {"display": flow.display, "description": flow.description, "tags": list(flow.tags), "author": author}
     return Meta(
-        url=agent.flow_path,
+        url=flow.path,
         data=yaml.safe_dump(said, sort_keys=False, allow_unicode=True),
-        state="alive" if service.state == RUNNING else "dead",
+        enabled=flow.enabled,
+        state="alive" if flow.is_up else "dead",
         heartbeat=service.updated_at.timestamp(),
     )
 
 
-async def _checked(engine: Engine, caller: Caller, services: Sequence[Service]) -> Checked:
-    agents = await engine.agents.catalogue(caller)
-    found = [_health(each, _expose(each, agents)) for each in services]
-    return Checked(checked=len(found), timestamp=datetime.now(UTC).timestamp(), results=found)
+def _checked(found: Sequence[Checkup], flows: Sequence[Flow]) -> Checked:
+    paths = {each.agent: each.path for each in flows}
+    results = [_health(each, paths) for each in found]
+    return Checked(checked=len(results), timestamp=datetime.now(UTC).timestamp(), results=results)
 
 
-def _health(service: Service, shown: ExposeView) -> ExposeHealth:
-    is_up = service.state == RUNNING
-    endpoint = Finding(valid=is_up, message="alive" if is_up else service.reason or service.state)
+def _health(checkup: Checkup, paths: Mapping[str, str]) -> ExposeHealth:
     said = Finding(valid=True, message="as the service says")
-    flows = [FlowHealth(url=each.url, endpoint=endpoint, fields=said, state=each.state or "") for each in shown.meta]
+    flows = [
+        FlowHealth(
+            url=paths.get(each.name, each.name),
+            endpoint=Finding(valid=each.state == "alive", message=each.state),
+            fields=said,
+            state=each.state,
+        )
+        for each in checkup.flows
+    ]
     return ExposeHealth(
-        name=shown.name,
-        app=Finding(valid=is_up, message=service.reason or shown.state),
-        state=shown.state,
+        name=checkup.name,
+        app=Finding(valid=checkup.answers is not False, message=checkup.message),
+        state=checkup.state.upper(),
         meta_count=len(flows),
-        alive_count=len(flows) if is_up else 0,
+        alive_count=sum(each.endpoint.valid for each in flows),
         fields_ok=len(flows),
         meta=flows,
     )

@@ -1,0 +1,162 @@
+"""Flows and services over HTTP: what is said of flows, and how services are when they are really asked."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.api.people import Gateway, Organisation
+from windlass.contracts.hosts import socket_path
+from windlass.contracts.ids import TenantId, new_id
+from windlass.core.database import JOBS_ROLE, Database
+from windlass.core.permissions import Role
+from windlass.core.settings import Settings
+from windlass.core.wakeup import PollOnly
+from windlass.core.wanted import HostFacts, Wanted, WantedService
+
+FLOW: dict[str, Any] = {"path": "/x", "summary": "", "description": "", "tags": [], "elements": [], "schema": {}}
+
+
+class Kept:
+    """A service that a worker has seen up, and the socket of its host."""
+
+    def __init__(self, house: Organisation, wanted: Wanted, service: WantedService, settings: Settings) -> None:
+        self.house, self.wanted, self.service = house, wanted, service
+        self.node = settings.node
+        folder = settings.home / "hosts"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.address = socket_path(folder, str(service.tenant_id), str(service.id))
+
+    async def up(self, *flows: str, node: str | None = None) -> None:
+        """Its host describes these flows."""
+        described = [{**FLOW, "name": name, "summary": name.capitalize(), "author": "Ada"} for name in flows]
+        facts = HostFacts(str(new_id()), 1, node or self.node, 1)
+        await self.wanted.record_up(self.service, facts, {"isolation": "shared", "flows": described})
+
+    @asynccontextmanager
+    async def answering(self, *flows: str) -> AsyncGenerator[None]:
+        """A host that answers."""
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            said = {
+                "ping": {"op": "pong", "boot_id": "b", "pid": 7, "runs": 2, "loop_lag_s": 0.5},
+                "describe": {"op": "description", "flows": [{"name": name} for name in flows]},
+            }
+            while line := await reader.readline():
+                writer.write(orjson.dumps(said[orjson.loads(line)["op"]]) + b"\n")
+            writer.close()
+
+        async with await asyncio.start_unix_server(serve, str(self.address)):
+            yield
+
+
+@pytest.fixture
+async def kept(gateway: Gateway, database: Database, database_url: str) -> Kept:
+    house = await gateway.organisation("Flows")
+    body = {"name": "texts", "project": "/srv/texts", "import_path": "app:app"}
+    assert (await house.owner.http.post("/v1/services", json=body)).is_success
+    jobs = await Database.connect(database_url, role=JOBS_ROLE, max_size=1)
+    wanted = Wanted(database, jobs, PollOnly())
+    service = next(each for each in await wanted.services() if each.tenant_id == TenantId(house.id))
+    await jobs.close()
+    return Kept(house, wanted, service, gateway.state["settings"])
+
+
+async def test_what_somebody_says_of_a_flow_is_shown_and_outlives_its_next_boot(kept: Kept):
+    http = kept.house.owner.http
+    await kept.up("count", "read")
+    said = {"display": "Counter", "tags": ["house"], "organization": "Acme"}
+
+    changed = (await http.patch("/v1/services/texts/flows/count", json=said)).json()
+    await kept.up("count")
+    agent = (await http.get("/v1/agents/texts/count")).json()
+    back = (await http.patch("/v1/services/texts/flows/count", json={"display": None})).json()
+
+    assert changed["edited"] == ["display", "tags", "organization"]
+    assert (agent["summary"], agent["tags"], agent["organization"]) == ("Counter", ["house"], "Acme")
+    assert agent["author"] == "Ada"
+    assert (back["display"], back["edited"]) == ("Count", ["tags", "organization"])
+
+
+async def test_a_flow_that_is_off_is_in_no_catalogue_and_does_not_start(kept: Kept):
+    http = kept.house.owner.http
+    await kept.up("count")
+    run: dict[str, Any] = {"agent": "texts/count", "inputs": {}}
+
+    off = await http.patch("/v1/services/texts/flows/count", json={"enabled": False})
+    listed = [each["name"] for each in (await http.get("/v1/agents")).json()["items"]]
+    refused = await http.post("/v1/runs", json=run)
+    await http.patch("/v1/services/texts/flows/count", json={"enabled": True})
+    started = await http.post("/v1/runs", json=run)
+
+    assert (off.json()["enabled"], off.json()["available"]) == (False, False)
+    assert "texts/count" not in listed
+    assert (refused.status_code, started.status_code) == (404, 202)
+    (flow,) = (await http.get("/v1/services/texts/flows")).json()["items"]
+    assert (flow["live"], flow["finished"], flow["available"]) == (1, 0, True)
+
+
+async def test_flows_are_edited_by_those_who_may_write_services(kept: Kept, acme: Organisation):
+    await kept.up("count")
+    path = "/v1/services/texts/flows/count"
+
+    by_viewer = await kept.house.people[Role.VIEWER].http.patch(path, json={"display": "Mine"})
+    by_others = await acme.owner.http.patch(path, json={"display": "Mine"})
+    wrong = await kept.house.owner.http.patch(path, json={"display": "", "tags": ["x" * 101]})
+
+    assert (by_viewer.status_code, by_others.status_code, wrong.status_code) == (403, 404, 422)
+
+
+async def test_a_service_is_asked_how_it_is(kept: Kept):
+    http = kept.house.owner.http
+    await kept.up("count", "gone")
+
+    async with kept.answering("count"):
+        well = (await http.post("/v1/services/texts/health")).json()
+    silent = (await http.post("/v1/services/health")).json()["items"][0]
+    await kept.up("count", node="elsewhere")
+    far = (await http.post("/v1/services/texts/health")).json()
+    await http.patch("/v1/services/texts", json={"enabled": False})
+    off = (await http.post("/v1/services/texts/health")).json()
+
+    assert (well["answers"], well["pid"], well["runs"], well["loop_lag_s"]) == (True, 7, 2, 0.5)
+    assert {each["name"]: each["state"] for each in well["flows"]} == {
+        "texts/count": "alive",
+        "texts/gone": "not-found",
+    }
+    assert (silent["answers"], {each["state"] for each in silent["flows"]}) == (False, {"dead"})
+    assert (far["answers"], off["answers"]) == (None, None)
+    assert "elsewhere" in far["message"]
+
+
+async def test_a_service_without_a_program_is_a_draft_until_somebody_says_the_rest(kept: Kept):
+    http = kept.house.owner.http
+
+    draft = (await http.post("/v1/services", json={"name": "Draft2"})).json()
+    refreshed = await http.post("/v1/services/draft2/refresh")
+    half = (await http.patch("/v1/services/draft2", json={"project": "/srv/d"})).json()
+    whole = (await http.patch("/v1/services/draft2", json={"import_path": "app:app"})).json()
+
+    assert (draft["name"], draft["state"], half["state"], whole["state"]) == ("draft2", "draft", "draft", "deploying")
+    assert (refreshed.status_code, draft["etag"] != half["etag"]) == (409, True)
+
+
+async def test_the_page_of_a_service_edits_switches_and_asks(kept: Kept):
+    await kept.up("count")
+    page = kept.house.owner.http
+
+    await page.post("/services/texts/flows/count", data={"display": "<b>Counter</b>", "tags": "a, b"})
+    await page.post("/services/texts/flows/count/switch", data={"enabled": "off"})
+    shown = (await page.get("/services/texts")).text
+    asked = (await page.post("/services/texts/check")).text
+    everything = (await page.post("/services/check")).text
+
+    assert "&lt;b&gt;Counter&lt;/b&gt;" in shown
+    assert "<b>Counter" not in shown
+    assert "a, b" in shown
+    assert "Switch on" in shown
+    assert "Its host does not answer" in asked
+    assert "Its host does not answer" in everything

@@ -1,0 +1,89 @@
+"""`windlass flow`: what is said of a service's flows, and whether they start; `windlass service health`."""
+
+from typing import Annotated, Any
+
+import typer
+
+from windlass.cli.screen import AsJson, console, print_json, print_outcome, print_table
+from windlass.cli.session import connect
+from windlass.client.flows import Checkup
+
+app = typer.Typer(no_args_is_help=True, help="What is said of the flows of a service, and whether they start.")
+AS_THE_SERVICE_SAYS = ""
+ANSWERS = {True: "answers", False: "does not answer", None: "not asked"}
+
+
+@app.command("list")
+def list_flows(context: typer.Context, service: str, as_json: AsJson = False) -> None:
+    """The flows of a service, also those that are switched off, with their runs of the last 24 hours."""
+    with connect(context) as client:
+        page = client.flows.list(service)
+    if as_json:
+        print_json(page.to_json())
+        return
+    rows = (
+        (
+            each.agent,
+            each.display,
+            "on" if each.enabled else "off",
+            str(each.finished),
+            str(each.failed),
+            str(each.live),
+        )
+        for each in page.items
+    )
+    print_table(("Agent", "Name", "Starts", "Finished", "Failed", "Open"), rows, "It has no flows yet.")
+
+
+@app.command()
+def change(  # noqa: PLR0913 - one parameter is one option
+    context: typer.Context,
+    agent: Annotated[str, typer.Argument(help="SERVICE/FLOW")],
+    *,
+    display: Annotated[str | None, typer.Option(help="Its name; an empty one: as the service says.")] = None,
+    description: Annotated[str | None, typer.Option(help="An empty one: as the service says.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="May be repeated; one empty tag: as the service says.")] = None,
+    author: Annotated[str | None, typer.Option(help="An empty one: as the service says.")] = None,
+    organization: Annotated[str | None, typer.Option(help="An empty one: as the service says.")] = None,
+    enabled: Annotated[bool | None, typer.Option("--on/--off", help="Whether it can be started.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set what is given and nothing else; it is kept across boots."""
+    given = {"display": display, "description": description, "author": author, "organization": organization}
+    changes: dict[str, Any] = {name: text or None for name, text in given.items() if text is not None}
+    if tag is not None:
+        changes["tags"] = [each for each in tag if each] or None
+    if enabled is not None:
+        changes["enabled"] = enabled
+    with connect(context) as client:
+        flow = client.flows.change(agent, **changes)
+    said = f"{flow.agent} is changed: {flow.display}, {'on' if flow.enabled else 'off'}."
+    print_outcome(flow.to_json(), said, as_json=as_json)
+
+
+def health(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="One service; without it all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the hosts how they are: 1 when one that should answer does not."""
+    with connect(context) as client:
+        found = client.flows.check_all().items if name is None else [client.flows.check(name)]
+    if as_json:
+        print_json({"items": [each.to_json() for each in found]})
+    else:
+        rows = ((each.name, each.state, ANSWERS[each.answers], _took(each), each.message) for each in found)
+        print_table(("Service", "State", "Host", "Within", "What it says"), rows, "There are no services.")
+        for each in found:
+            _say_flows(each)
+    raise typer.Exit(int(any(each.answers is False for each in found)))
+
+
+def _took(checkup: Checkup) -> str:
+    return "" if checkup.took_ms is None else f"{checkup.took_ms:.0f} ms"
+
+
+def _say_flows(checkup: Checkup) -> None:
+    for flow in checkup.flows:
+        if flow.state != "alive":
+            console.print(f"  {flow.name}: {flow.state}", markup=False, highlight=False)
