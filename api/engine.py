@@ -55,6 +55,7 @@ from windlass.core.services import Services
 from windlass.core.sessions import Conversations
 from windlass.core.settings import Settings
 from windlass.core.skills import Skills
+from windlass.core.sources import Sources
 from windlass.core.states import States
 from windlass.core.statistics import Statistics
 from windlass.core.storage import Objects
@@ -102,6 +103,7 @@ class Engine:
     servers: Servers
     services: Services
     sessions: Conversations
+    sources: Sources
     tasks: Tasks
     tenant_settings: TenantSettings
     history: History
@@ -147,6 +149,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         tasks, history = Tasks(database, agents, runs), History(database)
         artifacts, desktops = Artifacts(contents), Desktops(database, notifier, heralds, settings.desktops_per_person)
         screenshots, own_settings = Screenshots(database, notifier), TenantSettings(database, of_installation(settings))
+        services = Services(database, notifier, Vault(settings.require_secret_key()))
         schedules, quota = Schedules(database, notifier, tasks), FileQuota(database, own_settings)
         yield Engine(
             statistics=Statistics(database),
@@ -176,8 +179,9 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             runs=runs,
             saved_agents=SavedAgents(database),
             servers=servers(settings, database, notifier),
-            services=Services(database, notifier, Vault(settings.require_secret_key())),
+            services=services,
             sessions=Conversations(database, notifier, artifacts, couriers, share(settings)),
+            sources=Sources(objects, services),
             tasks=tasks,
             tenant_settings=own_settings,
             history=history,

@@ -7,7 +7,9 @@ from contextlib import suppress
 
 from activities.adapters.environments import Limits
 from activities.adapters.processes import HostFolders, LocalHosts, Unseal
+from activities.adapters.sources import Sources
 from activities.services import Resume, ServiceKeeper
+from windlass.core.outbound import Outbound
 from windlass.core.services import CHANGED_CHANNEL, sealed_for
 from windlass.core.settings import Settings
 from windlass.core.vault import Vault
@@ -30,9 +32,10 @@ async def serve(parts: Parts) -> None:
     )
     limits = Limits(settings.environment_minutes * 60.0, settings.environment_most_mib << 20)
     wanted = Wanted(parts.database, parts.jobs, parts.notifier)
+    sources = Sources(settings.home / "sources", parts.objects, Outbound(settings.outbound_allow))
     keeper = ServiceKeeper(
         wanted,
-        LocalHosts(folders, unsealing(Vault(settings.require_secret_key())), limits),
+        LocalHosts(folders, sources, unsealing(Vault(settings.require_secret_key())), limits),
         resumer(settings),
         settings.node,
     )

@@ -7,12 +7,13 @@ import select
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 from activities.adapters.environments import Environments, Limits
 from activities.adapters.hosts import Line
+from activities.adapters.sources import Sources
 from activities.executors import ExecutionLost
 from activities.services import HostLost, HostProcess, Say, ServiceFailed
 from windlass.contracts.events import Payload
@@ -52,8 +53,14 @@ def nothing(_service: WantedService) -> Mapping[str, str]:
 class LocalHosts:
     """Starts, finds and ends the hosts of this machine."""
 
-    def __init__(self, folders: HostFolders, unseal: Unseal = nothing, limits: Limits | None = None) -> None:
-        self._folders, self._unseal = folders, unseal
+    def __init__(
+        self,
+        folders: HostFolders,
+        sources: Sources,
+        unseal: Unseal = nothing,
+        limits: Limits | None = None,
+    ) -> None:
+        self._folders, self._sources, self._unseal = folders, sources, unseal
         self._environments = Environments(folders.environments, folders.python, limits)
         folders.sockets.mkdir(parents=True, exist_ok=True)
         folders.logs.mkdir(parents=True, exist_ok=True)
@@ -68,12 +75,12 @@ class LocalHosts:
 
     async def prepare(self, service: WantedService, say: Say) -> str:
         """The interpreter of an environment that holds what the service asks for. Raises ServiceFailed."""
-        if not await asyncio.to_thread(Path(service.project).is_dir):
-            raise ServiceFailed(f"The folder {service.project} does not exist on this machine.")
-        return await self._environments.prepare(service, say)
+        place = await self._sources.fetch(service, say)
+        return await self._environments.prepare(replace(service, project=str(place)), say)
 
     async def sweep(self) -> None:
-        """Remove environments that a killed worker left half-made, or that nobody has used for long."""
+        """Remove environments and programs that a killed worker left half-made, or that nobody has used for long."""
+        await self._sources.sweep()
         await self._environments.sweep()
 
     async def start(self, service: WantedService, python: str, boot_id: str) -> HostProcess:
@@ -115,7 +122,7 @@ class LocalHosts:
                 "-m",
                 "windlass.host",
                 *arguments,
-                cwd=service.project,
+                cwd=self._sources.place(service),
                 env=_environment(service, self._secrets(service)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,

@@ -16,6 +16,7 @@ from windlass.core.checkups import Checkup
 from windlass.core.errors import Conflict, FieldError, Invalid
 from windlass.core.permissions import Permission
 from windlass.core.services import NewService, ServiceChange
+from windlass.core.sources import PROJECT
 
 router = APIRouter(include_in_schema=False)
 
@@ -118,7 +119,10 @@ def short_reason(reason: str) -> str:
 def wish(form: Form) -> NewService:
     """The service that the form asks for. Raises Invalid."""
     project, import_path = field(form, "project", 1000), field(form, "import_path", 300)
-    errors = [FieldError("project", "must be a folder, from the root on")] if not project.startswith("/") else []
+    is_place = re.fullmatch(PROJECT, project) is not None
+    errors = (
+        [] if is_place else [FieldError("project", "must be a folder, from the root on, or git+https://\u2026@commit")]
+    )
     if not IMPORT_PATH.fullmatch(import_path):
         errors.append(FieldError("import_path", "must be module:app"))
     if errors:

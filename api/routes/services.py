@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, status
+from fastapi import APIRouter, Depends, Header, Request, status
 from pydantic import BaseModel, Field
 
 from api.bodies import Body
 from api.dependencies import EngineDep, requires
+from api.uploads import arriving
 from windlass.core.callers import Caller
 from windlass.core.permissions import Permission
 from windlass.core.services import NewService, Service, ServiceChange
+from windlass.core.sources import PROJECT
 
 router = APIRouter(prefix="/v1/services", tags=["services"])
 
@@ -23,14 +25,21 @@ EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=1
 EnvValue = Annotated[str, Field(max_length=10_000)]
 
 
+PROJECT_SAYS = (
+    "A folder on the services worker's machine (`/srv/hello`), a commit (`git+https://host/repository@\u2026`), or an"
+    " archive that was sent (`archive:\u2026`, as `PUT /v1/services/{name}/archive` sets it)."
+)
+ANY: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+
+
 class NewServiceBody(Body):
-    """A program to be served: its folder on the services worker's machine, and `module:app` inside it.
+    """A program to be served: where it is, and `module:app` inside it.
 
     Without one of them it is a draft: kept, and not started before a `PATCH` says the rest.
     """
 
     name: str = Field(min_length=1, max_length=63)
-    project: str = Field("", max_length=1000, pattern=r"^(/.*)?$")
+    project: str = Field("", max_length=1000, pattern=rf"^({PROJECT})?$", description=PROJECT_SAYS)
     import_path: str = Field("", max_length=300, pattern=r"^([A-Za-z_][\w.]*:[A-Za-z_]\w*)?$", examples=["app:app"])
     env: dict[EnvName, EnvValue] = Field(default_factory=dict[str, str], max_length=100)
     enabled: bool = True
@@ -42,7 +51,7 @@ class NewServiceBody(Body):
 class ServiceChangeBody(Body):
     """What is to become different; what is not sent stays. In `env` and `secrets` a null takes one away."""
 
-    project: str | None = Field(None, min_length=1, max_length=1000, pattern=r"^/")
+    project: str | None = Field(None, min_length=1, max_length=1000, pattern=rf"^{PROJECT}$", description=PROJECT_SAYS)
     import_path: str | None = Field(None, max_length=300, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     env: dict[EnvName, EnvValue | None] | None = Field(None, max_length=100)
     enabled: bool | None = None
@@ -105,6 +114,13 @@ async def change(
     """Change what is sent and nothing else; its host is replaced and its runs go on. A stale `If-Match` is a 412."""
     wanted = None if if_match is None else if_match.strip().removeprefix("W/").strip('"')
     return view(await engine.services.change(caller, name, ServiceChange(**body.model_dump()), wanted))
+
+
+@router.put("/{name}/archive", openapi_extra={"requestBody": {"content": ANY, "required": True}})
+async def send(name: str, request: Request, caller: ServiceWriter, engine: EngineDep) -> ServiceView:
+    """Have it served from the zip or tar.gz that is sent, 64 MiB at most; its host is replaced and its runs go on."""
+    async with engine.uploads.place(caller.person_id):
+        return view(await engine.sources.take(caller, name, arriving(request)))
 
 
 @router.post("/{name}/refresh", status_code=status.HTTP_202_ACCEPTED)

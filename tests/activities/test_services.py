@@ -12,13 +12,17 @@ import pytest
 
 from activities.adapters.hosts import Line
 from activities.adapters.processes import HostFolders, LocalHosts
+from activities.adapters.sources import Sources
 from activities.services import ServiceFailed, ServiceKeeper
 from stack import environment
 from tests.core.records import VAULT, Records
 from tests.parts import lifeline, short_folder
+from windlass.cli.flows import packed
 from windlass.contracts.hosts import socket_path
 from windlass.core.database import Database
+from windlass.core.outbound import Outbound
 from windlass.core.services import NewService
+from windlass.core.storage.local import LocalObjects
 from windlass.core.vault import Vault
 from windlass.core.wanted import WantedService
 from workers.services import unsealing
@@ -70,7 +74,9 @@ class Site:
         self.database, self.records = database, records
         python = str(environment.python(environment.place()))
         self.folders = HostFolders(folder / "hosts", folder / "logs", folder / "environments", python, line)
-        self.hosts = LocalHosts(self.folders, unsealing(VAULT))
+        self.objects = LocalObjects(folder / "objects")
+        self.sources = Sources(folder / "sources", self.objects, Outbound())
+        self.hosts = LocalHosts(self.folders, self.sources, unsealing(VAULT))
         self.project = folder
         self.woken: list[tuple[str, str]] = []
 
@@ -268,6 +274,33 @@ async def test_a_service_that_was_mended_comes_up_by_itself(site: Site):
         assert await site.state("running") == ""
 
 
+async def test_a_service_is_served_from_an_archive_and_then_from_another(site: Site):
+    async def sent(content: str) -> str:
+        async def pieces() -> AsyncGenerator[bytes]:
+            yield packed(site.project / content)
+
+        (site.project / content).mkdir()
+        (site.project / content / "texts.py").write_text(TRIVIAL.replace('"/one"', f'"/{content}"'))
+        kept = await site.objects.keep(f"{site.records.tenant_id}/sources", pieces())
+        return f"archive:{kept.digest}"
+
+    await site.add()
+    await site.change(f"project = '{await sent('first')}'")
+    async with site.keeping() as keeper:
+        await site.state("running")
+        (pid,) = await site.living()
+
+        await site.change(f"project = '{await sent('second')}', generation = generation + 1")
+        keeper.look()
+
+        await site.another(pid)
+        await until(lambda: _offers(site, "texts/second"))
+
+
+async def _offers(site: Site, flow: str) -> bool:
+    return (await site.records.services.get(site.records.caller, "texts")).flows == (flow,)
+
+
 async def test_a_folder_that_does_not_exist_is_named(site: Site):
     await site.add()
     await site.change("project = '/nowhere/at/all'")
@@ -335,7 +368,7 @@ async def _says(site: Site, words: str) -> bool:
 
 
 async def test_secrets_that_were_sealed_with_another_key_are_said_to_be_and_not_left_away(site: Site):
-    site.hosts = LocalHosts(site.folders, unsealing(Vault(b"another secret, long enough as well")))
+    site.hosts = LocalHosts(site.folders, site.sources, unsealing(Vault(b"another secret, long enough as well")))
     await site.add(secrets={"TOKEN": "hush"})
 
     async with site.keeping():

@@ -10,6 +10,7 @@ from typing import Any
 from temporalio.client import Client, WorkflowHandle
 
 from activities.adapters.processes import HostFolders, LocalHosts
+from activities.adapters.sources import Sources
 from activities.services import ServiceKeeper
 from api.engine import Engine as Gateway
 from api.engine import open_engine
@@ -22,6 +23,7 @@ from windlass.contracts.ids import RunId, workflow_id
 from windlass.core.callers import Caller
 from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.listener import Listener
+from windlass.core.outbound import Outbound
 from windlass.core.provider import ProviderRecord
 from windlass.core.runs import Run, StartRun
 from windlass.core.services import CHANGED_CHANNEL, NewService, Service
@@ -191,9 +193,9 @@ async def keeping(parts: Parts, line: int) -> AsyncGenerator[None]:
     home = settings.home
     folders = HostFolders(sockets(settings), home / "logs", home / "environments", str(settings.host_python), line)
     wanted = Wanted(parts.database, parts.jobs, parts.notifier)
-    keeper = ServiceKeeper(
-        wanted, LocalHosts(folders, unsealing(Vault(settings.require_secret_key()))), resumer(settings), settings.node
-    )
+    sources = Sources(home / "sources", parts.objects, Outbound())
+    hosts = LocalHosts(folders, sources, unsealing(Vault(settings.require_secret_key())))
+    keeper = ServiceKeeper(wanted, hosts, resumer(settings), settings.node)
     parts.listener.on(CHANGED_CHANNEL, lambda _name: keeper.look())
     task = asyncio.create_task(keeper.run())
     try:

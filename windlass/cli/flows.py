@@ -1,5 +1,11 @@
-"""`windlass flow`: what is said of a service's flows, and whether they start; `windlass service health`."""
+"""`windlass flow`: what is said of a service's flows, and whether they start; `windlass service health` and `send`."""
 
+import gzip
+import io
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +15,7 @@ from windlass.cli.session import connect
 from windlass.client.flows import Checkup
 
 app = typer.Typer(no_args_is_help=True, help="What is said of the flows of a service, and whether they start.")
-AS_THE_SERVICE_SAYS = ""
+LEFT_BEHIND = frozenset({".git", ".venv", "venv", "__pycache__", "node_modules", ".pytest_cache", ".ruff_cache"})
 ANSWERS = {True: "answers", False: "does not answer", None: "not asked"}
 
 
@@ -59,6 +65,38 @@ def change(  # noqa: PLR0913 - one parameter is one option
         flow = client.flows.change(agent, **changes)
     said = f"{flow.agent} is changed: {flow.display}, {'on' if flow.enabled else 'off'}."
     print_outcome(flow.to_json(), said, as_json=as_json)
+
+
+def send(
+    context: typer.Context,
+    name: str,
+    path: Annotated[Path, typer.Argument(exists=True, help="A folder, or a zip or tar.gz of one.")],
+    as_json: AsJson = False,
+) -> None:
+    """Have it served from a folder of this machine, packed and sent; its runs go on."""
+    content = packed(path) if path.is_dir() else path.read_bytes()
+    with connect(context) as client:
+        service = client.flows.send(name, content)
+    said = f"{service.name} is served from {service.project[:20]}\u2026, {len(content):,} bytes."
+    print_outcome(service.to_json(), said, as_json=as_json)
+
+
+def packed(folder: Path) -> bytes:
+    """A folder as tar.gz, without what is made anew elsewhere; the same files make the same bytes."""
+    output = io.BytesIO()
+    with gzip.GzipFile(fileobj=output, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as archive:
+        for path in sorted(_files(folder)):
+            info = tarfile.TarInfo(path.relative_to(folder).as_posix())
+            info.size, info.mode = path.stat().st_size, 0o755 if os.access(path, os.X_OK) else 0o644
+            with path.open("rb") as file:
+                archive.addfile(info, file)
+    return output.getvalue()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [each for each in folders if each not in LEFT_BEHIND]
+        yield from (path for name in names if (path := Path(parent, name)).is_file() and not path.is_symlink())
 
 
 def health(

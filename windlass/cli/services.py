@@ -15,7 +15,9 @@ app = typer.Typer(no_args_is_help=True, help="The programs that offer agents.")
 def add(  # noqa: PLR0913 - one parameter is one option
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="Short and lower case; its agents are called NAME/flow.")],
-    project: Annotated[Path | None, typer.Option(help="The folder of the program; without it a draft.")] = None,
+    project: Annotated[
+        str | None, typer.Option(help="Its folder, or git+https://…@commit; without it a draft.")
+    ] = None,
     import_path: Annotated[str, typer.Option("--app", help="module:app inside it; without it a draft.")] = "",
     *,
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for its environment; may be repeated.")] = None,
@@ -25,7 +27,7 @@ def add(  # noqa: PLR0913 - one parameter is one option
     """Have a program served; it starts at once and is kept up."""
     variables, secrets = dict(split_variable(pair) for pair in env or ()), asked_secrets(secret)
     with connect(context) as client:
-        service = client.services.add(name, str(project.resolve()) if project else "", import_path, variables, secrets)
+        service = client.services.add(name, placed(project) or "", import_path, variables, secrets)
     said = f"{service.name} is being started. Look: windlass service show {service.name}"
     if service.state == "draft":
         said = f"{service.name} is a draft. Say the rest: windlass service change {service.name} --project … --app …"
@@ -37,7 +39,7 @@ def change(  # noqa: PLR0913 - one parameter is one option
     context: typer.Context,
     name: str,
     *,
-    project: Annotated[Path | None, typer.Option(help="The folder of the program.")] = None,
+    project: Annotated[str | None, typer.Option(help="Its folder, or git+https://…@commit.")] = None,
     import_path: Annotated[str | None, typer.Option("--app", help="module:app inside the folder.")] = None,
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; an empty value takes it away.")] = None,
     secret: Annotated[list[str] | None, typer.Option(help="NAME; its value is asked for, empty takes it away.")] = None,
@@ -46,7 +48,7 @@ def change(  # noqa: PLR0913 - one parameter is one option
 ) -> None:
     """Change what is given and nothing else; its runs go on."""
     variables = {each: text or None for each, text in (split_variable(pair) for pair in env or ())}
-    given = {"project": project and str(project.resolve()), "import_path": import_path, "enabled": enabled}
+    given = {"project": placed(project), "import_path": import_path, "enabled": enabled}
     changes: dict[str, Any] = {each: value for each, value in given.items() if value is not None}
     if variables:
         changes["env"] = variables
@@ -118,6 +120,13 @@ def remove(context: typer.Context, name: str, as_json: AsJson = False) -> None:
         client.services.remove(name)
     said = f"{name} was removed. Its runs stay on record."
     print_outcome({"name": name, "removed": True}, said, as_json=as_json)
+
+
+def placed(project: str | None) -> str | None:
+    """A folder as the gateway has to know it; anything else as it is."""
+    if not project or project.startswith(("git+", "archive:")):
+        return project
+    return str(Path(project).resolve())
 
 
 def asked_secrets(names: list[str] | None) -> dict[str, str]:

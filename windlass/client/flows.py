@@ -1,4 +1,4 @@
-"""Flows of services and how services are, as both clients offer them."""
+"""Flows of services, how services are, and their archives, as both clients offer them."""
 
 from datetime import datetime
 from typing import Any
@@ -7,7 +7,7 @@ from pydantic import Field
 
 from windlass.client.calls import Call, segment
 from windlass.client.desktops import Sends, SendsAsync
-from windlass.client.records import Json, Page, Record
+from windlass.client.records import Json, Page, Record, Service
 
 PATH = "/v1/services"
 
@@ -82,6 +82,11 @@ def change_flow(agent: str, changes: Json) -> Call[Flow]:
     return Call("PATCH", f"{PATH}/{segment(service)}/flows/{segment(name)}", Flow.model_validate, changes)
 
 
+def send_archive(name: str, content: bytes) -> Call[Service]:
+    """Have a service served from an archive."""
+    return Call("PUT", f"{PATH}/{segment(name)}/archive", Service.model_validate, content=content)
+
+
 class Flows:
     """The flows of services."""
 
@@ -95,6 +100,10 @@ class Flows:
     def change(self, agent: str, **changes: Any) -> Flow:
         """Set `display`, `description`, `tags`, `author`, `organization` or `enabled`; None: as the service says."""
         return self._client.send(change_flow(agent, changes))
+
+    def send(self, service: str, archive: bytes) -> Service:
+        """Have a service served from a zip or tar.gz; its runs go on."""
+        return self._client.send(send_archive(service, archive))
 
     def check(self, service: str) -> Checkup:
         """Ask the host of a service how it is."""
@@ -118,6 +127,10 @@ class AsyncFlows:
     async def change(self, agent: str, **changes: Any) -> Flow:
         """Set `display`, `description`, `tags`, `author`, `organization` or `enabled`; None: as the service says."""
         return await self._client.send(change_flow(agent, changes))
+
+    async def send(self, service: str, archive: bytes) -> Service:
+        """Have a service served from a zip or tar.gz; its runs go on."""
+        return await self._client.send(send_archive(service, archive))
 
     async def check(self, service: str) -> Checkup:
         """Ask the host of a service how it is."""
