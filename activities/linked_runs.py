@@ -11,6 +11,7 @@ from activities.occasions import Came, Occasion
 from activities.shell import cut
 from windlass.contracts.events import Payload
 from windlass.contracts.runs import RunStatus
+from windlass.core.artifacts import Artifacts
 from windlass.core.errors import Forbidden, Invalid, NotFound
 from windlass.core.linked_runs import LinkedRuns, RunWish
 from windlass.core.runs import Run
@@ -23,8 +24,8 @@ WHY = "the turn that started it was interrupted"
 class Linked:
     """Has agents run for models; one object per worker process."""
 
-    def __init__(self, runs: LinkedRuns) -> None:
-        self._runs = runs
+    def __init__(self, runs: LinkedRuns, artifacts: Artifacts) -> None:
+        self._runs, self._artifacts = runs, artifacts
 
     async def carry_out(self, occasion: Occasion, stop: asyncio.Event) -> Came:
         """Start the run, and unless it is to go on by itself wait for its end as long as the turn may.
@@ -47,7 +48,8 @@ class Linked:
             return Came("done", f"The run {run.id} goes on by itself.", more=more)
         ended = await self._ended(occasion, run, stop)
         if ended is not None:
-            return _came_of(ended, more)
+            result = await self._artifacts.whole(occasion.tenant_id, ended.result or {})
+            return _came_of(ended, result, more)
         return await self._not_over(occasion, stop, more)
 
     async def abandon(self, occasion: Occasion) -> None:
@@ -93,10 +95,10 @@ def _wish(occasion: Occasion) -> RunWish:
     )
 
 
-def _came_of(run: Run, more: Payload) -> Came:
+def _came_of(run: Run, result: Payload, more: Payload) -> Came:
     """What a run that has ended came to."""
     if run.status is RunStatus.FINISHED:
-        return Came("done", cut(_said(next(iter((run.result or {}).values()), None))), more=more)
+        return Came("done", cut(_said(next(iter(result.values()), None))), more=more)
     error = run.error or {}
     why = f": {error.get('type')}: {error.get('message')}" if error else "."
     ended = "was cancelled" if run.status is RunStatus.CANCELLED else "failed"

@@ -37,7 +37,7 @@ def talking(parts: Parts, executor: ClaudeExecutor) -> tuple[SessionActivities, 
     contents, offers = Contents(parts.database, parts.objects), Offers(parts.database)
     artifacts, workspaces = Artifacts(contents), Workspaces(parts.database, contents)
     inquiries = Inquiries(parts.database, parts.notifier, artifacts)
-    linked = Linked(LinkedRuns(parts.database, parts.notifier))
+    linked = Linked(LinkedRuns(parts.database, parts.notifier), artifacts)
     hands = Hands(
         turns=turns,
         events=events,

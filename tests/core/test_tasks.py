@@ -1,14 +1,20 @@
 """Tasks: what is saved, who may change it, and which run was made of which version."""
 
+import json
+
 import pytest
 
 from tests.core.records import Records
+from tests.core.shelves import Shelf
 from windlass.contracts.ids import new_id
+from windlass.core.artifacts import Artifacts
+from windlass.core.contents import Contents
+from windlass.core.database import Database
 from windlass.core.errors import Conflict, Forbidden, Invalid, NotFound
 from windlass.core.parameters import Parameter
 from windlass.core.permissions import Role
 from windlass.core.runs import RunFilter
-from windlass.core.tasks import Recipe, Task
+from windlass.core.tasks import Recipe, Task, plain
 
 NEWS = Recipe("claude", {"prompt": "News of {{ parameters.topic }}"}, (Parameter("topic", default="tea"),))
 
@@ -50,6 +56,16 @@ async def test_the_previous_result_goes_into_the_next_run(records: Records):
     second = await records.tasks.run(records.caller, task.id)
 
     assert (first.inputs["prompt"], second.inputs["prompt"]) == ("after []", "after [done]")
+
+
+async def test_of_a_previous_result_that_is_kept_elsewhere_the_next_run_gets_the_beginning(
+    records: Records, database: Database, shelf: Shelf
+):
+    artifacts, long = Artifacts(Contents(database, shelf.objects)), "long " * 10_000
+    for result in ({"Markdown": {"body": long}}, {"str": long}, {f"part {n}": "x" * 900 for n in range(60)}):
+        folded = await artifacts.fold(records.tenant_id, None, result)
+
+        assert plain(folded) == (json.dumps(result, separators=(",", ":")) if len(result) > 1 else long)[:1000]
 
 
 @pytest.mark.parametrize(

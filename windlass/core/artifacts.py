@@ -59,8 +59,14 @@ class Artifacts:
         content = encode_json(value).encode()
         digest = hashlib.sha256(content).hexdigest()
         await self._contents.put(tenant_id, digest, content, stream_id)
-        preview = value if isinstance(value, str) else content.decode()
+        shown = value["body"] if isinstance(value, dict) and set(value) == {"body"} else value  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - JSON
+        preview = shown if isinstance(shown, str) else content.decode()
         return {REFERENCE: digest, "size_bytes": len(content), "preview": preview[:PREVIEW_CHARACTERS]}
+
+
+def preview_of(value: Any) -> Any:
+    """The beginning of what is behind a reference, as text; or the value itself."""
+    return value["preview"] if _is_reference(value) else value
 
 
 def named(payload: Payload) -> list[str]:

@@ -212,7 +212,7 @@ def _times(schedule: Schedule, since: datetime, until: datetime, now: datetime) 
     begin = since - timedelta(seconds=1)
     found = [due for due in due_times(schedule.timing, begin, MOST_AT_ONCE + 1) if due.at <= until]
     if len(found) > MOST_AT_ONCE:
-        raise _refused("since", f"until until is more than {MOST_AT_ONCE:,} due times; ask for a shorter span")
+        raise _refused("since", f"is more than {MOST_AT_ONCE:,} due times before until; ask for a shorter span")
     return found
 
 

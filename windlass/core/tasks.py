@@ -11,6 +11,7 @@ import asyncpg
 from windlass.contracts.events import Payload
 from windlass.contracts.ids import TaskId, new_id
 from windlass.core.agents import Agent, Agents
+from windlass.core.artifacts import preview_of
 from windlass.core.audit import record
 from windlass.core.beginnings import Origin
 from windlass.core.callers import Caller
@@ -268,10 +269,12 @@ async def previous(connection: Connection, caller: Caller, task_id: UUID) -> Pre
 
 
 def plain(result: Payload | None) -> Any:
-    """A typed value without its type: what templates can work with."""
-    if not result or len(result) != 1:
+    """A typed value without its type: what templates can work with. One that is kept elsewhere: how it begins."""
+    if not result or preview_of(result) is not result:
+        return preview_of(result)
+    if len(result) != 1:
         return result
-    (content,) = result.values()
+    content = preview_of(next(iter(result.values())))
     if isinstance(content, dict):
         held = cast("dict[str, Any]", content)
         return held["body"] if set(held) == {"body"} else held
