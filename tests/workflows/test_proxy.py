@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncGenerator, AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -227,6 +228,37 @@ async def test_a_host_that_dies_in_an_answer_ends_it_and_the_next_request_is_ans
 async def collected(pieces: AsyncIterator[bytes]) -> list[bytes]:
     """All of them."""
     return [each async for each in pieces]
+
+
+async def test_a_refresh_costs_no_request_to_it_and_none_to_another(ada: Person):
+    await served(ada, "other")
+    before = await process_of(ada, "pages")
+    over, statuses = asyncio.Event(), dict[str, list[int]](pages=[], other=[])
+
+    async def ask(name: str) -> None:
+        while not over.is_set():
+            statuses[name].append((await ada.http.get(f"/-/{name}")).status_code)
+            await asyncio.sleep(0.05)  # 20 a second, or as many as the machine can
+
+    async with asyncio.TaskGroup() as asking:
+        for name in statuses:
+            asking.create_task(ask(name))
+        await ada.http.post("/v1/services/pages/refresh")
+        await until(lambda: _is_replaced(ada, before))
+        over.set()
+
+    assert {name: set(said) for name, said in statuses.items()} == {"pages": {200}, "other": {200}}
+    assert min(map(len, statuses.values())) > 5  # it was asked while it was replaced
+
+
+async def process_of(person: Person, name: str) -> int:
+    return (await person.http.get(f"/v1/services/{name}")).json()["pid"]
+
+
+async def _is_replaced(person: Person, before: int) -> bool:
+    """Another process serves, and the one before is gone."""
+    is_there = await asyncio.to_thread(Path(f"/proc/{before}").exists)
+    return await process_of(person, "pages") != before and not is_there
 
 
 async def test_nobody_reaches_what_is_not_theirs(gateway: Gateway, ada: Person):
