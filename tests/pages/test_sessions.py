@@ -156,3 +156,14 @@ async def test_a_conversation_works_without_scripts(reader: Console):
 
     await expect(page.locator(".waits")).to_have_count(2)
     await expect(page.locator(".waits").first).to_contain_text("<script>alert(1)</script>")
+
+
+async def test_why_a_message_was_refused_is_in_sight_however_long_the_conversation_is(reader: Console):
+    page = await reader.open("/sessions")
+    await page.get_by_label("First message").fill("a long story\n" * 200)
+    await page.get_by_role("button", name="Open session").click()
+    await page.get_by_label("Message", exact=True).fill("   ")
+    await page.get_by_role("button", name="Send").click()
+
+    await expect(page.get_by_role("alert")).to_contain_text("There is nothing to send.")
+    await expect(page.get_by_role("alert")).to_be_in_viewport()
