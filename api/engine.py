@@ -30,6 +30,7 @@ from windlass.core.desktop_templates import Bounds, DesktopTemplates
 from windlass.core.desktops import Desktops
 from windlass.core.doors import Doors
 from windlass.core.events import Events
+from windlass.core.exchange import Exchange
 from windlass.core.executions import Executions
 from windlass.core.file_links import FileLinks
 from windlass.core.file_quota import FileQuota
@@ -91,6 +92,7 @@ class Engine:
     file_uploads: FileUploads
     files: Files
     flows: Flows
+    exchange: Exchange
     hub: Hub
     links: Links
     objects: Objects
@@ -169,6 +171,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             file_uploads=FileUploads(database, objects, quota),
             files=Files(database, objects, quota, notifier),
             flows=Flows(database),
+            exchange=Exchange(database, services),
             hub=hub,
             links=carriers.links,
             objects=objects,

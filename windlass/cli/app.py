@@ -12,6 +12,7 @@ from windlass.cli import (
     desktops,
     dev,
     doctor,
+    exchange,
     files,
     flows,
     keys,
@@ -58,6 +59,7 @@ services.app.command("health")(flows.health)
 services.app.command("send")(flows.send)
 app.add_typer(services.app, name="service")
 app.add_typer(flows.app, name="flow")
+app.add_typer(exchange.app, name="exchange")
 app.add_typer(boot.app, name="boot")
 app.add_typer(servers.app, name="mcp")
 app.add_typer(desktops.app, name="desktop")

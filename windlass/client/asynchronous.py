@@ -17,6 +17,7 @@ from windlass.client.credentials import Bearer, Credentials, CredentialStore, Me
 from windlass.client.dashboard import AsyncDashboards
 from windlass.client.desktops import AsyncDesktops
 from windlass.client.errors import Unreachable
+from windlass.client.exchange import AsyncExchange
 from windlass.client.files import AsyncFiles
 from windlass.client.flows import AsyncFlows
 from windlass.client.frames import STREAM_TIMEOUT, Place
@@ -57,6 +58,7 @@ class AsyncClient:
         self._bearer = Bearer(self.url, MemoryStore(Credentials(api_key)) if api_key else store or MemoryStore())
         self.http = httpx.AsyncClient(base_url=self.url, auth=self._bearer, timeout=timeout_s)
         self.runs, self.agents, self.services = Runs(self), AsyncAgents(self), Services(self)
+        self.exchange = AsyncExchange(self)
         self.boots, self.dashboards, self.flows = AsyncBoots(self), AsyncDashboards(self), AsyncFlows(self)
         self.mcp_servers, self.system_schedules = AsyncMcpServers(self), AsyncSystemSchedules(self)
         self.keys, self.members, self.questions = Keys(self), AsyncMembers(self), Questions(self)

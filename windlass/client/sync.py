@@ -17,6 +17,7 @@ from windlass.client.credentials import Bearer, Credentials, CredentialStore, Me
 from windlass.client.dashboard import Dashboards
 from windlass.client.desktops import Desktops
 from windlass.client.errors import Unreachable
+from windlass.client.exchange import Exchange
 from windlass.client.files import Files
 from windlass.client.flows import Flows
 from windlass.client.frames import STREAM_TIMEOUT, Place
@@ -57,6 +58,7 @@ class Client:
         self._bearer = Bearer(self.url, MemoryStore(Credentials(api_key)) if api_key else store or MemoryStore())
         self.http = httpx.Client(base_url=self.url, auth=self._bearer, timeout=timeout_s)
         self.runs, self.agents, self.services = Runs(self), Agents(self), Services(self)
+        self.exchange = Exchange(self)
         self.boots, self.dashboards, self.flows = Boots(self), Dashboards(self), Flows(self)
         self.mcp_servers, self.system_schedules = McpServers(self), SystemSchedules(self)
         self.keys, self.members, self.questions = Keys(self), Members(self), Questions(self)

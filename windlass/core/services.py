@@ -20,7 +20,7 @@ from windlass.core.vault import Vault
 from windlass.core.wakeup import Wakeup
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-RESERVED = frozenset({"boot", "export", "import", "health", "defaults", "claude", "desktop"})
+RESERVED = frozenset({"backups", "boot", "export", "import", "health", "defaults", "claude", "desktop"})
 FAILED = frozenset({"unhealthy", "deploy_failed"})
 CHANGED_CHANNEL = "services"  # tells the services workers to look
 
@@ -114,7 +114,7 @@ class Services:
 
     async def add(self, caller: Caller, wish: NewService) -> Service:
         """Record a service; its host starts within a second. Raises Invalid, Conflict."""
-        name = _checked_name(wish.name)
+        name = checked_name(wish.name)
         query = (
             "insert into service (id, tenant_id, name, project, import_path, env, enabled, state, created_by, "
             "secrets, secret_names) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
@@ -229,7 +229,8 @@ def _first_state(wish: NewService | Service) -> str:
     return "deploying" if wish.enabled else "dead"
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """A name a service may have. Raises Invalid."""
     wanted = name.strip().lower()
     if not NAME.fullmatch(wanted) or wanted in RESERVED:
         rule = "must be lower-case letters, digits, - or _, at most 63, and not a reserved word"

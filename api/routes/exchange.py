@@ -1,0 +1,168 @@
+"""Exchange of services: all of them as one document, and such a document taken in."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from api.bodies import Body
+from api.dependencies import EngineDep
+from api.routes.flows import Tag
+from api.routes.services import EnvName, EnvValue, ServiceWriter
+from windlass.core.errors import FieldError, Invalid
+from windlass.core.exchange import Exchanged, FlowEdit, Outcome, written
+from windlass.core.services import checked_name
+from windlass.core.sources import PROJECT
+
+router = APIRouter(prefix="/v1/services", tags=["services"])
+
+KIND = "windlass.services/1"
+MOST_ITEMS = 500
+FlowName = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ExchangedFlow(Body):
+    """What somebody has set of a flow; a null: what its service says stands."""
+
+    name: FlowName
+    display: str | None = Field(None, min_length=1, max_length=200)
+    description: str | None = Field(None, max_length=10_000)
+    tags: list[Tag] | None = Field(None, max_length=50)
+    author: str | None = Field(None, max_length=200)
+    organization: str | None = Field(None, max_length=200)
+    enabled: bool = True
+
+
+class ExchangedService(Body):
+    """A service as it travels; of its secrets only the names."""
+
+    name: str = Field(min_length=1, max_length=63)
+    project: str = Field("", max_length=1000, pattern=rf"^({PROJECT})?$")
+    import_path: str = Field("", max_length=300, pattern=r"^([A-Za-z_][\w.]*:[A-Za-z_]\w*)?$")
+    env: dict[EnvName, EnvValue] = Field(default_factory=dict[str, str], max_length=100)
+    enabled: bool = True
+    secrets: list[EnvName] = Field(default_factory=list[str], max_length=100)
+    flows: list[ExchangedFlow] = Field(default_factory=list[ExchangedFlow], max_length=500)
+
+
+class Document(BaseModel):
+    """The services of an organisation, to be kept or imported somewhere."""
+
+    kind: Literal["windlass.services/1"] = KIND
+    exported_at: datetime | None = None
+    services: Sequence[ExchangedService]
+
+
+class DocumentBody(Body):
+    """A document as `GET /v1/services/export` answers it; its items are looked at one by one."""
+
+    kind: Literal["windlass.services/1"] = KIND
+    exported_at: datetime | None = None
+    services: list[dict[str, Any]] = Field(max_length=MOST_ITEMS)
+
+
+class ErrorView(BaseModel):
+    """What is wrong with an item."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    field: str
+    message: str
+
+
+class OutcomeView(BaseModel):
+    """What became of an item, or would; `missing_secrets` are to be set by hand."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    outcome: Literal["added", "changed", "same", "refused"]
+    errors: Sequence[ErrorView]
+    missing_secrets: Sequence[str]
+
+
+class ImportView(BaseModel):
+    """What became of a document; `backup_id` names how things were before, where anything was changed."""
+
+    dry_run: bool
+    backup_id: UUID | None
+    items: Sequence[OutcomeView]
+
+
+class BackupView(BaseModel):
+    """How the services were before an import."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    created_at: datetime
+    services: int
+
+
+class BackupList(BaseModel):
+    """The last 20 backups, the newest first."""
+
+    items: Sequence[BackupView]
+    next: None = None
+
+
+@router.get("/export")
+async def export(caller: ServiceWriter, engine: EngineDep) -> Document:
+    """All services as one document, variables with their values, secrets by name alone."""
+    return _document(await engine.exchange.export(caller))
+
+
+@router.post("/import")
+async def take(
+    body: DocumentBody,
+    caller: ServiceWriter,
+    engine: EngineDep,
+    dry_run: Annotated[bool, Query(description="Only say what would become of each item.")] = False,
+) -> ImportView:
+    """Add and change what a document says, item by item, after a backup; nothing is deleted and secrets stay."""
+    seen: set[str] = set()
+    items = [_checked(raw, place, seen) for place, raw in enumerate(body.services)]
+    done = await engine.exchange.take(caller, items, is_dry=dry_run)
+    views = [OutcomeView.model_validate(each) for each in done.items]
+    return ImportView(dry_run=dry_run, backup_id=done.backup_id, items=views)
+
+
+@router.get("/backups")
+async def backups(caller: ServiceWriter, engine: EngineDep) -> BackupList:
+    """How the services were before the last imports."""
+    return BackupList(items=[BackupView.model_validate(each) for each in await engine.exchange.backups(caller)])
+
+
+@router.get("/backups/{backup_id}")
+async def backup(backup_id: UUID, caller: ServiceWriter, engine: EngineDep) -> Document:
+    """The services as they were, to be imported like any document."""
+    return _document(await engine.exchange.backup(caller, backup_id))
+
+
+def _document(services: Sequence[Exchanged]) -> Document:
+    items = [ExchangedService.model_validate(written(each)) for each in services]
+    return Document(exported_at=datetime.now(UTC), services=items)
+
+
+def _checked(raw: dict[str, Any], place: int, seen: set[str]) -> Exchanged | Outcome:
+    """An item as the core has it, or why it is refused; a name may stand once."""
+    named = raw.get("name")
+    name = named[:63] if isinstance(named, str) and named else f"item {place + 1}"
+    try:
+        item = ExchangedService.model_validate(raw)
+        name = checked_name(item.name)
+    except ValidationError as wrong:
+        errors = (FieldError(".".join(map(str, each["loc"])), each["msg"]) for each in wrong.errors())
+        return Outcome(name, "refused", tuple(errors))
+    except Invalid as wrong:
+        return Outcome(name, "refused", wrong.errors)
+    twice = {each.name for each in item.flows}
+    if name in seen or len(twice) < len(item.flows):
+        field = "name" if name in seen else "flows"
+        return Outcome(name, "refused", (FieldError(field, "stands twice in the document"),))
+    seen.add(name)
+    flows = tuple(FlowEdit(**{**each.model_dump(), "tags": each.tags and tuple(each.tags)}) for each in item.flows)
+    return Exchanged(name, item.project, item.import_path, item.env, item.enabled, tuple(item.secrets), flows)

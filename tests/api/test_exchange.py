@@ -1,0 +1,131 @@
+"""Services as documents: taken in item by item, after a backup, and written down again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api.people import Gateway, Organisation
+from tests.api.terminals import Terminal
+from windlass.core.permissions import Role
+
+TEXTS: dict[str, Any] = {
+    "name": "texts",
+    "project": "/srv/texts",
+    "import_path": "app:app",
+    "env": {"LEVEL": "3"},
+    "secrets": ["API_KEY"],
+    "flows": [{"name": "count", "display": "Count words", "tags": ["text"], "enabled": False}],
+}
+
+
+@pytest.fixture
+async def house(gateway: Gateway) -> Organisation:
+    return await gateway.organisation("Exchange")
+
+
+async def taken(house: Organisation, *items: Any, dry_run: bool = False) -> dict[str, Any]:
+    body = {"services": items}
+    answer = await house.owner.http.post("/v1/services/import", params={"dry_run": dry_run}, json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def exported(house: Organisation) -> list[dict[str, Any]]:
+    answer = await house.owner.http.get("/v1/services/export")
+    assert answer.status_code == 200, answer.text
+    return answer.json()["services"]
+
+
+def outcomes(done: dict[str, Any]) -> dict[str, str]:
+    return {each["name"]: each["outcome"] for each in done["items"]}
+
+
+async def test_what_is_exported_is_imported_elsewhere_and_changes_nothing_the_second_time(
+    gateway: Gateway, house: Organisation
+):
+    other = await gateway.organisation("Other")
+    await taken(house, TEXTS)
+    await house.owner.http.patch("/v1/services/texts", json={"secrets": {"API_KEY": "not to be seen"}})
+
+    document = await exported(house)
+    first, second = await taken(other, *document), await taken(other, *document)
+
+    assert "not to be seen" not in json.dumps(document)
+    assert outcomes(first) == {"texts": "added"}
+    assert first["items"][0]["missing_secrets"] == ["API_KEY"]
+    assert (outcomes(second), second["backup_id"]) == ({"texts": "same"}, None)
+    assert await exported(other) == [{**document[0], "secrets": []}]
+    assert document[0]["flows"][0]["enabled"] is False
+
+
+async def test_items_are_looked_at_one_by_one_and_a_dry_run_changes_nothing(house: Organisation):
+    items = (TEXTS, {**TEXTS, "env": {}}, {"name": "export"}, {"name": "far", "project": "relative"}, {"nam": "x"})
+
+    dry = await taken(house, *items, dry_run=True)
+    before = await exported(house)
+    done = await taken(house, *items)
+
+    assert [each["outcome"] for each in dry["items"]] == ["added", *4 * ["refused"]]
+    assert dry["items"] == done["items"]
+    assert [each["errors"][0]["field"] for each in done["items"][1:]] == ["name", "name", "project", "name"]
+    assert (before, [each["name"] for each in await exported(house)]) == ([], ["texts"])
+
+
+async def test_how_things_were_is_kept_before_an_import_and_can_be_imported_again(house: Organisation):
+    http = house.owner.http
+    await taken(house, TEXTS)
+    before = await exported(house)
+
+    done = await taken(house, {**TEXTS, "env": {"OTHER": "1"}, "flows": []})
+    changed = await exported(house)
+    kept = (await http.get(f"/v1/services/backups/{done['backup_id']}")).json()
+    again = await taken(house, *kept["services"])
+
+    assert outcomes(done) == {"texts": "changed"}
+    assert (changed[0]["env"], changed[0]["flows"]) == ({"OTHER": "1"}, [])
+    assert kept["services"] == before
+    assert outcomes(again) == {"texts": "changed"}
+    assert await exported(house) == before
+    listed = (await http.get("/v1/services/backups")).json()["items"]
+    assert [each["services"] for each in listed] == [1, 1, 0]
+
+
+async def test_only_the_last_twenty_backups_are_kept(house: Organisation):
+    for number in range(22):
+        await taken(house, {**TEXTS, "env": {"N": str(number)}})
+
+    listed = (await house.owner.http.get("/v1/services/backups")).json()["items"]
+
+    assert [each["services"] for each in listed] == 20 * [1]
+
+
+async def test_whoever_may_only_read_services_exports_and_imports_nothing(house: Organisation):
+    http = house.people[Role.VIEWER].http
+    paths = ("export", "backups", "backups/0190f8a2-0000-7000-8000-000000000000")
+
+    answers = [await http.get(f"/v1/services/{path}") for path in paths]
+    answers.append(await http.post("/v1/services/import", json={"services": []}))
+
+    assert [each.status_code for each in answers] == [403, 403, 403, 403]
+
+
+async def test_the_command_line_writes_a_document_down_and_takes_it_in(
+    gateway: Gateway, house: Organisation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    terminal = Terminal.of(gateway, house.owner, monkeypatch, tmp_path / "config", "exchange")
+    file, bad = tmp_path / "services.json", tmp_path / "bad.json"
+    bad.write_text("no json")
+    await taken(house, TEXTS)
+
+    await terminal.say("export", str(file))
+    document = json.loads(file.read_text())
+    file.write_text(json.dumps({**document, "services": [*document["services"], {"name": "boot"}]}))
+    tried = await terminal.run("import", str(file), "--dry-run")
+    refused = await terminal.run("import", str(bad))
+
+    assert document["services"] == await exported(house)
+    assert (tried.code, "refused" in tried.out, "same" in tried.out) == (1, True, True)
+    assert refused.code == 2
+    assert len((await terminal.read("backups"))["items"]) == 1

@@ -1,0 +1,215 @@
+"""Exchange of services: all of them as one document, and such a document taken in item by item, after a backup."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from windlass.contracts.ids import new_id
+from windlass.core.audit import record
+from windlass.core.callers import Caller
+from windlass.core.database import Connection, Database
+from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
+from windlass.core.services import NewService, ServiceChange, Services
+
+KEPT_BACKUPS = 20
+EDITS = """
+select s.name as service, e.name, e.display, e.description, e.tags, e.author, e.organization, e.enabled
+from flow_edit e join service s on s.id = e.service_id order by s.name, e.name
+"""
+KEEP_EDIT = """
+insert into flow_edit
+  (tenant_id, service_id, name, display, description, tags, author, organization, enabled, edited_by)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+BACK_UP = "insert into service_backup (id, tenant_id, created_by, document) values ($1, $2, $3, $4)"
+FORGET = """
+delete from service_backup where id in (select id from service_backup order by created_at desc, id offset $1)
+"""
+BACKUPS = """
+select id, created_at, jsonb_array_length(document) as services from service_backup order by created_at desc, id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowEdit:
+    """What somebody has set of a flow; None: what its service says stands."""
+
+    name: str
+    display: str | None = None
+    description: str | None = None
+    tags: tuple[str, ...] | None = None
+    author: str | None = None
+    organization: str | None = None
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """A service as it travels: of its secrets only the names."""
+
+    name: str
+    project: str = ""
+    import_path: str = ""
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    enabled: bool = True
+    secrets: tuple[str, ...] = ()
+    flows: tuple[FlowEdit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an item, or would: `added`, `changed`, `same` or `refused`, with the reasons.
+
+    `missing_secrets` are those that the document names and nobody has set here.
+    """
+
+    name: str
+    outcome: str
+    errors: tuple[FieldError, ...] = ()
+    missing_secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """What became of a document; `backup_id` names how things were before, where anything was to change."""
+
+    items: tuple[Outcome, ...]
+    backup_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """How the services were before an import."""
+
+    id: UUID
+    created_at: datetime
+    services: int
+
+
+class Exchange:
+    """The services of a tenant as documents."""
+
+    def __init__(self, database: Database, services: Services) -> None:
+        self._database, self._services = database, services
+
+    async def export(self, caller: Caller) -> list[Exchanged]:
+        """All services as they are, by name. Who does this is recorded: variables are shown with their values."""
+        found = await self._all(caller)
+        async with self._database.tenant(caller.tenant_id) as connection:
+            await record(connection, caller, "service.export", "services", after={"services": len(found)})
+        return found
+
+    async def take(self, caller: Caller, items: Sequence[Exchanged | Outcome], *, is_dry: bool) -> Import:
+        """Add and change what the items say, one by one; those refused already are only passed on.
+
+        Nothing is deleted, and secrets stay. How things were is kept first. Killed midway, the same document goes on:
+        what is as it says already is left alone.
+        """
+        known = {each.name: each for each in await self._all(caller)}
+        planned = [each if isinstance(each, Outcome) else _plan(known.get(each.name), each) for each in items]
+        if is_dry or not any(each.outcome in {"added", "changed"} for each in planned):
+            return Import(tuple(planned))
+        backup_id = await self._back_up(caller, list(known.values()))
+        done = [await self._apply(caller, known, item, plan) for item, plan in zip(items, planned, strict=True)]
+        return Import(tuple(done), backup_id)
+
+    async def backups(self, caller: Caller) -> list[Backup]:
+        """How things were before the last imports, the newest first."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            return [Backup(**row) for row in await connection.fetch(BACKUPS)]
+
+    async def backup(self, caller: Caller, backup_id: UUID) -> list[Exchanged]:
+        """The services as they were; to be imported like any document. Raises NotFound."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            document = await connection.fetchval("select document from service_backup where id = $1", backup_id)
+        if document is None:
+            raise NotFound("backup", backup_id)
+        return [_read(each) for each in document]
+
+    async def _all(self, caller: Caller) -> list[Exchanged]:
+        edits: dict[str, list[FlowEdit]] = {}
+        async with self._database.tenant(caller.tenant_id) as connection:
+            for row in await connection.fetch(EDITS):
+                values: dict[str, Any] = {**row, "tags": None if row["tags"] is None else tuple(row["tags"])}
+                edits.setdefault(values.pop("service"), []).append(FlowEdit(**values))
+        return [
+            Exchanged(
+                each.name,
+                each.project,
+                each.import_path,
+                each.env,
+                each.enabled,
+                each.secret_names,
+                tuple(edits.get(each.name, ())),
+            )
+            for each in await self._services.catalogue(caller)
+        ]
+
+    async def _back_up(self, caller: Caller, services: Sequence[Exchanged]) -> UUID:
+        backup_id = new_id()
+        async with self._database.tenant(caller.tenant_id) as connection:
+            await connection.execute(
+                BACK_UP, backup_id, caller.tenant_id, caller.person_id, [written(each) for each in services]
+            )
+            await connection.execute(FORGET, KEPT_BACKUPS)
+            await record(connection, caller, "service.import", "services", after={"backup": str(backup_id)})
+        return backup_id
+
+    async def _apply(
+        self, caller: Caller, known: Mapping[str, Exchanged], item: Exchanged | Outcome, plan: Outcome
+    ) -> Outcome:
+        if isinstance(item, Outcome) or plan.outcome == "same":
+            return plan
+        try:
+            await self._bring(caller, known.get(item.name), item)
+        except (Conflict, Invalid, NotFound) as refused:  # somebody changed it meanwhile
+            errors = refused.errors if isinstance(refused, Invalid) else ()
+            return Outcome(item.name, "refused", errors or (FieldError("name", refused.detail),))
+        return plan
+
+    async def _bring(self, caller: Caller, before: Exchanged | None, item: Exchanged) -> None:
+        if before is None:
+            wish = NewService(item.name, item.project, item.import_path, dict(item.env), item.enabled)
+            service = await self._services.add(caller, wish)
+        else:
+            gone = dict.fromkeys(before.env.keys() - item.env.keys())
+            change = ServiceChange(item.project, item.import_path, {**item.env, **gone}, item.enabled)
+            service = await self._services.change(caller, item.name, change)
+        async with self._database.tenant(caller.tenant_id) as connection:
+            await _keep_edits(connection, caller, service.id, item.flows)
+
+
+async def _keep_edits(connection: Connection, caller: Caller, service_id: UUID, edits: Sequence[FlowEdit]) -> None:
+    await connection.execute("select from service where id = $1 for no key update", service_id)  # as a change of one
+    await connection.execute("delete from flow_edit where service_id = $1", service_id)
+    for each in edits:
+        said = (each.display, each.description, each.tags, each.author, each.organization, each.enabled)
+        await connection.execute(KEEP_EDIT, caller.tenant_id, service_id, each.name, *said, caller.person_id)
+
+
+def written(service: Exchanged) -> dict[str, Any]:
+    """A service as JSON."""
+    flows = [{each.name: getattr(edit, each.name) for each in fields(FlowEdit)} for edit in service.flows]
+    return {each.name: getattr(service, each.name) for each in fields(Exchanged)} | {"flows": flows}
+
+
+def _read(document: Mapping[str, Any]) -> Exchanged:
+    flows = tuple(
+        FlowEdit(**{**each, "tags": None if each["tags"] is None else tuple(each["tags"])})
+        for each in document["flows"]
+    )
+    return Exchanged(**{**document, "secrets": tuple(document["secrets"]), "flows": flows})
+
+
+def _plan(before: Exchanged | None, item: Exchanged) -> Outcome:
+    missing = tuple(sorted(set(item.secrets) - set(before.secrets if before else ())))
+    if before is None:
+        return Outcome(item.name, "added", missing_secrets=missing)
+    return Outcome(item.name, "same" if _said(before) == _said(item) else "changed", missing_secrets=missing)
+
+
+def _said(service: Exchanged) -> tuple[Any, ...]:
+    flows = sorted(service.flows, key=lambda each: each.name)
+    return (service.project, service.import_path, dict(service.env), service.enabled, flows)
