@@ -143,11 +143,10 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         hub = await stack.enter_async_context(Hub(database, jobs, listener, States(listener=listener)))
         await _started(stack, listener)
         carriers = await _carriers(stack, settings, database, jobs, notifier)
-        temporal, orchestrator = carriers.temporal, carriers.orchestrator
-        heralds, couriers = carriers.heralds, carriers.couriers
+        temporal, heralds = carriers.temporal, carriers.heralds
         agents, objects, hosts = Agents(database), open_objects(settings), Hosts(settings.home / "hosts")
         stack.push_async_callback(objects.close)
-        runs, contents = Runs(database, notifier, agents, orchestrator, hosts), Contents(database, objects)
+        runs, contents = Runs(database, notifier, agents, carriers.orchestrator, hosts), Contents(database, objects)
         tasks, history = Tasks(database, agents, runs), History(database)
         artifacts, desktops = Artifacts(contents), Desktops(database, notifier, heralds, settings.desktops_per_person)
         screenshots, own_settings = Screenshots(database, notifier), TenantSettings(database, of_installation(settings))
@@ -175,15 +174,15 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             hub=hub,
             links=carriers.links,
             objects=objects,
-            orchestrator=orchestrator,
+            orchestrator=carriers.orchestrator,
             outbox=carriers.outbox,
             proxy=proxy(settings, database),
-            questions=Questions(database, notifier, artifacts, hosts, Answers(orchestrator, couriers)),
+            questions=Questions(database, notifier, artifacts, hosts, carriers.answers),
             runs=runs,
             saved_agents=SavedAgents(database),
             servers=servers(settings, database, notifier),
             services=services,
-            sessions=Conversations(database, notifier, artifacts, couriers, share(settings)),
+            sessions=Conversations(database, notifier, artifacts, carriers.couriers, share(settings)),
             sources=Sources(objects, services),
             tasks=tasks,
             tenant_settings=own_settings,
@@ -208,6 +207,11 @@ class Carriers:
     heralds: Heralds
     couriers: Couriers
     starts: BootStarts
+
+    @property
+    def answers(self) -> Answers:
+        """Those to questions."""
+        return Answers(self.orchestrator, self.couriers)
 
 
 async def _carriers(

@@ -13,7 +13,7 @@ from api.dependencies import EngineDep
 from api.routes.flows import Tag
 from api.routes.services import EnvName, EnvValue, ServiceWriter
 from windlass.core.errors import FieldError, Invalid
-from windlass.core.exchange import Exchanged, FlowEdit, Outcome, written
+from windlass.core.exchange import Exchanged, Outcome, edit_of, written
 from windlass.core.services import checked_name
 from windlass.core.sources import PROJECT
 
@@ -123,9 +123,7 @@ async def take(
     dry_run: Annotated[bool, Query(description="Only say what would become of each item.")] = False,
 ) -> ImportView:
     """Add and change what a document says, item by item, after a backup; nothing is deleted and secrets stay."""
-    seen: set[str] = set()
-    items = [_checked(raw, place, seen) for place, raw in enumerate(body.services)]
-    done = await engine.exchange.take(caller, items, is_dry=dry_run)
+    done = await engine.exchange.take(caller, checked(body), is_dry=dry_run)
     views = [OutcomeView.model_validate(each) for each in done.items]
     return ImportView(dry_run=dry_run, backup_id=done.backup_id, items=views)
 
@@ -140,6 +138,12 @@ async def backups(caller: ServiceWriter, engine: EngineDep) -> BackupList:
 async def backup(backup_id: UUID, caller: ServiceWriter, engine: EngineDep) -> Document:
     """The services as they were, to be imported like any document."""
     return _document(await engine.exchange.backup(caller, backup_id))
+
+
+def checked(body: DocumentBody) -> list[Exchanged | Outcome]:
+    """The items of a document as the core has them, and of those that are wrong, why."""
+    seen: set[str] = set()
+    return [_checked(raw, place, seen) for place, raw in enumerate(body.services)]
 
 
 def _document(services: Sequence[Exchanged]) -> Document:
@@ -164,5 +168,5 @@ def _checked(raw: dict[str, Any], place: int, seen: set[str]) -> Exchanged | Out
         field = "name" if name in seen else "flows"
         return Outcome(name, "refused", (FieldError(field, "stands twice in the document"),))
     seen.add(name)
-    flows = tuple(FlowEdit(**{**each.model_dump(), "tags": each.tags and tuple(each.tags)}) for each in item.flows)
+    flows = tuple(edit_of(each.model_dump()) for each in item.flows)
     return Exchanged(name, item.project, item.import_path, item.env, item.enabled, tuple(item.secrets), flows)

@@ -145,6 +145,8 @@ PATHS = (
     Path("POST", f"{KODOSUMI}/expose/{{name}}/health", 404),
     Path("POST", f"{KODOSUMI}/boot/refresh/{{name}}", 404),
     Path("POST", f"{KODOSUMI}/expose", 201, EXPOSE),
+    Path("GET", f"{KODOSUMI}/exchange/export", 200),
+    Path("POST", f"{KODOSUMI}/exchange/import", 200, {"services": []}),
     Path("GET", f"{KODOSUMI}/boot", 200),
     Path("GET", f"{KODOSUMI}/boot/stream", 200),
     Path("DELETE", f"{KODOSUMI}/boot", 200),

@@ -61,7 +61,13 @@ async def test_what_is_exported_is_imported_elsewhere_and_changes_nothing_the_se
 
 
 async def test_items_are_looked_at_one_by_one_and_a_dry_run_changes_nothing(house: Organisation):
-    items = (TEXTS, {**TEXTS, "env": {}}, {"name": "export"}, {"name": "far", "project": "relative"}, {"nam": "x"})
+    items: tuple[dict[str, Any], ...] = (
+        TEXTS,
+        {**TEXTS, "env": {}},
+        {"name": "export"},
+        {"name": "far", "project": "relative"},
+        {"nam": "x"},
+    )
 
     dry = await taken(house, *items, dry_run=True)
     before = await exported(house)
@@ -129,3 +135,23 @@ async def test_the_command_line_writes_a_document_down_and_takes_it_in(
     assert (tried.code, "refused" in tried.out, "same" in tried.out) == (1, True, True)
     assert refused.code == 2
     assert len((await terminal.read("backups"))["items"]) == 1
+
+
+async def test_the_page_tries_a_document_and_then_takes_it_in(house: Organisation):
+    http, html = house.owner.http, {"accept": "text/html"}
+    document = json.dumps({"services": [TEXTS, {"name": "boot"}]})
+
+    async def sent(deed: str, text: str = document) -> tuple[int, str]:
+        answer = await http.post("/services/exchange", data={"document": text, "deed": deed}, headers=html)
+        return answer.status_code, answer.text
+
+    tried, before = await sent("try"), await exported(house)
+    done, after = await sent("import"), await exported(house)
+    wrong = await sent("try", '{"services": 3}')
+    page = (await http.get("/services/exchange", headers=html)).text
+
+    assert (tried[0], "What would become of it" in tried[1], "API_KEY" in tried[1], before) == (200, True, True, [])
+    assert ("What became of it" in done[1], "not a reserved word" in done[1]) == (True, True)
+    assert [each["name"] for each in after] == ["texts"]
+    assert (wrong[0], "services: Input should be a valid" in wrong[1]) == (422, True)
+    assert page.count("/v1/services/backups/") == 1

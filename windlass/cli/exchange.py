@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from windlass.cli.screen import AsJson, console, print_json, print_table
+from windlass.cli.screen import AsJson, console, print_json, print_outcome, print_table
 from windlass.cli.session import connect
 from windlass.client.records import Json
 
@@ -17,11 +17,12 @@ app = typer.Typer(no_args_is_help=True, help="The services of an organisation as
 def export(
     context: typer.Context,
     file: Annotated[Path | None, typer.Argument(help="Where to; without it on standard output.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write all services down, variables with their values, secrets by name alone."""
     with connect(context) as client:
         document = client.exchange.export()
-    _write(document, file)
+    _write(document, file, as_json=as_json)
 
 
 @app.command("import")
@@ -72,15 +73,18 @@ def backup(
     context: typer.Context,
     backup_id: str,
     file: Annotated[Path | None, typer.Argument(help="Where to; without it on standard output.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write down how the services were before an import."""
     with connect(context) as client:
         document = client.exchange.backup(backup_id)
-    _write(document, file)
+    _write(document, file, as_json=as_json)
 
 
-def _write(document: Json, file: Path | None) -> None:
+def _write(document: Json, file: Path | None, *, as_json: bool) -> None:
     if file is None:
         print_json(document)
-    else:
-        file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        return
+    file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    services = len(document["services"])
+    print_outcome({"file": str(file), "services": services}, f"{services} services are in {file}.", as_json=as_json)

@@ -132,8 +132,8 @@ class Exchange:
         edits: dict[str, list[FlowEdit]] = {}
         async with self._database.tenant(caller.tenant_id) as connection:
             for row in await connection.fetch(EDITS):
-                values: dict[str, Any] = {**row, "tags": None if row["tags"] is None else tuple(row["tags"])}
-                edits.setdefault(values.pop("service"), []).append(FlowEdit(**values))
+                values: dict[str, Any] = dict(row)
+                edits.setdefault(values.pop("service"), []).append(edit_of(values))
         return [
             Exchanged(
                 each.name,
@@ -195,12 +195,17 @@ def written(service: Exchanged) -> dict[str, Any]:
     return {each.name: getattr(service, each.name) for each in fields(Exchanged)} | {"flows": flows}
 
 
+def edit_of(values: Mapping[str, Any]) -> FlowEdit:
+    """What is set of a flow, from JSON or a row."""
+    known: dict[str, Any] = dict(values)
+    tags = known.pop("tags")
+    return FlowEdit(**known, tags=None if tags is None else tuple(tags))
+
+
 def _read(document: Mapping[str, Any]) -> Exchanged:
-    flows = tuple(
-        FlowEdit(**{**each, "tags": None if each["tags"] is None else tuple(each["tags"])})
-        for each in document["flows"]
-    )
-    return Exchanged(**{**document, "secrets": tuple(document["secrets"]), "flows": flows})
+    known: dict[str, Any] = dict(document)
+    secrets, flows = tuple(known.pop("secrets")), tuple(edit_of(each) for each in known.pop("flows"))
+    return Exchanged(**known, secrets=secrets, flows=flows)
 
 
 def _plan(before: Exchanged | None, item: Exchanged) -> Outcome:

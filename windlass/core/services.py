@@ -20,7 +20,7 @@ from windlass.core.vault import Vault
 from windlass.core.wakeup import Wakeup
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-RESERVED = frozenset({"backups", "boot", "export", "import", "health", "defaults", "claude", "desktop"})
+RESERVED = frozenset({"backups", "boot", "exchange", "export", "import", "health", "defaults", "claude", "desktop"})
 FAILED = frozenset({"unhealthy", "deploy_failed"})
 CHANGED_CHANNEL = "services"  # tells the services workers to look
 

@@ -1,6 +1,6 @@
 """`/compat/kodosumi`: the paths of the panel that Windlass replaces, for clients that change their base URL only."""
 
-from api.routes.compat.kodosumi import access, boots, dashboard, executions, exposes, files, flows, locks
+from api.routes.compat.kodosumi import access, boots, dashboard, exchange, executions, exposes, files, flows, locks
 
 ROUTERS = (
     access.router,
@@ -10,5 +10,6 @@ ROUTERS = (
     dashboard.router,
     files.router,
     exposes.router,
+    exchange.router,
     boots.router,
 )

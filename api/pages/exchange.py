@@ -1,0 +1,64 @@
+"""The page on which services are written down as a document, and such a document is taken in."""
+
+from fastapi import APIRouter, Request
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from api.dependencies import EngineDep
+from api.engine import Engine
+from api.pages.rendering import field, page, read_form, viewer
+from api.pages.shell import Place
+from api.routes.exchange import DocumentBody, checked
+from api.routes.services import ServiceWriter
+from windlass.core.callers import Caller
+from windlass.core.exchange import Import
+
+router = APIRouter(include_in_schema=False)
+
+CHARACTERS = 1024 * 1024  # of a document: what a request may have
+SHAPES = {"added": "finished", "changed": "repeated", "same": "idle", "refused": "failed"}
+
+
+@router.get("/services/exchange")
+async def exchange(request: Request, caller: ServiceWriter, engine: EngineDep) -> Response:
+    """Where to get a document and where to give one."""
+    return await _show(request, caller, engine)
+
+
+@router.post("/services/exchange")
+async def take(request: Request, caller: ServiceWriter, engine: EngineDep) -> Response:
+    """Take a document in, or say what would become of it."""
+    form = read_form(request)
+    text, is_dry = field(form, "document", CHARACTERS), field(form, "deed", 10) != "import"
+    try:
+        body = DocumentBody.model_validate_json(text)
+    except ValidationError as wrong:
+        problems = tuple(
+            (f"{'.'.join(map(str, each['loc'])) or 'The document'}: {each['msg']}", "document")
+            for each in wrong.errors()
+        )
+        return await _show(request, caller, engine, text, problems=problems)
+    done = await engine.exchange.take(caller, checked(body), is_dry=is_dry)
+    return await _show(request, caller, engine, text, done)
+
+
+async def _show(
+    request: Request,
+    caller: Caller,
+    engine: Engine,
+    text: str = "",
+    done: Import | None = None,
+    problems: tuple[tuple[str, str], ...] = (),
+) -> Response:
+    values = {
+        "text": text,
+        "done": done,
+        "problems": problems,
+        "shapes": SHAPES,
+        "backups": await engine.exchange.backups(caller),
+        "seen": viewer(request),
+        "characters": CHARACTERS,
+        "title": "Export and import",
+    }
+    place = Place("Services", (("Services", "/services"), ("Export and import", "")))
+    return await page(request, caller, "exchange.html", place, values, 422 if problems else 200)
