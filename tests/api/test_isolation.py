@@ -104,6 +104,7 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
     upload = await created(umbrella.owner, "/v1/artifacts/uploads", {"files": [{"path": "a.txt", "size_bytes": 1}]})
     conversation = await created(umbrella.owner, "/v1/sessions", {})
     sessions = (await umbrella.owner.http.get("/v1/auth/sessions")).json()["items"]
+    imported = await created(umbrella.owner, "/v1/services/import", {"services": [{"name": "imported"}]})
     return {
         "run_id": run["id"],
         "question_id": await asked(gateway, umbrella, run["id"]),
@@ -111,6 +112,7 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
         "schedule_id": (await created(umbrella.owner, "/v1/schedules", schedule))["id"],
         "name": (await created(umbrella.owner, "/v1/services", service))["name"],
         "flow": "theirs",
+        "backup_id": imported["backup_id"],
         "boot_id": (await created(umbrella.owner, "/v1/boot", {}))["boot_id"],
         "key_id": (await created(umbrella.owner, "/v1/api-keys", {"name": "theirs"}))["id"],
         "person_id": str(umbrella.viewer.id),
