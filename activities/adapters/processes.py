@@ -259,6 +259,13 @@ async def _ended(handle: int) -> None:
         os.close(mine)
 
 
+def _is_over(handle: int) -> bool:
+    """Whether a process has ended; unlike `select`, it takes descriptors over 1023 too."""
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 def _signal(handle: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
         signal.pidfd_send_signal(handle, number)
@@ -298,6 +305,8 @@ async def _answer(address: Path, logs: Logs, process: asyncio.subprocess.Process
             host = await _meet(address, logs)
             if host is not None and host.pid == process.pid:
                 return host
+            if host is not None:  # the one before: each look at it holds a descriptor
+                host.close()
         await asyncio.sleep(POLL_S)
     said = _tail(logs.of(boot_id))
     if process.returncode < 0:
@@ -315,7 +324,7 @@ async def _meet(address: Path, logs: Logs) -> HostProcess | None:
         handle = os.pidfd_open(int(pong["pid"]))
     except ProcessLookupError:
         return None
-    if select.select([handle], [], [], 0)[0]:
+    if _is_over(handle):
         os.close(handle)
         return None
     return LocalHost(handle, pong, address, logs.of(str(pong["boot_id"])))

@@ -345,6 +345,23 @@ async def test_whoever_comes_while_a_host_is_replaced_is_answered(site: Site):
         assert len(answered) > 10  # nobody was turned away while the new one started
 
 
+async def test_replacing_a_host_holds_on_to_nothing_of_the_one_before(site: Site):
+    await site.add()
+    async with site.keeping() as keeper:
+        await site.state("running")
+        (pid,) = await site.living()
+        before = len(os.listdir("/proc/self/fd"))
+
+        await site.change("generation = generation + 1")
+        keeper.look()
+        await site.another(pid)
+
+        async def is_even() -> bool:
+            return len(os.listdir("/proc/self/fd")) <= before + 3
+
+        await until(is_even)
+
+
 async def test_a_new_host_that_does_not_come_up_leaves_the_one_before_in_its_place(site: Site):
     await site.add()
     async with site.keeping() as keeper:
