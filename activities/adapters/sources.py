@@ -84,9 +84,10 @@ class Sources:
         await asyncio.to_thread(self._sweep)
 
     def _sweep(self) -> None:
+        in_use = _in_use()
         for path in self._folder.glob("*/*"):
-            unused_s = time.time() - path.stat().st_mtime
-            if HALF in path.name or unused_s > self._limits.kept_days * 86400:
+            kept_s = self._limits.seconds if HALF in path.name else self._limits.kept_days * 86400
+            if time.time() - path.stat().st_mtime > kept_s and str(path) not in in_use:
                 shutil.rmtree(path, ignore_errors=True)
 
     async def _make(self, service: WantedService, place: Path, say: Say) -> None:
@@ -184,6 +185,15 @@ class Sources:
         finally:
             saying.cancel()
             ending.cancel()
+
+
+def _in_use() -> set[str]:
+    """The folders in which processes work, as hosts do in those of their programs."""
+    found = set[str]()
+    for link in Path("/proc").glob("[0-9]*/cwd"):
+        with suppress(OSError):
+            found.add(os.readlink(link))
+    return found
 
 
 def _size(folder: Path) -> int:

@@ -2,6 +2,9 @@
 
 import asyncio
 import io
+import os
+import signal
+import time
 import zipfile
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 from activities.adapters.sources import FetchLimits, Sources
 from activities.services import DeployFailed
 from windlass.contracts.ids import ServiceId, TenantId, new_id
+from windlass.core.mortality import dying_with_us
 from windlass.core.outbound import Outbound
 from windlass.core.sources import key_of
 from windlass.core.storage.local import LocalObjects
@@ -106,13 +110,38 @@ async def test_bytes_that_are_not_those_that_were_sent_are_not_served(
 async def test_what_a_killed_worker_left_half_made_is_swept_and_made_anew(sources: Sources, objects: LocalObjects):
     wanted = service(await kept(objects, zipped(app="app = 1")))
     place = sources.place(wanted)
-    half = place.with_name(f"{place.name}.half-x") / "program"
-    half.mkdir(parents=True)
+    dead, at_work = (place.with_name(f"{place.name}.half-{name}") for name in ("x", "y"))
+    for half in (dead, at_work):
+        (half / "program").mkdir(parents=True)
+    age(dead, 0.1)
 
     await sources.sweep()
 
-    assert not half.exists()
+    assert not dead.exists()
+    assert at_work.exists()  # of another worker: fetching does not take as long as that
     assert (await sources.fetch(wanted, silence) / "app").read_text() == "app = 1"
+
+
+async def test_a_program_that_nobody_uses_is_swept_and_one_in_which_a_host_works_is_not(
+    sources: Sources, objects: LocalObjects
+):
+    wishes = [service(await kept(objects, zipped(app=text))) for text in ("app = 1", "app = 2")]
+    used, unused = [await sources.fetch(each, silence) for each in wishes]
+    host = await asyncio.create_subprocess_exec("sleep", "60", cwd=used, preexec_fn=dying_with_us(signal.SIGKILL))
+    for place in (used, unused):
+        age(place, 31)
+
+    await sources.sweep()
+    host.kill()
+    await host.wait()
+
+    assert (used.exists(), unused.exists()) == (True, False)
+
+
+def age(place: Path, days: float) -> None:
+    """Have a folder look as if it had not been touched for so long."""
+    at = time.time() - days * 86400
+    os.utime(place, (at, at))
 
 
 async def test_a_commit_is_fetched_without_its_history_and_its_links(sources: Sources, tmp_path: Path):
