@@ -94,7 +94,7 @@ class LocalHosts:
             is_up = True
             return host
         except TimeoutError as error:
-            raise ServiceFailed(f"It did not answer within {READY_S:.0f} s. {_tail(logs.of(boot_id))}") from error
+            raise ServiceFailed(f"It did not answer within {READY_S:.0f} s.{_told(logs.of(boot_id))}") from error
         finally:
             if not is_up and process.returncode is None:  # also when nobody wants it any more
                 process.kill()
@@ -185,11 +185,11 @@ class LocalHost:
                 finally:
                     await line.close()
         except ExecutionLost as error:
-            raise HostLost(f"It went away while it was asked for its flows. {_tail(self._log)}") from error
+            raise HostLost(f"It went away while it was asked for its flows.{_told(self._log)}") from error
         except TimeoutError as error:
-            raise ServiceFailed(f"It did not say its flows within {READY_S:g} s. {_tail(self._log)}") from error
+            raise ServiceFailed(f"It did not say its flows within {READY_S:g} s.{_told(self._log)}") from error
         if not isinstance(said.get("flows"), list):
-            raise ServiceFailed(f"It says what nobody understands when asked for its flows. {_tail(self._log)}")
+            raise ServiceFailed(f"It says what nobody understands when asked for its flows.{_told(self._log)}")
         return said
 
     async def wakes(self) -> AsyncIterator[tuple[str, str]]:
@@ -308,10 +308,10 @@ async def _answer(address: Path, logs: Logs, process: asyncio.subprocess.Process
             if host is not None:  # the one before: each look at it holds a descriptor
                 host.close()
         await asyncio.sleep(POLL_S)
-    said = _tail(logs.of(boot_id))
+    said = _told(logs.of(boot_id))
     if process.returncode < 0:
-        raise HostLost(f"It was ended by signal {-process.returncode} before it answered. {said}")
-    raise ServiceFailed(f"It ended with exit code {process.returncode}. {said}")
+        raise HostLost(f"It was ended by signal {-process.returncode} before it answered.{said}")
+    raise ServiceFailed(f"It ended with exit code {process.returncode}.{said}")
 
 
 async def _meet(address: Path, logs: Logs) -> HostProcess | None:
@@ -338,6 +338,13 @@ def _environment(service: WantedService, secrets: Mapping[str, str]) -> dict[str
 def _as_it_is_now(python: Path) -> Path:
     """The interpreter behind the link to its environment: when the link moves on, the process keeps what it knows."""
     return python.parent.parent.resolve() / "bin" / python.name
+
+
+def _told(log: Path) -> str:
+    """What a process said last: where that are several lines, the last one in the same breath and all of them below."""
+    said = _tail(log)
+    last = said.rpartition("\n")[2].strip()
+    return f" {last}\n{said}" if last != said else said and f" {said}"
 
 
 def _tail(log: Path) -> str:

@@ -103,8 +103,11 @@ class Sources:
                 await self._clone(repository, program, say)
             else:
                 await self._unpack(service, half, program, say)
-            with suppress(FileExistsError, OSError):  # somebody was faster, with the same content
+            try:
                 await asyncio.to_thread(program.rename, place)
+            except OSError:
+                if not await asyncio.to_thread(place.is_dir):  # else somebody was faster, with the same content
+                    raise
         finally:
             await asyncio.to_thread(shutil.rmtree, half, ignore_errors=True)
 

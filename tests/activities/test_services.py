@@ -256,8 +256,10 @@ async def test_a_service_that_does_not_start_says_why_and_harms_no_other(site: S
         reason = await site.state("unhealthy")
         await until(lambda: _serves(site, "other"))
 
-    assert "exit code 3" in reason
-    assert "RuntimeError: my mistake" in reason
+    first, *below = reason.splitlines()
+    assert first == "It ended with exit code 3. RuntimeError: my mistake"
+    assert "Traceback" in below[0]
+    assert below[-1] == "RuntimeError: my mistake"
 
 
 async def _serves(site: Site, name: str) -> bool:
