@@ -189,11 +189,15 @@ class ServiceKeeper:
 
     async def _tidy(self) -> None:
         """Once: end the hosts of services that went while nobody watched."""
-        if not self._is_tidy:
-            await self._hosts.sweep()
-            for service in await self._wanted.strays(self._node):
+        if self._is_tidy:
+            return
+        await self._hosts.sweep()
+        for service in await self._wanted.strays(self._node):
+            try:
                 await self._end(service)
-            self._is_tidy = True
+            except Exception:  # it keeps no other service from coming up
+                log.exception("a host could not be ended yet", service=service.name)
+        self._is_tidy = True
 
     async def _keep(self, service: WantedService, before: asyncio.Task[None] | None) -> None:
         if before is not None:

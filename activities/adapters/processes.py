@@ -321,13 +321,13 @@ async def _meet(address: Path, logs: Logs) -> HostProcess | None:
     finally:
         await line.close()
     try:
-        handle = os.pidfd_open(int(pong["pid"]))
-    except ProcessLookupError:
+        boot_id, handle = str(pong["boot_id"]), os.pidfd_open(int(pong["pid"]))
+    except (OSError, KeyError, TypeError, ValueError):  # it is gone, or it answers what no host does
         return None
     if _is_over(handle):
         os.close(handle)
         return None
-    return LocalHost(handle, pong, address, logs.of(str(pong["boot_id"])))
+    return LocalHost(handle, pong, address, logs.of(boot_id))
 
 
 def _environment(service: WantedService, secrets: Mapping[str, str]) -> dict[str, str]:

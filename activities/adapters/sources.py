@@ -87,8 +87,9 @@ class Sources:
         in_use = _in_use()
         for path in self._folder.glob("*/*"):
             kept_s = self._limits.seconds if HALF in path.name else self._limits.kept_days * 86400
-            if time.time() - path.stat().st_mtime > kept_s and str(path) not in in_use:
-                shutil.rmtree(path, ignore_errors=True)
+            with suppress(OSError):  # the next sweep comes by
+                if time.time() - path.lstat().st_mtime > kept_s and path.resolve() not in in_use:
+                    _remove(path)
 
     async def _make(self, service: WantedService, place: Path, say: Say) -> None:
         if await asyncio.to_thread(place.is_dir):
@@ -190,13 +191,21 @@ class Sources:
             ending.cancel()
 
 
-def _in_use() -> set[str]:
-    """The folders in which processes work, as hosts do in those of their programs."""
-    found = set[str]()
+def _in_use() -> set[Path]:
+    """The folders in or below which processes work, as hosts do in those of their programs."""
+    found = set[Path]()
     for link in Path("/proc").glob("[0-9]*/cwd"):
         with suppress(OSError):
-            found.add(os.readlink(link))
+            place = Path(os.readlink(link))
+            found |= {place, *place.parents}
     return found
+
+
+def _remove(path: Path) -> None:
+    """Under another name, so that a half of it is never taken for the whole."""
+    half = Path(tempfile.mkdtemp(prefix=f"{path.name.partition(HALF)[0]}{HALF}", dir=path.parent))
+    path.rename(half / "program")
+    shutil.rmtree(half, ignore_errors=True)
 
 
 def _size(folder: Path) -> int:

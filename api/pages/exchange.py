@@ -6,11 +6,13 @@ from starlette.responses import Response
 
 from api.dependencies import EngineDep
 from api.engine import Engine
+from api.middleware.bodies import check_json
 from api.pages.rendering import field, page, read_form, viewer
 from api.pages.shell import Place
 from api.routes.exchange import DocumentBody, checked
 from api.routes.services import ServiceWriter
 from windlass.core.callers import Caller
+from windlass.core.errors import BadRequest, Invalid
 from windlass.core.exchange import Import
 
 router = APIRouter(include_in_schema=False)
@@ -31,7 +33,10 @@ async def take(request: Request, caller: ServiceWriter, engine: EngineDep) -> Re
     form = read_form(request)
     text, is_dry = field(form, "document", CHARACTERS), field(form, "deed", 10) != "import"
     try:
+        check_json("json", text.encode())
         body = DocumentBody.model_validate_json(text)
+    except (BadRequest, Invalid) as wrong:
+        return await _show(request, caller, engine, text, problems=((wrong.detail, "document"),))
     except ValidationError as wrong:
         problems = tuple(
             (f"{'.'.join(map(str, each['loc'])) or 'The document'}: {each['msg']}", "document")

@@ -37,14 +37,14 @@ class ExchangedFlow(Body):
 
 
 class ExchangedService(Body):
-    """A service as it travels; of its secrets only the names."""
+    """A service as it travels; of its secrets only the names. How many variables it has, no change of it limits."""
 
     name: str = Field(min_length=1, max_length=63)
     project: str = Field("", max_length=1000, pattern=rf"^({PROJECT})?$")
     import_path: str = Field("", max_length=300, pattern=r"^([A-Za-z_][\w.]*:[A-Za-z_]\w*)?$")
-    env: dict[EnvName, EnvValue] = Field(default_factory=dict[str, str], max_length=100)
+    env: dict[EnvName, EnvValue] = Field(default_factory=dict[str, str])
     enabled: bool = True
-    secrets: list[EnvName] = Field(default_factory=list[str], max_length=100)
+    secrets: list[EnvName] = Field(default_factory=list[str])
     flows: list[ExchangedFlow] = Field(default_factory=list[ExchangedFlow], max_length=500)
 
 
@@ -53,7 +53,7 @@ class Document(BaseModel):
 
     kind: Literal["windlass.services/1"] = KIND
     exported_at: datetime | None = None
-    services: Sequence[ExchangedService]
+    services: Sequence[dict[str, Any]]
 
 
 class DocumentBody(Body):
@@ -147,8 +147,7 @@ def checked(body: DocumentBody) -> list[Exchanged | Outcome]:
 
 
 def _document(services: Sequence[Exchanged]) -> Document:
-    items = [ExchangedService.model_validate(written(each)) for each in services]
-    return Document(exported_at=datetime.now(UTC), services=items)
+    return Document(exported_at=datetime.now(UTC), services=[written(each) for each in services])
 
 
 def _checked(raw: dict[str, Any], place: int, seen: set[str]) -> Exchanged | Outcome:

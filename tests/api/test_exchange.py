@@ -148,10 +148,28 @@ async def test_the_page_tries_a_document_and_then_takes_it_in(house: Organisatio
     tried, before = await sent("try"), await exported(house)
     done, after = await sent("import"), await exported(house)
     wrong = await sent("try", '{"services": 3}')
+    unwritable = await sent("import", '{"services": [{"name": "nul", "project": "/\\u0000"}]}')
     page = (await http.get("/services/exchange", headers=html)).text
 
     assert (tried[0], "What would become of it" in tried[1], "API_KEY" in tried[1], before) == (200, True, True, [])
     assert ("What became of it" in done[1], "not a reserved word" in done[1]) == (True, True)
     assert [each["name"] for each in after] == ["texts"]
     assert (wrong[0], "services: Input should be a valid" in wrong[1]) == (422, True)
+    assert (unwritable[0], "U+0000" in unwritable[1]) == (422, True)
     assert page.count("/v1/services/backups/") == 1
+
+
+async def test_a_draft_of_the_document_takes_no_service_down_and_many_variables_travel(house: Organisation):
+    many = [{f"{letter}{number}": "x" for number in range(60)} for letter in "AB"]
+    await taken(house, TEXTS)
+    for each in many:
+        await house.owner.http.patch("/v1/services/texts", json={"env": each})
+
+    refused = await taken(house, {"name": "texts"})
+    document = await exported(house)
+    same = await taken(house, *document)
+
+    assert outcomes(refused) == {"texts": "refused"}
+    assert [each["field"] for each in refused["items"][0]["errors"]] == ["project"]
+    assert len(document[0]["env"]) == 121
+    assert outcomes(same) == {"texts": "same"}

@@ -102,6 +102,59 @@ def test_a_header_that_announces_a_name_of_gigabytes_is_refused_unread(tmp_path:
     assert "header that is too large" in refused.value.errors[0].message
 
 
+@pytest.mark.parametrize("packed", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_is_unpacked_without_a_limit_of_what_comes_out_is_refused(tmp_path: Path, packed: int):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", packed) as archive:
+        archive.writestr("zeros", bytes(1 << 20))
+
+    with pytest.raises(ArchiveRefused) as refused:
+        examine(tmp_path / "a.zip")
+
+    assert "another way than deflate" in refused.value.errors[0].message
+
+
+@pytest.mark.parametrize("version", ["0.0", "0.1", "1.0", "old"])
+def test_maps_of_holes_are_refused_unread(tmp_path: Path, version: str):
+    info = tarfile.TarInfo("a")
+    said = {"0.0": "GNU.sparse.size", "0.1": "GNU.sparse.map", "1.0": "GNU.sparse.major"}
+    info.pax_headers = {said.get(version, "comment"): "1", "GNU.sparse.minor": "0"}
+    info.type = tarfile.GNUTYPE_SPARSE if version == "old" else tarfile.REGTYPE
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(info)
+
+    with pytest.raises(ArchiveRefused) as refused:
+        examine(tmp_path / "a.tar.gz")
+
+    assert "a sparse file" in refused.value.errors[0].message
+
+
+def test_headers_are_bounded_all_together_and_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    archive = tarred(tmp_path, {f"{'d' * 120}/{number}": b"" for number in range(20)})
+    assert examine(archive) == 20
+    monkeypatch.setattr(archives, "ALL_HEADERS_BYTES", 1024)
+
+    with pytest.raises(ArchiveRefused) as refused:
+        examine(archive)
+
+    assert "header that is too large" in refused.value.errors[0].message
+
+
+def test_a_zip_whose_end_hides_another_is_refused(tmp_path: Path):
+    archive = zipped(tmp_path)
+    content = bytearray(archive.read_bytes())
+    content[-14:-10] = archives.END  # where it says how many entries there are
+    archive.write_bytes(bytes(content))
+
+    with pytest.raises(ArchiveRefused):
+        examine(archive)
+
+
+@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b", "a"), ("a", "a/")])
+def test_a_file_that_is_a_folder_too_is_refused_before_it_is_kept(tmp_path: Path, names: tuple[str, str]):
+    with pytest.raises(ArchiveRefused):
+        examine(zipped(tmp_path, dict.fromkeys(names, b"x")))
+
+
 @pytest.mark.parametrize("content", [b"", b"PK", b"PK\x03\x04 and no more", b"\x1f\x8b broken", b"plain text"])
 def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes):
     (tmp_path / "a").write_bytes(content)

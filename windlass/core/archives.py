@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Protocol, Self
+from typing import Any, BinaryIO, Protocol, Self
 
 from windlass.core.errors import FieldError, Invalid
 
@@ -22,14 +22,18 @@ MOST_ENTRIES = 10_000
 MOST_BYTES = 512 << 20  # unpacked, all together
 MOST_DEPTH = 32
 NAME_BYTES, PATH_BYTES = 255, 1024
-HEADER_BYTES = 64 << 10  # of one long name
+HEADER_BYTES, ALL_HEADERS_BYTES = 1536, 2 << 20  # of one long name, which is read in quadratic time, and of all
 DIRECTORY_BYTES = 8 << 20  # of a zip's list of what is in it, which is read at once
 PIECE_BYTES = 1 << 20
 END, END_64, END_BYTES = b"PK\x05\x06", b"PK\x06\x07", 22
 LONG_HEADERS = (
     tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
 )  # fmt: skip
-BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others are unpacked without a limit of what comes out at once
+BROKEN = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError,
+    ValueError, IndexError,
+)  # fmt: skip
 
 
 class ArchiveRefused(Invalid):
@@ -58,14 +62,29 @@ class Entry:
 
 
 class _Header(tarfile.TarInfo):
-    """A header of a tar; one that only announces a long name may not announce gigabytes of it."""
+    """A header of a tar; those that only announce long names may not announce gigabytes of them, nor maps of holes."""
+
+    announced = 0
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         info = super().frombuf(buf, encoding, errors)
-        if info.type in LONG_HEADERS and info.size > HEADER_BYTES:
+        if info.type == tarfile.GNUTYPE_SPARSE:
+            raise _refused("holds a sparse file")
+        if info.type in LONG_HEADERS:
+            cls.announced += info.size
+        if (
+            info.size < 0
+            or (info.type in LONG_HEADERS and info.size > HEADER_BYTES)
+            or cls.announced > ALL_HEADERS_BYTES
+        ):
             raise _refused("holds a header that is too large")
         return info
+
+    def _proc_gnusparse_00(self, *_header: object) -> None:
+        raise _refused("holds a sparse file")
+
+    _proc_gnusparse_01 = _proc_gnusparse_10 = _proc_gnusparse_00
 
 
 def examine(archive: Path) -> int:
@@ -79,29 +98,45 @@ def unpack(archive: Path, folder: Path) -> int:
 
 
 def _go_through(archive: Path, folder: Path | None) -> int:
-    files, total, entries = set[str](), 0, 0
+    places, total = _Places(), 0
     try:
         with _opened(archive) as found:
             for entry in found:
-                entries += 1
-                if entries > MOST_ENTRIES:
-                    raise _refused(f"holds more than {MOST_ENTRIES} entries")
+                places.take(entry)
                 target = None if folder is None else folder.joinpath(*entry.path.parts)
                 if entry.content is None:
                     if target is not None:
                         target.mkdir(parents=True, exist_ok=True)
                     continue
-                name = str(entry.path)
-                if name in files:
-                    raise _refused(f"holds {name!r} twice")
-                files.add(name)
                 with closing(entry.content()) as content:
                     total += _take(entry, content, target, MOST_BYTES - total)
     except BROKEN as error:
         raise _refused(f"is broken, or of another kind than zip and tar.gz: {str(error)[:200]}") from error
-    if not files:
+    if not places.files:
         raise _refused("holds no file")
-    return len(files)
+    return len(places.files)
+
+
+class _Places:
+    """What an archive has filled so far: no place twice, and none as a file and as a folder."""
+
+    def __init__(self) -> None:
+        self.files, self._folders, self._entries = set[PurePosixPath](), set[PurePosixPath](), 0
+
+    def take(self, entry: Entry) -> None:
+        """Fill one more. Raises ArchiveRefused."""
+        self._entries += 1
+        if self._entries > MOST_ENTRIES:
+            raise _refused(f"holds more than {MOST_ENTRIES} entries")
+        name, is_file = str(entry.path), entry.content is not None
+        if is_file and entry.path in self.files:
+            raise _refused(f"holds {name!r} twice")
+        self._folders |= {*entry.path.parents} if is_file else {entry.path, *entry.path.parents}
+        self.files |= {entry.path} if is_file else set()
+        if any(each in self.files for each in entry.path.parents) or (
+            entry.path in self.files and entry.path in self._folders
+        ):
+            raise _refused(f"holds {name!r} as a file and as a folder")
 
 
 def _take(entry: Entry, content: Readable, target: Path | None, room: int) -> int:
@@ -135,7 +170,11 @@ def _opened(archive: Path) -> Generator[Iterator[Entry]]:
         with zipfile.ZipFile(archive) as zipped:
             yield _zipped(zipped)
     else:
-        with tarfile.open(archive, "r:gz", tarinfo=_Header) as tarred:
+
+        class Header(_Header):
+            """Those of this archive."""
+
+        with tarfile.open(archive, "r:gz", tarinfo=Header) as tarred:
             yield _tarred(tarred)
 
 
@@ -144,6 +183,8 @@ def _zipped(archive: zipfile.ZipFile) -> Iterator[Entry]:
         mode = info.external_attr >> 16
         if info.flag_bits & 1:
             raise _refused(f"holds {info.filename!r}, which is encrypted")
+        if info.compress_type not in PACKED:
+            raise _refused(f"holds {info.filename!r}, packed in another way than deflate")
         if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise _refused(f"holds {info.filename!r}, which is a link or no file")
         path = _checked(info.orig_filename)
@@ -151,6 +192,7 @@ def _zipped(archive: zipfile.ZipFile) -> Iterator[Entry]:
 
 
 def _tarred(archive: tarfile.TarFile) -> Iterator[Entry]:
+    kept: Any = archive
     for info in archive:
         if not (info.isdir() or info.type in (tarfile.REGTYPE, tarfile.AREGTYPE)):
             raise _refused(f"holds {info.name!r}, which is a link or no file")
@@ -159,6 +201,8 @@ def _tarred(archive: tarfile.TarFile) -> Iterator[Entry]:
         path = _checked(info.name)
         content = None if info.isdir() else partial(_extracted, archive, info)
         yield Entry(path, content, bool(info.mode & 0o100))
+        kept.members.clear()  # else each header is kept, and what is said of all is copied into each
+        kept.pax_headers = {}
 
 
 def _extracted(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Readable:
@@ -188,7 +232,7 @@ def _check_directory(archive: Path) -> None:
         file.seek(max(size - 65_536 - END_BYTES, 0))
         tail = file.read()
     at = tail.rfind(END)
-    if at < 0:
+    if at < 0 or len(tail) - at < END_BYTES:
         raise _refused("is broken: it has no end")
     if END_64 in tail or int.from_bytes(tail[at + 12 : at + 16], "little") > DIRECTORY_BYTES:
         raise _refused(f"holds more than {MOST_ENTRIES} entries")

@@ -69,6 +69,11 @@ def preview_of(value: Any) -> Any:
     return value["preview"] if _is_reference(value) else value
 
 
+def behind(payload: Payload) -> int:
+    """How many bytes are behind the references of a payload."""
+    return sum(value["size_bytes"] for value in (payload, *payload.values()) if _is_reference(value))
+
+
 def named(payload: Payload) -> list[str]:
     """What a payload that was folded refers to, by its hashes."""
     return [value[REFERENCE] for value in (payload, *payload.values()) if _is_reference(value)]

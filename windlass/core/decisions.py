@@ -44,10 +44,10 @@ on conflict (id) do update set decided_at = excluded.decided_at, decision = excl
   run_id = excluded.run_id
 """
 
-EARLIER = """
+EARLIEST = """
 select f.id from firing own join firing f on f.schedule_id = own.schedule_id and f.scheduled_at < own.scheduled_at
 where own.id = $1 and own.kind = 'backfill' and own.decision is null and f.kind = 'backfill' and f.decision is null
-order by f.scheduled_at
+order by f.scheduled_at limit 1
 """
 ADD_LOST = """
 insert into firing (id, tenant_id, schedule_id, kind, scheduled_at, until, count, decided_at, decision, reason)
@@ -99,20 +99,23 @@ class Decisions:
     async def decide(self, asked: Asked, now: datetime) -> Decided:
         """Decide, record, end the other runs where that is meant. Whoever asks again gets the first answer.
 
-        What is made up for is decided about in the order of its due times, whoever comes first.
+        What is made up for is decided about in the order of its due times: whoever comes decides about the earliest
+        one that is open, until its own is.
         """
-        if asked.firing_id is not None:
-            async with self._database.tenant(asked.tenant_id) as connection:
-                earlier = await connection.fetch(EARLIER, asked.firing_id)
-            for row in earlier:
-                await self._decide(replace(asked, firing_id=row["id"]), now)
-        return await self._decide(asked, now)
+        while (decided := await self._decide(asked, now)) is None:
+            pass
+        return decided
 
-    async def _decide(self, asked: Asked, now: datetime) -> Decided:
+    async def _decide(self, wanted: Asked, now: datetime) -> Decided | None:
+        """Decide about what is wanted; None: about an earlier one, so come again."""
+        asked = wanted
         async with self._database.tenant(asked.tenant_id) as connection:
             row = await connection.fetchrow(f"{SCHEDULES} where s.id = $1 for update of s", asked.schedule_id)
             if row is None:
                 return Decided(new_id(), Decision.REFUSED, "the schedule is gone")
+            earliest = asked.firing_id and await connection.fetchval(EARLIEST, asked.firing_id)
+            if earliest:
+                asked = replace(asked, firing_id=earliest)
             known = await _known(connection, asked)
             asked = _completed(asked, known)
             if known is not None and known["decision"] is not None:
@@ -123,7 +126,8 @@ class Decisions:
         if decided.run is not None:
             self._wakeup.poke(asked.tenant_id, decided.run.id, 1, changed=True)
         stop = asked.overlap or Overlap(row["overlap"])
-        return await self._stop_others(asked, decided, stop)
+        done = await self._stop_others(asked, decided, stop)
+        return None if earliest else done
 
     async def note_lost(self, lost: Lost, now: datetime) -> bool:
         """Record due times nobody can decide about any more, as one line. The second time nothing happens."""

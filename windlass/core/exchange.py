@@ -121,11 +121,12 @@ class Exchange:
             return [Backup(**row) for row in await connection.fetch(BACKUPS)]
 
     async def backup(self, caller: Caller, backup_id: UUID) -> list[Exchanged]:
-        """The services as they were; to be imported like any document. Raises NotFound."""
+        """The services as they were; to be imported like any document, and recorded like an export. Raises NotFound."""
         async with self._database.tenant(caller.tenant_id) as connection:
             document = await connection.fetchval("select document from service_backup where id = $1", backup_id)
-        if document is None:
-            raise NotFound("backup", backup_id)
+            if document is None:
+                raise NotFound("backup", backup_id)
+            await record(connection, caller, "service.export", "services", after={"backup": str(backup_id)})
         return [_read(each) for each in document]
 
     async def _all(self, caller: Caller) -> list[Exchanged]:
@@ -182,7 +183,9 @@ class Exchange:
 
 
 async def _keep_edits(connection: Connection, caller: Caller, service_id: UUID, edits: Sequence[FlowEdit]) -> None:
-    await connection.execute("select from service where id = $1 for no key update", service_id)  # as a change of one
+    query = "select true from service where id = $1 for no key update"  # whoever changes one of them waits
+    if await connection.fetchval(query, service_id) is None:
+        raise NotFound("service", service_id)
     await connection.execute("delete from flow_edit where service_id = $1", service_id)
     for each in edits:
         said = (each.display, each.description, each.tags, each.author, each.organization, each.enabled)
@@ -212,6 +215,9 @@ def _plan(before: Exchanged | None, item: Exchanged) -> Outcome:
     missing = tuple(sorted(set(item.secrets) - set(before.secrets if before else ())))
     if before is None:
         return Outcome(item.name, "added", missing_secrets=missing)
+    for name in ("project", "import_path"):
+        if getattr(before, name) and not getattr(item, name):
+            return Outcome(item.name, "refused", (FieldError(name, "is missing, and the service here is no draft"),))
     return Outcome(item.name, "same" if _said(before) == _said(item) else "changed", missing_secrets=missing)
 
 

@@ -83,7 +83,10 @@ async def _ask(address: Path, message: dict[str, Any]) -> dict[str, Any]:
         writer.write(orjson.dumps(message) + b"\n")
         await writer.drain()
         line = await reader.readline()
-        return orjson.loads(line) if line else {}
+        said: Any = orjson.loads(line) if line else {}
+        if not isinstance(said, dict):
+            raise ValueError("a host answered what is no object")
+        return said  # pyright: ignore[reportUnknownVariableType] - JSON
     finally:
         writer.close()
         with suppress(OSError):

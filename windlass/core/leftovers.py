@@ -1,5 +1,8 @@
 """What is left over: uploads that no run took, and the bytes of files, values and attachments that nothing names."""
 
+import asyncio
+from collections.abc import Sequence
+
 from windlass.core.contents import key_of
 from windlass.core.database import Database
 from windlass.core.file_uploads import chunk_key, folder_of
@@ -53,7 +56,7 @@ class Leftovers:
         async with self._jobs.open() as connection, connection.transaction():
             ids = [row["id"] for row in await connection.fetch(EXPIRED, BATCH)]
             chunks = await connection.fetch(CHUNKS, ids)
-            await self._objects.delete([chunk_key(*each.values()) for each in chunks])
+            await self._delete([chunk_key(*each.values()) for each in chunks])
             await connection.execute(DROP, ids)
             await count(connection, occasion, {"uploads": len(ids)})
         return len(ids)
@@ -62,7 +65,7 @@ class Leftovers:
         """Whoever is given one of them meanwhile waits for the row, and then finds that it must be sent again."""
         async with self._jobs.open() as connection, connection.transaction():
             rows = await connection.fetch(UNNAMED, BATCH)
-            await self._objects.delete([f"{folder_of(row['tenant_id'])}/{row['digest']}" for row in rows])
+            await self._delete([f"{folder_of(row['tenant_id'])}/{row['digest']}" for row in rows])
             await connection.execute(FORGET, [row["tenant_id"] for row in rows], [row["digest"] for row in rows])
             freed = sum(row["size_bytes"] for row in rows)
             await count(connection, occasion, {"files": len(rows), "freed_bytes": freed})
@@ -72,8 +75,17 @@ class Leftovers:
         """Whoever is about to store one of them again waits for the row, and then stores it anew."""
         async with self._jobs.open() as connection, connection.transaction():
             rows = await connection.fetch(UNUSED, BATCH)
-            await self._objects.delete([key_of(row["tenant_id"], row["digest"]) for row in rows])
+            await self._delete([key_of(row["tenant_id"], row["digest"]) for row in rows])
             await connection.execute(FORGET_UNUSED, [row["tenant_id"] for row in rows], [row["digest"] for row in rows])
             freed = sum(row["size_bytes"] for row in rows)
             await count(connection, occasion, {"artifacts": len(rows), "freed_bytes": freed})
         return len(rows)
+
+    async def _delete(self, keys: Sequence[str]) -> None:
+        """Delete to the end, also when nobody waits for it any more: their rows are locked until no byte can go."""
+        task = asyncio.ensure_future(self._objects.delete(keys))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task})
+            raise

@@ -18,7 +18,8 @@ from windlass.core.services import Service, ServiceChange, Services
 from windlass.core.storage import Objects
 
 ARCHIVE = re.compile(r"archive:([0-9a-f]{64})")
-GIT = re.compile(r"git\+((?:https|file)://[^\s@#?]+)@([0-9a-f]{40})")
+HTTPS = r"https://(?:[A-Za-z0-9-]+\.)*[A-Za-z0-9-]+(?::[1-9][0-9]{0,4})?/[^\s@#?]*"  # names as git looks them up
+GIT = re.compile(rf"git\+({HTTPS}|file://[^\s@#?]+)@([0-9a-f]{{40}})")
 PROJECT = rf"(/.*|{ARCHIVE.pattern}|{GIT.pattern})"
 FOLDER = "sources"
 

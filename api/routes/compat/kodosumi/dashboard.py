@@ -16,6 +16,7 @@ from api.routes.runs import RunReader
 from windlass.contracts.events import EventKind
 from windlass.contracts.files import IN, MOST_FILES
 from windlass.contracts.runs import RunStatus
+from windlass.core.artifacts import behind, preview_of
 from windlass.core.files import FileQuery, RunFile
 from windlass.core.run_tallies import FileCounts, RunTallies
 from windlass.core.runs import Run, RunFilter
@@ -25,6 +26,7 @@ router = APIRouter(prefix=f"{PREFIX}/api/dashboard", tags=["compat"])
 
 Json = dict[str, Any]
 MOST, EVENTS = 200, 500
+UNFOLDED_BYTES = 4 << 20  # of large values in one answer
 Hours = Annotated[int, Query(ge=1, le=744)]
 Words = Annotated[str | None, Query(max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=MOST)]
@@ -208,17 +210,24 @@ async def agent_stats(caller: RunReader, tallies: TalliesDep) -> Stats:
 
 @router.get("/execution/{run_id}/details")
 async def details(run_id: UUID, caller: RunReader, engine: EngineDep, tallies: TalliesDep) -> Details:
-    """One run, and its log in Kodosumi's words."""
+    """One run, and its log in Kodosumi's words; what is large beyond 4 MiB in all comes by its beginning."""
     run = await engine.runs.get(caller, run_id)
     kinds = [kind for kind in EventKind if kind in KINDS]
-    unfold = partial(engine.artifacts.whole, caller.tenant_id)
+    unfold, left = partial(engine.artifacts.whole, caller.tenant_id), UNFOLDED_BYTES
     told: list[Event] = []
     for each in await engine.events.read(caller.tenant_id, run_id, 0, EVENTS, kinds):
-        message = payload_of(each.kind, await unfold(each.payload))
+        left -= behind(each.payload)
+        message = payload_of(each.kind, await unfold(each.payload)) if left >= 0 else beginning(each.kind, each.payload)
         if message is not None:
             told.append(Event(id=each.seq, timestamp=each.at.timestamp(), kind=KINDS[each.kind], message=message))
     metadata = execution(run, await tallies.files(caller, [run_id]))
     return Details(metadata=metadata, events=told, total_events=len(told))
+
+
+def beginning(kind: str, payload: Json) -> str | None:
+    """An event with the beginnings of what is behind its references."""
+    shown = preview_of(payload)
+    return shown if isinstance(shown, str) else payload_of(kind, {name: preview_of(shown[name]) for name in shown})
 
 
 @router.get("/execution/{run_id}/files")
