@@ -273,6 +273,8 @@ def _signal(handle: int, number: signal.Signals) -> None:
 
 def _open(boot_id: str) -> int | None:
     """A handle on the host that was told this boot id; None: it is not there."""
+    if not BOOT_ID.fullmatch(boot_id):  # as a host said that was adopted: it may be anything
+        return None
     for number, command in _hosts().items():
         if boot_id.encode() in command:
             with suppress(ProcessLookupError):
