@@ -6,13 +6,14 @@ from starlette.responses import Response
 
 from api.dependencies import EngineDep
 from api.engine import Engine
+from api.errors import BadRequest
 from api.middleware.bodies import check_json
 from api.pages.rendering import field, page, read_form, viewer
 from api.pages.shell import Place
 from api.routes.exchange import DocumentBody, checked
 from api.routes.services import ServiceWriter
 from windlass.core.callers import Caller
-from windlass.core.errors import BadRequest, Invalid
+from windlass.core.errors import Invalid
 from windlass.core.exchange import Import
 
 router = APIRouter(include_in_schema=False)

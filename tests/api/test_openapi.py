@@ -107,7 +107,8 @@ def forbids_something(operation: Any) -> bool:
     """Whether any value is wrong by the schema. Where none is, drawing one fails a thousand times before it says so."""
     described = operation.definition.raw
     parameters = (each for each in described.get("parameters", ()) if each["in"] != "path" or constraints(each))
-    return "requestBody" in described or any(parameters)
+    body = described.get("requestBody", {}).get("content", {}).keys() - {"application/octet-stream"}
+    return bool(body) or any(parameters)
 
 
 def constraints(parameter: dict[str, Any]) -> dict[str, Any]:

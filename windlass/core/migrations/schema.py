@@ -33,15 +33,15 @@ async def current(url: str) -> str | None:
         await connection.close()
 
 
-def script(found: str | None) -> str:
-    """The SQL that leads from a revision, or from nothing, to the newest."""
+def script(found: str | None, to: str = "head") -> str:
+    """The SQL that leads from a revision, or from nothing, to another one."""
     from alembic import command  # noqa: PLC0415 - 0.4 s to import, and rarely needed
     from alembic.config import Config  # noqa: PLC0415 - as above
 
     written = StringIO()
     config = Config(output_buffer=written)
     config.set_main_option("script_location", str(HERE))
-    command.upgrade(config, f"{found}:head" if found else "head", sql=True)
+    command.upgrade(config, f"{found}:{to}" if found else to, sql=True)
     return written.getvalue()
 
 
