@@ -146,7 +146,7 @@ async def test_a_model_that_falls_silent_is_given_up(claude: ClaudeMessages):
     log, asked = RememberedLog(), call({"text": "One two.", "hang": 1})
 
     with pytest.raises(ModelError) as raised:
-        await executor(claude, timedelta(seconds=0.3)).run(asked, log, asyncio.Event())
+        await executor(claude, timedelta(seconds=2)).run(asked, log, asyncio.Event())
 
     assert (raised.value.type, raised.value.retryable) == ("Stale", True)
     assert [kind for kind, _ in log.events] == [EventKind.USAGE]
