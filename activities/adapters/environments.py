@@ -12,13 +12,13 @@ import re
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from activities.adapters.halves import HALF, begin, remove, size_of
 from activities.adapters.requirements import asked_for
 from activities.services import DeployFailed, Say
 from windlass.core.logging import clean
@@ -26,7 +26,6 @@ from windlass.core.mortality import dying_with_us
 from windlass.core.wanted import WantedService
 
 STAMP = "service-environment"  # its time says when the environment was used last
-HALF = ".half-"
 DIGEST_CHARACTERS = 24
 WHEEL = "wheel"
 TURN_S, MEASURE_S = 0.2, 2.0
@@ -95,13 +94,13 @@ class Environments:
             if self._is_old(path) and (lock := _try_lock(self._folder / f"{digest}.lock")) is not None:
                 with os.fdopen(lock):
                     if self._is_old(path):  # still: nobody has used it since
-                        _remove(path)
+                        remove(path)
 
     def _is_old(self, path: Path) -> bool:
         return HALF in path.name or _days_since(path / STAMP) > self._limits.kept_days
 
     async def _build(self, base: Path, asked: Path, whole: Path, say: Say) -> None:
-        half = Path(tempfile.mkdtemp(prefix=f"{whole.name}{HALF}", dir=self._folder))
+        half = begin(whole)
         try:
             wishes = await asyncio.to_thread(_begin, base, half)
             await self._install(asked, wishes, half, say)
@@ -154,11 +153,11 @@ class Environments:
     async def _measure(self, half: Path) -> None:
         """Return when the packages that come in have become too many bytes."""
         loop = asyncio.get_running_loop()
-        before = await asyncio.to_thread(_size, self._folder / "cache")
+        before = await asyncio.to_thread(size_of, self._folder / "cache")
         while True:
             began = loop.time()
-            grown = await asyncio.to_thread(_size, self._folder / "cache") - before
-            if max(grown, await asyncio.to_thread(_size, half)) > self._limits.size_bytes:
+            grown = await asyncio.to_thread(size_of, self._folder / "cache") - before
+            if max(grown, await asyncio.to_thread(size_of, half)) > self._limits.size_bytes:
                 return
             await asyncio.sleep(max(MEASURE_S, 10 * (loop.time() - began)))
 
@@ -177,13 +176,6 @@ def _complete(half: Path, whole: Path) -> None:
     """Put the environment in its place, in one step."""
     (half / STAMP).touch()
     half.rename(whole)
-
-
-def _remove(path: Path) -> None:
-    """Remove an environment; whoever is killed meanwhile, or may not remove all, leaves a half."""
-    if HALF not in path.name:
-        path = path.rename(tempfile.mkdtemp(prefix=f"{path.name}{HALF}", dir=path.parent))
-    shutil.rmtree(path, ignore_errors=True)
 
 
 def _digest(base: Path, asked: list[Path]) -> str:
@@ -235,16 +227,6 @@ async def _read(process: asyncio.subprocess.Process, lines: list[str], say: Say)
 
 def _tail(lines: list[str]) -> str:
     return "\n".join([line for line in lines if line.strip()][-TAIL_LINES:])
-
-
-def _size(folder: Path) -> int:
-    """The bytes of a folder; what vanishes meanwhile is nothing."""
-    total = 0
-    for parent, _folders, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                total += os.lstat(os.path.join(parent, name)).st_size
-    return total
 
 
 def _in_use() -> set[str]:

@@ -8,13 +8,13 @@ import hashlib
 import os
 import shutil
 import signal
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from activities.adapters.halves import HALF, begin, remove, size_of
 from activities.services import DeployFailed, Say, ServiceFailed
 from windlass.core.archives import ArchiveRefused, unpack
 from windlass.core.errors import NotFound
@@ -25,7 +25,6 @@ from windlass.core.sources import Repository, digest_of, key_of, repository_of
 from windlass.core.storage import Objects
 from windlass.core.wanted import WantedService
 
-HALF = ".half-"
 MEASURE_S = 0.5
 TAIL_CHARACTERS = 2000
 UNTOUCHED = {  # nothing of the machine's settings and secrets, and nothing that would run a program of the repository
@@ -89,14 +88,14 @@ class Sources:
             kept_s = self._limits.seconds if HALF in path.name else self._limits.kept_days * 86400
             with suppress(OSError):  # the next sweep comes by
                 if time.time() - path.lstat().st_mtime > kept_s and path.resolve() not in in_use:
-                    _remove(path)
+                    remove(path)
 
     async def _make(self, service: WantedService, place: Path, say: Say) -> None:
         if await asyncio.to_thread(place.is_dir):
             await asyncio.to_thread(os.utime, place)  # it is in use
             return
         await asyncio.to_thread(place.parent.mkdir, parents=True, exist_ok=True)
-        half = Path(tempfile.mkdtemp(prefix=f"{place.name}{HALF}", dir=place.parent))
+        half = begin(place)
         try:
             program = half / "program"
             program.mkdir()
@@ -183,7 +182,7 @@ class Sources:
         try:
             while not ending.done():
                 await asyncio.wait({ending}, timeout=MEASURE_S)
-                if await asyncio.to_thread(_size, program) > self._limits.size_bytes:
+                if await asyncio.to_thread(size_of, program) > self._limits.size_bytes:
                     raise DeployFailed(f"It takes more than {self._limits.size_bytes >> 20} MiB.")
             return (await saying).decode(errors="replace").strip()
         finally:
@@ -199,20 +198,3 @@ def _in_use() -> set[Path]:
             place = Path(os.readlink(link))
             found |= {place, *place.parents}
     return found
-
-
-def _remove(path: Path) -> None:
-    """Under another name, so that a half of it is never taken for the whole."""
-    half = Path(tempfile.mkdtemp(prefix=f"{path.name.partition(HALF)[0]}{HALF}", dir=path.parent))
-    path.rename(half / "program")
-    shutil.rmtree(half, ignore_errors=True)
-
-
-def _size(folder: Path) -> int:
-    """The bytes of a folder; what vanishes meanwhile is nothing."""
-    total = 0
-    for parent, _folders, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                total += os.lstat(os.path.join(parent, name)).st_size
-    return total
