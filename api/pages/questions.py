@@ -17,6 +17,7 @@ from api.pages.rendering import go, page, read_form, viewer
 from api.pages.shell import Place
 from api.pages.typed import to_json
 from api.routes.questions import QuestionAnswerer, QuestionReader
+from windlass.contracts.questions import QuestionKind
 from windlass.core.callers import Caller
 from windlass.core.errors import Conflict, Invalid, NotFound
 from windlass.core.permissions import Permission
@@ -47,6 +48,20 @@ class Card:
     buttons: Buttons
     problems: tuple[tuple[str, str], ...]
     may_answer: bool
+    kind: str
+
+    @property
+    def decisions(self) -> tuple[tuple[str, str, str], ...]:
+        """What may be decided about a use of a tool, each as a button (field, value, text)."""
+        asked = [each for each in self.fields if each.look == "radio"] if self.kind == QuestionKind.APPROVAL else []
+        return tuple((each.id, option.name, option.label) for each in asked for option in each.options)
+
+    @property
+    def then(self) -> str:
+        """What becomes of it when nobody answers in time."""
+        if self.decisions:
+            return "then it expires, and is not done"
+        return f"then the {'run' if self.place.startswith('/runs/') else 'turn'} goes on without an answer"
 
     @property
     def is_open(self) -> bool:
@@ -95,6 +110,7 @@ def card(question: Question, caller: Caller, seen: Viewer, filled: Filled | None
         fields=drawn,
         buttons=buttons(question.elements, "Answer"),
         problems=tuple(problems(drawn, filled.errors)),
+        kind=question.kind,
         may_answer=question.is_open and caller.may(Permission.QUESTIONS_ANSWER),
     )
 

@@ -1,7 +1,9 @@
 """The pages of sessions: the list, and one conversation with what waits, what it costs and what it made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from statistics import median
 from typing import Any
 from uuid import UUID
 
@@ -10,14 +12,15 @@ from starlette.responses import Response
 
 from api.dependencies import EngineDep, RequestUuid
 from api.engine import Engine
-from api.pages.formats import MISSING, Viewer, counted, money, short_id, size, tokens
+from api.pages.formats import MISSING, Viewer, counted, duration, money, short_id, size, tokens
 from api.pages.questions import Card, card
 from api.pages.rendering import Form, field, go, page, read_form, viewer
 from api.pages.servers import SHAPES
 from api.pages.servers import WORDS as STATE_WORDS
 from api.pages.shell import Place
-from api.pages.talk import KINDS, Talk, Teller
-from api.routes.sessions import CONTENT_CHARACTERS, SessionReader, SessionWriter
+from api.pages.talk import KINDS, Talk, Teller, Use
+from api.paging import place_in_time, place_of
+from api.routes.sessions import CONTENT_CHARACTERS, SessionQuery, SessionReader, SessionWriter
 from windlass.contracts.events import Event
 from windlass.contracts.sessions import TOPIC, SessionSettings, SessionStatus
 from windlass.core.attachments import MOST_PER_MESSAGE
@@ -27,11 +30,11 @@ from windlass.core.letters import NewMessage
 from windlass.core.message_limits import TooManyMessages
 from windlass.core.permissions import Permission
 from windlass.core.questions import QuestionFilter
-from windlass.core.sessions import NewSession, Session, SessionFilter
+from windlass.core.sessions import NewSession, Session
 
 router = APIRouter(include_in_schema=False)
 
-SHOWN, SHOWN_EVENTS = 100, 400
+LISTED, SHOWN, SHOWN_EVENTS = 50, 100, 400
 SEGMENTS = ("", *SessionStatus)
 WORDS = {
     SessionStatus.IDLE: ("idle", "Idle"),
@@ -84,14 +87,20 @@ async def _list(request: Request, caller: Caller, engine: Engine, filled: Filled
 async def rows(request: Request, caller: Caller, engine: Engine) -> dict[str, Any]:
     """The values of the part of the list that changes by itself."""
     chosen, text = request.query_params.get("status", ""), request.query_params.get("q", "")[:200]
-    statuses = (SessionStatus(chosen),) if chosen in set(SessionStatus) else ()
-    found = await engine.sessions.newest(caller, SessionFilter(statuses, text or None), limit=SHOWN)
+    statuses = [SessionStatus(chosen)] if chosen in set(SessionStatus) else []
+    after = request.query_params.get("after", "")[:1000]
+    query, cursors = SessionQuery(status=statuses, q=text, limit=LISTED, after=after or None), request.state.cursors
+    place = place_of(cursors.read(caller, "pages/sessions", query))
+    found = await engine.sessions.newest(caller, query.wanted(), limit=LISTED + 1, after=place)
+    items, older = cursors.page(caller, "pages/sessions", query, found, place_in_time)
     seen = viewer(request)
     return {
-        "rows": [row(each, seen) for each in found],
+        "rows": [row(each, seen) for each in items],
         "segments": [(each, WORDS[SessionStatus(each)][1] if each else "All") for each in SEGMENTS],
         "chosen": chosen if statuses else "",
         "query": text,
+        "is_first": not after,
+        "older": older,
         "may_write": caller.may(Permission.SESSIONS_WRITE),
     }
 
@@ -209,12 +218,18 @@ async def asked(engine: Engine, caller: Caller, found: Session, seen: Viewer) ->
     return [card(each, caller, seen) for each in questions]
 
 
-def tools(talk: Talk) -> list[tuple[str, int, int]]:
-    """The tools that were used: how often, and how often in vain."""
+def tools(talk: Talk) -> list[tuple[str, int, int, str]]:
+    """The tools that were used: how often, how often in vain, and how long that usually took."""
     uses = [use for entry in talk.entries for use in entry.uses]
     names = sorted({use.title for use in uses})
     of = {name: [use for use in uses if use.title == name] for name in names}
-    return [(name, len(of[name]), sum(use.shape == "failed" for use in of[name])) for name in names]
+    return [(name, len(of[name]), sum(use.shape == "failed" for use in of[name]), usual(of[name])) for name in names]
+
+
+def usual(uses: Sequence[Use]) -> str:
+    """How long they took, in the middle."""
+    ended = [(use.ended_at - use.began_at).total_seconds() for use in uses if use.ended_at is not None]
+    return duration(median(ended) if ended else None)
 
 
 @router.post("/sessions/{session_id}/messages")

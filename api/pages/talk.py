@@ -8,7 +8,7 @@ from uuid import UUID
 
 from markupsafe import Markup
 
-from api.pages.formats import Clock, Viewer, size, took
+from api.pages.formats import Clock, Viewer, counted, size, took
 from api.pages.markdown import markdown
 from windlass.contracts.events import Event, EventKind, Payload
 from windlass.core.attachments import attachments_of
@@ -21,6 +21,10 @@ KINDS = (
 SHAPES = {"done": "finished", "failed": "failed", "unknown": "untried", None: "running"}
 SHOWN_CHARACTERS = 4_000
 PREVIEW_LINES = 40
+MOST_OPEN = 6  # uses of tools that stand as rows of their own once they have finished
+STEP, SECOND_ROW = 5, 8  # of the drawing of a turn, in pixels
+MOST_BLOCKS = 40
+LOOKS = {"finished": "k-tool", "running": "live"}
 ENDS = {"interrupted": "Interrupted. What was said is kept.", "archived": "Archived. What was said is kept."}
 
 
@@ -50,6 +54,7 @@ class Use:
     name: str
     what: str
     began_at: datetime
+    ended_at: datetime | None = None
     shape: str = "running"
     outcome: str = ""
     text: str = ""
@@ -78,6 +83,31 @@ class Entry:
     files: tuple[File, ...] = ()
     uses: list[Use] = field(default_factory=list[Use])
 
+    @property
+    def is_folded(self) -> bool:
+        """Whether its uses are many and all finished: then one row tells of them."""
+        return len(self.uses) > MOST_OPEN and all(use.outcome == "done" for use in self.uses)
+
+    @property
+    def took(self) -> Clock:
+        """How long its uses took, from the first to the last."""
+        return took(self.uses[0].began_at, self.uses[-1].ended_at, self.uses[-1].began_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A turn in small: where it begins, and a block for each thing that was said and done (`look`, `x`, `y`)."""
+
+    number: int
+    seq: int
+    blocks: Sequence[tuple[str, int, int]]
+    text: str
+
+    @property
+    def width(self) -> int:
+        """How wide its drawing is."""
+        return max(14, STEP * len(self.blocks))
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -98,9 +128,10 @@ class Talk:
     waiting: Sequence[Waiting]
 
     @property
-    def turns(self) -> list[int]:
+    def turns(self) -> list[Drawn]:
         """The turns that are shown, each once."""
-        return sorted({entry.turn for entry in self.entries if entry.turn})
+        of = {entry.turn: [each for each in self.entries if each.turn == entry.turn] for entry in self.entries}
+        return [_drawn(turn, of[turn]) for turn in sorted(of) if turn]
 
 
 class Teller:
@@ -183,6 +214,7 @@ class Teller:
             use.shape = SHAPES.get(use.outcome, "failed")
             use.text = _text(said)[:SHOWN_CHARACTERS]
             use.run_id = str(said.get("run_id") or "")
+            use.ended_at = event.at
             use.took = took(use.began_at, event.at, self._seen.now)
 
     def _add(self, kind: str, event: Event, *, who: str = "", text: str = "", html: Markup | None = None) -> None:
@@ -191,6 +223,18 @@ class Teller:
 
     def _who(self, said: Payload) -> str:
         return str(said.get("name") or "Somebody")
+
+
+def _drawn(turn: int, entries: Sequence[Entry]) -> Drawn:
+    """A turn in small: answers above, uses of tools below, what went wrong crossed out."""
+    looks: list[tuple[str, int]] = []
+    for entry in entries:
+        looks += [("k-model", 0)] * (entry.kind == "model")
+        looks += [(LOOKS.get(use.shape, "bad"), SECOND_ROW) for use in entry.uses]
+    shown = looks[-MOST_BLOCKS:]
+    answers = sum(look == "k-model" for look, _ in looks)
+    said = f"Turn {turn}: {counted(answers, 'answer')}, {counted(len(looks) - answers, 'use')} of tools"
+    return Drawn(turn, entries[0].seq, [(look, STEP * place, y) for place, (look, y) in enumerate(shown)], said)
 
 
 def _text(said: Payload) -> str:

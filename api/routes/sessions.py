@@ -98,6 +98,7 @@ class OpenBody(SettingsBody):
 
     agent: str | None = Field(None, min_length=1, max_length=63, examples=["reviewer"])
     title: Title | None = Field(None, description="Without one it is called by the first words said in it.")
+    workspace: UUID | None = Field(None, description="Another session; it begins with the files that one has now.")
     metadata: Metadata = Field(default_factory=dict[str, Any])
 
     @model_validator(mode="after")
@@ -238,7 +239,7 @@ async def open_one(
 ) -> SessionView:
     """Open a session; nothing runs until somebody says something."""
     wish = body or OpenBody.model_validate({})
-    asked = NewSession(wish.settings(), wish.title, wish.metadata, wish.agent, new)
+    asked = NewSession(wish.settings(), wish.title, wish.metadata, wish.agent, new, wish.workspace)
     return view(await engine.sessions.open(caller, asked))
 
 

@@ -1,4 +1,4 @@
-// A conversation: Enter sends without leaving the page, Esc interrupts, the end stays in sight while one is there.
+// A conversation: Enter sends without leaving the page, Ctrl Enter steers, Esc interrupts, the end stays in sight while one is there.
 import { attaching } from "./attach.js";
 import { changed } from "./swap.js";
 
@@ -8,7 +8,9 @@ const composer = document.getElementById("composer");
 const files = composer && attaching(composer);
 
 const box = () => document.getElementById("content");
-const near = () => document.documentElement.scrollHeight - innerHeight - scrollY < NEAR;
+const column = document.querySelector("#session > .stack"); // on narrow screens more is below it
+const end = () => Math.max(0, column.getBoundingClientRect().bottom + scrollY - innerHeight + parseFloat(getComputedStyle(document.body).paddingBottom));
+const near = () => Math.abs(end() - scrollY) < NEAR;
 
 async function send(form, button) {
   const field = box(), text = field.value;
@@ -32,7 +34,7 @@ function onKey(event) {
   } else if (event.target === box() && event.key === "Enter" && !event.shiftKey && !event.isComposing) {
     event.preventDefault();
     event.stopPropagation();
-    send(form);
+    send(form, event.ctrlKey || event.metaKey ? form.querySelector("[value=steer]") : undefined);
   }
 }
 
@@ -43,5 +45,5 @@ document.addEventListener("submit", (event) => {
   send(event.target, event.submitter);
 });
 addEventListener("scroll", () => (atEnd = near()), { passive: true });
-changed(() => atEnd && scrollTo(0, document.documentElement.scrollHeight));
-if (!location.hash) scrollTo(0, document.documentElement.scrollHeight);
+changed(() => atEnd && scrollTo(0, end()));
+if (!location.hash) scrollTo(0, end());

@@ -1,12 +1,22 @@
 """Sessions over HTTP: what is asked, what is answered, and what may not be. No worker is there: what is said waits."""
 
+import asyncio
+import re
+from dataclasses import replace
+from html import unescape
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
 from tests.api.people import Gateway, Organisation, Person, running_gateway, settings_for
-from windlass.contracts.ids import new_id
+from windlass.contracts.ids import TenantId, new_id
+from windlass.contracts.sessions import Rule
+from windlass.core.approvals import Approvals, Call, Ruling
+from windlass.core.inquiries import Inquiries
+from windlass.core.turns import Turns
+from windlass.core.wakeup import PollOnly
 
 
 @pytest.fixture
@@ -38,6 +48,46 @@ async def test_a_session_is_opened_spoken_in_read_changed_and_deleted(ada: Perso
     assert ([each["content"] for each in page["items"]], page["next"]) == (["Hello there."], 2)
     assert kinds == ["status", "message"]
     assert (deleted.status_code, (await ada.http.get(path)).status_code) == (204, 404)
+
+
+async def test_what_two_tabs_send_at_once_is_all_kept_and_the_same_message_once(ada: Person):
+    path = await opened(ada)
+    same = {"id": str(new_id()), "content": "Once.", "expected_turn": 0}
+    bodies = [same, same, *({"content": f"Tab {n}.", "expected_turn": 0} for n in range(4))]
+
+    said = await asyncio.gather(*(ada.http.post(f"{path}/messages", json=body) for body in bodies))
+
+    kept = (await ada.http.get(f"{path}/messages")).json()["items"]
+    assert [each.status_code for each in said] == [202] * 6
+    assert said[0].json()["seq"] == said[1].json()["seq"]
+    assert sorted(each["content"] for each in kept) == ["Once.", *(f"Tab {n}." for n in range(4))]
+    assert [each["seq"] for each in kept] == [2, 3, 4, 5, 6]
+
+
+FILE = """
+insert into session_file (session_id, path, tenant_id, digest, size_bytes, turn)
+values ($1, $2, $3, repeat('a', 64), 1, 1)
+"""
+
+
+async def test_a_session_begins_with_the_files_of_another_that_its_owner_may_see(
+    gateway: Gateway, acme: Organisation, ada: Person
+):
+    path, tenant = await opened(acme.builder), TenantId(acme.builder.tenant_id)
+    source = path.rpartition("/")[2]
+    async with gateway.state["database"].tenant(tenant) as connection:
+        await connection.execute(FILE, UUID(source), "notes/plan.md", tenant)
+    key = {"idempotency-key": str(new_id())}
+    twin = await acme.builder.http.post("/v1/sessions", json={"workspace": source}, headers=key)
+    async with gateway.state["database"].tenant(tenant) as connection:
+        await connection.execute(FILE, UUID(source), "later.md", tenant)
+    again = await acme.builder.http.post("/v1/sessions", json={"workspace": source}, headers=key)
+    strange = [await each.http.post("/v1/sessions", json={"workspace": source}) for each in (acme.operator, ada)]
+
+    files = (await acme.builder.http.get(f"/v1/sessions/{twin.json()['id']}/files")).json()["items"]
+    assert (twin.status_code, again.json()["id"]) == (201, twin.json()["id"])
+    assert [(each["path"], each["turn"]) for each in files] == [("notes/plan.md", 0)]
+    assert [each.status_code for each in strange] == [404, 404]
 
 
 async def test_a_saved_agent_is_opened_in_the_version_it_has_then(acme: Organisation):
@@ -75,6 +125,20 @@ async def test_a_session_is_called_by_its_first_words_and_found_by_them(ada: Per
     assert [each["title"] for each in found] == ["Where is the ledger?"]
 
 
+async def test_the_page_leads_to_every_session_there_is(gateway: Gateway, ada: Person):
+    await asyncio.gather(*(opened(ada, title=f"Talk {n}") for n in range(51)))
+    browser = await signed_in(gateway, ada)
+
+    first = (await browser.get("/sessions")).text
+    older = unescape(re.findall(r'href="([^"]+)">Older', first)[0])
+    last = (await browser.get(older)).text
+
+    titles = [re.findall(r">(Talk \d+)<", page) for page in (first, last)]
+    assert ([len(each) for each in titles], len({*titles[0], *titles[1]})) == ([50, 1], 51)
+    assert (">Newest<" in last, ">Older" in last) == (True, False)
+    assert (await browser.get(f"{older}x")).status_code == 400
+
+
 async def test_an_archived_session_says_how_to_go_on(ada: Person):
     path = await opened(ada)
     archived = await ada.http.post(f"{path}/archive")
@@ -85,6 +149,27 @@ async def test_an_archived_session_says_how_to_go_on(ada: Person):
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:windlass:problem:message-refused")
     assert "/resume" in refused.json()["detail"]
     assert (await ada.http.post(f"{path}/messages", json={"content": "Hello?"})).status_code == 202
+
+
+@pytest.mark.parametrize("characters", [4, 100_000], ids=["small", "large"])
+async def test_an_approval_holds_for_the_very_call_that_was_shown(gateway: Gateway, ada: Person, characters: int):
+    path, database, tenant = await opened(ada), gateway.state["database"], TenantId(ada.tenant_id)
+    await ada.http.post(f"{path}/messages", json={"content": "Write it down."})
+    session = UUID(path.rpartition("/")[2])
+    turn = (await Turns(database, PollOnly()).begin(tenant, session)).number
+    approvals = Approvals(database, Inquiries(database, PollOnly(), gateway.state["engine"].artifacts))
+    rule, given = Rule("ask", "write"), {"path": "a", "content": "x" * characters}
+    call = Call(tenant, session, turn, "1-1-0", "write", given)
+
+    waits = await approvals.seek(call, rule)
+    (asked,) = (await ada.http.get("/v1/questions", params={"session_id": str(session)})).json()["items"]
+    await ada.http.post(f"/v1/questions/{asked['id']}/answer", json={"inputs": {"decision": "once"}})
+    changed = await approvals.seek(replace(call, given=given | {"path": "b"}), rule)
+
+    assert (waits is not None and waits.waits_s is not None, asked["data"]["input"]) == (True, given)
+    assert asked["data"]["sha256"] == call.sha256
+    assert changed == Ruling(said="It was not done: what was allowed was another call.")
+    assert await approvals.seek(call, rule) == Ruling(is_allowed=True)
 
 
 async def test_fifty_messages_wait_and_not_one_more(ada: Person):
@@ -99,12 +184,18 @@ async def test_fifty_messages_wait_and_not_one_more(ada: Person):
     assert (await ada.http.get(f"{path}/messages")).json()["items"][3]["is_withdrawn"]
 
 
+async def signed_in(gateway: Gateway, person: Person) -> httpx.AsyncClient:
+    """A browser in which somebody is signed in, and which sends forms."""
+    browser, login = await gateway.browser(), {"email": person.email, "password": person.password, "web": True}
+    answer = await browser.post("/v1/auth/login", json=login, headers={"origin": gateway.url})
+    browser.headers.update({"origin": gateway.url, "x-csrf-token": answer.json()["csrf_token"]})
+    return browser
+
+
 async def written(gateway: Gateway, person: Person, path: str, content: str) -> httpx.Response:
     """What the page answers when somebody writes the same there."""
-    browser, login = await gateway.browser(), {"email": person.email, "password": person.password, "web": True}
-    signed_in = await browser.post("/v1/auth/login", json=login, headers={"origin": gateway.url})
-    headers = {"origin": gateway.url, "x-csrf-token": signed_in.json()["csrf_token"]}
-    return await browser.post(path.removeprefix("/v1"), data={"content": content}, headers=headers)
+    browser = await signed_in(gateway, person)
+    return await browser.post(path.removeprefix("/v1"), data={"content": content})
 
 
 async def test_what_a_person_says_is_counted_over_sessions_and_gateways_and_once(database_url: str):
@@ -139,7 +230,10 @@ async def test_what_a_person_says_is_counted_over_sessions_and_gateways_and_once
 
 @pytest.mark.parametrize(
     "wish",
-    [{"max_tokens": 0}, {"system": "x" * 1_000_000}, {"metadata": {"x": "y" * 20_000}}, {"budget_usd": -1}, {"x": 1}],
+    [
+        *({"max_tokens": 0}, {"system": "x" * 1_000_000}, {"metadata": {"x": "y" * 20_000}}, {"budget_usd": -1}),
+        *({"x": 1}, {"tools": ["read", "reed"]}, {"tools": ["read", "read"]}),
+    ],
 )
 async def test_what_cannot_be_a_session_is_none(ada: Person, wish: dict[str, Any]):
     assert (await ada.http.post("/v1/sessions", json=wish)).status_code in (413, 422)

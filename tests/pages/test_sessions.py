@@ -9,8 +9,10 @@ from tests.core.test_media import PICTURES
 from tests.pages.consoles import Console
 from windlass.contracts.events import EventKind, NewEvent
 from windlass.contracts.ids import TenantId
-from windlass.contracts.sessions import SealInput, TurnEnd
+from windlass.contracts.sessions import Rule, SealInput, TurnEnd
+from windlass.core.approvals import Approvals, Call, Ruling
 from windlass.core.events import Delta, Events
+from windlass.core.inquiries import Inquiries
 from windlass.core.turns import Turns
 
 
@@ -21,11 +23,18 @@ class Worker:
         self._tenant_id, self.id = TenantId(console.person.tenant_id), UUID(session_id)
         database = console.gateway.state["database"]
         self._turns, self._events = Turns(database, console.notifier), Events(database, console.notifier)
+        inquiries = Inquiries(database, console.notifier, console.gateway.state["engine"].artifacts)
+        self._approvals = Approvals(database, inquiries)
         self._count = 0
 
     async def begin(self) -> int:
         """Take up what waits."""
         return (await self._turns.begin(self._tenant_id, self.id)).number
+
+    async def may(self, turn: int, tool: str, **given: Any) -> Ruling | None:
+        """Whether a tool may be used, which people are asked."""
+        call = Call(self._tenant_id, self.id, turn, "1-1-0", tool, given)
+        return await self._approvals.seek(call, Rule("ask", tool))
 
     async def steers(self, turn: int) -> bool:
         """Take up what was said to the turn."""
@@ -108,6 +117,35 @@ async def test_a_turn_under_way_is_steered(console: Console):
 
     await expect(page.locator(".waits")).to_have_count(0)
     await expect(page.locator(".said.person").last).to_contain_text("Backwards.")
+
+
+async def test_many_uses_of_tools_are_one_row_and_what_waits_to_be_allowed_is_decided_on_its_card(console: Console):
+    opened = await console.person.http.post("/v1/sessions", json={"title": "Switch"})
+    worker = Worker(console, opened.json()["id"])
+    await console.person.http.post(f"/v1/sessions/{worker.id}/messages", json={"content": "Switch it."})
+    turn = await worker.begin()
+    for n in range(7):
+        await worker.tell(EventKind.TOOL_CALL, id=f"t{n}", name="read", input={"path": f"{n}.md"}, turn=turn)
+        await worker.tell(EventKind.TOOL_RESULT, id=f"t{n}", name="read", outcome="done", text="Read.", turn=turn)
+    await worker.may(turn, "shell", command="terraform apply")
+
+    page = await console.open(f"/sessions/{worker.id}")
+
+    await expect(page.get_by_text("7 uses of tools")).to_be_visible()
+    await expect(page.get_by_text("3.md")).to_be_hidden()
+    await page.get_by_text("7 uses of tools").click()
+    await expect(page.get_by_text("3.md")).to_be_visible()
+    await expect(page.get_by_role("link", name="Turn 1: 0 answers, 7 uses of tools")).to_be_visible()
+    card = page.locator(".ask")
+    await expect(card).to_contain_text('"command": "terraform apply"')
+    column = await page.locator("#session-talk").bounding_box()
+    drawn = await card.bounding_box()
+    assert column is not None
+    assert drawn is not None
+    assert drawn["width"] > column["width"] * 0.8
+    await page.get_by_role("button", name="Allow once").click()
+    await expect(page.locator(".ask")).to_have_count(0)
+    assert await worker.may(turn, "shell", command="terraform apply") == Ruling(is_allowed=True)
 
 
 async def test_a_picture_is_attached_seen_and_a_wrong_one_is_refused(console: Console):

@@ -116,18 +116,34 @@ async def test_an_interrupted_answer_is_kept_as_far_as_it_came_and_the_talk_goes
     assert (sealed["turn"], whole) == (1, "Of course.")
 
 
+PASSING = (
+    {"status": 429, "retry_after": 0.1},
+    {"status": 500, "retry_after_ms": 50},
+    {"status": 529, "retry_after": 0.1},
+)
+ENDING = (
+    ({"status": 401, "message": "Who are you?"}, "Auth"),
+    ({"status": 400, "message": "What?"}, "BadRequest"),
+    ({"stop_reason": "refusal", "text": "No."}, "Refused"),
+    ({"stop_reason": "max_tokens", "text": "And so"}, "AnswerCut"),
+)
+
+
 async def test_a_provider_in_trouble_is_asked_again_and_one_that_refuses_ends_the_turn_alone(talks: Talks):
     talk = await talks.open()
-    await talk.say({"status": 429, "retry_after": 0.1, "times": 1, "text": "Now."})
-    assert (await talk.settled(1)).error is None
-    await talk.say({"status": 401, "message": "Who are you?"})
-    failed = await talk.settled(2)
+    for turn, trouble in enumerate((*PASSING, {"drop": 3}), 1):
+        await talk.say({**trouble, "times": 1, "text": "Now it is answered."})
+        assert (await talk.settled(turn)).error is None
+    for turn, (trouble, name) in enumerate(ENDING, 5):
+        await talk.say(trouble)
+        failed = await talk.settled(turn)
+        assert failed.error is not None
+        assert failed.error["type"] == name
     await talk.say({"text": "Still here."})
-    healed = await talk.settled(3)
+    healed = await talk.settled(9)
 
-    assert failed.error is not None
-    assert failed.error["type"] == "Auth"
-    assert (healed.error, await talk.answers()) == (None, ["Now.", "Still here."])
+    said = [*["Now it is answered."] * 4, "No.", "And so", "Still here."]
+    assert (healed.error, await talk.answers()) == (None, said)
 
 
 async def test_a_turn_at_the_budget_waits_for_more_or_ends_where_somebody_says_so(talks: Talks):
@@ -293,18 +309,8 @@ async def test_a_turn_with_ten_tools_one_after_the_other_keeps_to_its_history_bu
 async def test_what_cannot_be_done_is_said_to_the_model_which_goes_on(talks: Talks):
     talk = await talks.open(tools=["read", "write", "edit"], limits={"tool_calls": 9})
     outside = [use("write", path=path, content="x") for path in ("/etc/passwd", "../up", "a/../../b")]
-    await talk.say(
-        {
-            "tools": [
-                *outside,
-                use("read", path="nothing"),
-                use("list"),
-                use("edit", path="x", old_str="a"),
-                use("write"),
-            ]
-        },
-        {"text": "I gave up."},
-    )
+    wrong = [use("read", path="nothing"), use("list"), use("edit", path="x", old_str="a"), use("write")]
+    await talk.say({"tools": [*outside, *wrong]}, {"text": "I gave up."})
     await talk.settled(1)
 
     calls = await talks.engine.gateway.sessions.tool_calls(talks.engine.caller, talk.id, 0, 100)
@@ -315,15 +321,16 @@ async def test_what_cannot_be_done_is_said_to_the_model_which_goes_on(talks: Tal
 
 
 async def test_a_model_that_goes_round_in_circles_or_does_too_much_is_stopped_by_name(talks: Talks):
-    circling, busy = await talks.open(), await talks.open(limits={"tool_calls": 2})
+    allowed: tuple[dict[str, Any], ...] = ({}, {"tool_calls": 2}, {"model_calls": 1}, {"time_s": 0}, {"cost_usd": 0})
+    circling, busy, *others = [await talks.open(limits=limits) for limits in allowed]
     await circling.say(*({"tool": use("list")} for _ in range(9)))
-    await busy.say({"tools": [use("list"), use("list", path="a"), use("list", path="b")]}, {"text": "never"})
-    looped, stopped = await circling.settled(1), await busy.settled(1)
+    for talk in (busy, *others):
+        await talk.say({"tools": [use("list"), use("list", path="a"), use("list", path="b")]}, {"text": "never"})
+    ended = [await talk.settled(1) for talk in (circling, busy, *others)]
 
-    assert looped.error is not None
-    assert stopped.error is not None
-    assert (looped.error["type"], stopped.error["type"]) == ("Loop", "ToolCallLimit")
-    assert (looped.model_calls, stopped.model_calls) == (5, 1)
+    errors = [session.error and session.error["type"] for session in ended]
+    assert errors == ["Loop", "ToolCallLimit", "ModelCallLimit", "TimeLimit", "CostLimit"]
+    assert [session.model_calls for session in ended] == [5, 1, 1, 0, 0]
     await busy.say({"text": "Go on."})
     assert (await busy.settled(2)).error is None
 

@@ -21,6 +21,7 @@ System = Annotated[str | None, typer.Option(help="Who the model should be.")]
 Model = Annotated[str | None, typer.Option(help="Which model answers.")]
 Agent = Annotated[str | None, typer.Option(help="A saved agent; its newest version says who the model is.")]
 Budget = Annotated[float | None, typer.Option(help="What the session may cost, in dollars.")]
+Workspace = Annotated[str | None, typer.Option(help="Another session, whose files it begins with.")]
 Attach = Annotated[
     list[Path] | None,
     typer.Option("--attach", help="A picture, a PDF or a text beside the message.", exists=True, dir_okay=False),
@@ -39,11 +40,13 @@ def create(  # noqa: PLR0913 - one parameter is one option
     budget: Budget = None,
     mcp: Servers = None,
     trust: Trusted = None,
+    workspace: Workspace = None,
     as_json: AsJson = False,
 ) -> None:
     """Open a session; nothing runs until somebody says something."""
     with connect(context) as client:
         wish = {"title": title, "agent": agent, "system": system, "model": model, "budget_usd": budget}
+        wish["workspace"] = workspace
         opened = client.sessions.open(**wish, **servers_of(mcp, trust))
     said = f"{opened.title} is open. Speak: windlass chat {opened.id}"
     print_outcome(opened.to_json(), said, as_json=as_json)

@@ -99,11 +99,11 @@ def form(shown: str, sha256: str) -> list[dict[str, Any]]:
     choices = (
         InputOption(ONCE, "Allow once"),
         InputOption(SESSION, "Allow this and its like for the session"),
-        InputOption(DENY, "Deny"),
+        InputOption(DENY, "Deny and say why"),
     )
     return Model(
         Markdown(f"```\n{shown}\n```\n\nBound to sha256 `{sha256[:8]}…{sha256[-4:]}`."),
         InputRadio(DECISION, choices, label="Decision", required=True),
-        InputArea(WHY, label="Why", placeholder="It is told to the model", rows=2, max_length=2000),
+        InputArea(WHY, label="Why not", placeholder="It is told to the model", rows=2, max_length=2000),
         Submit("Decide"),
     ).get_model()

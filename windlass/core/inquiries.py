@@ -38,12 +38,13 @@ class Inquiries:
     async def ask(self, inquiry: Inquiry) -> Payload | None:
         """Where it stands: `state`, `result`, `by`, `sha256` of its data, `left_s`. None: its session is gone."""
         place = (inquiry.tenant_id, inquiry.session_id)
+        data = inquiry.data
         asked = {
             "id": str(new_id()),
             "key": inquiry.key,
             "kind": str(inquiry.kind),
             "name": inquiry.name,
-            "data": inquiry.data,
+            "data": None if data is None else await self._artifacts.fold(*place, data),  # its hash stays in the row
             "elements": inquiry.elements,
             "timeout_s": inquiry.timeout_s,
         }

@@ -264,6 +264,8 @@ class Questions:
         values = {each.name: row[each.name] for each in fields(Question)}
         for name in ("data", "elements", "result"):
             values[name] = await self._artifacts.unfold(caller.tenant_id, values[name])
+        if values["session_id"] is not None and values["data"]:  # a turn's is folded part by part
+            values["data"] = await self._artifacts.whole(caller.tenant_id, values["data"])
         return Question(**values)
 
 

@@ -1,7 +1,7 @@
 """Saved agents: who a model should be, under a name, version by version."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -162,9 +162,20 @@ async def _add_version(connection: Connection, caller: Caller, agent_id: UUID, n
     await connection.execute(ADD_VERSION, agent_id, number, caller.tenant_id, caller.name, *facts.values())
 
 
+def tool_errors(tools: Sequence[str]) -> list[FieldError]:
+    """What is wrong with the names of tools that are built in."""
+    known = ", ".join(TOOLS)
+    errors = [
+        FieldError(f"tools.{place}", f"is no tool; there are {known}")
+        for place, tool in enumerate(tools)
+        if tool not in TOOLS
+    ]
+    return [*errors, FieldError("tools", "names a tool twice")] if len(set(tools)) < len(tools) else errors
+
+
 def _check(profile: Profile, name: str | None = None) -> None:
     """Raises Invalid by field for what could never start."""
-    errors = [*_name_errors(name), *_tool_errors(profile)]
+    errors = [*_name_errors(name), *tool_errors(profile.tools)]
     if profile.budget_usd is not None and prices.cost(profile.model, Tokens(), datetime.now(UTC).date()) is None:
         errors.append(FieldError("budget", f"cannot be kept: nobody listed a price for {profile.model}"))
     if errors:
@@ -177,17 +188,6 @@ def _name_errors(name: str | None) -> list[FieldError]:
     if not re.fullmatch(SAVED_NAME, name):
         return [FieldError("name", "must be lower-case letters, digits, - or _, at most 63")]
     return [FieldError("name", f"cannot be {name}, which means something else here")] if name in RESERVED_NAMES else []
-
-
-def _tool_errors(profile: Profile) -> list[FieldError]:
-    known = ", ".join(TOOLS)
-    errors = [
-        FieldError(f"tools.{place}", f"is no tool; there are {known}")
-        for place, tool in enumerate(profile.tools)
-        if tool not in TOOLS
-    ]
-    twice = len(set(profile.tools)) < len(profile.tools)
-    return [*errors, FieldError("tools", "names a tool twice")] if twice else errors
 
 
 def _told(profile: Profile, version: int) -> dict[str, Any]:

@@ -20,10 +20,10 @@ from windlass.core.attachments import find_attachments
 from windlass.core.audit import record
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
-from windlass.core.errors import Conflict, NotFound
+from windlass.core.errors import Conflict, Invalid, NotFound
 from windlass.core.letters import Kept, Letter, Letters, NewMessage, Share
 from windlass.core.permissions import Permission
-from windlass.core.saved_agents import find_saved
+from windlass.core.saved_agents import find_saved, tool_errors
 from windlass.core.server_uses import require_servers
 from windlass.core.transcripts import Message, SavedFile, ToolCall, Transcripts
 from windlass.core.wakeup import Wakeup
@@ -37,6 +37,7 @@ class NewSession:
     """The wish for a session; `id`: a wish that is repeated under it is one session.
 
     With the name of a saved `agent` that one's newest version says what it is opened with, but for a budget of its own.
+    `workspace`: another session, whose files it begins with as they are then.
     """
 
     settings: SessionSettings = field(default_factory=SessionSettings)
@@ -44,6 +45,7 @@ class NewSession:
     metadata: Payload = field(default_factory=dict[str, Any])
     agent: str | None = None
     id: UUID | None = None
+    workspace: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,11 @@ CHANGE = f"""
 update session set title = coalesce($3, title), metadata = coalesce($4, metadata), settings = coalesce($5, settings)
 where {VISIBLE} and id = $2 returning {COLUMNS}
 """  # noqa: S608 - column names are constants
+BEGIN_WITH = """
+insert into session_file (session_id, path, tenant_id, digest, size_bytes, turn)
+select $1, path, tenant_id, digest, size_bytes, 0 from session_file
+where session_id = $2 and not exists (select from session_file where session_id = $1)
+"""  # a wish that is repeated adds nothing to what it began with
 
 
 class Conversations:
@@ -119,7 +126,10 @@ class Conversations:
         self._transcripts = Transcripts(database, artifacts)
 
     async def open(self, caller: Caller, wish: NewSession) -> Session:
-        """Record a session; nothing runs until somebody says something. Raises NotFound (agent), Invalid."""
+        """Record a session; nothing runs until somebody says something.
+
+        Raises NotFound (agent, workspace), Invalid.
+        """
         async with self._database.tenant(caller.tenant_id) as connection:
             session = await _opened(connection, caller, wish)
         self._wakeup.touch(TOPIC, caller.tenant_id)
@@ -297,7 +307,12 @@ class Conversations:
 
 
 async def _opened(connection: Connection, caller: Caller, wish: NewSession) -> Session:
-    """The session, recorded. The second time it is the same one. Raises NotFound (agent), Invalid, Conflict."""
+    """The session, recorded. The second time it is the same one.
+
+    Raises NotFound (agent, workspace), Invalid, Conflict.
+    """
+    if wish.workspace is not None:
+        await _get(connection, caller, wish.workspace)
     row: Payload = {
         "id": str(wish.id or new_id()),
         "owner": str(caller.person_id),
@@ -311,6 +326,8 @@ async def _opened(connection: Connection, caller: Caller, wish: NewSession) -> S
     created = await connection.fetchrow(query, caller.tenant_id, row)
     if created is None:
         raise Conflict("That id is taken. Nothing was made.")
+    if wish.workspace is not None and created["said"] == 0:
+        await connection.execute(BEGIN_WITH, created["id"], wish.workspace)
     after = {name: created[name] for name in ("title", "agent", "agent_version")}
     await record(connection, caller, "session.create", f"session:{created['id']}", after=after)
     return _whole(created)
@@ -319,6 +336,8 @@ async def _opened(connection: Connection, caller: Caller, wish: NewSession) -> S
 async def _opened_with(connection: Connection, wish: NewSession) -> Payload:
     """What the session is opened with: the newest version of an agent, pinned by being copied, or the wish itself."""
     if wish.agent is None:
+        if wrong := tool_errors(wish.settings.tools or ()):
+            raise Invalid("The session cannot be used like this; nothing was saved.", tuple(wrong))
         await require_servers(connection, wish.settings.mcp_servers, "session")
         return {"settings": wish.settings.to_json()}
     agent = await find_saved(connection, wish.agent)
