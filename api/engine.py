@@ -47,6 +47,7 @@ from windlass.core.message_limits import MessageLimits
 from windlass.core.outbound import Outbound
 from windlass.core.outbox import Outbox
 from windlass.core.questions import Questions
+from windlass.core.run_tallies import RunTallies
 from windlass.core.runs import Runs
 from windlass.core.saved_agents import SavedAgents
 from windlass.core.schedules import Schedules
@@ -106,6 +107,7 @@ class Engine:
     services: Services
     sessions: Conversations
     sources: Sources
+    tallies: RunTallies
     tasks: Tasks
     tenant_settings: TenantSettings
     history: History
@@ -144,8 +146,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         await _started(stack, listener)
         carriers = await _carriers(stack, settings, database, jobs, notifier)
         temporal, heralds = carriers.temporal, carriers.heralds
-        agents, objects, hosts = Agents(database), open_objects(settings), Hosts(settings.home / "hosts")
-        stack.push_async_callback(objects.close)
+        agents, objects, hosts = Agents(database), opened(stack, settings), Hosts(settings.home / "hosts")
         runs, contents = Runs(database, notifier, agents, carriers.orchestrator, hosts), Contents(database, objects)
         tasks, history = Tasks(database, agents, runs), History(database)
         artifacts, desktops = Artifacts(contents), Desktops(database, notifier, heralds, settings.desktops_per_person)
@@ -184,6 +185,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             services=services,
             sessions=Conversations(database, notifier, artifacts, carriers.couriers, share(settings)),
             sources=Sources(objects, services),
+            tallies=RunTallies(database),
             tasks=tasks,
             tenant_settings=own_settings,
             history=history,
@@ -226,6 +228,13 @@ async def _carriers(
     starts = BootStarts(temporal, BootRecords(database, jobs, notifier), links)
     await _started(stack, orchestrator, heralds, couriers, starts)
     return Carriers(temporal, links, outbox, orchestrator, heralds, couriers, starts)
+
+
+def opened(stack: AsyncExitStack, settings: Settings) -> Objects:
+    """The object store, for as long as the gateway is."""
+    objects = open_objects(settings)
+    stack.push_async_callback(objects.close)
+    return objects
 
 
 class Starts(Protocol):

@@ -25,7 +25,7 @@ def open_topics(engine: Engine, health: list[Part]) -> Multiplexer:
 
     async def runs(caller: Caller) -> Mapping[str, Any]:
         newest = await engine.runs.newest(caller, RunFilter(), limit=SHOWN_RUNS)
-        counts = await engine.runs.counts(caller)
+        counts = await engine.tallies.counts(caller)
         lines = {
             str(run.id): {
                 "title": run.title,

@@ -19,7 +19,8 @@ from api.pages.shell import Place
 from api.routes.dashboard import DashboardQuery
 from api.routes.runs import RunReader
 from windlass.contracts.runs import RunStatus
-from windlass.core.dashboard import ENDS, Dashboard, Figures, Glance, PartFigures, Span, Times
+from windlass.core.dashboard import Dashboard, Figures, Glance, PartFigures, Span, Times
+from windlass.core.sums import ENDS
 
 router = APIRouter(include_in_schema=False)
 

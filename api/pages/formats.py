@@ -1,5 +1,6 @@
 """How durations, money, sizes and times are written: one way each, a missing value is a dash."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -155,6 +156,12 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
     """`1 step`, `9 steps`, `1 try`, `2 tries`; nothing is counted past ten thousand."""
     number = f"{count:,}" if count < LIST_END else "10,000+"
     return f"{number} {noun if count == 1 else plural or noun + 's'}"
+
+
+def at_least(counts: Iterable[int], most: int) -> str:
+    """A number that was put together of counts that end at `most`: what is more than it shows ends with a plus."""
+    numbers = list(counts)
+    return f"{sum(numbers):,}{'+' if any(each >= most for each in numbers) else ''}"
 
 
 def short_id(identifier: object) -> str:

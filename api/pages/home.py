@@ -10,7 +10,7 @@ from api.dependencies import EngineDep
 from api.engine import Engine
 from api.pages.coming import Coming, next_to_start
 from api.pages.day import Day
-from api.pages.formats import Clock, Viewer, took
+from api.pages.formats import Clock, Viewer, at_least, took
 from api.pages.questions import Card, needs
 from api.pages.rendering import page, viewer
 from api.pages.runs_list import LIVE, RunRow, load_rows, row
@@ -23,6 +23,7 @@ from windlass.core.agents import Agent
 from windlass.core.callers import Caller
 from windlass.core.health import HealthReport, Part, examine
 from windlass.core.permissions import Permission
+from windlass.core.run_tallies import MOST_COUNTED
 from windlass.core.runs import RunFilter
 from windlass.core.services import Service
 
@@ -56,7 +57,7 @@ class HomePage:
     live: int
     failed: tuple[Failed, ...]
     finished: tuple[Finished, ...]
-    finished_count: int
+    finished_count: str
     is_first_visit: bool
     report: HealthReport
     sentence: str
@@ -70,7 +71,7 @@ class HomePage:
     @classmethod
     async def load(cls, engine: Engine, caller: Caller, parts: list[Part], seen: Viewer) -> "HomePage":
         """Read everything the page shows."""
-        counts = await engine.runs.counts(caller)
+        counts = await engine.tallies.counts(caller)
         live = sum(count for status, count in counts.items() if status not in TERMINAL)
         newest = engine.runs.newest
         running = await newest(caller, RunFilter(status=LIVE), limit=SHOWN) if live else []
@@ -93,7 +94,7 @@ class HomePage:
                 Finished(each, one_line(run.result) if run.result else "")
                 for each, run in zip(await load_rows(engine, caller, done, seen), done, strict=True)
             ),
-            finished_count=counts.get(RunStatus.FINISHED, 0),
+            finished_count=at_least([counts.get(RunStatus.FINISHED, 0)], MOST_COUNTED),
             is_first_visit=not counts,
             report=report,
             sentence=sentence(report),

@@ -17,7 +17,7 @@ from api.pages.assets import Assets
 from api.pages.formats import UTC_ZONE, Viewer
 from api.pages.shell import Counts, Frame, Place, Shell
 from api.pages.templates import Templates
-from windlass.contracts.runs import TERMINAL
+from windlass.contracts.runs import LIVE
 from windlass.core.callers import Caller
 from windlass.core.permissions import Permission
 from windlass.core.settings import Settings
@@ -76,8 +76,7 @@ async def shell(request: Request, caller: Caller, place: Place) -> Shell:
 
 async def rail_counts(engine: Engine, caller: Caller) -> Counts:
     """The numbers in the rail."""
-    by_status = await engine.runs.counts(caller)
-    live = sum(count for status, count in by_status.items() if status not in TERMINAL)
+    live = sum((await engine.tallies.counts(caller, LIVE)).values())
     failed = 0
     if caller.may(Permission.SERVICES_READ):
         failed = sum(service.has_failed for service in await engine.services.catalogue(caller))

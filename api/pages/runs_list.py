@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import Field
 
 from api.engine import Engine
-from api.pages.formats import Clock, Viewer, money, short_id, took
+from api.pages.formats import Clock, Viewer, at_least, money, short_id, took
 from api.pages.start import as_id
 from api.pages.strip import Strip, draw_strip
 from api.paging import Cursors, ListQuery
@@ -20,6 +20,7 @@ from api.routes.runs import RunQuery
 from windlass.contracts.agents import CLAUDE
 from windlass.contracts.runs import LIVE, TERMINAL, RunStatus
 from windlass.core.callers import Caller
+from windlass.core.run_tallies import MOST_COUNTED
 from windlass.core.runs import Run, RunFilter, Step
 
 MOST_FOLLOWED = 60  # rows a page keeps true by itself: their ids stand in one address
@@ -163,7 +164,7 @@ class ListPage:
         wanted = query.wanted(caller, viewer.now)
         found = await active_first(engine, caller, wanted, query.limit + 1, Spot.read(cursor))
         items, following = cursors.page(caller, "pages/runs", query, found, place)
-        counts = await engine.runs.counts(caller)
+        counts = await engine.tallies.counts(caller)
         older = f"{query.url()}{'&' if query.is_filtered else '?'}after={following}" if following else ""
         rows = await load_rows(engine, caller, items, viewer)
         asking = len(await engine.questions.asking(caller))
@@ -226,11 +227,13 @@ def views(query: RunsQuery) -> tuple[View, ...]:
 
 def segments(query: RunsQuery, counts: Mapping[RunStatus, int], asking: int) -> tuple[Segment, ...]:
     """All, those that wait for people, and each group of states."""
-    groups = [("", "All", sum(counts.values())), (WAITING, "Waiting", asking)]
-    groups += [(name, name.capitalize(), sum(counts.get(each, 0) for each in kinds)) for name, kinds in GROUPS.items()]
+    groups = [("", "All", list(counts.values())), (WAITING, "Waiting", [asking])]
+    groups += [(name, name.capitalize(), [counts.get(each, 0) for each in kinds]) for name, kinds in GROUPS.items()]
     return tuple(
-        Segment(title, SHAPES.get(name, ""), f"{number:,}", query.url(status=name), query.status == name)
-        for name, title, number in groups
+        Segment(
+            title, SHAPES.get(name, ""), at_least(numbers, MOST_COUNTED), query.url(status=name), query.status == name
+        )
+        for name, title, numbers in groups
     )
 
 

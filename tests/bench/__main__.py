@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from temporalio.client import Client
 
-from tests.bench import bench_stream, desktops, figures, report, schedules, sessions
+from tests.bench import bench_stream, dashboard, desktops, figures, report, schedules, sessions
 from tests.bench.figures import Bench
 from tests.bench.stack import ROOT, running
 from tests.parts import short_folder, stop
@@ -46,7 +46,12 @@ class Alone(Protocol):
         ...
 
 
-ALONE: dict[str, Alone] = {"stream": bench_stream.stream, "sessions": sessions.sessions, "desktops": desktops.desktops}
+ALONE: dict[str, Alone] = {
+    "stream": bench_stream.stream,
+    "sessions": sessions.sessions,
+    "desktops": desktops.desktops,
+    "dashboard": dashboard.dashboard,
+}
 
 
 async def main(names: list[str], *, is_quick: bool) -> list[str]:

@@ -17,6 +17,7 @@ from windlass.core.callers import Caller
 from windlass.core.dashboard import Dashboard, Dashboards, Span
 from windlass.core.database import Connection, Database
 from windlass.core.permissions import Role
+from windlass.core.statistics import USUAL
 
 NOW = datetime.now(UTC)
 MADE = """
@@ -69,6 +70,23 @@ async def test_a_span_holds_what_ended_in_it_part_by_part(
     assert sum(part.figures.finished for part in shown.parts) == ended
     assert shown.parts[0].at == shown.since
     assert shown.parts[-1].at <= datetime.now(UTC)
+
+
+async def test_quarters_of_a_day_that_are_over_are_counted_once(
+    database: Database, database_url: str, records: Records
+):
+    operator = records.colleague(Role.OPERATOR)
+    for days, caller in ((0, records.caller), (1, operator), (2, records.caller), (8, operator), (50, operator)):
+        await make(database_url, caller, 2, at=NOW - timedelta(days=days, minutes=1))
+    counted = [(await look(database, records.caller, span)).total.finished for span in Span]
+    async with as_owner(database_url) as owner:
+        await owner.execute("update run set agent = 'nobody' where tenant_id = $1", records.tenant_id)
+
+    both = [[(await look(database, each, span)).total.finished for span in Span] for each in (records.caller, operator)]
+    agents = [each.agent for each in (await look(database, records.caller, Span.MONTH)).agents]
+
+    assert (counted, both) == ([2, 6, 8], [[2, 6, 8], [0, 2, 4]])
+    assert agents == ["reviewer", "nobody"]  # what was summed is not looked at again
 
 
 async def test_failures_that_differ_in_numbers_and_names_are_one(
@@ -134,10 +152,12 @@ async def test_no_figure_is_read_from_the_whole_table(database_url: str):
         plans = {
             name: await plan(connection, query, *arguments)
             for name, query, arguments in (
-                ("run_ended", queries.COUNTS, (*mine, Span.DAY.part, queries.ORIGIN)),
+                ("run_ended", queries.COUNTS, (*mine, Span.DAY.part, queries.ORIGIN, since)),
+                ("run_part_of_agent", queries.COUNTS, (*mine, Span.DAY.part, queries.ORIGIN, NOW)),
                 ("run_of_agent", queries.OF_AGENTS, (*mine, agents, 500)),
                 ("run_ended ", queries.OF_PARTS, (*mine, Span.DAY.part, 500, queries.ORIGIN)),
                 ("run_of_agent ", queries.SLOWEST, (*mine, agents, [1.0] * 3, [2.0] * 3, 500, 10)),
+                ("run_of_agent  ", USUAL, (None, since, agents, 100)),
                 ("run_failures", queries.ERRORS, (*mine, 5000, 20)),
                 ("run_failures ", queries.FAILED, (*mine, 10)),
                 ("run_status", queries.LONGEST, (None, ["queued", "running"], 10)),

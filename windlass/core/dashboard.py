@@ -1,13 +1,17 @@
 """The dashboard: what works now, what failed, what was slow, and how every agent did over a day, a week or a month.
 
-Counts are of all runs of the span. Percentiles are of samples that are bounded, so that a busy tenant waits no longer:
-of an agent its newest `SAMPLE` runs of the span, of a part of the span its newest `SAMPLE` runs.
+Counts are of all runs of the span: of the quarters of a day that are over they are taken from sums. Percentiles are of
+samples that are bounded, so that a busy tenant waits no longer: of an agent its newest `SAMPLE` runs of the span, of a
+part of the span its newest `SAMPLE` runs. What does not wait for one another is asked at once, on several connections.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
+from uuid import UUID
 
 from windlass.contracts.events import Payload
 from windlass.contracts.ids import RunId
@@ -15,14 +19,13 @@ from windlass.contracts.runs import LIVE, RunStatus
 from windlass.core.callers import Caller
 from windlass.core.database import Database, Row
 from windlass.core.permissions import Permission
+from windlass.core.sums import COUNTED, ENDS, ORIGIN, SUMMED, summed_until
 
 SAMPLE = 500  # runs whose times make a percentile
 MOST_AGENTS, MOST_ERRORS, MOST_ROWS = 50, 20, 10
 FAILURES = 5000  # the newest ones are grouped
 ENOUGH = 5  # finished runs from which on an agent's usual time is known
 SLOW = 2.0  # times the usual, and above the 95th percentile
-ENDS = ("finished", "failed", "cancelled")
-ORIGIN = datetime(2001, 1, 1, tzinfo=UTC)  # parts begin at whole hours and days from then on, UTC
 
 MINE = "ended_at >= $2 and ended_at < $3 and ($1::uuid is null or created_by = $1)"
 TIMES = (
@@ -32,10 +35,8 @@ PERCENTILES = """
   percentile_cont(array[0.5, 0.95]) within group (order by queued) as queued,
   percentile_cont(array[0.5, 0.95]) within group (order by ran) filter (where status = 'finished') as ran
 """
-ENDED = ", ".join(f"count(*) filter (where status = '{status}') as {status}" for status in ENDS)
-SUMMED = ", ".join(f"sum({status})::bigint as {status}" for status in ENDS)
 COUNTS = f"""
-with fine as materialized (select agent, date_bin($4, ended_at, $5) as at, {ENDED} from run where {MINE} group by 1, 2)
+with fine as materialized ({COUNTED})
 select agent, at, {SUMMED} from fine group by grouping sets ((agent), (at))
 """  # noqa: S608 - constants
 OF_AGENTS = f"""
@@ -201,6 +202,14 @@ class _Usual:
     least_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """What to ask the database."""
+
+    text: str
+    arguments: Sequence[Any]
+
+
 class Dashboards:
     """The dashboard as each caller may see it."""
 
@@ -211,30 +220,55 @@ class Dashboards:
         """Count the runs of the span until now: everybody's, or the caller's own."""
         owner = None if Permission.RUNS_READ_ALL in caller.permissions else caller.person_id
         since, until = begin_of(span, now), now + timedelta(minutes=1)  # what ends this moment counts
-        mine = (owner, since, until)
-        async with self._database.tenant(caller.tenant_id) as connection:
-            counted = _Counted(await connection.fetch(COUNTS, *mine, span.part, ORIGIN))
-            timed = await connection.fetch(OF_AGENTS, *mine, counted.agents, SAMPLE)
-            parts = await connection.fetch(OF_PARTS, *mine, span.part, SAMPLE, ORIGIN)
-            usual = {row["agent"]: found for row in timed if (found := _usual(row)) is not None}
-            slow = await connection.fetch(SLOWEST, *mine, *_thresholds(usual), SAMPLE, MOST_ROWS)
-            live = await connection.fetch(LIVE_COUNTS, owner, [str(each) for each in LIVE])
-            running = await connection.fetch(LONGEST, owner, [str(each) for each in LIVE], MOST_ROWS)
-            failed = await connection.fetch(FAILED, *mine, MOST_ROWS)
-            errors = await connection.fetch(ERRORS, *mine, FAILURES, MOST_ERRORS)
+        mine, live = (owner, since, until), [str(each) for each in LIVE]
+        of_parts = _Query(OF_PARTS, (*mine, span.part, SAMPLE, ORIGIN))
+        at_hand = _Query(LIVE_COUNTS, (owner, live)), _Query(LONGEST, (owner, live, MOST_ROWS))
+        gone_wrong = _Query(FAILED, (*mine, MOST_ROWS)), _Query(ERRORS, (*mine, FAILURES, MOST_ERRORS))
+        by_agent, (parts,), (lived, running, failed, errors) = await asyncio.gather(
+            self._by_agent(caller, span, mine),
+            self._ask(caller, of_parts),
+            self._ask(caller, *at_hand, *gone_wrong),
+        )
+        counted, usual = by_agent.counted, by_agent.usual
         return Dashboard(
             span,
             since,
             until,
-            live={RunStatus(row["status"]): row["n"] for row in live},
+            live={RunStatus(row["status"]): row["n"] for row in lived},
             total=counted.total(parts),
             parts=counted.parts(parts, span, since),
-            agents=[AgentFigures(row["agent"], counted.of_agent(row)) for row in timed],
+            agents=[AgentFigures(row["agent"], counted.of_agent(row)) for row in by_agent.timed],
             running=[_glance(row, usual, now) for row in running],
             failed=[_glance(row, usual, now) for row in failed],
-            slow=sorted((_glance(row, usual, now) for row in slow), key=_how_slow, reverse=True),
+            slow=sorted((_glance(row, usual, now) for row in by_agent.slow), key=_how_slow, reverse=True),
             errors=[_group(row) for row in errors],
         )
+
+    async def _by_agent(self, caller: Caller, span: Span, mine: tuple[UUID | None, datetime, datetime]) -> "_ByAgent":
+        """What ended, how the busiest agents did, and which of their runs were slow: each needs what was before it."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            since = mine[1]
+            summed = since if span is Span.DAY else await summed_until(connection, caller.tenant_id, since)
+            counted = _Counted(await connection.fetch(COUNTS, *mine, span.part, ORIGIN, summed))
+            timed = await connection.fetch(OF_AGENTS, *mine, counted.agents, SAMPLE)
+            usual = {row["agent"]: found for row in timed if (found := _usual(row)) is not None}
+            slow = await connection.fetch(SLOWEST, *mine, *_thresholds(usual), SAMPLE, MOST_ROWS)
+        return _ByAgent(counted, timed, usual, slow)
+
+    async def _ask(self, caller: Caller, *queries: _Query) -> list[Sequence[Row]]:
+        """Some queries, one after the other."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            return [await connection.fetch(query.text, *query.arguments) for query in queries]
+
+
+@dataclass(frozen=True, slots=True)
+class _ByAgent:
+    """What comes of agents."""
+
+    counted: "_Counted"
+    timed: Sequence[Row]
+    usual: Mapping[str, _Usual]
+    slow: Sequence[Row]
 
 
 def begin_of(span: Span, now: datetime) -> datetime:

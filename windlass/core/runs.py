@@ -198,13 +198,6 @@ class Runs:
             )  # fmt: skip
         return [run_of(row) for row in rows]
 
-    async def counts(self, caller: Caller) -> dict[RunStatus, int]:
-        """How many runs are in each state."""
-        query = f"select status, count(*) as n from run where {VISIBLE} group by status"  # noqa: S608 - constant
-        async with self._database.tenant(caller.tenant_id) as connection:
-            rows = await connection.fetch(query, owner(caller))
-        return {RunStatus(row["status"]): row["n"] for row in rows}
-
     async def steps(self, caller: Caller, run_ids: Sequence[UUID]) -> dict[RunId, list[Step]]:
         """The steps of the given runs in the order they were first started; unknown runs have none."""
         query = (

@@ -9,23 +9,24 @@ from windlass.core.callers import Caller
 from windlass.core.database import Database, Row
 from windlass.core.errors import FieldError, Invalid
 from windlass.core.permissions import Permission
+from windlass.core.sums import COUNTED, ORIGIN, summed_until
 
 LONGEST = timedelta(days=31)
-DAYS = 30
+DAYS, SAMPLE = 30, 100  # so many of an agent's newest runs say what is usual
 AT_WORK = """
 select (select count(*) from session where deleted_at is null and ($1::uuid is null or owner = $1)
           and status in ('running', 'awaiting')) as sessions,
        (select count(*) from desktop where deleted_at is null and ($2::uuid is null or owner = $2)
           and status = 'busy') as desktops
 """
-OF_AGENTS = """
-select agent, date_trunc('day', ended_at, 'UTC') as day, count(*) as ended,
-  count(*) filter (where status = 'finished') as finished,
-  percentile_cont(0.5) within group (order by extract(epoch from ended_at - started_at)::double precision)
-    filter (where status = 'finished') as took_s,
-  percentile_disc(0.5) within group (order by cost_usd) filter (where status = 'finished') as cost_usd
-from run where ended_at >= $2 and ($1::uuid is null or created_by = $1)
-group by grouping sets ((agent), (agent, date_trunc('day', ended_at, 'UTC')))
+OF_AGENTS = f"select agent, at, finished, finished + failed + cancelled as ended from ({COUNTED}) counted"  # noqa: S608 - constants
+USUAL = """
+select wanted.agent, sampled.* from unnest($3::text[]) wanted (agent) cross join lateral (
+  select percentile_cont(0.5) within group (order by ran) as took_s,
+    percentile_disc(0.5) within group (order by cost_usd) as cost_usd
+  from (select extract(epoch from ended_at - started_at)::double precision as ran, cost_usd from run
+        where agent = wanted.agent and status = 'finished' and ended_at >= $2 and ($1::uuid is null or created_by = $1)
+        order by ended_at desc limit $4) newest) sampled
 """
 SILENT = """
 select min(last.at) from run r
@@ -129,22 +130,31 @@ class Statistics:
         return AtWork(row["sessions"], row["desktops"])
 
     async def of_agents(self, caller: Caller, now: datetime) -> dict[str, Record]:
-        """How every agent did in the last 30 days, today the last of them; an agent without runs is left out."""
+        """How every agent did in the last 30 days, today the last of them; an agent without runs is left out.
+
+        What is usual is said by its newest 100 runs that finished.
+        """
         owner = None if Permission.RUNS_READ_ALL in caller.permissions else caller.person_id
         midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         first = midnight - timedelta(days=DAYS - 1)
+        parts = (now + timedelta(minutes=1), timedelta(days=1), ORIGIN)
         async with self._database.tenant(caller.tenant_id) as connection:
-            rows = await connection.fetch(OF_AGENTS, owner, first)
-        days: dict[str, list[int]] = {}
+            summed = await summed_until(connection, caller.tenant_id, first)
+            rows = await connection.fetch(OF_AGENTS, owner, first, *parts, summed)
+            days = _by_day(rows, first)
+            usual = await connection.fetch(USUAL, owner, first, list(days), SAMPLE)
+        finished = dict.fromkeys(days, 0)
         for row in rows:
-            if row["day"] is not None:
-                days.setdefault(row["agent"], [0] * DAYS)[min((row["day"] - first).days, DAYS - 1)] = row["ended"]
+            finished[row["agent"]] += row["finished"]
         return {
             row["agent"]: Record(
-                row["ended"], row["finished"], row["took_s"], row["cost_usd"], tuple(days[row["agent"]])
+                sum(days[row["agent"]]),
+                finished[row["agent"]],
+                row["took_s"],
+                row["cost_usd"],
+                tuple(days[row["agent"]]),
             )
-            for row in rows
-            if row["day"] is None
+            for row in usual
         }
 
     async def silent_since(self, caller: Caller) -> datetime | None:
@@ -155,6 +165,14 @@ class Statistics:
         owner = None if Permission.RUNS_READ_ALL in caller.permissions else caller.person_id
         async with self._database.tenant(caller.tenant_id) as connection:
             return await connection.fetchval(SILENT, owner)
+
+
+def _by_day(rows: Sequence[Row], first: datetime) -> dict[str, list[int]]:
+    """How many runs of each agent ended on each day."""
+    days: dict[str, list[int]] = {}
+    for row in rows:
+        days.setdefault(row["agent"], [0] * DAYS)[min((row["at"] - first).days, DAYS - 1)] += row["ended"]
+    return days
 
 
 def _tally(row: Row) -> Tally:

@@ -129,7 +129,7 @@ class ExecutionFiles(BaseModel):
 
 def get_tallies(request: Request) -> RunTallies:
     """The counts of runs, on this process's database."""
-    return RunTallies(request.state.database)
+    return request.state.engine.tallies
 
 
 TalliesDep = Annotated[RunTallies, Depends(get_tallies)]
