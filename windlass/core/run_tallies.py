@@ -9,7 +9,8 @@ from windlass.contracts.files import IN
 from windlass.contracts.runs import LIVE, RunStatus
 from windlass.core.callers import Caller
 from windlass.core.database import Database
-from windlass.core.runs import RUN_COLUMNS, VISIBLE, WORDS, Run, owner, run_of
+from windlass.core.run_search import narrowed
+from windlass.core.runs import RUN_COLUMNS, VISIBLE, Run, owner, run_of
 
 MOST_CHANGES, MOST_COUNTED = 200, 10_000
 
@@ -31,7 +32,7 @@ group by 1, 2
 """  # noqa: S608 - constants
 CHANGED = f"""
 select {RUN_COLUMNS} from run
-where {VISIBLE} and (status = any ($2) or ended_at > $3) and ($4::text is null or strpos(lower({WORDS}), lower($4)) > 0)
+where {VISIBLE} and (status = any ($2) or ended_at > $3) and {{narrowed}}
 order by created_at desc, id desc limit $5
 """  # noqa: S608 - constants
 GONE = """
@@ -100,6 +101,8 @@ class RunTallies:
         """What lives, what has ended since, and what was taken out since."""
         live = [str(status) for status in LIVE]
         async with self._database.tenant(caller.tenant_id) as connection:
-            rows = await connection.fetch(CHANGED, owner(caller), live, since, text or None, MOST_CHANGES)
+            words = await narrowed(connection, caller.tenant_id, owner(caller), text)
+            query = CHANGED.replace("{narrowed}", words.numbered(4))
+            rows = await connection.fetch(query, owner(caller), live, since, words.value, MOST_CHANGES)
             gone = await connection.fetch(GONE, owner(caller), since, MOST_CHANGES)
         return Changes([run_of(row) for row in rows], [row["id"] for row in gone])

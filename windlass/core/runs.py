@@ -24,6 +24,7 @@ from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
 from windlass.core.file_uploads import taken_uploads
 from windlass.core.hosts import Hosts
 from windlass.core.permissions import Permission
+from windlass.core.run_search import narrowed
 from windlass.core.wakeup import Wakeup
 
 
@@ -144,13 +145,11 @@ RUN_FIELDS = tuple(column.name for column in fields(Run))
 STEP_COLUMNS = ", ".join(column.name for column in fields(Step))
 VISIBLE = "archived_at is null and ($1::uuid is null or created_by = $1)"
 ASKING = "select run_id from question where state = 'open' and expires_at > clock_timestamp()"
-INPUTS = "(select string_agg(value, ' ') from jsonb_each_text(inputs))"  # what was filled in, without the field names
-WORDS = f"concat_ws(' ', title, agent, id, array_to_string(tags, ' '), {INPUTS})"
 LIST = f"""
 select {RUN_COLUMNS} from run where {VISIBLE}
   and (cardinality($2::text[]) = 0 or status = any ($2)) and ($3::text is null or agent = $3)
   and ($4::text is null or $4 = any (tags))
-  and ($5::text is null or strpos(lower({WORDS}), lower($5)) > 0)
+  and {{narrowed}}
   and ($6::timestamptz is null or created_at >= $6) and ($7::timestamptz is null or created_at < $7)
   and ($8::timestamptz is null or (created_at, id) < ($8, $9))
   and ($11::uuid is null or root_id in (select root_id from task_run where task_id = $11))
@@ -191,10 +190,11 @@ class Runs:
     ) -> list[Run]:
         """The newest runs first, those after the given place."""
         async with self._database.tenant(caller.tenant_id) as connection:
+            text = await narrowed(connection, caller.tenant_id, owner(caller), wanted.text)
             rows = await connection.fetch(
-                LIST, owner(caller), [str(status) for status in wanted.status], wanted.agent, wanted.tag,
-                wanted.text or None, wanted.since, wanted.until, *(after or (None, None)), limit, wanted.task,
-                wanted.desktop, wanted.created_by, wanted.above_usd, wanted.is_asking,
+                LIST.replace("{narrowed}", text.numbered(5)), owner(caller), [str(each) for each in wanted.status],
+                wanted.agent, wanted.tag, text.value, wanted.since, wanted.until, *(after or (None, None)), limit,
+                wanted.task, wanted.desktop, wanted.created_by, wanted.above_usd, wanted.is_asking,
             )  # fmt: skip
         return [run_of(row) for row in rows]
 
