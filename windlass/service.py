@@ -100,6 +100,7 @@ class ServeAPI(FastAPI):
         super().__init__(*args, **kwargs)
         self.isolation: Isolation = isolation
         self.flows: dict[str, Flow] = {}
+        self.yielded: dict[str, Any] = {}  # by the lifespan
         self.locks: dict[str, Callable[..., Any]] = {}
         self.leases: dict[str, Callable[..., Any]] = {}
         self.add_exception_handler(Exception, _problem)
@@ -161,10 +162,17 @@ class ServeAPI(FastAPI):
         return next((each for each in self.flows.values() if each.handler is handler), None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request; `request.state.user` and `.prefix` say for whom and below which address."""
-        if scope["type"] in ("http", "websocket"):
+        """Answer a request; `request.state.user` and `.prefix` say for whom and below which address.
+
+        What the application's lifespan yields is in `request.state` too, also of handlers of flows and questions.
+        """
+        state = scope.setdefault("state", {})
+        if scope["type"] == "lifespan":
+            self.yielded = state
+        else:
             headers = Headers(scope=scope)
-            state = scope.setdefault("state", {})
+            for name, value in self.yielded.items():
+                state.setdefault(name, value)
             state.setdefault("user", headers.get("x-windlass-user") or headers.get("x-kodosumi_user"))
             state.setdefault("prefix", headers.get("x-windlass-base") or headers.get("x-kodosumi_base"))
         await super().__call__(scope, receive, send)

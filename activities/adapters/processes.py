@@ -15,11 +15,12 @@ from activities.adapters.environments import Environments, Limits
 from activities.adapters.hosts import Line
 from activities.adapters.sources import Sources
 from activities.executors import ExecutionLost
-from activities.services import HostLost, HostProcess, Say, ServiceFailed
+from activities.services import DeployFailed, HostLost, HostProcess, Say, ServiceFailed
 from windlass.contracts.events import Payload
 from windlass.contracts.hosts import socket_path
 from windlass.core.errors import Unavailable
 from windlass.core.wanted import WantedService
+from windlass.host.endings import EXIT_START_FAILED
 
 READY_S = 60.0
 ANSWER_S = 10.0
@@ -313,6 +314,8 @@ async def _answer(address: Path, logs: Logs, process: asyncio.subprocess.Process
     said = _told(logs.of(boot_id))
     if process.returncode < 0:
         raise HostLost(f"It was ended by signal {-process.returncode} before it answered.{said}")
+    if process.returncode == EXIT_START_FAILED:
+        raise DeployFailed(f"It was imported, and did not start.{said}")
     raise ServiceFailed(f"It ended with exit code {process.returncode}.{said}")
 
 

@@ -41,6 +41,8 @@ async def one() -> int:
     return 1
 """
 
+UNWILLING = TRIVIAL.replace("ServeAPI()", "ServeAPI(lifespan=lambda app: open('/absent'))")
+
 
 async def silence(_line: str) -> None:
     """Nobody listens to how far it has come."""
@@ -267,13 +269,14 @@ async def _serves(site: Site, name: str) -> bool:
 
 
 async def test_a_service_that_was_mended_comes_up_by_itself(site: Site):
-    await site.add(program="raise RuntimeError('my mistake')")
+    await site.add(program=UNWILLING)
 
     async with site.keeping():
-        await site.state("unhealthy")
+        reason = (await site.state("deploy_failed")).splitlines()
         await asyncio.to_thread((site.project / "texts.py").write_text, TRIVIAL)
 
         assert await site.state("running") == ""
+    assert reason[0].startswith("It was imported, and did not start. FileNotFoundError: ")
 
 
 async def test_a_service_is_served_from_an_archive_and_then_from_another(site: Site):

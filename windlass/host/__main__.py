@@ -21,13 +21,15 @@ from windlass.host import memory
 from windlass.host.branches import branch_of_output, order_as_completed, task_factory
 from windlass.host.care import Care, Setting
 from windlass.host.children import Program
-from windlass.host.endings import EXIT_IMPORT_FAILED
+from windlass.host.endings import EXIT_IMPORT_FAILED, EXIT_START_FAILED
+from windlass.host.lifespan import Lifespan, StartFailed
 from windlass.host.output import route_streams
 from windlass.host.server import ATTACH_BYTES, Address, Identity, Server
 from windlass.host.watchdog import Patience
 from windlass.service import ServeAPI
 
 GRACE_S = 10.0
+LAST_S = 2.0  # for what a program closes when the platform goes
 
 
 def main() -> None:
@@ -91,9 +93,11 @@ def _load_or_leave(app: str) -> ServeAPI:
 
 async def _serve(app: ServeAPI, agents: asyncio.AbstractEventLoop, options: argparse.Namespace) -> None:
     patience = Patience(options.warn_after, options.replace_after)
+    lifespan = Lifespan(app, agents)
     care = Care(
         Setting(
             app,
+            lifespan,
             Program(options.service, options.app, options.boot_id, patience),
             agents,
             leave=lambda code: _leave(options.socket, code),
@@ -105,8 +109,17 @@ async def _serve(app: ServeAPI, agents: asyncio.AbstractEventLoop, options: argp
     care.begin()
     _obey_signals(care, agents)
     if options.lifeline_fd is not None:
-        asyncio.get_running_loop().add_reader(options.lifeline_fd, _watch_lifeline, options)
+        asyncio.get_running_loop().add_reader(options.lifeline_fd, _watch_lifeline, care, options)
+    await _start(lifespan)
     await _talk(Server(Identity(options.service, options.boot_id, os.getpid()), care), options)
+
+
+async def _start(lifespan: Lifespan) -> None:
+    """Have the program start; nobody reaches the process before that."""
+    try:
+        await lifespan.start()
+    except StartFailed:
+        _leave(None, EXIT_START_FAILED)
 
 
 def _talk(server: Server, options: argparse.Namespace) -> Coroutine[Any, Any, None]:
@@ -117,7 +130,7 @@ async def _serve_parent(server: Server, child_fd: int) -> None:
     """Execute the one run the parent hands over; when the parent is gone, so are we."""
     parent = socket.socket(fileno=child_fd)
     await server.serve(*await asyncio.open_unix_connection(sock=parent, limit=ATTACH_BYTES))
-    _leave(None, 0)
+    await server.care.depart(LAST_S)
 
 
 def _obey_signals(care: Care, agents: asyncio.AbstractEventLoop) -> None:
@@ -130,9 +143,11 @@ def _obey_signals(care: Care, agents: asyncio.AbstractEventLoop) -> None:
         agents.call_soon_threadsafe(signal.signal, number, on_signal)
 
 
-def _watch_lifeline(options: argparse.Namespace) -> None:
+def _watch_lifeline(care: Care, options: argparse.Namespace) -> None:
     if not os.read(options.lifeline_fd, 1):
-        _leave(options.socket, 0)
+        asyncio.get_running_loop().remove_reader(options.lifeline_fd)
+        options.socket.release()  # whoever starts the platform again adopts nobody who is leaving
+        care.stop_soon(0, closing_s=LAST_S)
 
 
 def _run_agents(agents: asyncio.AbstractEventLoop) -> None:

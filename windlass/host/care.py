@@ -10,6 +10,7 @@ from windlass.host import memory
 from windlass.host.children import ChildRun, Program
 from windlass.host.endings import EXIT_BLOCKED, EXIT_FULL, EXIT_REPLACED
 from windlass.host.hosted import Driver, Hosted
+from windlass.host.lifespan import Lifespan
 from windlass.host.orders import Order
 from windlass.host.shared import SharedRun
 from windlass.host.watchdog import Patience, Watchdog
@@ -18,6 +19,7 @@ from windlass.service import ServeAPI
 
 TELL_S = 0.5  # time to send last words
 STUCK_S = 2.0  # time for a driver to store an end
+CLOSE_S = 1.5  # at least so long a program may take to close what it has opened, when the runs took all of the time
 KEEP_S = 900.0  # how long an end that nobody fetches is kept
 
 Leave = Callable[[int], None]
@@ -29,6 +31,7 @@ class Setting:
     """Where the runs are executed."""
 
     app: ServeAPI
+    lifespan: Lifespan
     program: Program
     agents: asyncio.AbstractEventLoop
     leave: Leave  # end the process with this exit code
@@ -111,7 +114,7 @@ class Care:
             del self._runs[run.order.run_id]
         self._settle()
         if self._setting.is_child:
-            self._setting.leave(0)
+            self._spawn(self.depart(CLOSE_S))
 
     @contextmanager
     def visited(self) -> Generator[None]:
@@ -135,10 +138,15 @@ class Care:
         with suppress(ValueError):
             self._watchers.remove(say)
 
-    def stop_soon(self, grace_s: float) -> None:
-        """Take no more runs, give those that work time to end, and leave."""
+    def stop_soon(self, grace_s: float, *, closing_s: float = CLOSE_S) -> None:
+        """Take no more runs, give those that work time to end, have the program close what is open, and leave."""
         self.is_stopping = True
-        self._spawn(self._stop(grace_s))
+        self._spawn(self._stop(grace_s, closing_s))
+
+    async def depart(self, closing_s: float) -> None:
+        """Have the program close what it has opened, and leave."""
+        await self._setting.lifespan.close(closing_s)
+        self._setting.leave(0)
 
     def begin(self) -> None:
         """Start looking after the loop, the memory, and ends nobody fetches."""
@@ -147,12 +155,13 @@ class Care:
         self._spawn(memory.watch(limit, self._warn_all, lambda: self._leave_with(EXIT_FULL)))
         self._sweep()
 
-    async def _stop(self, grace_s: float) -> None:
+    async def _stop(self, grace_s: float, closing_s: float) -> None:
         self._settle()
+        until = monotonic() + grace_s + closing_s
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
                 await self._has_settled.wait()
-        self._setting.leave(0)
+        await self.depart(until - monotonic())
 
     def _settle(self) -> None:
         if not self._visits and all(run.is_parked for run in self._runs.values()):

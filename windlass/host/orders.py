@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 
 from windlass.host.wire import Message
+from windlass.service import ServeAPI
 from windlass.tracer import RunFacts
 
 
@@ -41,7 +42,7 @@ class Order:
         """What the agent may know."""
         return RunFacts(self.run_id, self.tenant_id, self.user_id, self.agent, self.attempt)
 
-    def request(self, app: FastAPI) -> Request:
+    def request(self, app: ServeAPI) -> Request:
         """The POST a handler would have got over HTTP."""
         body = json.dumps(dict(self.inputs)).encode()
 
@@ -58,7 +59,7 @@ class Order:
             "query_string": b"",
             "headers": [(name.encode(), value.encode()) for name, value in self._headers().items()],
             "app": app,
-            "state": {"user": self.user_id, "prefix": self.base_url},
+            "state": {**app.yielded, "user": self.user_id, "prefix": self.base_url},
         }
         return Request(scope, receive)
 

@@ -1,0 +1,40 @@
+"""A program opens what it needs before anybody reaches it, and closes it when it is told to end."""
+
+from pathlib import Path
+
+from tests.sdk.hosts import Drive, running_host, start
+from tests.sdk.log import Log
+from tests.sdk.places import short_folder
+
+
+async def test_what_a_lifespan_opens_is_there_for_every_handler_and_closed_at_the_end():
+    with short_folder() as folder:
+        async with running_host(folder, "living:app", environment={"NOTES": str(folder / "notes")}) as host:
+            shared = await host.run("/pool")
+            alone = await Drive(Log(), {"run_id": "a", "flow": "/pool", "inputs": {}}).on(host, isolate=True)
+            host.process.terminate()
+            code = await host.process.wait()
+
+        notes = read(folder)
+        (first, _), (own, _), *_ = notes
+        assert code == 0
+        assert (shared.value, alone.value) == ({"str": f"pool of {host.pid}"}, {"str": f"pool of {own}"})
+        assert first == str(host.pid)
+        assert [word for pid, word in notes if pid == first] == ["opened", "closed"]
+        assert [word for pid, word in notes if pid == own] == ["opened", "closed"]
+
+
+async def test_a_program_that_does_not_start_says_why_and_is_never_reached():
+    with short_folder() as folder:
+        process = await start(
+            folder / "host.sock", "living:app", environment={"NOTES": str(folder / "notes"), "BROKEN": "1"}
+        )
+        _, said = await process.communicate()
+
+        assert process.returncode == 8
+        assert said.decode().rstrip().endswith("ConnectionError: no database there")
+        assert not (folder / "host.sock").exists()
+
+
+def read(folder: Path) -> list[list[str]]:
+    return [line.split() for line in (folder / "notes").read_text().splitlines()]
