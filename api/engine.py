@@ -184,7 +184,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             servers=servers(settings, database, notifier),
             services=services,
             sessions=Conversations(database, notifier, artifacts, carriers.couriers, share(settings)),
-            sources=Sources(objects, services),
+            sources=Sources(database, objects, services, quota),
             tallies=RunTallies(database),
             tasks=tasks,
             tenant_settings=own_settings,

@@ -1,8 +1,10 @@
 """What is kept under its hash goes when nothing names it any more, and never under the hands of who stores it again."""
 
 import asyncio
+import io
 import signal
 import sys
+import zipfile
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,17 +23,24 @@ from windlass.core.artifacts import Artifacts
 from windlass.core.attachments import Attachments, NewAttachment
 from windlass.core.contents import Contents
 from windlass.core.database import JOBS_ROLE, Database, encode_json
+from windlass.core.errors import Conflict
+from windlass.core.file_quota import FileQuota
 from windlass.core.leftovers import Leftovers
 from windlass.core.maintenance import Maintenance, Occasion
 from windlass.core.migrations.schema import script
 from windlass.core.retention import Retention
+from windlass.core.services import NewService
+from windlass.core.sources import Sources
 from windlass.core.storage.local import LocalObjects
+from windlass.core.tenant_settings import TenantSettings
 from windlass.core.turns import Turns
 from windlass.core.wakeup import PollOnly
 from windlass.core.workspaces import Change, Workspaces
 
 NIGHT = datetime(2026, 3, 4, 3, 0, tzinfo=UTC)
 AGE = "update artifact set touched_at = touched_at - interval '25 hours'"
+AGE_ARCHIVES = "update service_archive set touched_at = touched_at - interval '25 hours'"
+BACK_UP = "insert into service_backup (id, tenant_id, document) values ($1, $2, $3)"
 DELETE = "update session set deleted_at = now() - interval '31 days' where id = $1"
 DELETE_RUN = "update run set archived_at = now() - interval '31 days' where id = $1"
 LONG = "a long story " * 4000
@@ -112,6 +121,11 @@ class House:
         while await leftovers.remove(occasion):
             pass
         return dict(await self.reports.end(occasion))
+
+    def sources(self, quota_mib: int) -> Sources:
+        """What takes archives, where so much may be kept."""
+        settings = TenantSettings(self.database, {"files_quota_mib": quota_mib})
+        return Sources(self.database, self.shelf.objects, self.records.services, FileQuota(self.database, settings))
 
     async def forget(self) -> None:
         """Forget what was deleted long ago."""
@@ -243,6 +257,46 @@ async def test_a_cleaner_killed_between_the_bytes_and_their_rows_is_gone_on_for_
     await eventually(is_done)  # the lock of the dead goes with its connection
 
     assert dict(await house.reports.end(occasion)) == {"artifacts": 2, "freed_bytes": 6}
+
+
+async def test_an_archive_stays_while_a_service_or_a_backup_names_it_and_goes_a_day_later(house: House, url: str):
+    sources = house.sources(1)
+    await house.records.services.add(house.records.caller, NewService("sent", import_path="app:app"))
+    first = (await sources.take(house.records.caller, "sent", zipped("first"))).project
+    second = (await sources.take(house.records.caller, "sent", zipped("second"))).project
+    async with as_owner(url) as owner:
+        await owner.execute("insert into tenant (id, name) values ($1, 'Archives')", house.tenant_id)
+    counts = [await house.clean()]  # a day has not passed since the first one ceased to be named
+    await house.execute(BACK_UP, new_id(), house.tenant_id, [{"name": "sent", "project": first}])
+    await house.execute(AGE_ARCHIVES)
+
+    counts.append(await house.clean(1))
+    await house.execute("delete from service_backup")
+    counts.append(await house.clean(2))
+
+    assert [each.get("archives", 0) for each in counts] == [0, 0, 1]
+    assert house.shelf.names() == [f"{house.tenant_id}/sources/{second.removeprefix('archive:')}"]
+
+
+async def test_archives_count_in_the_quota_of_the_organisation_each_content_once(house: House):
+    sources = house.sources(1)
+    await house.records.services.add(house.records.caller, NewService("sent", import_path="app:app"))
+    large = await sources.take(house.records.caller, "sent", zipped("large", 700_000))
+
+    with pytest.raises(Conflict, match=r"may take 1 MiB in the organisation, and 0\.7 MiB of that"):
+        await sources.take(house.records.caller, "sent", zipped("larger", 700_000))
+    again = await sources.take(house.records.caller, "sent", zipped("large", 700_000))
+
+    assert again.project == large.project
+    assert len(house.shelf.names()) == 1
+
+
+async def zipped(name: str, size: int = 10) -> AsyncGenerator[bytes]:
+    """A program that weighs so much."""
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(f"{name}.py"), "#" * size)  # of no date: the same bytes each time
+    yield output.getvalue()
 
 
 async def test_what_was_named_before_there_were_rows_for_it_stays_after_the_upgrade(house: House, url: str):

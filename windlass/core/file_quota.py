@@ -1,4 +1,4 @@
-"""How much the files of an organisation's runs may take, each content counted once."""
+"""How much files of runs and archives of services may take in an organisation, each content counted once."""
 
 from collections.abc import AsyncGenerator, AsyncIterable
 
@@ -9,7 +9,10 @@ from windlass.core.tenant_settings import FILES_QUOTA, TenantSettings
 
 MiB = 1 << 20
 LOCK = "select pg_advisory_xact_lock(hashtextextended('files:' || $1, 0))"
-KEPT = "select coalesce(sum(size_bytes), 0)::bigint from file_content"
+KEPT = """
+select (select coalesce(sum(size_bytes), 0) from file_content)::bigint
+  + (select coalesce(sum(size_bytes), 0) from service_archive)::bigint
+"""
 ANNOUNCED = """
 select coalesce(sum(f.size_bytes), 0)::bigint from upload_file f join upload u on u.id = f.upload_id
 where f.digest is null and u.expires_at > clock_timestamp()
@@ -52,7 +55,8 @@ async def require_room(connection: Connection, tenant_id: TenantId, quota: int, 
 
 def _full(quota: int, used: int) -> Conflict:
     return Conflict(
-        f"The files of the organisation's runs may take {quota / MiB:,.0f} MiB, and {used / MiB:,.1f} MiB of that are"
-        " in use or on their way. Nothing was kept. Remove files, or delete runs, whose files go with them; or have"
-        " the quota raised (files_quota_mib)."
+        f"Files of runs and archives of services may take {quota / MiB:,.0f} MiB in the organisation, and"
+        f" {used / MiB:,.1f} MiB of that are in use or on their way. Nothing was kept. Remove files, or delete runs,"
+        " whose files go with them; an archive goes a day after its last service; or have the quota raised"
+        " (files_quota_mib)."
     )

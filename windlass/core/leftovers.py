@@ -1,4 +1,4 @@
-"""What is left over: uploads that no run took, and the bytes of files, values and attachments that nothing names."""
+"""What is left over: uploads that no run took, and bytes of files, values, attachments and archives nothing names."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from windlass.core.contents import key_of
 from windlass.core.database import Database
 from windlass.core.file_uploads import chunk_key, folder_of
 from windlass.core.maintenance import Occasion, count
+from windlass.core.sources import key_of as archive_key
 from windlass.core.storage import Objects
 
 BATCH = 200
@@ -39,6 +40,15 @@ where a.touched_at < clock_timestamp() - interval '1 day'
 limit $1 for update of a skip locked
 """
 FORGET_UNUSED = FORGET.replace("file_content", "artifact")
+UNSERVED = """
+select a.tenant_id, a.digest, a.size_bytes from service_archive a
+where a.touched_at < clock_timestamp() - interval '1 day'
+  and not exists (select from service s where s.tenant_id = a.tenant_id and s.project = 'archive:' || a.digest)
+  and not exists (select from service_backup b where b.tenant_id = a.tenant_id
+                  and b.document @> jsonb_build_array(jsonb_build_object('project', 'archive:' || a.digest)))
+limit $1 for update of a skip locked
+"""
+FORGET_UNSERVED = FORGET.replace("file_content", "service_archive")
 
 
 class Leftovers:
@@ -50,7 +60,8 @@ class Leftovers:
     async def remove(self, occasion: Occasion) -> bool:
         """Remove some of it; whether there may be more."""
         uploads, files = await self._drop_uploads(occasion), await self._remove_contents(occasion)
-        return uploads + files + await self._remove_artifacts(occasion) > 0
+        artifacts, archives = await self._remove_artifacts(occasion), await self._remove_archives(occasion)
+        return uploads + files + artifacts + archives > 0
 
     async def _drop_uploads(self, occasion: Occasion) -> int:
         async with self._jobs.open() as connection, connection.transaction():
@@ -79,6 +90,17 @@ class Leftovers:
             await connection.execute(FORGET_UNUSED, [row["tenant_id"] for row in rows], [row["digest"] for row in rows])
             freed = sum(row["size_bytes"] for row in rows)
             await count(connection, occasion, {"artifacts": len(rows), "freed_bytes": freed})
+        return len(rows)
+
+    async def _remove_archives(self, occasion: Occasion) -> int:
+        """Whoever sends one of them again, or is about to name it, waits for the row."""
+        async with self._jobs.open() as connection, connection.transaction():
+            rows = await connection.fetch(UNSERVED, BATCH)
+            await self._delete([archive_key(row["tenant_id"], row["digest"]) for row in rows])
+            gone = [row["tenant_id"] for row in rows], [row["digest"] for row in rows]
+            await connection.execute(FORGET_UNSERVED, *gone)
+            freed = sum(row["size_bytes"] for row in rows)
+            await count(connection, occasion, {"archives": len(rows), "freed_bytes": freed})
         return len(rows)
 
     async def _delete(self, keys: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ The `project` of a service says which: `/srv/agents/hello`, `archive:{sha256}`, 
 """
 
 import asyncio
+import hashlib
 import re
 from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from tempfile import TemporaryDirectory
 from windlass.contracts.ids import TenantId
 from windlass.core.archives import LARGEST_BYTES, PIECE_BYTES, ArchiveRefused, examine
 from windlass.core.callers import Caller
+from windlass.core.database import Database
 from windlass.core.errors import FieldError
+from windlass.core.file_quota import FileQuota, require_room
 from windlass.core.services import Service, ServiceChange, Services
 from windlass.core.storage import Objects
 
@@ -22,6 +25,11 @@ HTTPS = r"https://(?:[A-Za-z0-9-]+\.)*[A-Za-z0-9-]+(?::[1-9][0-9]{0,4})?/[^\s@#?
 GIT = re.compile(rf"git\+({HTTPS}|file://[^\s@#?]+)@([0-9a-f]{{40}})")
 PROJECT = rf"(/.*|{ARCHIVE.pattern}|{GIT.pattern})"
 FOLDER = "sources"
+KNOWN = "update service_archive set touched_at = clock_timestamp() where digest = $1 and size_bytes = $2 returning true"
+TAKE = """
+insert into service_archive (tenant_id, digest, size_bytes) values ($1, $2, $3)
+on conflict (tenant_id, digest) do update set size_bytes = excluded.size_bytes, touched_at = clock_timestamp()
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,35 +58,47 @@ def key_of(tenant_id: TenantId, digest: str) -> str:
 
 
 class Sources:
-    """Takes the archives that programs of services come in."""
+    """Takes the archives that programs of services come in; what no service names for a day goes at night."""
 
-    def __init__(self, objects: Objects, services: Services) -> None:
-        self._objects, self._services = objects, services
+    def __init__(self, database: Database, objects: Objects, services: Services, quota: FileQuota) -> None:
+        self._database, self._objects = database, objects
+        self._services, self._quota = services, quota
 
     async def take(self, caller: Caller, name: str, content: AsyncIterable[bytes]) -> Service:
         """Have a service served from an archive; its host is replaced and its runs go on.
 
-        It is examined before it is kept, and kept before the service says so: whoever dies between leaves bytes that
-        nobody asks for. Raises NotFound, ArchiveRefused.
+        It is examined before it is kept, has its row before its bytes, and is kept before the service says so: whoever
+        dies between leaves what nobody names, for a day. Raises NotFound, ArchiveRefused, Conflict over the quota.
         """
         await self._services.get(caller, name)
         with TemporaryDirectory(prefix="windlass-archive-") as folder:
             archive = Path(folder) / "archive"
-            await _write(archive, content)
+            digest, size = await _write(archive, content)
             await asyncio.to_thread(examine, archive)
-            kept = await self._objects.keep(f"{caller.tenant_id}/{FOLDER}", _read(archive))
-        return await self._services.change(caller, name, ServiceChange(project=f"archive:{kept.digest}"))
+            await self._make_room(caller.tenant_id, digest, size)
+            await self._objects.keep(f"{caller.tenant_id}/{FOLDER}", _read(archive))
+        return await self._services.change(caller, name, ServiceChange(project=f"archive:{digest}"))
+
+    async def _make_room(self, tenant_id: TenantId, digest: str, size: int) -> None:
+        """Record an archive that is about to be stored; whoever removes the same one now is waited for."""
+        quota = await self._quota.bytes_of(tenant_id)
+        async with self._database.tenant(tenant_id) as connection:
+            if await connection.fetchval(KNOWN, digest, size) is None:
+                await require_room(connection, tenant_id, quota, size)
+                await connection.execute(TAKE, tenant_id, digest, size)
 
 
-async def _write(archive: Path, content: AsyncIterable[bytes]) -> None:
-    size = 0
+async def _write(archive: Path, content: AsyncIterable[bytes]) -> tuple[str, int]:
+    size, total = 0, hashlib.sha256()
     with await asyncio.to_thread(archive.open, "wb") as file:
         async for piece in content:
             size += len(piece)
             if size > LARGEST_BYTES:
                 wrong = FieldError("archive", f"is larger than {LARGEST_BYTES >> 20} MiB")
                 raise ArchiveRefused("The archive was not taken.", (wrong,))
+            total.update(piece)
             await asyncio.to_thread(file.write, piece)
+    return total.hexdigest(), size
 
 
 async def _read(archive: Path) -> AsyncGenerator[bytes]:

@@ -36,7 +36,7 @@ FILES_QUOTA = Rule(
     0,
     1 << 30,
     "MiB",
-    "How much the files of runs may take altogether, each content counted once",
+    "How much files of runs and archives of services may take altogether, each content counted once",
     is_ceiling=True,
 )
 RULES = {rule.name: rule for rule in (SCREENSHOT_LINK, FILES_QUOTA)}
