@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from temporalio.client import Client
 
-from tests.bench import bench_stream, dashboard, desktops, figures, report, schedules, sessions
+from tests.bench import bench_stream, dashboard, desktops, figures, report, schedules, services, sessions
 from tests.bench.figures import Bench
 from tests.bench.stack import ROOT, running
 from tests.parts import short_folder, stop
@@ -51,6 +51,7 @@ ALONE: dict[str, Alone] = {
     "sessions": sessions.sessions,
     "desktops": desktops.desktops,
     "dashboard": dashboard.dashboard,
+    "services": services.services,
 }
 
 

@@ -91,6 +91,16 @@ LINES = (
     Line("200 due in one second, runs", "schedules", "200 due together, runs", "= 200"),
     Line("200 due in one second, last start, s", "schedules", "200 due together, last start s", "≤ 15", binds=False),
     Line("soak, last 500 against first 500, PSS", "soak", "last to first, PSS", "≤ 1.25", "≤ 1.1"),
+    Line("boot of 5 services that are down, s", "services", "boot of 5 that are down, s", "≤ 8", "≤ 4", binds=False),
+    Line("boot of 5 services that serve, s", "services", "boot of 5 that serve, s", "≤ 8", "≤ 4", binds=False),
+    Line("refresh under 40 requests/s, failed", "services", "refresh, failed requests", "= 0", "= 0"),
+    Line("a service, idle, PSS MiB", "services", "idle, PSS MiB each", "≤ 60", "≤ 40"),
+    Line("a service, idle, cores", "services", "idle, cores each", "≤ 0.003"),
+    Line("200 runs waiting for answers, MiB each", "services", "waiting, growth per run, MiB", "≤ 0.2"),
+    Line("200 runs waiting for answers, activity slots", "services", "waiting, activity slots", "= 0"),
+    Line(
+        "200 answered after their host died, unfinished", "services", "waiting, not finished after the answers", "= 0"
+    ),
     Line("desktop, POST to idle, s", "desktops", "POST to idle, s", "≤ 1.5", "≤ 0.7", by_median=True, binds=False),
     Line("desktop, ratio to the engine alone", "desktops", "POST to idle, ratio to the engine alone", "", binds=False),
     Line(
