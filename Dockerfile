@@ -26,9 +26,12 @@ RUN .venv/bin/python -m compileall -q windlass workflows activities workers api 
  && ln -s ../base-env/bin/windlass .venv/bin/windlass
 
 FROM ${BASE}
+COPY --from=built /etc/ssl/certs /etc/ssl/certs
+# The fence of commands in sessions; where the container may not make namespaces it says so, and nothing runs.
+RUN command -v bwrap >/dev/null \
+ || { apt-get update -qq && apt-get install -qq --no-install-recommends bubblewrap >/dev/null && rm -rf /var/lib/apt/lists/*; }
 RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/windlass --create-home --shell /usr/sbin/nologin windlass \
  && mkdir /var/lib/windlass/home && chown windlass:windlass /var/lib/windlass/home
-COPY --from=built /etc/ssl/certs /etc/ssl/certs
 COPY --from=built /app /app
 WORKDIR /app
 ENV PATH=/app/.venv/bin:$PATH \

@@ -56,8 +56,8 @@ def conversation(events: Sequence[Event], files: Files = NO_FILES) -> tuple[Json
         elif is_answer(event) and event.seq > past:
             _add(messages, "assistant", _blocks(event.payload))
             _add(messages, "user", [_result(call, results.get(call["id"])) for call in calls(event.payload)])
-    if messages:  # what comes after it in the next call is read from here
-        messages[-1]["content"][-1] = {**messages[-1]["content"][-1], "cache_control": CACHED}
+    for message in [each for each in messages if each["role"] == "user"][-2:]:  # what the last call sent, and this one
+        message["content"][-1] = {**message["content"][-1], "cache_control": CACHED}
     return tuple(messages)
 
 

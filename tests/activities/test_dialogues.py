@@ -57,6 +57,18 @@ def words(events: list[Event]) -> list[list[str]]:
     return [[block["text"] for block in message["content"]] for message in conversation(events)]
 
 
+def test_the_provider_keeps_what_the_last_call_sent_and_what_this_one_sends():
+    """Both ends are marked: it looks back over twenty blocks, and a call may add more."""
+    uses: list[Payload] = [{"type": "tool_use", "id": str(n), "name": "list", "input": {}} for n in range(25)]
+    turns = [*said(1), answer(3, 1, "", content=uses), *said(4), answer(6, 4, "So."), *said(7)]
+
+    told = conversation(turns)
+
+    marked = [[("cache_control" in block) for block in message["content"]] for message in told]
+    assert [message["role"] for message in told] == ["user", "assistant", "user", "assistant", "user"]
+    assert [(place, flags.index(True)) for place, flags in enumerate(marked) if any(flags)] == [(2, 25), (4, 0)]
+
+
 def test_what_came_before_the_turn_is_summed_up_first():
     events = [*said(1, text="First."), answer(3, 1, "One."), *said(4, text="Second.")]
     events[1].payload["turn"], events[4].payload["turn"] = 1, 2

@@ -70,7 +70,7 @@ async def test_what_a_command_starts_ends_with_it(fence: Bubblewrap, tmp_path: P
 
 async def test_what_it_writes_is_bounded_on_the_screen_and_in_the_folder(fence: Bubblewrap, tmp_path: Path):
     loud = await fence.run(
-        tmp_path, "echo first; head -c 9000000 /dev/zero | tr '\\0' x; echo; echo last", watch(tmp_path)
+        tmp_path, "echo first; head -c 100000000 /dev/zero | tr '\\0' x; echo; echo last", watch(tmp_path)
     )
     greedy = "while true; do head -c 1000000 /dev/zero >> large; done"
     full = await fence.run(tmp_path, greedy, watch(tmp_path, quota_bytes=8 << 20))

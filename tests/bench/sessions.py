@@ -193,7 +193,8 @@ async def _long(room: Room) -> Row:
 
 
 async def _idle(room: Room) -> Row:
-    """Workflows of sessions that are open although nothing is said in any."""
+    """What Temporal holds of sessions in which nothing is said: open workflows, and what one turn has left."""
+    _, left_bytes = await _left(room, YES)
     client = await Client.connect(room.stack.temporal)
     running = "WorkflowType = 'SessionWorkflow' and ExecutionStatus = 'Running'"
 
@@ -204,7 +205,7 @@ async def _idle(room: Room) -> Row:
         await wait_until(is_none, "no session has a workflow", 60)
     finally:
         left = (await client.count_workflows(running)).count
-    return {"idle sessions, open workflows": left}
+    return {"idle sessions, open workflows": left, "idle session, history of its last turn, KB": left_bytes / 1_000}
 
 
 async def _asked(room: Room, talk: Talk) -> float:

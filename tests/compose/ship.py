@@ -13,6 +13,7 @@ from tests.compose.program import compose
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
+SHELL = str(ROOT / "stack" / "compose" / "shell.yml")
 EMAIL, PASSWORD = "compose@localhost", "a password only for compose"
 TAG = "test"
 

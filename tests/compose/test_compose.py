@@ -1,5 +1,6 @@
 """docker-compose.yml comes up, finishes runs, and goes on when a container is killed."""
 
+import json
 import os
 from collections.abc import AsyncGenerator
 
@@ -9,7 +10,7 @@ import pytest
 from activities.adapters.engine import DockerEngine
 from stack.golang import NotBuilt
 from tests.compose.program import NoCompose
-from tests.compose.ship import EMAIL, PASSWORD, Ship, afloat, built
+from tests.compose.ship import EMAIL, PASSWORD, SHELL, Ship, afloat, built
 from tests.faults.stack import until
 from tests.parts import free_ports, short_folder
 from windlass.client import ApiError, AsyncClient, Unreachable
@@ -90,3 +91,31 @@ async def test_a_run_goes_on_when_a_container_is_killed(ship: Ship, client: Asyn
     steps = await finished_steps(client, run.id)
     assert (await client.runs.get(run.id)).status == "finished"
     assert len(steps) == len(set(steps)) == STEPS
+
+
+async def command_in_a_session(client: AsyncClient) -> tuple[str, str]:
+    """What a command came to that a model wanted to run."""
+    steps = [{"tool": {"name": "shell", "input": {"command": "id -u; ls /"}}}, {"text": "Done."}]
+    session = await client.sessions.open()
+    await client.sessions.say(session.id, f"Go on. <standin>{json.dumps(steps)}</standin>")
+
+    async def is_settled() -> bool:
+        found = await client.sessions.get(session.id)
+        return (found.turn, found.status) == (1, "idle")
+
+    await until(is_settled, "the turn is over", RUN_S)
+    (call,) = (await client.http.get(f"/v1/sessions/{session.id}/tool-calls")).json()["items"]
+    return call["outcome"], call["text"]
+
+
+async def test_commands_of_sessions_run_only_where_the_operator_lets_the_workers_make_namespaces(
+    ship: Ship, client: AsyncClient
+):
+    refused = await command_in_a_session(client)
+
+    await ship.compose("--file", SHELL, "up", "--detach", "--no-build", "--no-deps", "workers")
+
+    assert refused[0] == "failed"
+    assert "does not let bubblewrap make namespaces" in refused[1]
+    outcome, text = await command_in_a_session(client)
+    assert (outcome, "work" in text, "app" in text) == ("done", True, False), text

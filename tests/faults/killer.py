@@ -26,7 +26,7 @@ class Kill:
 
 @dataclass(slots=True)
 class Killer:
-    """Kills one part after the other in random rounds: each once, then each again in another order.
+    """Kills one part after the other in random rounds: each once, `first` before all, then each again in another order.
 
     `progress` grows when what the parts do gets on. A part that has died dies again only after that: on a machine
     that starts it more slowly than it is killed nothing would ever come to an end, and nothing could.
@@ -36,6 +36,7 @@ class Killer:
     progress: Callable[[], int]
     seed: str
     rounds: int
+    first: str = ""
     kills: list[Kill] = field(default_factory=list[Kill])
     enough: asyncio.Event = field(default_factory=asyncio.Event)
     _spared: dict[str, int] = field(default_factory=dict[str, int])  # until there was more progress than that
@@ -44,7 +45,8 @@ class Killer:
         """Kill one every few seconds, so many rounds or until it is enough; nobody is half dead then."""
         chance = random.Random(self.seed)  # noqa: S311 - a failure must be repeatable
         for _ in range(self.rounds):
-            for part in chance.sample(sorted(self.victims), len(self.victims)):
+            order = chance.sample(sorted(self.victims), len(self.victims))
+            for part in order if self.kills else sorted(order, key=lambda part: part != self.first):
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self.enough.wait(), pause_s)
                     return

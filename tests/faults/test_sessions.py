@@ -83,10 +83,10 @@ async def stranger(client: AsyncClient) -> AsyncGenerator[Stranger]:
 
 
 @asynccontextmanager
-async def watched(client: AsyncClient, person: Person, count: int) -> AsyncGenerator[list[Watcher]]:
-    """So many clients that follow the session, every second of which hangs up again and again."""
-    hang_up = (None, 7)
-    watchers = [Watcher(client.http, person.session_id, "sessions", hang_up[n % 2]) for n in range(count)]
+async def watched(client: AsyncClient, person: Person) -> AsyncGenerator[list[Watcher]]:
+    """Fifty clients that follow the session, every tenth of which hangs up again and again."""
+    hang_up = (7, *[None] * 9)
+    watchers = [Watcher(client.http, person.session_id, "sessions", hang_up[n % 10]) for n in range(50)]
     tasks = [asyncio.create_task(watcher.watch()) for watcher in watchers]
     try:
         yield watchers
@@ -124,15 +124,16 @@ async def test_a_conversation_ends_as_it_is_scripted_while_one_part_after_the_ot
     person = await opened(client, system="Be brief.", policy=POLICY, mcp_servers=servers)
     victims: Mapping[str, Find] = {**parts_of(stack, client, "stepping"), SERVER: stranger.found}
 
-    async with watched(client, person, 2) as watchers:
+    async with watched(client, person) as watchers:
         progress = partial(heard_of, watchers)
-        async with killing(Killer(victims, progress, SEED, ROUNDS), KILL_EVERY_S) as killer:
+        async with killing(Killer(victims, progress, SEED, ROUNDS, "gateway"), KILL_EVERY_S) as killer:
             sessions = [await person.take_turn(turn) for turn in turns]
         await stack.is_whole()
         events = await person.whole("/events")
         await have_all_heard(watchers, events)
 
     print(killer)  # noqa: T201 - as above
+    assert killer.kills[0].part == "gateway"  # while fifty watched
     assert [session["error"] for session in sessions] == [None] * TURNS
     assert await said(person) == scripted(person, turns)
     await assert_done_as_scripted(person, turns, script, killer)
@@ -142,14 +143,14 @@ async def test_a_conversation_ends_as_it_is_scripted_while_one_part_after_the_ot
     await stack.wait_for_service(client, "stepping")
 
 
-@pytest.mark.skipif(FORM != "full", reason="fifty watchers take half a minute: WINDLASS_FAULTS=full")
+@pytest.mark.skipif(FORM != "full", reason="three kills take half a minute: WINDLASS_FAULTS=full")
 async def test_fifty_who_watch_a_session_hear_the_same_whoever_dies_while_its_model_speaks(
     stack: Stack, client: AsyncClient
 ):
     person = await opened(client)
     turns = [Turn(number, part, (Step(LONG, pause_s=0.15),)) for number, part in enumerate(SPOKEN, 1)]
 
-    async with watched(client, person, 50) as watchers:
+    async with watched(client, person) as watchers:
         for turn in turns:
             before = max(watcher.words for watcher in watchers)
             taking = asyncio.create_task(person.take_turn(turn))

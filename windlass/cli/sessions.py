@@ -82,6 +82,8 @@ def show(context: typer.Context, session: Which, as_json: AsJson = False) -> Non
         f"[bold]{found.title}[/]  {found.status}, turn {found.turn}, {_cost(found)}{made_of}", highlight=False
     )
     for message in said.items:
+        if not message.content:  # it used tools, and said nothing
+            continue
         who = message.name if message.role == "user" else "Claude"
         console.print(f"{who}: {message.content}", markup=False, highlight=False, soft_wrap=True)
 
