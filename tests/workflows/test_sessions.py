@@ -12,7 +12,6 @@ from temporalio.client import WorkflowExecutionStatus
 
 from stack.standin.server import listen
 from stack.temporal import Server
-from tests.core.test_media import PICTURES
 from tests.owner import as_owner
 from tests.workflows.engines import until
 from tests.workflows.talks import Talks, asked, running_talks, scripted
@@ -192,6 +191,21 @@ async def test_what_is_said_to_a_turn_under_way_is_taken_up_at_its_next_step(tal
     assert (session.error, turns[first.id]) == (None, 1)
     assert await talk.answers() == [LONG, "Thirteen.", "Bye.", "Again."]
     assert took == [1, 1, 1, 1]
+
+
+async def test_a_turn_whose_workflow_is_gone_and_a_message_nobody_carried_are_taken_up_from_the_record(talks: Talks):
+    gone, unheard, tenant_id = await talks.open(), await talks.open(), talks.engine.caller.tenant_id
+    await gone.say({"text": LONG, "chunk_delay": 0.15})
+    await gone.writes()
+    await gone.workflow.terminate()
+    said = {"role": "user", "id": str(new_id()), "text": scripted({"text": "Heard."}), "name": "Ada"}
+    async with talks.engine.database.tenant(tenant_id) as connection:  # and then the gateway dies
+        place = (tenant_id, unheard.id, {"id": said["id"]}, said)
+        await connection.fetchval("select say_in_session($1, $2, $3, $4, 50, 50)", *place)
+
+    for talk, answer in ((unheard, "Heard."), (gone, LONG)):
+        assert (await talk.settled(1)).error is None
+        assert await talk.answers() == [answer]
 
 
 async def test_a_deleted_session_is_gone_at_once_and_its_turn_with_it(talks: Talks):
@@ -375,18 +389,6 @@ async def test_a_picture_beside_a_message_is_shown_to_the_model_and_is_in_no_his
     assert [each.attachments for each in await talk.messages()] == [(kept,), ()]
     assert usage.payload["input_tokens"] > kept.size_bytes / 4
     assert described.raw_description.workflow_execution_info.history_size_bytes < kept.size_bytes / 4
-
-
-async def test_a_picture_that_the_model_refuses_ends_no_conversation(talks: Talks):
-    talk, engine = await talks.open(), talks.engine
-    wish = NewAttachment("teal.png", "image/png", PICTURES["image/png"])
-    kept = await engine.gateway.attachments.keep(engine.caller.tenant_id, talk.id, wish)
-
-    await talk.say({"text": "I see nothing.", "blind": True}, words="What is it?", attachments=(kept.id,))
-    session = await talk.settled(1)
-    notes = [each.payload["text"] for each in await talk.events(EventKind.LOG)]
-    assert (session.error, await talk.answers()) == (None, ["I see nothing."])
-    assert ["without the files" in each for each in notes] == [True]
 
 
 HOLD_FILES = f"""

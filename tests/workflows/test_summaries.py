@@ -1,4 +1,4 @@
-"""Conversations that are too long for their model: they go on with a summary, whoever is killed meanwhile."""
+"""Conversations that are too long for their model, or hold what it refuses: they go on, whoever is killed meanwhile."""
 
 import io
 import json
@@ -112,3 +112,15 @@ async def test_an_answer_that_never_fits_ends_its_turn_after_three_summaries(tal
     summaries = [each for each in await talk.events(EventKind.LOG) if "summary" in each.payload]
     assert session.error
     assert (session.error["type"], len(summaries)) == ("ContextWindow", 3)
+
+
+async def test_a_picture_that_the_model_refuses_ends_no_conversation(talks: Talks):
+    talk, engine = await talks.open(), talks.engine
+    wish = NewAttachment("noise.png", "image/png", picture())
+    kept = await engine.gateway.attachments.keep(engine.caller.tenant_id, talk.id, wish)
+
+    await talk.say({"text": "I see nothing.", "blind": True}, words="What is it?", attachments=(kept.id,))
+    session = await talk.settled(1)
+    notes = [each.payload["text"] for each in await talk.events(EventKind.LOG)]
+    assert (session.error, await talk.answers()) == (None, ["I see nothing."])
+    assert ["without the files" in each for each in notes] == [True]
