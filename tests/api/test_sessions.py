@@ -11,10 +11,13 @@ import httpx
 import pytest
 
 from tests.api.people import Gateway, Organisation, Person, running_gateway, settings_for
-from windlass.contracts.ids import TenantId, new_id
+from windlass.contracts.ids import PersonId, TenantId, new_id
 from windlass.contracts.sessions import Rule
 from windlass.core.approvals import Approvals, Call, Ruling
+from windlass.core.callers import Caller
 from windlass.core.inquiries import Inquiries
+from windlass.core.permissions import ROLES, Role
+from windlass.core.sessions import NewSession
 from windlass.core.turns import Turns
 from windlass.core.wakeup import PollOnly
 
@@ -77,15 +80,16 @@ async def test_a_session_begins_with_the_files_of_another_that_its_owner_may_see
     source = path.rpartition("/")[2]
     async with gateway.state["database"].tenant(tenant) as connection:
         await connection.execute(FILE, UUID(source), "notes/plan.md", tenant)
-    key = {"idempotency-key": str(new_id())}
-    twin = await acme.builder.http.post("/v1/sessions", json={"workspace": source}, headers=key)
+    twin = await acme.builder.http.post("/v1/sessions", json={"workspace": source})
     async with gateway.state["database"].tenant(tenant) as connection:
         await connection.execute(FILE, UUID(source), "later.md", tenant)
-    again = await acme.builder.http.post("/v1/sessions", json={"workspace": source}, headers=key)
+    builder = Caller(tenant, PersonId(acme.builder.id), "Builder", Role.BUILDER, ROLES[Role.BUILDER])
+    wish = NewSession(id=UUID(twin.json()["id"]), workspace=UUID(source))  # its answer got lost, so it comes again
+    again = await gateway.state["engine"].sessions.open(builder, wish)
     strange = [await each.http.post("/v1/sessions", json={"workspace": source}) for each in (acme.operator, ada)]
 
     files = (await acme.builder.http.get(f"/v1/sessions/{twin.json()['id']}/files")).json()["items"]
-    assert (twin.status_code, again.json()["id"]) == (201, twin.json()["id"])
+    assert (twin.status_code, str(again.id)) == (201, twin.json()["id"])
     assert [(each["path"], each["turn"]) for each in files] == [("notes/plan.md", 0)]
     assert [each.status_code for each in strange] == [404, 404]
 
@@ -170,6 +174,22 @@ async def test_an_approval_holds_for_the_very_call_that_was_shown(gateway: Gatew
     assert asked["data"]["sha256"] == call.sha256
     assert changed == Ruling(said="It was not done: what was allowed was another call.")
     assert await approvals.seek(call, rule) == Ruling(is_allowed=True)
+
+
+async def test_a_person_has_five_sessions_at_work_however_fast_they_speak(ada: Person):
+    paths = [await opened(ada) for _ in range(8)]
+    answers = await asyncio.gather(*(ada.http.post(f"{path}/messages", json={"content": "Go."}) for path in paths))
+    (first, *_), refused = ([p for p, a in zip(paths, answers, strict=True) if a.status_code == n] for n in (202, 409))
+
+    (said,) = (await ada.http.get(f"{first}/messages")).json()["items"]
+    more = await ada.http.post(f"{first}/messages", json={"content": "And this."})
+    await ada.http.delete(f"{first}/messages/{more.json()['id']}")
+    await ada.http.delete(f"{first}/messages/{said['id']}")
+
+    assert (len(refused), more.status_code) == (3, 202)
+    assert "So many of your sessions are at work already" in next(a for a in answers if a.is_error).json()["detail"]
+    assert (await ada.http.post(f"{refused[0]}/messages", json={"content": "Now."})).status_code == 202
+    assert (await ada.http.post(f"{refused[1]}/messages", json={"content": "Now."})).status_code == 409
 
 
 async def test_fifty_messages_wait_and_not_one_more(ada: Person):

@@ -116,9 +116,8 @@ async def test_an_interrupted_answer_is_kept_as_far_as_it_came_and_the_talk_goes
 
 
 PASSING = (
-    {"status": 429, "retry_after": 0.1},
-    {"status": 500, "retry_after_ms": 50},
-    {"status": 529, "retry_after": 0.1},
+    *({"status": 429, "retry_after": 0.1}, {"status": 500, "retry_after_ms": 50}),
+    *({"status": 529, "retry_after": 0.1}, {"drop": 3}),
 )
 ENDING = (
     ({"status": 401, "message": "Who are you?"}, "Auth"),
@@ -129,20 +128,19 @@ ENDING = (
 
 
 async def test_a_provider_in_trouble_is_asked_again_and_one_that_refuses_ends_the_turn_alone(talks: Talks):
-    talk = await talks.open()
-    for turn, trouble in enumerate((*PASSING, {"drop": 3}), 1):
+    passing, ending = [await talks.open() for _ in PASSING], [await talks.open() for _ in ENDING]
+    for talk, trouble in zip(passing, PASSING, strict=True):
         await talk.say({**trouble, "times": 1, "text": "Now it is answered."})
-        assert (await talk.settled(turn)).error is None
-    for turn, (trouble, name) in enumerate(ENDING, 5):
+    healed = [await talk.settled(1) for talk in passing]
+    for talk, (trouble, _) in zip(ending, ENDING, strict=True):
         await talk.say(trouble)
-        failed = await talk.settled(turn)
-        assert failed.error is not None
-        assert failed.error["type"] == name
-    await talk.say({"text": "Still here."})
-    healed = await talk.settled(9)
+    failed = [await talk.settled(1) for talk in ending]
+    await ending[0].say({"text": "Still here."})
 
-    said = [*["Now it is answered."] * 4, "No.", "And so", "Still here."]
-    assert (healed.error, await talk.answers()) == (None, said)
+    assert [(session.error, session.turn) for session in healed] == [(None, 1)] * 4
+    assert [await talk.answers() for talk in passing] == [["Now it is answered."]] * 4
+    assert [session.error and session.error["type"] for session in failed] == [name for _, name in ENDING]
+    assert ((await ending[0].settled(2)).error, await ending[0].answers()) == (None, ["Still here."])
 
 
 async def test_a_turn_at_the_budget_waits_for_more_or_ends_where_somebody_says_so(talks: Talks):
