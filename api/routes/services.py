@@ -49,8 +49,12 @@ class NewServiceBody(Body):
 
 
 class ServiceChangeBody(Body):
-    """What is to become different; what is not sent stays. In `env` and `secrets` a null takes one away."""
+    """What is to become different; what is not sent stays. In `env` and `secrets` a null takes one away.
 
+    Another `name` takes its agents along, and the tasks that start them; it is refused while runs of it are live.
+    """
+
+    name: str | None = Field(None, min_length=1, max_length=63)
     project: str | None = Field(None, min_length=1, max_length=1000, pattern=rf"^{PROJECT}$", description=PROJECT_SAYS)
     import_path: str | None = Field(None, max_length=300, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     env: dict[EnvName, EnvValue | None] | None = Field(None, max_length=100)

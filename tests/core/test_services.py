@@ -9,6 +9,7 @@ from windlass.core.database import Database
 from windlass.core.errors import Conflict, Invalid, NotFound, Stale
 from windlass.core.runs import StartRun
 from windlass.core.services import NewService, ServiceChange, sealed_for
+from windlass.core.tasks import Recipe
 from windlass.core.wanted import HostFacts
 
 
@@ -59,6 +60,32 @@ async def test_a_service_that_is_switched_off_is_not_wanted(records: Records):
 
     assert wanted == ["on"]
     assert (await records.services.get(records.caller, "off")).state == "dead"
+
+
+async def test_another_name_takes_agents_and_tasks_along_and_waits_for_runs(records: Records):
+    caller = records.caller
+    for name in ("texts", "taken", "texts2"):
+        await records.serve(name, "count")
+    recipes = (Recipe("texts/count", {"text": "hi"}), Recipe("texts2/count", {"text": "hi"}))
+    tasks = [await records.tasks.create(caller, each.agent, each) for each in recipes]
+    run = await records.runs.start(caller, StartRun("texts/count", {"text": "x"}))
+    refused: list[str] = []
+    for name in ("letters", "taken"):
+        with pytest.raises(Conflict) as problem:
+            await records.services.change(caller, "texts", ServiceChange(name=name))
+        refused.append(problem.value.detail)
+    await records.finish(run)
+
+    renamed = await records.services.change(caller, "texts", ServiceChange(name=" Letters "))
+
+    assert ("1 runs of texts are live" in refused[0], "already a service taken" in refused[1]) == (True, True)
+    assert (renamed.name, renamed.flows) == ("letters", ("letters/count",))
+    known = [(await records.tasks.get(caller, each.id)).recipe.agent for each in tasks]
+    assert known == ["letters/count", "texts2/count"]
+    with pytest.raises(NotFound):
+        await records.services.get(caller, "texts")
+    with pytest.raises(Invalid):
+        await records.services.change(caller, "letters", ServiceChange(name="boot"))
 
 
 async def test_what_a_host_describes_replaces_what_the_last_one_did(records: Records):

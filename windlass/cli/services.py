@@ -69,6 +69,14 @@ def refresh(context: typer.Context, name: str, as_json: AsJson = False) -> None:
     print_outcome(service.to_json(), said, as_json=as_json)
 
 
+@app.command()
+def rename(context: typer.Context, name: str, new_name: str, as_json: AsJson = False) -> None:
+    """Have it known by another name, with its agents and the tasks that start them."""
+    with connect(context) as client:
+        service = client.services.rename(name, new_name)
+    print_outcome(service.to_json(), f"{name} is {service.name} now.", as_json=as_json)
+
+
 @app.command("list")
 def list_services(context: typer.Context, as_json: AsJson = False) -> None:
     """All services and how they are doing."""

@@ -270,6 +270,11 @@ def change_service(name: str, changes: Json, etag: str | None) -> Call[Service]:
     return Call("PATCH", f"/v1/services/{segment(name)}", Service.model_validate, changes, if_match=etag)
 
 
+def rename_service(name: str, new_name: str) -> Call[Service]:
+    """Have a service, its agents and their tasks known by another name."""
+    return change_service(name, {"name": new_name}, None)
+
+
 def refresh_service(name: str) -> Call[Service]:
     """Start a service's program anew."""
     return Call("POST", f"/v1/services/{segment(name)}/refresh", Service.model_validate, key=fresh_key())

@@ -337,6 +337,10 @@ class Services:
         """Change `project`, `import_path`, `env` or `enabled`; with `etag` only if nobody else has meanwhile."""
         return self._client.send(calls.change_service(name, changes, etag))
 
+    def rename(self, name: str, new_name: str) -> Service:
+        """Have it, its agents and the tasks that start them known by another name; refused while runs are live."""
+        return self._client.send(calls.rename_service(name, new_name))
+
     def refresh(self, name: str) -> Service:
         """Start its program anew, as its files are now; its runs go on."""
         return self._client.send(calls.refresh_service(name))

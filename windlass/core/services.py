@@ -14,7 +14,7 @@ import asyncpg
 from windlass.contracts.ids import ServiceId, new_id
 from windlass.core.audit import record
 from windlass.core.callers import Caller
-from windlass.core.database import Database, Row
+from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound, Stale
 from windlass.core.vault import Vault
 from windlass.core.wakeup import Wakeup
@@ -46,6 +46,7 @@ class ServiceChange:
     env: dict[str, str | None] | None = None
     enabled: bool | None = None
     secrets: dict[str, str | None] | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,13 @@ update service set project = $2, import_path = $3, env = $4, enabled = $5, state
 """
 
 
+LIVE = """
+select count(*) from run join flow on flow.name = run.agent where flow.service_id = $1 and run.ended_at is null
+"""
+RENAMED = """
+with flows as (update flow set name = $3 || substr(name, length($2) + 1) where service_id = $1)
+update task_version set agent = $3 || substr(agent, length($2) + 1) where starts_with(agent, $2 || '/')
+"""
 REFRESH = """
 update service set generation = generation + 1, updated_at = now(),
   state = case when stopped and enabled then 'deploying' else state end, stopped = false
@@ -136,7 +144,8 @@ class Services:
     async def change(self, caller: Caller, name: str, wish: ServiceChange, if_match: str | None = None) -> Service:
         """Change what is asked for and nothing else; its host is replaced within a second, its runs go on.
 
-        Raises NotFound, Stale when `if_match` is not the service's etag any more.
+        Another name takes its agents and the tasks that start them along; runs stay under the one they had. Raises
+        NotFound, Stale when `if_match` is not the service's etag any more, Conflict where it cannot be renamed.
         """
         async with self._database.tenant(caller.tenant_id) as connection:
             await connection.execute("select from service where name = $1 for no key update", name)
@@ -147,17 +156,19 @@ class Services:
             if if_match is not None and if_match != before.etag:
                 raise Stale(f"The service {name} was changed since you read it. Nothing was changed; read it again.")
             after = self._changed(caller, before, wish)
+            if after.name != before.name:
+                await _rename(connection, before, after.name)
             if after.etag != before.etag:
                 is_other = after.enabled != before.enabled or before.state == "draft"
                 state = _first_state(after) if is_other else after.state
                 columns = (after.project, after.import_path, after.env, after.enabled, state)
                 sealed = (after.secrets, list(after.secret_names))
                 await connection.execute(CHANGE, before.id, *columns, *sealed)
-                edited = {each: getattr(after, each) for each in ("project", "import_path", "enabled")}
+                edited = {each: getattr(after, each) for each in ("name", "project", "import_path", "enabled")}
                 known = {each: getattr(before, each) for each in edited}
                 await record(connection, caller, "service.change", f"service:{name}", before=known, after=edited)
-        self._wakeup.send(CHANGED_CHANNEL, name)
-        return await self.get(caller, name)
+        self._wakeup.send(CHANGED_CHANNEL, after.name)
+        return await self.get(caller, after.name)
 
     async def refresh(self, caller: Caller, name: str) -> Service:
         """Start the service's program anew, as its files are now; its runs go on from their steps. Raises NotFound."""
@@ -173,7 +184,8 @@ class Services:
     def _changed(self, caller: Caller, service: Service, wish: ServiceChange) -> Service:
         wanted: dict[str, Any] = {name: getattr(wish, name) for name in ("project", "import_path", "enabled")}
         given = {name: value for name, value in wanted.items() if value is not None}
-        changed = replace(service, **given, env=_merged(service.env, wish.env))
+        name = service.name if wish.name is None else checked_name(wish.name, "changed")
+        changed = replace(service, **given, env=_merged(service.env, wish.env), name=name)
         if wish.secrets is None:
             return changed
         known = service.secrets and self._vault.open(caller.tenant_id, sealed_for(service.id), service.secrets)
@@ -199,18 +211,26 @@ class Services:
 
     async def remove(self, caller: Caller, name: str) -> None:
         """Delete a service and its agents; its runs stay on record. Raises NotFound, Conflict while runs are live."""
-        live = (
-            "select count(*) from run join flow on flow.name = run.agent "
-            "where flow.service_id = $1 and run.ended_at is null"
-        )
         service = await self.get(caller, name)
         async with self._database.tenant(caller.tenant_id) as connection:
-            running = await connection.fetchval(live, service.id)
+            running = await connection.fetchval(LIVE, service.id)
             if running:
                 raise Conflict(f"{running} runs of {name} are live. Cancel them first; nothing was deleted.")
             await connection.execute("delete from service where id = $1", service.id)
             await record(connection, caller, "service.delete", f"service:{name}", before={"project": service.project})
         self._wakeup.send(CHANGED_CHANNEL, name)
+
+
+async def _rename(connection: Connection, service: Service, name: str) -> None:
+    """Have what is known under the service's name follow it. Raises Conflict."""
+    try:
+        await connection.execute("update service set name = $2 where id = $1", service.id, name)
+    except asyncpg.UniqueViolationError as error:
+        raise Conflict(f"There is already a service {name}. Nothing was changed.") from error
+    running = await connection.fetchval(LIVE, service.id)
+    if running:
+        raise Conflict(f"{running} runs of {service.name} are live, and are known by its name. Nothing was changed.")
+    await connection.execute(RENAMED, service.id, service.name, name)
 
 
 def sealed_for(service_id: UUID) -> str:
@@ -229,12 +249,12 @@ def _first_state(wish: NewService | Service) -> str:
     return "deploying" if wish.enabled else "dead"
 
 
-def checked_name(name: str) -> str:
+def checked_name(name: str, done: str = "added") -> str:
     """A name a service may have. Raises Invalid."""
     wanted = name.strip().lower()
     if not NAME.fullmatch(wanted) or wanted in RESERVED:
         rule = "must be lower-case letters, digits, - or _, at most 63, and not a reserved word"
-        raise Invalid(f"{name!r} cannot name a service; nothing was added.", (FieldError("name", rule),))
+        raise Invalid(f"{name!r} cannot name a service; nothing was {done}.", (FieldError("name", rule),))
     return wanted
 
 
