@@ -45,8 +45,17 @@ class Limits:
     kept_days: float = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an environment is made of: the base one or another Python, and the files that say what to install."""
+
+    base: Path
+    interpreter: str | None
+    asked: list[Path]
+
+
 class Environments:
-    """The environments of the services of this machine; `base` is the interpreter all begin with."""
+    """The environments of the services of this machine; `base` is the interpreter where none is asked for."""
 
     def __init__(self, folder: Path, base: str, limits: Limits | None = None) -> None:
         self._folder = folder
@@ -66,18 +75,20 @@ class Environments:
 
     async def _prepared(self, service: WantedService, say: Say) -> str:
         asked = await asyncio.to_thread(asked_for, Path(service.project))
-        if asked is None:
-            return self._base
         base = _place(self._base)
-        digest = await asyncio.to_thread(_digest, base, asked)
+        interpreter = await _interpreter(base, service.python) if service.python else None
+        if asked is None and interpreter is None:
+            return self._base
+        wish = Wish(base, interpreter, asked or [])
+        digest = await asyncio.to_thread(_digest, wish, Path(service.project))
         whole = self._folder / digest
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
         async with _turn(self._folder / f"{digest}.lock", say):
             if not (whole / STAMP).exists():
                 async with self._building:
-                    await self._build(base, asked[0], whole, say)
+                    await self._build(wish, whole, say)
             else:
-                await say(f"{asked[0].name} is unchanged, its environment is used again")
+                await say(f"{asked[0].name if asked else service.python} is unchanged, its environment is used again")
             (whole / STAMP).touch()
         return str(whole / "bin" / Path(self._base).name)
 
@@ -99,22 +110,26 @@ class Environments:
     def _is_old(self, path: Path) -> bool:
         return HALF in path.name or _days_since(path / STAMP) > self._limits.kept_days
 
-    async def _build(self, base: Path, asked: Path, whole: Path, say: Say) -> None:
+    async def _build(self, wish: Wish, whole: Path, say: Say) -> None:
         half = begin(whole)
         try:
-            wishes = await asyncio.to_thread(_begin, base, half)
-            await self._install(asked, wishes, half, say)
+            if wish.interpreter is not None:
+                await _uv("venv", "--allow-existing", "--relocatable", "--python", wish.interpreter, str(half))
+            wishes = await asyncio.to_thread(_begin, wish, half)
+            await self._install(wish, wishes, half, say)
             await asyncio.to_thread(_complete, half, whole)
         finally:
             await asyncio.to_thread(shutil.rmtree, half, ignore_errors=True)
 
-    async def _install(self, asked: Path, wishes: Path, half: Path, say: Say) -> None:
+    async def _install(self, wish: Wish, wishes: Path, half: Path, say: Say) -> None:
         """Have uv install what is asked for, with the SDK itself as a further wish: nothing may break it."""
         python = half / "bin" / Path(self._base).name
-        words = ("-m", "uv", "pip", "install", "--python", str(python), "--compile-bytecode", "--color", "never")
+        words = ["-m", "uv", "pip", "install", "--python", str(python), "--compile-bytecode", "--color", "never"]
+        for asked in (*wish.asked[:1], wishes):
+            words += ["-r", str(asked)]
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *words, "-r", str(asked), "-r", str(wishes)),
-            cwd=asked.parent,
+            *(sys.executable, *words),
+            cwd=wish.asked[0].parent if wish.asked else half,
             env=_environment(self._folder),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -131,7 +146,8 @@ class Environments:
                 os.killpg(process.pid, signal.SIGKILL)  # and what it builds with, also where that outlived it
             await process.wait()
         if process.returncode != 0:
-            raise DeployFailed(f"{asked.name} could not be installed.\n{_tail(lines)}")
+            name = wish.asked[0].name if wish.asked else "The SDK"
+            raise DeployFailed(f"{name} could not be installed.\n{_tail(lines)}")
 
     async def _within_limits(self, process: asyncio.subprocess.Process, half: Path, lines: list[str], say: Say) -> None:
         reading = asyncio.create_task(_read(process, lines, say))
@@ -162,11 +178,12 @@ class Environments:
             await asyncio.sleep(max(MEASURE_S, 10 * (loop.time() - began)))
 
 
-def _begin(base: Path, half: Path) -> Path:
-    """Put everything of the base environment into the new one; answers the file that asks for the SDK itself."""
-    leave = shutil.ignore_patterns("*.sha256", ".lock", WHEEL)  # a lock that is linked is one for all
-    shutil.copytree(base, half, symlinks=True, copy_function=_link, dirs_exist_ok=True, ignore=leave)
-    (wheel,) = base.glob(f"{WHEEL}/*.whl")
+def _begin(wish: Wish, half: Path) -> Path:
+    """Put everything of the base environment into one of its Python; answers the file that asks for the SDK itself."""
+    if wish.interpreter is None:
+        leave = shutil.ignore_patterns("*.sha256", ".lock", WHEEL)  # a lock that is linked is one for all
+        shutil.copytree(wish.base, half, symlinks=True, copy_function=_link, dirs_exist_ok=True, ignore=leave)
+    (wheel,) = wish.base.glob(f"{WHEEL}/*.whl")
     wishes = half / "sdk.txt"
     wishes.write_text(f"windlass @ {wheel.as_uri()}\n")
     return wishes
@@ -178,17 +195,49 @@ def _complete(half: Path, whole: Path) -> None:
     half.rename(whole)
 
 
-def _digest(base: Path, asked: list[Path]) -> str:
+def _digest(wish: Wish, project: Path) -> str:
     """Everything that makes an environment what it is: the files, the interpreter, the SDK and what is beside it."""
-    total = hashlib.sha256()
+    base, total = wish.base, hashlib.sha256()
     wheels = sorted(base.glob(f"{WHEEL}/*.whl"))
     if not wheels:
         raise DeployFailed(f"{base} holds no wheel of the SDK: make it anew with `python -m stack.environment`.")
-    for path in (base / "pyvenv.cfg", base / "requirements.sha256", *wheels, *asked):
+    for path in (base / "pyvenv.cfg", base / "requirements.sha256", *wheels, *wish.asked):
         content = path.read_bytes() if path.exists() else b""
         total.update(f"{path.name}\0{len(content)}\0".encode() + content)
-    total.update(str(asked[0].parent).encode())  # what is written as a path is found from there
+    total.update(
+        str(wish.asked[0].parent if wish.asked else project).encode()
+    )  # what is written as a path is found there
+    total.update(str(wish.interpreter or "").encode())
     return total.hexdigest()[:DIGEST_CHARACTERS]
+
+
+async def _interpreter(base: Path, version: str) -> str | None:
+    """The Python of that version on this machine; None: it is that of the base environment. Raises DeployFailed."""
+    settings = await asyncio.to_thread((base / "pyvenv.cfg").read_text)
+    ours = next((line.partition("=")[2].strip() for line in settings.splitlines() if line.startswith("version")), "")
+    if f"{ours}.".startswith(f"{version}."):
+        return None
+    try:
+        return await _uv("python", "find", "--no-project", "--system", version)
+    except DeployFailed as failed:
+        said = f"Python {version} is not on this machine, whose own is {ours}; nothing is downloaded."
+        raise DeployFailed(f"{said}\n{failed}") from failed
+
+
+async def _uv(*words: str) -> str:
+    """Have uv do something short; answers its first line. Raises DeployFailed with what it said."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "uv", *words, "--color", "never"),
+        env=_environment(Path("/nonexistent")),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        preexec_fn=dying_with_us(),
+    )
+    said, wrong = await process.communicate()
+    if process.returncode != 0:
+        raise DeployFailed(_tail([clean(line) for line in wrong.decode(errors="replace").splitlines()]))
+    return said.decode().partition("\n")[0].strip()
 
 
 def _place(python: str) -> Path:

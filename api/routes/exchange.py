@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from api.bodies import Body
 from api.dependencies import EngineDep
 from api.routes.flows import Tag
-from api.routes.services import EnvName, EnvValue, ServiceWriter
+from api.routes.services import EnvName, EnvValue, Python, ServiceWriter
 from windlass.core.errors import FieldError, Invalid
 from windlass.core.exchange import Exchanged, Outcome, edit_of, written
 from windlass.core.services import checked_name
@@ -45,6 +45,7 @@ class ExchangedService(Body):
     env: dict[EnvName, EnvValue] = Field(default_factory=dict[str, str])
     enabled: bool = True
     secrets: list[EnvName] = Field(default_factory=list[str])
+    python: Python = ""
     flows: list[ExchangedFlow] = Field(default_factory=list[ExchangedFlow], max_length=500)
 
 
@@ -168,4 +169,6 @@ def _checked(raw: dict[str, Any], place: int, seen: set[str]) -> Exchanged | Out
         return Outcome(name, "refused", (FieldError(field, "stands twice in the document"),))
     seen.add(name)
     flows = tuple(edit_of(each.model_dump()) for each in item.flows)
-    return Exchanged(name, item.project, item.import_path, item.env, item.enabled, tuple(item.secrets), flows)
+    return Exchanged(
+        name, item.project, item.import_path, item.env, item.enabled, tuple(item.secrets), flows, item.python
+    )

@@ -23,6 +23,13 @@ ServiceWriter = Annotated[Caller, Depends(requires(Permission.SERVICES_WRITE))]
 
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 EnvValue = Annotated[str, Field(max_length=10_000)]
+Python = Annotated[
+    str,
+    Field(
+        pattern=r"^(3\.[1-9][0-9](\.[0-9]{1,2})?)?$",
+        description="The version of Python it runs on (`3.12`), of those on its machine; empty: ours.",
+    ),
+]
 
 
 PROJECT_SAYS = (
@@ -43,6 +50,7 @@ class NewServiceBody(Body):
     import_path: str = Field("", max_length=300, pattern=r"^([A-Za-z_][\w.]*:[A-Za-z_]\w*)?$", examples=["app:app"])
     env: dict[EnvName, EnvValue] = Field(default_factory=dict[str, str], max_length=100)
     enabled: bool = True
+    python: Python = ""
     secrets: dict[EnvName, EnvValue] = Field(
         default_factory=dict[str, str], max_length=100, description="As `env`, but sealed, and shown by name alone."
     )
@@ -59,6 +67,7 @@ class ServiceChangeBody(Body):
     import_path: str | None = Field(None, max_length=300, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     env: dict[EnvName, EnvValue | None] | None = Field(None, max_length=100)
     enabled: bool | None = None
+    python: Python | None = None
     secrets: dict[EnvName, EnvValue | None] | None = Field(None, max_length=100)
 
 
@@ -69,6 +78,7 @@ class ServiceView(BaseModel):
     name: str
     project: str
     import_path: str
+    python: str
     env: Sequence[str]
     secrets: Sequence[str]
     enabled: bool

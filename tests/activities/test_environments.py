@@ -283,3 +283,15 @@ async def test_installations_that_hang_hold_up_no_service_that_has_nothing_to_in
         await until(are_building)
         await site.add()
         await site.state("running")
+
+
+async def test_a_python_that_is_not_here_is_said_and_the_own_one_is_taken_as_it_is(project: Path, tmp_path: Path):
+    environments, own = made(tmp_path / "environments"), f"{sys.version_info.major}.{sys.version_info.minor}"
+    await asyncio.to_thread((project / "requirements.txt").unlink, missing_ok=True)
+
+    base = await environments.prepare(wanted(project), silence)
+    same = await environments.prepare(replace(wanted(project), python=own), silence)
+    with pytest.raises(DeployFailed, match=r"Python 3\.99 is not on this machine, whose own is "):
+        await environments.prepare(replace(wanted(project), python="3.99"), silence)
+
+    assert same == base

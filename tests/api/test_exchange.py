@@ -14,6 +14,7 @@ TEXTS: dict[str, Any] = {
     "name": "texts",
     "project": "/srv/texts",
     "import_path": "app:app",
+    "python": "3.12",
     "env": {"LEVEL": "3"},
     "secrets": ["API_KEY"],
     "flows": [{"name": "count", "display": "Count words", "tags": ["text"], "enabled": False}],

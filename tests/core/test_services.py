@@ -76,10 +76,10 @@ async def test_another_name_takes_agents_and_tasks_along_and_waits_for_runs(reco
         refused.append(problem.value.detail)
     await records.finish(run)
 
-    renamed = await records.services.change(caller, "texts", ServiceChange(name=" Letters "))
+    renamed = await records.services.change(caller, "texts", ServiceChange(name=" Letters ", python="3.12"))
 
     assert ("1 runs of texts are live" in refused[0], "already a service taken" in refused[1]) == (True, True)
-    assert (renamed.name, renamed.flows) == ("letters", ("letters/count",))
+    assert (renamed.name, renamed.python, renamed.flows) == ("letters", "3.12", ("letters/count",))
     known = [(await records.tasks.get(caller, each.id)).recipe.agent for each in tasks]
     assert known == ["letters/count", "texts2/count"]
     with pytest.raises(NotFound):

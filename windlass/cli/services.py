@@ -22,12 +22,13 @@ def add(  # noqa: PLR0913 - one parameter is one option
     *,
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for its environment; may be repeated.")] = None,
     secret: Annotated[list[str] | None, typer.Option(help="NAME; its value is asked for. May be repeated.")] = None,
+    python: Annotated[str, typer.Option(help="The version it runs on, such as 3.12.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Have a program served; it starts at once and is kept up."""
     variables, secrets = dict(split_variable(pair) for pair in env or ()), asked_secrets(secret)
     with connect(context) as client:
-        service = client.services.add(name, placed(project) or "", import_path, variables, secrets)
+        service = client.services.add(name, placed(project) or "", import_path, variables, secrets, python=python)
     said = f"{service.name} is being started. Look: windlass service show {service.name}"
     if service.state == "draft":
         said = f"{service.name} is a draft. Say the rest: windlass service change {service.name} --project … --app …"
@@ -43,12 +44,13 @@ def change(  # noqa: PLR0913 - one parameter is one option
     import_path: Annotated[str | None, typer.Option("--app", help="module:app inside the folder.")] = None,
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; an empty value takes it away.")] = None,
     secret: Annotated[list[str] | None, typer.Option(help="NAME; its value is asked for, empty takes it away.")] = None,
+    python: Annotated[str | None, typer.Option(help="The version it runs on, such as 3.12; empty for ours.")] = None,
     enabled: Annotated[bool | None, typer.Option("--on/--off", help="Whether it should be up.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change what is given and nothing else; its runs go on."""
     variables = {each: text or None for each, text in (split_variable(pair) for pair in env or ())}
-    given = {"project": placed(project), "import_path": import_path, "enabled": enabled}
+    given = {"project": placed(project), "import_path": import_path, "python": python, "enabled": enabled}
     changes: dict[str, Any] = {each: value for each, value in given.items() if value is not None}
     if variables:
         changes["env"] = variables

@@ -256,11 +256,9 @@ def get_service(name: str) -> Call[Service]:
     return Call("GET", f"/v1/services/{segment(name)}", Service.model_validate)
 
 
-def add_service(
-    name: str, project: str, import_path: str, env: Mapping[str, str] | None, secrets: Mapping[str, str] | None
-) -> Call[Service]:
-    """Have a program served."""
-    more = given(env=dict(env) if env else None, secrets=dict(secrets) if secrets else None)
+def add_service(name: str, project: str, import_path: str, **wish: Any) -> Call[Service]:
+    """Have a program served: `env`, `secrets` and `python` say on what."""
+    more = {each: value for each, value in wish.items() if value}
     body = {"name": name, "project": project, "import_path": import_path, **more}
     return Call("POST", "/v1/services", Service.model_validate, body, key=fresh_key())
 

@@ -256,6 +256,7 @@ class Service(Record):
     name: str
     project: str = ""
     import_path: str = ""
+    python: str = ""
     enabled: bool = True
     state: str = ""
     reason: str | None = None

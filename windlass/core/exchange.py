@@ -56,6 +56,7 @@ class Exchanged:
     enabled: bool = True
     secrets: tuple[str, ...] = ()
     flows: tuple[FlowEdit, ...] = ()
+    python: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ class Exchange:
                 each.enabled,
                 each.secret_names,
                 tuple(edits.get(each.name, ())),
+                each.python,
             )
             for each in await self._services.catalogue(caller)
         ]
@@ -172,11 +174,14 @@ class Exchange:
 
     async def _bring(self, caller: Caller, before: Exchanged | None, item: Exchanged) -> None:
         if before is None:
-            wish = NewService(item.name, item.project, item.import_path, dict(item.env), item.enabled)
+            wish = NewService(
+                item.name, item.project, item.import_path, dict(item.env), item.enabled, python=item.python
+            )
             service = await self._services.add(caller, wish)
         else:
             gone = dict.fromkeys(before.env.keys() - item.env.keys())
-            change = ServiceChange(item.project, item.import_path, {**item.env, **gone}, item.enabled)
+            env = {**item.env, **gone}
+            change = ServiceChange(item.project, item.import_path, env, item.enabled, python=item.python)
             service = await self._services.change(caller, item.name, change)
         async with self._database.tenant(caller.tenant_id) as connection:
             await _keep_edits(connection, caller, service.id, item.flows)
@@ -223,4 +228,4 @@ def _plan(before: Exchanged | None, item: Exchanged) -> Outcome:
 
 def _said(service: Exchanged) -> tuple[Any, ...]:
     flows = sorted(service.flows, key=lambda each: each.name)
-    return (service.project, service.import_path, dict(service.env), service.enabled, flows)
+    return (service.project, service.import_path, service.python, dict(service.env), service.enabled, flows)

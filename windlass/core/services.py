@@ -35,6 +35,7 @@ class NewService:
     env: dict[str, str] = field(default_factory=dict[str, str])
     enabled: bool = True
     secrets: dict[str, str] = field(default_factory=dict[str, str])
+    python: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +48,21 @@ class ServiceChange:
     enabled: bool | None = None
     secrets: dict[str, str | None] | None = None
     name: str | None = None
+    python: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service and how it is doing; `pid` is the process of its host, `flows` are the names of its agents."""
+    """A service and how it is doing; `pid` is the process of its host, `flows` are the names of its agents.
+
+    `python` is the version it asks for, empty where it takes the platform's.
+    """
 
     id: ServiceId
     name: str
     project: str
     import_path: str
+    python: str
     env: dict[str, str]
     enabled: bool
     state: str
@@ -78,7 +84,15 @@ class Service:
     def etag(self) -> str:
         """Changes with every edit, and with nothing else."""
         sealed = hashlib.sha256(self.secrets or b"").hexdigest()
-        edited = [self.name, self.project, self.import_path, sorted(self.env.items()), self.enabled, sealed]
+        edited = [
+            self.name,
+            self.project,
+            self.import_path,
+            self.python,
+            sorted(self.env.items()),
+            self.enabled,
+            sealed,
+        ]
         return hashlib.sha256(json.dumps(edited).encode()).hexdigest()[:16]
 
 
@@ -93,7 +107,7 @@ from service s where $1::text is null or s.name = $1 order by s.name
 
 CHANGE = """
 update service set project = $2, import_path = $3, env = $4, enabled = $5, state = $6, reason = null,
-  stopped = stopped and enabled = $5, secrets = $7, secret_names = $8,
+  stopped = stopped and enabled = $5, secrets = $7, secret_names = $8, python = $9,
   generation = generation + 1, updated_at = now() where id = $1
 """
 
@@ -125,7 +139,7 @@ class Services:
         name = checked_name(wish.name)
         query = (
             "insert into service (id, tenant_id, name, project, import_path, env, enabled, state, created_by, "
-            "secrets, secret_names) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+            "secrets, secret_names, python) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
         )
         service_id = new_id()
         state = _first_state(wish)
@@ -134,6 +148,7 @@ class Services:
                 await connection.execute(
                     query, service_id, caller.tenant_id, name, wish.project, wish.import_path, wish.env, wish.enabled,
                     state, caller.person_id, self._sealed(caller, service_id, wish.secrets), sorted(wish.secrets),
+                    wish.python,
                 )  # fmt: skip
             except asyncpg.UniqueViolationError as error:
                 raise Conflict(f"There is already a service {name}. It was not changed.") from error
@@ -163,8 +178,10 @@ class Services:
                 state = _first_state(after) if is_other else after.state
                 columns = (after.project, after.import_path, after.env, after.enabled, state)
                 sealed = (after.secrets, list(after.secret_names))
-                await connection.execute(CHANGE, before.id, *columns, *sealed)
-                edited = {each: getattr(after, each) for each in ("name", "project", "import_path", "enabled")}
+                await connection.execute(CHANGE, before.id, *columns, *sealed, after.python)
+                edited = {
+                    each: getattr(after, each) for each in ("name", "project", "import_path", "python", "enabled")
+                }
                 known = {each: getattr(before, each) for each in edited}
                 await record(connection, caller, "service.change", f"service:{name}", before=known, after=edited)
         self._wakeup.send(CHANGED_CHANNEL, after.name)
@@ -182,7 +199,7 @@ class Services:
         return await self.get(caller, name)
 
     def _changed(self, caller: Caller, service: Service, wish: ServiceChange) -> Service:
-        wanted: dict[str, Any] = {name: getattr(wish, name) for name in ("project", "import_path", "enabled")}
+        wanted: dict[str, Any] = {name: getattr(wish, name) for name in ("project", "import_path", "python", "enabled")}
         given = {name: value for name, value in wanted.items() if value is not None}
         name = service.name if wish.name is None else checked_name(wish.name, "changed")
         changed = replace(service, **given, env=_merged(service.env, wish.env), name=name)

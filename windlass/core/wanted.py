@@ -21,6 +21,7 @@ class WantedService:
     env: dict[str, str]
     generation: int
     secrets: bytes | None = field(default=None, repr=False)  # sealed
+    python: str = ""  # the version it asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ UP = """
 update service set state = 'running', reason = null, isolation = $2, updated_at = now() where id = $1 and not stopped
 """
 WANTED = """
-select id, tenant_id, name, project, import_path, env, generation, secrets from service
+select id, tenant_id, name, project, import_path, env, generation, secrets, python from service
 where enabled and not stopped and state <> 'draft'
 """
 FLOWS = """
