@@ -1,5 +1,6 @@
 """The page of one service: how it is, and its flows, of which somebody may say other things than it does itself."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -12,13 +13,16 @@ from api.pages.rendering import Form, field, go, page, read_form, viewer
 from api.pages.services import SHAPES, WORDS, show
 from api.pages.shell import Place
 from api.routes.flows import FlowChangeBody
-from api.routes.services import ServiceReader, ServiceWriter
+from api.routes.services import ServiceChangeBody, ServiceReader, ServiceWriter
 from windlass.core.callers import Caller
 from windlass.core.checkups import Checkup
+from windlass.core.errors import Conflict, Invalid, Stale
 from windlass.core.permissions import Permission
+from windlass.core.services import Service, ServiceChange
 
 router = APIRouter(include_in_schema=False)
 
+EDITED = ("name", "project", "import_path", "python")
 TEXTS = ("display", "description", "author", "organization")
 
 
@@ -37,7 +41,32 @@ async def check_all(request: Request, caller: ServiceReader, engine: EngineDep) 
 @router.post("/services/{name}/check")
 async def check(name: str, request: Request, caller: ServiceReader, engine: EngineDep) -> Response:
     """Ask its host how it is."""
-    return await _show(request, caller, engine, name, checkup=await engine.checkups.of(caller, name))
+    return await _show(request, caller, engine, name, Said(await engine.checkups.of(caller, name)))
+
+
+@router.post("/services/{name}/edit")
+async def edit(name: str, request: Request, caller: ServiceWriter, engine: EngineDep) -> Response:
+    """Change where its program is, what it runs on, or its name."""
+    form = read_form(request)
+    filled = {each: field(form, each, 1000) for each in EDITED}
+    try:
+        body = ServiceChangeBody.model_validate(
+            {each: text for each, text in filled.items() if text or each == "python"}
+        )
+        changed = await engine.services.change(
+            caller, name, ServiceChange(**body.model_dump()), field(form, "etag", 100) or None
+        )
+    except ValidationError as wrong:
+        problems = tuple(
+            (f"{str(each['loc'][0]).replace('_', ' ')}: {each['msg']}", str(each["loc"][0])) for each in wrong.errors()
+        )
+    except Invalid as wrong:
+        problems = tuple((f"{each.field} {each.message}", each.field) for each in wrong.errors)
+    except (Conflict, Stale) as wrong:
+        problems = ((wrong.detail, "name"),)
+    else:
+        return go(f"/services/{changed.name}", f"{changed.name} is changed")
+    return await _show(request, caller, engine, name, Said(problems=problems, filled=filled))
 
 
 @router.post("/services/{name}/flows/{flow}")
@@ -47,7 +76,7 @@ async def change(name: str, flow: str, request: Request, caller: ServiceWriter, 
         body = FlowChangeBody.model_validate(_wish(read_form(request)))
     except ValidationError as wrong:
         problems = tuple((f"{each['loc'][0]}: {each['msg']}", "") for each in wrong.errors())
-        return await _show(request, caller, engine, name, problems=problems)
+        return await _show(request, caller, engine, name, Said(problems=problems))
     changed = await engine.flows.change(caller, name, flow, body.given())
     return go(f"/services/{name}", f"{changed.display} is changed")
 
@@ -60,29 +89,65 @@ async def switch(name: str, flow: str, request: Request, caller: ServiceWriter, 
     return go(f"/services/{name}", f"{changed.display} is {'on' if is_on else 'off'}")
 
 
-async def _show(
-    request: Request,
-    caller: Caller,
-    engine: Engine,
-    name: str,
-    *,
-    checkup: Checkup | None = None,
-    problems: tuple[tuple[str, str], ...] = (),
-) -> Response:
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the page has to say to what somebody just did: how the host is, or what is wrong with what was filled in."""
+
+    checkup: Checkup | None = None
+    problems: tuple[tuple[str, str], ...] = ()
+    filled: dict[str, str] | None = None
+
+
+NOTHING = Said()
+
+
+async def _show(request: Request, caller: Caller, engine: Engine, name: str, said: Said = NOTHING) -> Response:
     found = await engine.services.get(caller, name)
     values: dict[str, Any] = {
         "service": found,
+        "trouble": trouble_of(found),
+        "filled": said.filled,
         "flows": await engine.flows.of(caller, name),
-        "checkup": checkup,
+        "checkup": said.checkup,
         "shapes": SHAPES,
         "words": WORDS,
         "seen": viewer(request),
         "may_write": caller.may(Permission.SERVICES_WRITE),
-        "problems": problems,
+        "problems": said.problems,
         "title": found.name,
     }
     place = Place("Services", (("Services", "/services"), (found.name, "")))
-    return await page(request, caller, "service.html", place, values, 422 if problems else 200)
+    return await page(request, caller, "service.html", place, values, 422 if said.problems else 200)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a service is not as it should be, what was kept, and what to do."""
+
+    title: str
+    happened: str
+    kept: str
+    next: str
+    lines: str
+
+
+def trouble_of(service: Service) -> Trouble | None:
+    """What there is to say of a service's reason: its first line, and below it what was printed last."""
+    if not service.reason:
+        return None
+    happened, _, lines = service.reason.partition("\n")
+    serves = "The process before goes on serving, and its runs go on."
+    others = "Its runs and their steps are on record. Other services are not touched."
+    title, kept, further = {
+        "running": ("The newest version did not start", serves, "Mend it and refresh."),
+        "deploy_failed": (
+            "It cannot be deployed",
+            others,
+            "Mend it and refresh; it is tried again within five minutes.",
+        ),
+        "unhealthy": ("It does not come up", others, "Mend it and refresh; it is tried again within 30 s."),
+    }.get(service.state, ("It is being started", others, "Wait; runs that are started now wait too."))
+    return Trouble(title, happened, kept, further, lines)
 
 
 def _wish(form: Form) -> dict[str, Any]:

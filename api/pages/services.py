@@ -32,7 +32,7 @@ WORDS = {
     "draft": "Draft",
     "running": "Up",
     "deploying": "Starting",
-    "deploy_failed": "Not installed",
+    "deploy_failed": "Not deployed",
     "unhealthy": "Failed",
     "dead": "Off",
 }
@@ -86,18 +86,18 @@ async def add(request: Request, caller: ServiceWriter, engine: EngineDep) -> Res
 
 
 @router.post("/services/{name}/refresh")
-async def refresh(name: str, caller: ServiceWriter, engine: EngineDep) -> Response:
+async def refresh(name: str, request: Request, caller: ServiceWriter, engine: EngineDep) -> Response:
     """Start its program anew."""
     await engine.services.refresh(caller, name)
-    return go("/services", f"{name} starts anew")
+    return go(_back(request, name), f"{name} starts anew")
 
 
 @router.post("/services/{name}/switch")
-async def switch(name: str, caller: ServiceWriter, engine: EngineDep) -> Response:
+async def switch(name: str, request: Request, caller: ServiceWriter, engine: EngineDep) -> Response:
     """Switch it off, or on again."""
     service = await engine.services.get(caller, name)
     await engine.services.change(caller, name, ServiceChange(enabled=not service.enabled), service.etag)
-    return go("/services", f"{name} is {'off' if service.enabled else 'on'}")
+    return go(_back(request, name), f"{name} is {'off' if service.enabled else 'on'}")
 
 
 @router.post("/services/{name}/delete")
@@ -108,6 +108,11 @@ async def remove(name: str, request: Request, caller: ServiceWriter, engine: Eng
     except Conflict as problem:
         return await show(request, caller, engine, problems=((problem.detail, ""),))
     return go("/services", f"{name} is deleted")
+
+
+def _back(request: Request, name: str) -> str:
+    """The page the button was on: the service's own, or the list."""
+    return f"/services/{name}" if field(read_form(request), "here", 1) else "/services"
 
 
 def short_reason(reason: str) -> str:

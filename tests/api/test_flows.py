@@ -160,3 +160,25 @@ async def test_the_page_of_a_service_edits_switches_and_asks(kept: Kept):
     assert "Switch on" in shown
     assert "Its host does not answer" in asked
     assert "Its host does not answer" in everything
+
+
+async def test_the_page_of_a_service_says_what_is_wrong_and_changes_it(kept: Kept):
+    await kept.up("count")
+    page = kept.house.owner.http
+    await kept.wanted.record_state(kept.service, "unhealthy", "It ended. ValueError: mine\nTraceback\nValueError: mine")
+
+    wrong = (await page.get("/services/texts")).text
+    back = await page.post("/services/texts/refresh", data={"here": "1"})
+    form = {"name": "letters", "project": "/srv/letters", "import_path": "app:app", "python": "2.7"}
+    refused = await page.post("/services/texts/edit", data=form)
+    changed = await page.post("/services/texts/edit", data={**form, "python": ""})
+    stale = await page.post("/services/letters/edit", data={**form, "python": "", "etag": "old"})
+    by_viewer = await kept.house.people[Role.VIEWER].http.post("/services/letters/edit", data=form)
+
+    assert ("It does not come up" in wrong, "It ended. ValueError: mine<" in wrong) == (True, True)
+    assert '<pre class="raw">Traceback\nValueError: mine</pre>' in wrong
+    assert (back.status_code, back.headers["location"]) == (303, "/services/texts")
+    assert (refused.status_code, "python: String should match" in refused.text) == (422, True)
+    assert (changed.status_code, changed.headers["location"]) == (303, "/services/letters")
+    assert (stale.status_code, "was changed since you read it" in stale.text) == (422, True)
+    assert by_viewer.status_code == 403
