@@ -1,6 +1,7 @@
 """What processes use: processor time by the scheduler's own count, and memory by its proportional share."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -11,7 +12,11 @@ Thread = tuple[int, int]  # (process, thread)
 def family(pid: int) -> dict[int, str]:
     """A process and all below it, each with a name a person knows."""
     root = psutil.Process(pid)
-    return {each.pid: _name(each) for each in (root, *root.children(recursive=True))}
+    found: dict[int, str] = {}
+    for each in (root, *root.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            found[each.pid] = _name(each)
+    return found
 
 
 def threads_s(pids: Iterable[int]) -> dict[Thread, float]:
