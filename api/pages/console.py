@@ -17,6 +17,7 @@ from api.pages import (
     join,
     live,
     organisation,
+    previews,
     questions,
     retry,
     runs,
@@ -47,6 +48,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs_bulk.router,  # before the runs, whose address would take their names for an id
     runs_saved.router,
     runs.router,
+    previews.router,
     retry.router,
     questions.router,
     start.router,

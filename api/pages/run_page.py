@@ -85,6 +85,7 @@ class FileRow:
     digest: str
     time: str
     url: str
+    preview_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +225,8 @@ def _file_group(facts: Facts, viewer: Viewer, root: str, label: str, empty: str)
 def _file_row(facts: Facts, file: RunFile, viewer: Viewer) -> FileRow:
     folder = file.path.partition("/")[2].removesuffix(file.name)
     url = f"/v1/runs/{facts.run.id}/files/{quote(file.path)}"
-    return FileRow(folder, file.name, size(file.size_bytes), file.digest, viewer.clock(file.changed_at), url)
+    looked = f"/runs/{facts.run.id}/preview?path={quote(file.path, safe='')}"
+    return FileRow(folder, file.name, size(file.size_bytes), file.digest, viewer.clock(file.changed_at), url, looked)
 
 
 def costs(facts: Facts, root: Span | None) -> Costs:

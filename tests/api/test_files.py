@@ -13,12 +13,14 @@ import pytest
 
 from tests.api.people import SECRET, Gateway, Organisation, Person
 from tests.core.shelves import digest_of
+from tests.core.test_media import PICTURES
 from windlass.client import AsyncClient, Client, Moved
 from windlass.client.files import Chunk, begin_upload, put_chunk, sources_of
 from windlass.contracts.files import CHUNK_BYTES
 from windlass.contracts.ids import TenantId
 from windlass.core.identity import RunClaim, RunTokens
 
+HTML = {"accept": "text/html"}
 CONTENT = bytes(range(256)) * 8_192  # two chunks
 
 
@@ -147,6 +149,37 @@ async def test_a_run_writes_and_people_read_ranges_of_it(ada: Person, gateway: G
     assert ranges["bytes=5-9"].headers["content-range"] == f"bytes 5-9/{len(CONTENT)}"
     assert (head.content, head.headers["content-length"]) == (b"", str(len(CONTENT)))
     assert (known.status_code, changed.status_code, len(changed.content)) == (304, 200, len(CONTENT))
+
+
+async def test_texts_and_pictures_are_looked_at_and_nothing_else(ada: Person, gateway: Gateway, acme: Organisation):
+    run = await running(gateway, ada)
+    written = {
+        "a.txt": b"<b>bold</b> \xc3\xa4",
+        "long.log": b"x" + "ä".encode() * 50_000,
+        "a.png": PICTURES["image/png"],
+        "fake.png": b"<script>alert(1)</script>",
+        "a.bin": bytes(range(256)),
+        "empty": b"",
+    }
+    for name, content in written.items():
+        assert (await run.http.put(f"{run.files}/out/{name}", content=content)).status_code == 201
+
+    async def look(name: str, what: str = "preview", person: Person = ada) -> httpx.Response:
+        return await person.http.get(f"/runs/{run.id}/{what}", params={"path": f"out/{name}"}, headers=HTML)
+
+    pages = {name: (await look(name)).text for name in written}
+    image, fake = await look("a.png", "picture"), await look("fake.png", "picture")
+
+    assert "&lt;b&gt;bold&lt;/b&gt; ä</pre>" in pages["a.txt"]
+    assert pages["long.log"].count("ä") == 32_767  # the last one is cut in half
+    assert "The first 65.5 kB of 100.0 kB." in pages["long.log"]
+    assert f'<img src="/runs/{run.id}/picture?path=out%2Fa.png"' in pages["a.png"]
+    assert "&lt;script&gt;alert(1)" in pages["fake.png"]
+    assert ("neither a text nor" in pages["a.bin"], "It is empty." in pages["empty"]) == (True, True)
+    assert (image.content, image.headers["content-type"]) == (PICTURES["image/png"], "image/png")
+    assert image.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    assert (fake.status_code, (await look("none")).status_code) == (404, 404)
+    assert [(await look("a.txt", each, acme.owner)).status_code for each in ("preview", "picture")] == [404, 404]
 
 
 RANGES = {

@@ -58,7 +58,11 @@ FORMS = {
     "POST /settings/members/{person_id}": {"role": "viewer"},
     "POST /settings/organisation/{name}": {"value": "10"},
 }
-QUERIES = {"POST /v1/sessions/{session_id}/attachments": {"name": "mine.txt"}}
+QUERIES = {
+    "POST /v1/sessions/{session_id}/attachments": {"name": "mine.txt"},
+    "GET /runs/{run_id}/preview": {"path": "out/plan.md"},
+    "GET /runs/{run_id}/picture": {"path": "out/plan.md"},
+}
 WRITTEN = {  # things that one names by writing them: of the same name, everybody has their own
     "PUT /v1/desktop-templates/{name}": ("summary", {"summary": "Mine now"}),
     "PUT /v1/desktop-skills/{name}": ("text", {"text": "Mine now"}),
