@@ -130,7 +130,9 @@ async def dashboard(
     """What works now, what failed, what was slow, and how every agent did."""
     seen = viewer(request)
     shown = await engine.dashboards.of(caller, query.span, datetime.now(UTC))
-    place = Place("Dashboard", (("Dashboard", ""),), ("needs",), live="live")
+    place = Place(
+        "Dashboard", (("Dashboard", ""),), ("runs", "needs"), f"page=dashboard&span={query.span}", live="live"
+    )
     return await page(request, caller, "dashboard.html", place, {"view": draw(shown, seen), "title": "Dashboard"})
 
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from api.dependencies import AuthenticationDep, EngineDep
 from api.engine import Engine
 from api.pages.boot_screen import BootScreen
+from api.pages.dashboard_screen import DashboardScreen
 from api.pages.desktops_screen import DesktopsScreen
 from api.pages.fragments import Fragment, event, fragments_event
 from api.pages.run_screen import RunScreen
@@ -91,6 +92,8 @@ async def open_screens(request: Request, wish: Wish, caller: Caller, engine: Eng
             screens.append(kind(engine, caller, request))
     if request.query_params.get("page") == "home":
         screens.append(HomeScreen(engine, caller, request))
+    elif request.query_params.get("page") == "dashboard":
+        screens.append(DashboardScreen(engine, caller, request))
     elif rows := request.query_params.get("rows"):
         screens.append(ListScreen(engine, caller, request, rows))
     return screens

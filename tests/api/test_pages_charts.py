@@ -2,13 +2,19 @@
 
 from datetime import UTC, datetime, timedelta
 
+from starlette.requests import Request
+
 from api.pages.charts import HIGH, columns, line
 from api.pages.dashboard import draw
+from api.pages.dashboard_screen import DashboardScreen
 from api.pages.formats import MISSING, Viewer
 from tests.api.people import Gateway
-from windlass.contracts.ids import RunId, new_id
+from windlass.contracts.ids import PersonId, RunId, TenantId, new_id
 from windlass.contracts.runs import RunStatus
+from windlass.core.callers import Caller
 from windlass.core.dashboard import Dashboard, ErrorGroup, Figures, PartFigures, Span, Times
+from windlass.core.permissions import ROLES, Role
+from windlass.core.states import StateChange
 
 NOON = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
 
@@ -63,3 +69,21 @@ async def test_the_page_and_its_file_show_who_looks_their_own_runs(gateway: Gate
     assert "No run is at work." in pages[1].text
     assert file.text.startswith("from,agent,finished,failed,cancelled,queued_p50_s")
     assert len(file.text.splitlines()) == 1 + 28
+
+
+async def test_the_page_is_drawn_anew_when_runs_have_changed_and_it_has_been_calm(gateway: Gateway):
+    ada, engine = await gateway.sign_up("Ada"), gateway.state["engine"]
+    caller = Caller(TenantId(ada.tenant_id), PersonId(ada.id), "Ada", Role.OWNER, ROLES[Role.OWNER])
+    address = Request({"type": "http", "headers": [], "query_string": b"page=dashboard&span=7d"})
+    lively, calm = (DashboardScreen(engine, caller, address, least) for least in (0.0, 3600.0))
+    await ada.http.post("/v1/runs", json={"agent": "claude", "inputs": {"prompt": "hi"}, "title": "<b>Tea</b>"})
+    news = [StateChange("runs", {"counts": b"{}"}, {}, is_whole=False)]
+
+    before = await lively.draw([])
+    (drawn,) = await lively.draw(news)
+
+    assert (before, await lively.draw([]), lively.is_stale) == ([], [], False)
+    assert (await calm.draw(news), calm.is_stale) == ([], True)
+    assert drawn.target == "dash"
+    assert "&lt;b&gt;Tea&lt;/b&gt;" in drawn.html
+    assert 'href="/dashboard?span=7d" aria-current="true"' in drawn.html

@@ -69,7 +69,7 @@ async def test_files_are_sent_with_a_form_and_stand_beside_the_run(console: Cons
     await written(console, run_id)
     await expect(page.locator("#tab-content")).to_contain_text("deep/report.csv", timeout=30_000)
     async with page.expect_download() as downloading:
-        await page.get_by_role("link", name="large.bin").click()
+        await page.get_by_role("link", name="large.bin", exact=True).click()
 
     assert broken
     assert content(await (await downloading.value).path()) == LARGE
