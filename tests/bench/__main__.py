@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from temporalio.client import Client
 
-from tests.bench import bench_stream, dashboard, desktops, figures, report, schedules, services, sessions
+from tests.bench import bench_stream, dashboard, desktops, figures, files, report, schedules, services, sessions
 from tests.bench.figures import Bench
 from tests.bench.stack import ROOT, running
 from tests.parts import short_folder, stop
@@ -52,6 +52,7 @@ ALONE: dict[str, Alone] = {
     "desktops": desktops.desktops,
     "dashboard": dashboard.dashboard,
     "services": services.services,
+    "files": files.files,
 }
 
 

@@ -14,7 +14,7 @@ from tests.core.shelves import Shelf, digest_of, stream
 from tests.owner import eventually
 from windlass.core.errors import Invalid, NotFound
 from windlass.core.settings import Settings
-from windlass.core.storage import LARGEST_BYTES, PIECE_BYTES, StoreAway, regrouped, require_small_enough
+from windlass.core.storage import LARGEST_BYTES, PIECE_BYTES, StoreAway, ahead, regrouped, require_small_enough
 from windlass.core.storage.local import LocalObjects
 from windlass.core.storage.urls import described, folder_of, open_objects
 
@@ -163,13 +163,33 @@ async def test_a_stream_is_asked_only_for_what_is_sent_next():
             asked += 10
             yield b"x" * 10
 
-    sent, ahead = 0, list[int]()
+    sent, early = 0, list[int]()
     async for part in regrouped(counted(), 64):
         sent += len(part)
-        ahead.append(asked - sent)
+        early.append(asked - sent)
 
     assert sent == 1000
-    assert max(ahead) < 10
+    assert max(early) < 10
+
+
+async def test_the_next_piece_is_fetched_while_the_last_is_used_and_the_source_is_closed():
+    is_asked, is_closed = asyncio.Event(), asyncio.Event()
+
+    async def source() -> AsyncGenerator[bytes]:
+        try:
+            yield b"1"
+            is_asked.set()
+            yield b"2"
+            await asyncio.Event().wait()
+        finally:
+            is_closed.set()
+
+    async with asyncio.timeout(10), aclosing(ahead(source())) as pieces:
+        first = await anext(pieces)
+        await is_asked.wait()
+        second = await anext(pieces)
+
+    assert (first, second, is_closed.is_set()) == (b"1", b"2", True)
 
 
 def test_what_is_too_large_is_refused():

@@ -1,5 +1,6 @@
 """Bytes by key, in a folder or a bucket: the port, and what its twins share."""
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from dataclasses import dataclass
@@ -107,7 +108,25 @@ async def regrouped(chunks: AsyncIterable[bytes], size_bytes: int) -> AsyncGener
         require_small_enough(total)
         waiting += chunk
         while len(waiting) >= size_bytes:
-            yield bytes(waiting[:size_bytes])
+            piece = bytes(memoryview(waiting)[:size_bytes])
             del waiting[:size_bytes]
+            yield piece
     if waiting:
         yield bytes(waiting)
+
+
+async def ahead(pieces: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """The same pieces, the next one being fetched while the last is used; however it ends, the source is closed."""
+
+    async def fetch() -> bytes | None:
+        return await anext(pieces, None)
+
+    coming = asyncio.create_task(fetch())
+    try:
+        while (piece := await coming) is not None:
+            coming = asyncio.create_task(fetch())
+            yield piece
+    finally:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+        await pieces.aclose()

@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from errno import EDQUOT, ENOSPC
 from functools import partial
@@ -14,7 +15,7 @@ from typing import BinaryIO, TypeVar
 from uuid import uuid4
 
 from windlass.core.errors import NotFound
-from windlass.core.storage import INCOMING, LARGEST_BYTES, PIECE_BYTES, Kept, Room, StoreAway, checked, regrouped
+from windlass.core.storage import INCOMING, LARGEST_BYTES, PIECE_BYTES, Kept, Room, StoreAway, ahead, checked, regrouped
 
 T = TypeVar("T")
 
@@ -49,9 +50,10 @@ class LocalObjects:
         part = await _aside(self._new_part)
         try:
             with part.open("wb") as file:
-                async for piece in regrouped(chunks, PIECE_BYTES):
-                    await _aside(lambda piece=piece: (digest.update(piece), file.write(piece)))
-                    size_bytes += len(piece)
+                async with aclosing(ahead(regrouped(chunks, PIECE_BYTES))) as pieces:
+                    async for piece in pieces:
+                        await _aside(lambda piece=piece: (digest.update(piece), file.write(piece)))
+                        size_bytes += len(piece)
                 await _aside(lambda: _flush(file))
             await _aside(lambda: _appear(part, place / digest.hexdigest()))
         finally:
