@@ -19,7 +19,11 @@ select (select count(*) from session where deleted_at is null and ($1::uuid is n
        (select count(*) from desktop where deleted_at is null and ($2::uuid is null or owner = $2)
           and status = 'busy') as desktops
 """
-OF_AGENTS = f"select agent, at, finished, finished + failed + cancelled as ended from ({COUNTED}) counted"  # noqa: S608 - constants
+OF_AGENTS = f"""
+select agent, sum(finished)::bigint as finished, array_agg(finished + failed + cancelled) as ended,
+  array_agg((extract(epoch from at - $2) / 86400)::int) as days
+from ({COUNTED}) counted group by agent
+"""  # noqa: S608 - constants
 USUAL = """
 select wanted.agent, sampled.* from unnest($3::text[]) wanted (agent) cross join lateral (
   select percentile_cont(0.5) within group (order by ran) as took_s,
@@ -141,21 +145,9 @@ class Statistics:
         async with self._database.tenant(caller.tenant_id) as connection:
             summed = await summed_until(connection, caller.tenant_id, first)
             rows = await connection.fetch(OF_AGENTS, owner, first, *parts, summed)
-            days = _by_day(rows, first)
-            usual = await connection.fetch(USUAL, owner, first, list(days), SAMPLE)
-        finished = dict.fromkeys(days, 0)
-        for row in rows:
-            finished[row["agent"]] += row["finished"]
-        return {
-            row["agent"]: Record(
-                sum(days[row["agent"]]),
-                finished[row["agent"]],
-                row["took_s"],
-                row["cost_usd"],
-                tuple(days[row["agent"]]),
-            )
-            for row in usual
-        }
+            usual = await connection.fetch(USUAL, owner, first, [row["agent"] for row in rows], SAMPLE)
+        times = {row["agent"]: (row["took_s"], row["cost_usd"]) for row in usual}
+        return {row["agent"]: _record(row, *times[row["agent"]]) for row in rows}
 
     async def silent_since(self, caller: Caller) -> datetime | None:
         """When the run that is silent for longest has last written; None when none is at work.
@@ -167,12 +159,12 @@ class Statistics:
             return await connection.fetchval(SILENT, owner)
 
 
-def _by_day(rows: Sequence[Row], first: datetime) -> dict[str, list[int]]:
-    """How many runs of each agent ended on each day."""
-    days: dict[str, list[int]] = {}
-    for row in rows:
-        days.setdefault(row["agent"], [0] * DAYS)[min((row["at"] - first).days, DAYS - 1)] += row["ended"]
-    return days
+def _record(row: Row, took_s: float | None, cost_usd: Decimal | None) -> Record:
+    """How an agent did, of its counts by day and of what is usual."""
+    days = [0] * DAYS
+    for day, ended in zip(row["days"], row["ended"], strict=True):
+        days[min(day, DAYS - 1)] += ended
+    return Record(sum(days), row["finished"], took_s, cost_usd, tuple(days))
 
 
 def _tally(row: Row) -> Tally:
