@@ -177,6 +177,7 @@ async def busy(url: str) -> AsyncGenerator[tuple[Connection, Sequence[str]]]:
     async with as_owner(url) as owner:
         transaction: Any = owner.transaction()
         await transaction.start()
+        await owner.execute("set local session_replication_role = replica")  # their words are not looked for
         for caller in tenants:
             for agent, status in (("a", "finished"), ("b", "failed"), ("c", "running")):
                 for days in (0.5, 10, 100):
