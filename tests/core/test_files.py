@@ -273,7 +273,7 @@ async def test_what_does_not_fit_into_the_quota_is_refused_before_and_while_it_c
     await files.keep(run, run.life.run_id, "out/half", stream(bytes(600_000)))
 
     await files.keep(run, run.life.run_id, "out/the-same", stream(b"x" * 400_000))
-    with pytest.raises(Conflict, match=r"1 MiB, and 1\.0 MiB of that"):
+    with pytest.raises(Conflict, match=r"1 MiB in the organisation, and 1\.0 MiB of that"):
         await files.keep(run, run.life.run_id, "out/more", stream(b"y" * 100_000))
     with pytest.raises(Conflict, match="Nothing was kept"):
         await uploads.begin(caller, [NewFile("a", 100_000)])
