@@ -17,6 +17,7 @@ from stack.processes import spawn
 from stack.temporal import Server, find_program
 from stack.temporal import wait_ready as temporal_ready
 from tests.sdk.places import short_folder as short_folder  # noqa: PLC0414 - others find it here
+from tests.waiting import pause_s
 from windlass.core.database import Database
 from windlass.core.migrations.schema import upgrade
 
@@ -111,7 +112,8 @@ def free_ports(count: int) -> list[int]:
 
 async def eventually(claim: Callable[[], bool], timeout_s: float = 60) -> None:
     """Wait until a claim is true. Raises AssertionError when it does not become true."""
-    deadline = time.monotonic() + timeout_s
+    began = time.monotonic()
     while not claim():
-        assert time.monotonic() < deadline, "it never became true"
-        await asyncio.sleep(0.02)
+        waited_s = time.monotonic() - began
+        assert waited_s < timeout_s, "it never became true"
+        await asyncio.sleep(pause_s(waited_s))

@@ -15,8 +15,9 @@ from activities.adapters.environments import BUILT_AT_ONCE, Environments, Limits
 from activities.adapters.requirements import asked_for
 from activities.services import DeployFailed
 from stack import environment
-from tests.activities.test_services import TRIVIAL, Site, silence, until
+from tests.activities.test_services import TRIVIAL, Site, silence
 from tests.activities.test_services import site as site  # noqa: PLC0414 - a fixture
+from tests.owner import eventually as until
 from windlass.contracts.ids import ServiceId, TenantId
 from windlass.core.services import NewService
 from windlass.core.wanted import WantedService

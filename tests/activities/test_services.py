@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from activities.adapters.sources import Sources
 from activities.services import ServiceFailed, ServiceKeeper
 from stack import environment
 from tests.core.records import VAULT, Records
+from tests.owner import eventually as until
 from tests.parts import lifeline, short_folder
 from windlass.cli.flows import packed
 from windlass.contracts.hosts import socket_path
@@ -139,12 +140,6 @@ class Site:
 
     async def _resume(self, tenant_id: str, run_id: str) -> None:
         self.woken.append((tenant_id, run_id))
-
-
-async def until(predicate: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
-        while not await predicate():  # noqa: ASYNC110  any state of any part may be asked for
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture

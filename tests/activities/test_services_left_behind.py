@@ -9,9 +9,10 @@ import pytest
 from activities.adapters.processes import KEPT_LOGS, Logs
 from stack import environment
 from tests.activities.apart import kept_apart
-from tests.activities.test_services import TRIVIAL, Mine, Site, until
+from tests.activities.test_services import TRIVIAL, Mine, Site
 from tests.activities.test_services_unwilling import began, gone, is_alive
 from tests.core.records import Records
+from tests.owner import eventually as until
 from tests.parts import lifeline, short_folder
 from windlass.core.database import Database
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from stack import environment
-from tests.activities.test_services import TRIVIAL, Mine, Site, until
+from tests.activities.test_services import TRIVIAL, Mine, Site
 from tests.core.records import Records
+from tests.owner import eventually as until
 from tests.parts import lifeline, short_folder
 from windlass.core.database import Away, Database
 from windlass.core.wanted import WantedService

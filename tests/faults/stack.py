@@ -14,6 +14,7 @@ from typing import Any
 
 from stack.processes import Command, spawn
 from tests.parts import free_ports
+from tests.waiting import pause_s
 from windlass.client import ApiError, AsyncClient, Unreachable
 from windlass.core import supervision
 from windlass.core.supervision import ChildState, ProcessId
@@ -217,14 +218,13 @@ async def gone(processes: list[ProcessId], timeout_s: float = 10) -> None:
     await until(none_lives, f"the processes {[process.pid for process in processes]} are gone", timeout_s)
 
 
-async def until(
-    claim: Callable[[], Any], what: str, timeout_s: float, more: Callable[[], str] = str, pause_s: float = 0.02
-) -> None:
+async def until(claim: Callable[[], Any], what: str, timeout_s: float, more: Callable[[], str] = str) -> None:
     """Wait until an awaited claim is true. Raises AssertionError when it does not become true."""
-    deadline = time.monotonic() + timeout_s
+    began = time.monotonic()
     while not await claim():
-        assert time.monotonic() < deadline, f"not within {timeout_s:.0f} s: {what}\n{more()}"
-        await asyncio.sleep(pause_s)
+        waited_s = time.monotonic() - began
+        assert waited_s < timeout_s, f"not within {timeout_s:.0f} s: {what}\n{more()}"
+        await asyncio.sleep(pause_s(waited_s))
 
 
 async def ask(address: Path, message: Mapping[str, Any]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class House:
 
         async def are_over() -> None:
             await self._cancel(runs[-1], self.ids[-1])
-            await until(lambda: self._have_ended(runs), "every task has ended", GONE_S, pause_s=0.1)
+            await until(lambda: self._have_ended(runs), "every task has ended", GONE_S)
 
         await self._strike("worked in", delay_s, are_over)
         for number, (code, status) in enumerate(EXIT_CODES.items()):
@@ -81,7 +81,7 @@ class House:
 
         async def are_whole() -> None:
             await asyncio.gather(*asked, return_exceptions=True)
-            await until(are_seen, "every screen is seen", GONE_S, pause_s=0.1)
+            await until(are_seen, "every screen is seen", GONE_S)
 
         await self._strike("looked at", delay_s, are_whole)
         for shot in shots:
@@ -96,7 +96,7 @@ class House:
             return not any([sum((await self._held(each)).values()) for each in self.ids])
 
         async def are_gone() -> None:
-            await until(is_nothing_left, "nothing is left of them", GONE_S, pause_s=0.1)
+            await until(is_nothing_left, "nothing is left of them", GONE_S)
 
         await self._strike("removed", delay_s, are_gone)
 
@@ -120,7 +120,7 @@ class House:
             assert not lost, lost
             return all(found[each].status == "idle" for each in self.ids)
 
-        await until(are_idle, "every desktop is idle", GONE_S, pause_s=0.1)
+        await until(are_idle, "every desktop is idle", GONE_S)
 
     async def _cancel(self, run: Run, desktop_id: str) -> None:
         """Cancel the task once it has begun."""
@@ -128,7 +128,7 @@ class House:
         async def has_begun() -> bool:
             return await self._said(desktop_id, "cat ~/begun 2>/dev/null") == "begun\n"
 
-        await until(has_begun, "the endless task has begun", GONE_S, pause_s=0.1)
+        await until(has_begun, "the endless task has begun", GONE_S)
         await self.client.runs.cancel(run.id)
 
     async def _have_ended(self, runs: Sequence[Run]) -> bool:
@@ -175,7 +175,7 @@ async def test_desktops_survive_the_death_of_their_worker_at_any_moment(
     async def is_met() -> bool:
         return "Docker " in (await client.http.get("/ready")).text
 
-    await until(is_met, "the worker for desktops has met the engine", GONE_S, pause_s=0.1)
+    await until(is_met, "the worker for desktops has met the engine", GONE_S)
     for number, house in enumerate(houses):
         await house.make(DELAYS_S[number])
         await house.work(DELAYS_S[(number + 1) % len(DELAYS_S)])

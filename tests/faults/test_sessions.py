@@ -75,7 +75,7 @@ async def stranger(client: AsyncClient) -> AsyncGenerator[Stranger]:
             await client.mcp_servers.check(SERVER)
         return state == "up"
 
-    await until(is_known, "the MCP server is looked at", 240, pause_s=0.5)
+    await until(is_known, "the MCP server is looked at", 240)
     yield stranger
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)

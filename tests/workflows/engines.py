@@ -18,6 +18,7 @@ from stack import environment
 from stack.temporal import Server
 from tests.core.records import somebody
 from tests.parts import lifeline
+from tests.waiting import pause_s
 from windlass.contracts.events import Event, EventKind
 from windlass.contracts.ids import RunId, workflow_id
 from windlass.core.callers import Caller
@@ -53,10 +54,14 @@ class Engine:
     async def serve(self, name: str, program: str = "agents:app") -> Service:
         """Add a service and wait for its host."""
         service = await self.gateway.services.add(self.caller, NewService(name, str(PROGRAMS), program))
-        while service.state != "running":
-            assert service.state != "unhealthy", service.reason
-            await asyncio.sleep(0.02)
+
+        async def is_up() -> bool:
+            nonlocal service
             service = await self.gateway.services.get(self.caller, name)
+            assert service.state != "unhealthy", service.reason
+            return service.state == "running"
+
+        await until(is_up)
         return service
 
     async def host_of(self, service: Service) -> int:
@@ -102,12 +107,12 @@ class Engine:
 async def until(predicate: Callable[[], Awaitable[object]], patience_s: float = 60) -> None:
     """Wait until something is true. Raises TimeoutError, even if whoever is asked swallows that it was cancelled."""
     clock = asyncio.get_running_loop().time
-    deadline = clock() + patience_s
-    async with asyncio.timeout_at(deadline):
+    began = clock()
+    async with asyncio.timeout_at(began + patience_s):
         while not await predicate():
-            if clock() >= deadline:
+            if clock() >= began + patience_s:
                 raise TimeoutError
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(pause_s(clock() - began))
 
 
 @dataclass(frozen=True, slots=True)
