@@ -1,7 +1,8 @@
-"""A process that loads once what our processes share, and forks each of them from itself.
+"""A process that loads once what our processes need, and forks each of them from itself.
 
 `python -m stack.forkserver FD`: orders come through that socket, each with a log and a line to whoever waits for the
-end. Loading costs every process a second of a core and 40 MiB; the fork of what is loaded costs neither.
+end. Loading costs a second of a core and 40 MiB, what the gateway needs besides two more; the fork of what is loaded
+costs neither, so that a gateway that was killed is back at once.
 """
 
 import gc
@@ -21,7 +22,7 @@ from setproctitle import setproctitle
 from stack.forks import ORDER_BYTES
 from windlass.core.mortality import dying_with_us
 
-SHARED = (  # by gateway and workers; nothing here may start a thread, for a fork would lose it
+SHARED = (  # by gateway and workers; nothing here or below may start a thread, for a fork would lose it
     "uvloop",
     "windlass.core.logging",
     "windlass.core.executions",
@@ -31,6 +32,26 @@ SHARED = (  # by gateway and workers; nothing here may start a thread, for a for
     "windlass.core.schedules",
     "windlass.core.turns",
 )
+GATEWAY = "api"
+ITS_OWN = (  # what the gateway needs besides, in portions: a worker that is ordered meanwhile waits for one of them
+    *("fastapi", "api.engine", "api.lifespan", "api.server", "api.routes.runs", "api.routes.sessions"),
+    *("api.routes.compat.kodosumi", "api.pages.runs", "api.pages.desktops", "api.pages.console", "api.app"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A module to run, the log it writes to, and the line to whoever waits for its end."""
+
+    module: str
+    arguments: tuple[str, ...]
+    log: int
+    line: int
+
+    def close(self) -> None:
+        """Let go of what came with it."""
+        os.close(self.log)
+        os.close(self.line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,36 +79,55 @@ class ForkServer:
 
     def __init__(self, orders: socket.socket) -> None:
         self._orders = orders
+        self._waiting: list[Order] = []
+        self._unloaded = [*ITS_OWN]
         self._living: dict[int, tuple[int, socket.socket]] = {}  # by the descriptor that tells the end: pid and line
         self._selector = selectors.DefaultSelector()
         self._selector.register(orders, selectors.EVENT_READ)
 
     def serve(self) -> Birth:
-        """Serve for ever; comes back in each child alone."""
+        """Serve for ever, and load while there is something to load; comes back in each child alone."""
         while True:
-            for key, _ in self._selector.select():
+            for key, _ in self._selector.select(0 if self._unloaded or self._waiting else None):
                 if key.fileobj is self._orders:
-                    birth = self._bear()
-                    if birth is not None:
-                        return birth
+                    self._waiting.append(self._take())
                 else:
                     self._bury(key.fd)
+            for order in [each for each in self._waiting if each.module != GATEWAY or not self._unloaded]:
+                self._waiting.remove(order)
+                birth = self._bear(order)
+                if birth is not None:
+                    return birth
+            if self._unloaded:
+                self._load()
 
-    def _bear(self) -> Birth | None:
+    def _take(self) -> Order:
         order, (log, line), _, _ = socket.recv_fds(self._orders, ORDER_BYTES, 2)
         module, *arguments = json.loads(order)
+        return Order(module, tuple(arguments), log, line)
+
+    def _load(self) -> None:
+        """Load the next portion. Where that fails, the gateway meets the same error itself and says so in its log."""
+        try:
+            import_module(self._unloaded.pop(0))
+        except Exception:  # noqa: BLE001 - as above; the workers, who never load it, must live
+            self._unloaded.clear()
+        if not self._unloaded:
+            share()
+
+    def _bear(self, order: Order) -> Birth | None:
         with_us = dying_with_us(signal.SIGKILL)
         pid = os.fork()
         if pid == 0:
             with_us()
             os.setsid()
-            os.close(line)
+            os.close(order.line)
             self._forget()
-            return Birth(module, tuple(arguments), log)
-        os.close(log)
+            return Birth(order.module, order.arguments, order.log)
+        os.close(order.log)
         end = os.pidfd_open(pid)
         self._selector.register(end, selectors.EVENT_READ)
-        self._living[end] = pid, socket.socket(fileno=line)
+        self._living[end] = pid, socket.socket(fileno=order.line)
         self._tell(end, pid)
         return None
 
@@ -107,8 +147,16 @@ class ForkServer:
         for end, (_, line) in self._living.items():
             os.close(end)
             line.close()
+        for order in self._waiting:
+            order.close()
         self._selector.close()
         self._orders.close()
+
+
+def share() -> None:
+    """Keep every collection of a child from touching, and thereby copying, what it shares with us."""
+    gc.collect()
+    gc.freeze()
 
 
 def main() -> None:
@@ -116,8 +164,7 @@ def main() -> None:
     orders = socket.socket(fileno=int(sys.argv[1]))
     for name in SHARED:
         import_module(name)
-    gc.collect()
-    gc.freeze()  # so that no collection of a child touches, and thereby copies, what it shares
+    share()
     ForkServer(orders).serve().live()
 
 

@@ -21,6 +21,8 @@ from tests.waiting import pause_s
 from windlass.core.database import Database
 from windlass.core.migrations.schema import upgrade
 
+BLUEPRINT = "blueprint"  # a database that is migrated once and copied from then on: 0.1 s instead of two
+
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
@@ -56,13 +58,18 @@ async def another_database(postgres: Postgres, name: str) -> AsyncGenerator[str]
     """A migrated database of one's own in the same server: for what looks across all tenants. Yields its DSN."""
     owner = await Database.connect(postgres.url, role=embedded.OWNER, max_size=1)
     async with owner.open() as connection:
-        await connection.execute(f"create database {name}")
-    url = postgres.url.replace("/postgres?", f"/{name}?")
-    await upgrade(url)
-    yield url
+        if not await connection.fetchval("select exists (select from pg_database where datname = $1)", BLUEPRINT):
+            await connection.execute(f"create database {BLUEPRINT}")
+            await upgrade(_url_of(postgres, BLUEPRINT))
+        await connection.execute(f"create database {name} template {BLUEPRINT}")
+    yield _url_of(postgres, name)
     async with owner.open() as connection:
         await connection.execute(f"drop database {name} with (force)")
     await owner.close()
+
+
+def _url_of(postgres: Postgres, database: str) -> str:
+    return postgres.url.replace("/postgres?", f"/{database}?")
 
 
 @asynccontextmanager

@@ -42,7 +42,7 @@ class Person:
             session.update(await self.read(""))
             return session["turn"] >= turn.number and session["status"] == "idle"
 
-        await until(is_over, f"turn {turn.number} ({turn.about}) is over", PATIENCE_S, lambda: f"{session}", 0.1)
+        await until(is_over, f"turn {turn.number} ({turn.about}) is over", PATIENCE_S, lambda: f"{session}")
         return session
 
     async def say(self, turn: Turn) -> None:

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
@@ -28,9 +28,11 @@ class Server:
     forks: Forks
     logs: Path
     process: Process
+    made: list[Fork] = field(default_factory=list[Fork])  # held, so that each hears of its end
 
     async def fork(self, *words: str) -> Fork:
-        return await self.forks.spawn(Command((sys.executable, "-m", *words)), self.logs / "fork.log")
+        self.made.append(await self.forks.spawn(Command((sys.executable, "-m", *words)), self.logs / "fork.log"))
+        return self.made[-1]
 
     def said(self) -> str:
         return (self.logs / "fork.log").read_text()
@@ -109,6 +111,23 @@ async def test_a_server_that_is_killed_takes_its_forks_along_and_the_next_one_go
     ordered = asyncio.create_task(server.fork(*SLEEPING))  # while there is no server
     server.process = await begin(server.forks, server.logs)
     assert identify((await ordered).pid).is_alive
+
+
+async def test_who_is_ordered_while_what_the_gateway_needs_is_loaded_does_not_wait_for_it(server: Server):
+    server.process.send_signal(SIGKILL)
+    await server.process.wait()
+    (server.logs / "fork.log").write_bytes(b"")  # forks of before may have said something
+    server.process = await begin(server.forks, server.logs)
+
+    gateway = asyncio.create_task(server.fork("api"))
+    await asyncio.sleep(0)  # so that it is ordered first
+    other = await server.fork(*SLEEPING)
+
+    assert not gateway.done()
+    await eventually(lambda: "Serving HTTP" in server.said())
+    assert sum(link.startswith("socket:") for link in descriptors(other.pid)) == 1  # nothing of the one that waits
+    assert await (await gateway).wait() == 1
+    assert "WINDLASS_DATABASE_URL" in server.said()
 
 
 async def test_an_order_over_which_the_server_dies_has_failed(server: Server):
