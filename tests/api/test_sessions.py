@@ -155,7 +155,7 @@ async def test_an_archived_session_says_how_to_go_on(ada: Person):
     assert (await ada.http.post(f"{path}/messages", json={"content": "Hello?"})).status_code == 202
 
 
-@pytest.mark.parametrize("characters", [4, 100_000], ids=["small", "large"])
+@pytest.mark.parametrize("characters", [4, 30_000, 100_000], ids=["small", "with the form large", "large"])
 async def test_an_approval_holds_for_the_very_call_that_was_shown(gateway: Gateway, ada: Person, characters: int):
     path, database, tenant = await opened(ada), gateway.state["database"], TenantId(ada.tenant_id)
     await ada.http.post(f"{path}/messages", json={"content": "Write it down."})

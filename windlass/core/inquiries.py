@@ -38,17 +38,7 @@ class Inquiries:
     async def ask(self, inquiry: Inquiry) -> Payload | None:
         """Where it stands: `state`, `result`, `by`, `sha256` of its data, `left_s`. None: its session is gone."""
         place = (inquiry.tenant_id, inquiry.session_id)
-        data = inquiry.data
-        asked = {
-            "id": str(new_id()),
-            "key": inquiry.key,
-            "kind": str(inquiry.kind),
-            "name": inquiry.name,
-            "data": None if data is None else await self._artifacts.fold(*place, data),  # its hash stays in the row
-            "elements": inquiry.elements,
-            "timeout_s": inquiry.timeout_s,
-        }
-        folded = await self._artifacts.fold(inquiry.tenant_id, inquiry.session_id, asked)
+        folded = await self._folded(inquiry)
         async with self._database.open() as connection:
             query = "select ask_in_session($1, $2, $3, $4)"
             found: Payload | None = await connection.fetchval(query, *place, inquiry.turn, folded)
@@ -59,3 +49,11 @@ class Inquiries:
         for topic in (NEEDS, TOPIC):
             self._wakeup.touch(topic, inquiry.tenant_id)
         return found
+
+    async def _folded(self, inquiry: Inquiry) -> Payload:
+        """The question as its log may carry it: what is large of its data goes one by one, for its hash must stay."""
+        head = {"id": str(new_id()), "key": inquiry.key, "kind": str(inquiry.kind), "name": inquiry.name}
+        flat = {**(inquiry.data or {}), "elements": inquiry.elements, "head": {**head, "timeout_s": inquiry.timeout_s}}
+        folded = await self._artifacts.fold(inquiry.tenant_id, inquiry.session_id, flat)
+        data = {name: value for name, value in folded.items() if name not in ("elements", "head")}
+        return {**folded["head"], "data": None if inquiry.data is None else data, "elements": folded["elements"]}
