@@ -7,7 +7,7 @@ from typing import Annotated
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, status
 from starlette.responses import Response
 
 from api.dependencies import EngineDep
@@ -19,11 +19,12 @@ from api.routes.files import FileReader
 from windlass.core.callers import Caller
 from windlass.core.errors import Invalid, NotFound
 from windlass.core.files import RunFile
-from windlass.core.media import IMAGE_BYTES, IMAGES, kind_of
+from windlass.core.media import IMAGE_BYTES, IMAGES, begins_like, kind_of
 
 router = APIRouter(include_in_schema=False)
 
 SHOWN_BYTES = 64 * 1024  # of a text
+MARK_BYTES = 16  # that say whether it may be a picture
 SANDBOX = "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 
 FilePath = Annotated[str, Query(min_length=1, max_length=1100)]
@@ -53,30 +54,30 @@ async def preview(run_id: UUID, request: Request, caller: FileReader, engine: En
 
 
 @router.get("/runs/{run_id}/picture")
-async def picture(run_id: UUID, caller: FileReader, engine: EngineDep, path: FilePath) -> Response:
+async def picture(run_id: UUID, request: Request, caller: FileReader, engine: EngineDep, path: FilePath) -> Response:
     """A picture among the files of the run, as what it is; it may do nothing. Anything else is not there."""
     file = await engine.files.get(caller, run_id, path)
-    content = await begin_of(engine, caller, file, IMAGE_BYTES) if file.size_bytes <= IMAGE_BYTES else b""
-    kind = picture_kind(content, file.name)
-    if kind is None:
-        raise NotFound("picture", file.path)
     headers = {
         "content-security-policy": SANDBOX,
         "x-content-type-options": "nosniff",
         "cache-control": "private, no-cache",
+        "etag": f'"{file.digest}"',
     }
-    return Response(content, headers=headers, media_type=kind)
+    if request.headers.get("if-none-match") == headers["etag"]:
+        return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
+    content = await picture_of(engine, caller, file)
+    if content is None:
+        raise NotFound("picture", file.path)
+    return Response(content, headers=headers, media_type=begins_like(content))
 
 
 async def look(engine: Engine, caller: Caller, run_id: UUID, file: RunFile) -> Preview:
     """What of a file can be seen, and how; only its beginning is read, of a small picture all of it."""
     given = (file.name, file.path, size(file.size_bytes), f"/v1/runs/{run_id}/files/{quote(file.path)}")
     back = f"/runs/{run_id}?tab=files"
+    if await picture_of(engine, caller, file) is not None:
+        return Preview(*given, back, picture_url=f"/runs/{run_id}/picture?{urlencode({'path': file.path})}")
     begin = await begin_of(engine, caller, file, SHOWN_BYTES)
-    if file.size_bytes <= IMAGE_BYTES:
-        whole = begin if len(begin) == file.size_bytes else await begin_of(engine, caller, file, IMAGE_BYTES)
-        if picture_kind(whole, file.name) is not None:
-            return Preview(*given, back, picture_url=f"/runs/{run_id}/picture?{urlencode({'path': file.path})}")
     text = as_text(begin, is_whole=len(begin) == file.size_bytes)
     if text is None:
         return Preview(*given, back, note="This is neither a text nor a small picture. Download it to look at it.")
@@ -91,13 +92,17 @@ async def begin_of(engine: Engine, caller: Caller, file: RunFile, most: int) -> 
         return b"".join([piece async for piece in pieces])
 
 
-def picture_kind(content: bytes, name: str) -> str | None:
-    """The media type of a whole picture; None for anything else."""
-    try:
-        kind = kind_of(content, name)
-    except Invalid:
+async def picture_of(engine: Engine, caller: Caller, file: RunFile) -> bytes | None:
+    """A small picture, whole; None for anything else, of which no more than its mark is read."""
+    mark = await begin_of(engine, caller, file, MARK_BYTES)
+    if file.size_bytes > IMAGE_BYTES or begins_like(mark) not in IMAGES:
         return None
-    return kind if kind in IMAGES else None
+    content = await begin_of(engine, caller, file, IMAGE_BYTES)
+    try:
+        kind_of(content, file.name)
+    except Invalid:  # it breaks off, is damaged, or calls itself something else
+        return None
+    return content
 
 
 def as_text(content: bytes, *, is_whole: bool) -> str | None:

@@ -48,14 +48,12 @@ async def check(name: str, request: Request, caller: ServiceReader, engine: Engi
 async def edit(name: str, request: Request, caller: ServiceWriter, engine: EngineDep) -> Response:
     """Change where its program is, what it runs on, or its name."""
     form = read_form(request)
-    filled = {each: field(form, each, 1000) for each in EDITED}
+    filled, etag = {each: field(form, each, 1000) for each in EDITED}, field(form, "etag", 100)
     try:
         body = ServiceChangeBody.model_validate(
             {each: text for each, text in filled.items() if text or each == "python"}
         )
-        changed = await engine.services.change(
-            caller, name, ServiceChange(**body.model_dump()), field(form, "etag", 100) or None
-        )
+        changed = await engine.services.change(caller, name, ServiceChange(**body.model_dump()), etag or None)
     except ValidationError as wrong:
         problems = tuple(
             (f"{str(each['loc'][0]).replace('_', ' ')}: {each['msg']}", str(each["loc"][0])) for each in wrong.errors()
@@ -66,7 +64,8 @@ async def edit(name: str, request: Request, caller: ServiceWriter, engine: Engin
         problems = ((wrong.detail, "name"),)
     else:
         return go(f"/services/{changed.name}", f"{changed.name} is changed")
-    return await _show(request, caller, engine, name, Said(problems=problems, filled=filled))
+    kept = {**filled, "etag": etag}  # what was changed meanwhile must be seen before it is written over
+    return await _show(request, caller, engine, name, Said(problems=problems, filled=kept))
 
 
 @router.post("/services/{name}/flows/{flow}")

@@ -178,7 +178,9 @@ async def test_texts_and_pictures_are_looked_at_and_nothing_else(ada: Person, ga
     assert ("neither a text nor" in pages["a.bin"], "It is empty." in pages["empty"]) == (True, True)
     assert (image.content, image.headers["content-type"]) == (PICTURES["image/png"], "image/png")
     assert image.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
-    assert (fake.status_code, (await look("none")).status_code) == (404, 404)
+    known = {"if-none-match": image.headers["etag"]}
+    again = await ada.http.get(image.request.url, headers=known)
+    assert (again.status_code, again.content, fake.status_code, (await look("none")).status_code) == (304, b"", 404, 404)
     assert [(await look("a.txt", each, acme.owner)).status_code for each in ("preview", "picture")] == [404, 404]
 
 

@@ -30,7 +30,7 @@ class Unreadable(Exception):
 
 def kind_of(content: bytes, name: str, declared: str = "") -> str:
     """The media type of a file. Raises Invalid: it is not what its name or sender says, or nothing a model reads."""
-    begins = _begins_like(content)
+    begins = begins_like(content)
     expected = ENDINGS.get(name.rpartition(".")[2].lower()) or (declared if declared.startswith("image/") else None)
     if expected is None and declared == PDF:
         expected = PDF
@@ -45,7 +45,8 @@ def kind_of(content: bytes, name: str, declared: str = "") -> str:
     return begins or TEXT
 
 
-def _begins_like(content: bytes) -> str | None:
+def begins_like(content: bytes) -> str | None:
+    """The media type whose mark a file begins with; None where there is none, as in texts."""
     if content.startswith(PNG_MARK):
         return PNG
     if content.startswith(b"\xff\xd8\xff"):
