@@ -88,6 +88,17 @@ async def test_another_name_takes_agents_and_tasks_along_and_waits_for_runs(reco
         await records.services.change(caller, "letters", ServiceChange(name="boot"))
 
 
+async def test_a_host_of_before_a_rename_describes_under_the_new_name(records: Records):
+    await records.serve("texts", "count")
+    before = await records.wanted_service("texts")
+    await records.services.change(records.caller, "texts", ServiceChange(name="letters"))
+
+    facts = HostFacts(f"late {before.id}", 2, "here", 1)
+    await records.wanted.record_up(before, facts, {"flows": [flow("write")]})
+
+    assert (await records.services.get(records.caller, "letters")).flows == ("letters/write",)
+
+
 async def test_what_a_host_describes_replaces_what_the_last_one_did(records: Records):
     await records.serve("texts", "count", "read")
     service = await records.wanted_service("texts")

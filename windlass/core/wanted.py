@@ -49,6 +49,7 @@ where h.ended_at is null and h.node = $1 and (s.enabled is not true or s.stopped
 """
 UP = """
 update service set state = 'running', reason = null, isolation = $2, updated_at = now() where id = $1 and not stopped
+returning name
 """
 WANTED = """
 select id, tenant_id, name, project, import_path, env, generation, secrets, python from service
@@ -105,9 +106,10 @@ class Wanted:
             await connection.execute(
                 NEW_HOST, facts.boot_id, service.tenant_id, service.id, facts.node, facts.pid, facts.generation
             )
-            await connection.execute(UP, service.id, description.get("isolation", "shared"))
+            named: str | None = await connection.fetchval(UP, service.id, description.get("isolation", "shared"))
             await connection.execute("delete from flow where service_id = $1", service.id)
-            await connection.execute(FLOWS, service.tenant_id, service.id, service.name, description["flows"])
+            name = named or service.name  # it may be called otherwise since the host was started
+            await connection.execute(FLOWS, service.tenant_id, service.id, name, description["flows"])
         self._wakeup.touch("health")
 
     async def record_state(self, service: WantedService, state: str, reason: str | None) -> None:
