@@ -24,6 +24,7 @@ from windlass.core.sums import COUNTED, ENDS, ORIGIN, SUMMED, summed_until
 SAMPLE = 500  # runs whose times make a percentile
 MOST_AGENTS, MOST_ERRORS, MOST_ROWS = 50, 20, 10
 FAILURES = 5000  # the newest ones are grouped
+LOOKS = 2  # at once: each takes three of the ten connections that everybody shares
 ENOUGH = 5  # finished runs from which on an agent's usual time is known
 SLOW = 2.0  # times the usual, and above the 95th percentile
 
@@ -215,6 +216,7 @@ class Dashboards:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._looks = asyncio.Semaphore(LOOKS)
 
     async def of(self, caller: Caller, span: Span, now: datetime) -> Dashboard:
         """Count the runs of the span until now: everybody's, or the caller's own."""
@@ -224,11 +226,12 @@ class Dashboards:
         of_parts = _Query(OF_PARTS, (*mine, span.part, SAMPLE, ORIGIN))
         at_hand = _Query(LIVE_COUNTS, (owner, live)), _Query(LONGEST, (owner, live, MOST_ROWS))
         gone_wrong = _Query(FAILED, (*mine, MOST_ROWS)), _Query(ERRORS, (*mine, FAILURES, MOST_ERRORS))
-        by_agent, (parts,), (lived, running, failed, errors) = await asyncio.gather(
-            self._by_agent(caller, span, mine),
-            self._ask(caller, of_parts),
-            self._ask(caller, *at_hand, *gone_wrong),
-        )
+        async with self._looks:
+            by_agent, (parts,), (lived, running, failed, errors) = await asyncio.gather(
+                self._by_agent(caller, span, mine),
+                self._ask(caller, of_parts),
+                self._ask(caller, *at_hand, *gone_wrong),
+            )
         counted, usual = by_agent.counted, by_agent.usual
         return Dashboard(
             span,
