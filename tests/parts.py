@@ -22,6 +22,7 @@ from windlass.core.database import Database
 from windlass.core.migrations.schema import upgrade
 
 BLUEPRINT = "blueprint"  # a database that is migrated once and copied from then on: 0.1 s instead of two
+UNFINISHED = "blueprint_unfinished"  # what it is called until it is migrated: one that failed is not copied
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +60,18 @@ async def another_database(postgres: Postgres, name: str) -> AsyncGenerator[str]
     owner = await Database.connect(postgres.url, role=embedded.OWNER, max_size=1)
     async with owner.open() as connection:
         if not await connection.fetchval("select exists (select from pg_database where datname = $1)", BLUEPRINT):
-            await connection.execute(f"create database {BLUEPRINT}")
-            await upgrade(_url_of(postgres, BLUEPRINT))
+            await connection.execute(f"drop database if exists {UNFINISHED} with (force)")
+            await connection.execute(f"create database {UNFINISHED}")
+            await upgrade(url_of(postgres, UNFINISHED))
+            await connection.execute(f"alter database {UNFINISHED} rename to {BLUEPRINT}")
         await connection.execute(f"create database {name} template {BLUEPRINT}")
-    yield _url_of(postgres, name)
+    yield url_of(postgres, name)
     async with owner.open() as connection:
         await connection.execute(f"drop database {name} with (force)")
     await owner.close()
 
 
-def _url_of(postgres: Postgres, database: str) -> str:
+def url_of(postgres: Postgres, database: str) -> str:
     return postgres.url.replace("/postgres?", f"/{database}?")
 
 
