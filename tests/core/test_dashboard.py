@@ -89,6 +89,25 @@ async def test_quarters_of_a_day_that_are_over_are_counted_once(
     assert agents == ["reviewer", "nobody"]  # what was summed is not looked at again
 
 
+async def test_what_was_summed_while_the_clock_was_ahead_is_summed_anew(
+    database: Database, database_url: str, records: Records
+):
+    for days in (0, 2, 8):
+        await make(database_url, records.caller, 2, at=NOW - timedelta(days=days, minutes=1))
+    await look(database, records.caller, Span.MONTH)
+    async with as_owner(database_url) as owner:
+        await owner.execute(
+            "update run_summed set until = now() + interval '9 d' where tenant_id = $1", records.tenant_id
+        )
+        await owner.execute("delete from run_part where tenant_id = $1", records.tenant_id)
+
+        shown = await look(database, records.caller, Span.MONTH)
+
+        until = await owner.fetchval("select until from run_summed where tenant_id = $1", records.tenant_id)
+    assert shown.total.finished == 6
+    assert until < NOW
+
+
 async def test_failures_that_differ_in_numbers_and_names_are_one(
     database: Database, database_url: str, records: Records
 ):

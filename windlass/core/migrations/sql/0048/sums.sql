@@ -26,12 +26,16 @@ declare
 begin
   perform set_config('app.tenant', p_tenant::text, true);
   select until into known from run_summed where tenant_id = p_tenant;
-  if known >= whole or not pg_try_advisory_xact_lock(hashtextextended('run_part', 0) # hashtextextended(p_tenant::text, 0)) then
-    return known;
+  if known = whole or not pg_try_advisory_xact_lock(hashtextextended('run_part', 0) # hashtextextended(p_tenant::text, 0)) then
+    return case when known <= whole then known end;
   end if;
   select until into known from run_summed where tenant_id = p_tenant;  -- another one may have done it meanwhile
-  if known >= whole then
+  if known = whole then
     return known;
+  end if;
+  if known > whole then  -- the clock was ahead: quarters were summed before they were over, and old ones let go. All are summed anew
+    delete from run_part where tenant_id = p_tenant;
+    known := null;
   end if;
   insert into run_part (tenant_id, at, agent, created_by, finished, failed, cancelled)
   select tenant_id, date_bin(quarter, ended_at, origin), agent, created_by, count(*) filter (where status = 'finished'),
