@@ -1,4 +1,4 @@
-"""How many sessions one person may have at work."""
+"""How many sessions one person may have at work; and the new indexes of runs take their names."""
 
 from windlass.core.migrations.sql import run_files
 
@@ -9,8 +9,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Count those too that are about to work."""
-    run_files("0051", ("at_once",))
+    """Count those too that are about to work; drop the indexes that others stand in for."""
+    run_files("0051", ("at_once", "indexes"))
 
 
 def downgrade() -> None:
