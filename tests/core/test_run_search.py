@@ -75,6 +75,8 @@ async def test_common_words_are_looked_for_in_the_order_of_time(database_url: st
     assert await found(records, "common", status=(RunStatus.FAILED,)) == []
     assert await found(records, "piece-1234") == ["run 1234"]
     assert (await found(records, "iece-5!"), await found(records, f"iece-{count}")) == ([], [f"run {count}"])
+    await records.start("uncommon", title="Part")
+    assert (await found(records, "common"))[0] == "Part"  # many have the word, and this one a part of it
 
 
 async def test_the_index_of_words_can_be_used_where_no_policy_hides_rows(database_url: str):

@@ -1,7 +1,8 @@
 """Words in runs: which runs of an organisation a text is found in, however many there are.
 
 A run is found by its words (title, agent, tags, inputs, result, error), those of three letters and more by how they
-begin; and, among the newest runs, by any part of what was said at their start. An id is found whole, or by its end.
+begin; and, among the newest runs, by any part of what was said at their start (of inputs the first 1,000 characters).
+An id is found whole, or by its end.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from windlass.core.database import Connection
 MOST = 2000  # runs that are looked for by their ids; words that more have are looked for in the order of time
 NEWEST = 2000  # runs in which any part of a word is looked for
 
-INPUTS = "(select string_agg(value, ' ') from jsonb_each_text(inputs))"  # what was filled in, without the field names
+# What was filled in, without the field names: so much of it that thousands of runs are soon looked through.
+INPUTS = "left((select string_agg(value, ' ') from jsonb_each_text(inputs)), 1000)"
 WORDS = f"concat_ws(' ', title, agent, id, array_to_string(tags, ' '), {INPUTS})"
 PARTS = f"""
 select coalesce(array_agg(id), '{{}}') from (
@@ -24,7 +26,10 @@ where strpos(lower({WORDS}), lower($2)) > 0
 
 EVERY = "${n}::text is null"
 THESE = "id = any (${n}::uuid[])"
-COMMON = "(select words @@ asked_words(${n}::text) from run_words where run_id = run.id)"
+# The text and then ids, as one parameter. Parsed once a query, not once a run; ids are hashed, not compared one by one.
+COMMON = """
+((select words @@ (select asked_words((${n}::text[])[1])) from run_words where run_id = run.id)
+ or id in (select unnest((${n}::text[])[2:])::uuid))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Narrowed:
     """A condition of a query of runs, with the value of its one parameter."""
 
     condition: str
-    value: str | list[UUID] | None
+    value: list[UUID] | list[str] | None
 
     def numbered(self, number: int) -> str:
         """The condition when its value is the parameter of that number."""
@@ -44,10 +49,11 @@ async def narrowed(connection: Connection, tenant_id: TenantId, owner: UUID | No
     if not text:
         return Narrowed(EVERY, None)
     found: list[UUID] | None = await connection.fetchval("select search_runs($1, $2, $3)", tenant_id, text, MOST)
-    if found is None:
-        return Narrowed(COMMON, text)
     parts: list[UUID] = await connection.fetchval(PARTS, owner, text, NEWEST)
-    return Narrowed(THESE, [*found, *parts, *_named(text)])
+    parts += _named(text)
+    if found is None:
+        return Narrowed(COMMON, [text, *map(str, parts)])
+    return Narrowed(THESE, [*found, *parts])
 
 
 def _named(text: str) -> list[UUID]:
