@@ -205,8 +205,10 @@ async def _waiting(stack: Stack, home: Path, count: int) -> Row:
         await asyncio.sleep(max(began + (number + 1) * ANSWER_S / WAITING - time.perf_counter(), 0))
     answered = time.perf_counter()
 
+    live = "&".join(f"status={each}" for each in ("queued", "starting", "running", "awaiting"))
+
     async def are_over() -> bool:
-        return not (await wire.ask("GET", "/v1/runs?status=awaiting&status=running&status=queued&limit=1"))["items"]
+        return not (await wire.ask("GET", f"/v1/runs?{live}&limit=1"))["items"]
 
     await _until(are_over)
     ended = time.perf_counter() - answered
