@@ -38,7 +38,9 @@ async def test_a_run_is_found_by_the_words_of_its_whole_life(database: Database,
         assert await found(records, text) == ["Done"], text
     for text in ("toolerr", "order 471", "erp gone", "4711:*", "away | broken"):
         assert await found(records, text) == ["Broken"], text
-    for text in ("look gone done", "4711 warm", "'", "%"):
+    await records.start("far " * 300 + "beyond", title="Long")
+    assert await found(records, "beyond") == ["Long"]
+    for text in ("look gone done", "4711 warm", "'", "%", "eyond"):  # parts are looked for in 1,000 characters
         assert await found(records, text) == [], text
 
 
