@@ -138,7 +138,16 @@ def item(name: str) -> dict[str, Any]:
     """A draft with something said of a flow of it."""
     said = {"display": "One", "description": None, "tags": None, "author": None, "organization": None, "enabled": True}
     flows = [{"name": f"{name}/one", **said}]
-    return {"name": name, "project": "", "import_path": "", "env": {}, "enabled": True, "secrets": [], "flows": flows}
+    return {
+        "name": name,
+        "project": "",
+        "import_path": "",
+        "env": {},
+        "enabled": True,
+        "secrets": [],
+        "flows": flows,
+        "python": "",
+    }
 
 
 async def take(client: AsyncClient, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
