@@ -1,8 +1,10 @@
 """A program opens what it needs before anybody reaches it, and closes it when it is told to end."""
 
+import asyncio
 from pathlib import Path
 
-from tests.sdk.hosts import Drive, running_host, start
+from tests.parts import eventually
+from tests.sdk.hosts import Drive, prints, running_host, start
 from tests.sdk.log import Log
 from tests.sdk.places import short_folder
 
@@ -22,6 +24,21 @@ async def test_what_a_lifespan_opens_is_there_for_every_handler_and_closed_at_th
         assert first == str(host.pid)
         assert [word for pid, word in notes if pid == first] == ["opened", "closed"]
         assert [word for pid, word in notes if pid == own] == ["opened", "closed"]
+
+
+async def test_a_run_that_is_at_work_when_the_pool_closes_goes_on_from_its_steps_in_the_next_host():
+    drive = Drive(Log(), {"run_id": "q", "flow": "/query", "inputs": {}})
+    with short_folder() as folder:
+        notes = {"NOTES": str(folder / "notes")}
+        async with running_host(folder, "living:app", environment=notes) as host:
+            driving = asyncio.create_task(drive.on(host))
+            await eventually(lambda: any(prints("asking")(heard) for heard in drive.heard))
+            await host.ask({"op": "stop", "grace_s": 0})
+            await driving
+            assert drive.last["op"] == "closed"
+        async with running_host(folder, "living:app", environment=notes) as second:
+            assert (await drive.on(second)).value == {"int": host.pid}
+        assert [word for pid, word in read(folder) if pid == str(host.pid)] == ["opened", "closed"]
 
 
 async def test_a_program_that_does_not_start_says_why_and_is_never_reached():

@@ -139,7 +139,10 @@ class Care:
             self._watchers.remove(say)
 
     def stop_soon(self, grace_s: float, *, closing_s: float = CLOSE_S) -> None:
-        """Take no more runs, give those that work time to end, have the program close what is open, and leave."""
+        """Take no more runs, give those that work time to end, have the program close what is open, and leave.
+
+        Runs that take longer are the next host's from here on; that of a process that is gone has nobody to hear them.
+        """
         self.is_stopping = True
         self._spawn(self._stop(grace_s, closing_s))
 
@@ -161,7 +164,16 @@ class Care:
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
                 await self._has_settled.wait()
+        self._hang_up()
         await self.depart(until - monotonic())
+
+    def _hang_up(self) -> None:
+        """Part from every driver: what a run meets when the program closes is not its end, the next host has it."""
+        drivers, self._drivers = self._drivers, {}
+        for run_id, driver in drivers.items():
+            if run_id in self._runs:
+                self._runs[run_id].detach()
+            driver.close()
 
     def _settle(self) -> None:
         if not self._visits and all(run.is_parked for run in self._runs.values()):

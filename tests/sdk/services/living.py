@@ -1,5 +1,6 @@
 """A program that opens something before it serves and closes it afterwards; each says so in a file."""
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -8,9 +9,26 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 
-from windlass import Launch, ServeAPI, forms
+from windlass import Launch, ServeAPI, Tracer, forms
 
 NOTES = Path(os.environ["NOTES"])
+
+
+class Pool(str):
+    """What runs use while it is open."""
+
+    def __init__(self, _name: str) -> None:
+        self._is_closed = asyncio.Event()
+
+    async def query(self) -> str:
+        """Take longer than anybody waits. Raises ConnectionError when the pool is closed meanwhile."""
+        await self._is_closed.wait()
+        raise ConnectionError("the pool is closed")
+
+    async def close(self) -> None:
+        """Break off every query, and see whoever asked raise."""
+        self._is_closed.set()
+        await asyncio.sleep(0.5)
 
 
 def note(word: str) -> None:
@@ -23,8 +41,10 @@ async def lifespan(_app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
     note("opened")
     if os.environ.get("BROKEN"):
         raise ConnectionError("no database there")
-    yield {"pool": f"pool of {os.getpid()}"}
+    pool = Pool(f"pool of {os.getpid()}")
+    yield {"pool": pool}
     note("closed")
+    await pool.close()
 
 
 app = ServeAPI(lifespan=lifespan)
@@ -39,3 +59,18 @@ async def enter(request: Request) -> Launch:
 async def say(inputs: dict[str, str]) -> str:
     """Say it."""
     return inputs["pool"]
+
+
+@app.enter("/query", forms.Model(forms.Submit("Go")))
+async def enter_query(request: Request) -> Launch:
+    """Ask the pool for something."""
+    return Launch(request, query)
+
+
+async def query(tracer: Tracer) -> int:
+    """Ask the pool of the first process, which closes it; the second has the first one's step and need not ask."""
+    first = await tracer.step("first", os.getpid)
+    if first == os.getpid():
+        print("asking")
+        await app.yielded["pool"].query()
+    return first
