@@ -30,6 +30,8 @@ DIGEST_CHARACTERS = 24
 WHEEL = "wheel"
 TURN_S, MEASURE_S = 0.2, 2.0
 BUILT_AT_ONCE = 4
+SHORT_S = 60.0  # for what uv does without installing anything
+NOT_FOUND = "No interpreter found"  # as uv says it
 TAIL_LINES, LINE_CHARACTERS = 20, 500
 PASSED_ON = re.compile(
     r"PATH|HOME|LANG|LC_ALL|TZ|TMPDIR|SSL_CERT_\w+|UV_\w+|XDG_\w+|(?:https?|no|all)_proxy", re.IGNORECASE
@@ -76,7 +78,7 @@ class Environments:
     async def _prepared(self, service: WantedService, say: Say) -> str:
         asked = await asyncio.to_thread(asked_for, Path(service.project))
         base = _place(self._base)
-        interpreter = await _interpreter(base, service.python) if service.python else None
+        interpreter = await self._interpreter(service.python) if service.python else None
         if asked is None and interpreter is None:
             return self._base
         wish = Wish(base, interpreter, asked or [])
@@ -114,7 +116,7 @@ class Environments:
         half = begin(whole)
         try:
             if wish.interpreter is not None:
-                await _uv("venv", "--allow-existing", "--relocatable", "--python", wish.interpreter, str(half))
+                await self._uv("venv", "--allow-existing", "--relocatable", "--python", wish.interpreter, str(half))
             wishes = await asyncio.to_thread(_begin, wish, half)
             await self._install(wish, wishes, half, say)
             await asyncio.to_thread(_complete, half, whole)
@@ -177,6 +179,47 @@ class Environments:
                 return
             await asyncio.sleep(max(MEASURE_S, 10 * (loop.time() - began)))
 
+    async def _interpreter(self, version: str) -> str | None:
+        """The Python of that version on this machine; None: it is that of the base environment. Raises DeployFailed."""
+        settings = await asyncio.to_thread((_place(self._base) / "pyvenv.cfg").read_text)
+        versions = [line.partition("=")[2].strip() for line in settings.splitlines() if line.startswith("version")]
+        ours = next(iter(versions), "")
+        if f"{ours}.".startswith(f"{version}."):
+            return None
+        try:
+            return await self._uv("python", "find", "--no-project", "--system", version)
+        except DeployFailed as failed:
+            if NOT_FOUND not in str(failed):
+                raise
+            said = f"Python {version} is not on this machine, whose own is {ours}; nothing is downloaded."
+            raise DeployFailed(f"{said}\n{failed}") from failed
+
+    async def _uv(self, *words: str) -> str:
+        """Have uv do something short; answers its first line. Raises DeployFailed with what it said."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "uv", *words, "--color", "never"),
+            env=_environment(self._folder),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=dying_with_us(),
+        )
+        seconds = min(SHORT_S, self._limits.seconds)
+        try:
+            async with asyncio.timeout(seconds):
+                said, wrong = await process.communicate()
+        except TimeoutError as error:
+            raise DeployFailed(f"uv {words[0]} took longer than {seconds:.0f} s.") from error
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # and whichever Python it asks
+            await process.wait()
+        if process.returncode != 0:
+            told = _tail([clean(line) for line in wrong.decode(errors="replace").splitlines()])
+            raise DeployFailed(f"uv {words[0]} failed. {told}")
+        return said.decode().partition("\n")[0].strip()
+
 
 def _begin(wish: Wish, half: Path) -> Path:
     """Put everything of the base environment into one of its Python; answers the file that asks for the SDK itself."""
@@ -204,40 +247,9 @@ def _digest(wish: Wish, project: Path) -> str:
     for path in (base / "pyvenv.cfg", base / "requirements.sha256", *wheels, *wish.asked):
         content = path.read_bytes() if path.exists() else b""
         total.update(f"{path.name}\0{len(content)}\0".encode() + content)
-    total.update(
-        str(wish.asked[0].parent if wish.asked else project).encode()
-    )  # what is written as a path is found there
+    total.update(str(wish.asked[0].parent if wish.asked else project).encode())  # what is written as a path is there
     total.update(str(wish.interpreter or "").encode())
     return total.hexdigest()[:DIGEST_CHARACTERS]
-
-
-async def _interpreter(base: Path, version: str) -> str | None:
-    """The Python of that version on this machine; None: it is that of the base environment. Raises DeployFailed."""
-    settings = await asyncio.to_thread((base / "pyvenv.cfg").read_text)
-    ours = next((line.partition("=")[2].strip() for line in settings.splitlines() if line.startswith("version")), "")
-    if f"{ours}.".startswith(f"{version}."):
-        return None
-    try:
-        return await _uv("python", "find", "--no-project", "--system", version)
-    except DeployFailed as failed:
-        said = f"Python {version} is not on this machine, whose own is {ours}; nothing is downloaded."
-        raise DeployFailed(f"{said}\n{failed}") from failed
-
-
-async def _uv(*words: str) -> str:
-    """Have uv do something short; answers its first line. Raises DeployFailed with what it said."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "uv", *words, "--color", "never"),
-        env=_environment(Path("/nonexistent")),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        preexec_fn=dying_with_us(),
-    )
-    said, wrong = await process.communicate()
-    if process.returncode != 0:
-        raise DeployFailed(_tail([clean(line) for line in wrong.decode(errors="replace").splitlines()]))
-    return said.decode().partition("\n")[0].strip()
 
 
 def _place(python: str) -> Path:

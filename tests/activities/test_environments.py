@@ -18,8 +18,10 @@ from stack import environment
 from tests.activities.test_services import TRIVIAL, Site, silence
 from tests.activities.test_services import site as site  # noqa: PLC0414 - a fixture
 from tests.owner import eventually as until
+from tests.parts import eventually
 from windlass.contracts.ids import ServiceId, TenantId
 from windlass.core.services import NewService
+from windlass.core.supervision import identify
 from windlass.core.wanted import WantedService
 
 ROOT = Path(__file__).parents[2]
@@ -292,7 +294,35 @@ async def test_a_python_that_is_not_here_is_said_and_the_own_one_is_taken_as_it_
 
     base = await environments.prepare(wanted(project), silence)
     same = await environments.prepare(replace(wanted(project), python=own), silence)
-    with pytest.raises(DeployFailed, match=r"Python 3\.99 is not on this machine, whose own is "):
+    with pytest.raises(
+        DeployFailed, match=r"Python 3\.99 is not on this machine.*\n.*No interpreter found for Python 3"
+    ):
         await environments.prepare(replace(wanted(project), python="3.99"), silence)
 
     assert same == base
+    (tmp_path / "no folder").write_text("")
+    with pytest.raises(DeployFailed, match=r"^uv python failed\. .*no folder"):  # not that 3.99 were missing
+        await made(tmp_path / "no folder").prepare(replace(wanted(project), python="3.99"), silence)
+
+
+async def test_a_python_that_says_nothing_when_it_is_looked_at_is_left_and_ended(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    dumb, pid = project / "python3.99", project / "pid"
+    dumb.write_text(f"#!/bin/sh\necho $$ > {pid}.new && mv {pid}.new {pid} && exec sleep 600\n")
+    await asyncio.to_thread(dumb.chmod, 0o700)
+    monkeypatch.setenv("PATH", f"{project}:{os.environ['PATH']}")
+    asking = replace(wanted(project), python="3.99")
+
+    with pytest.raises(DeployFailed, match="uv python took longer than 0 s"):
+        await made(tmp_path / "made", seconds=0.1).prepare(asking, silence)
+    pid.unlink(missing_ok=True)
+    looking = asyncio.create_task(made(tmp_path / "made").prepare(asking, silence))
+    await eventually(pid.exists)
+    asked = identify(int(pid.read_text()))
+    assert asked.is_alive
+    looking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await looking
+
+    await eventually(lambda: not asked.is_alive)
