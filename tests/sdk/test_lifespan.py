@@ -49,8 +49,21 @@ async def test_a_program_that_does_not_start_says_why_and_is_never_reached():
         _, said = await process.communicate()
 
         assert process.returncode == 8
-        assert said.decode().rstrip().endswith("ConnectionError: no database there")
+        assert said.decode().rstrip().endswith("SystemExit: DATABASE_URL is missing")
         assert not (folder / "host.sock").exists()
+
+
+async def test_a_host_that_is_told_to_end_while_it_starts_takes_nobodys_place():
+    with short_folder() as folder:
+        (folder / "host.sock").write_text("of the host that serves")
+        process = await start(
+            folder / "host.sock", "living:app", environment={"NOTES": str(folder / "notes"), "UNWANTED": "1"}
+        )
+        await process.communicate()
+
+        assert process.returncode == 0
+        assert (folder / "host.sock").read_text() == "of the host that serves"
+        assert [word for _, word in read(folder)] == ["opened", "closed"]
 
 
 def read(folder: Path) -> list[list[str]]:

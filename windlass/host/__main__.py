@@ -111,6 +111,8 @@ async def _serve(app: ServeAPI, agents: asyncio.AbstractEventLoop, options: argp
     if options.lifeline_fd is not None:
         asyncio.get_running_loop().add_reader(options.lifeline_fd, _watch_lifeline, care, options)
     await _start(lifespan)
+    if care.is_stopping:  # told to end meanwhile: whoever serves keeps its place, and ours is closed as it should be
+        await asyncio.Event().wait()
     await _talk(Server(Identity(options.service, options.boot_id, os.getpid()), care), options)
 
 

@@ -21,6 +21,7 @@ class Lifespan:
         self._app, self._agents = app, agents
         self._told: asyncio.Queue[Said] = asyncio.Queue()
         self._heard: asyncio.Queue[Said] = asyncio.Queue()
+        self._turn = asyncio.Lock()  # who closes while it starts would hear the answer to the start
         self._life: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -49,15 +50,16 @@ class Lifespan:
             await self._say("shutdown")
 
     async def _say(self, what: str) -> Said:
-        self._told.put_nowait({"type": f"lifespan.{what}"})
-        return await self._heard.get()
+        async with self._turn:
+            self._told.put_nowait({"type": f"lifespan.{what}"})
+            return await self._heard.get()
 
     async def _live(self) -> None:
         """The program's own side; what it raises is printed, and ends the life."""
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
         try:
             await self._app(scope, self._told.get, self._heard.put)
-        except Exception:  # noqa: BLE001 (the edge of foreign code: it may raise anything)
+        except BaseException:  # noqa: BLE001 (the edge of foreign code: it may raise anything, SystemExit too)
             traceback.print_exc()
         finally:
             self._heard.put_nowait({"type": "lifespan.over"})

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import signal
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -40,7 +42,10 @@ def note(word: str) -> None:
 async def lifespan(_app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
     note("opened")
     if os.environ.get("BROKEN"):
-        raise ConnectionError("no database there")
+        sys.exit("DATABASE_URL is missing")
+    if os.environ.get("UNWANTED"):
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.sleep(0)
     pool = Pool(f"pool of {os.getpid()}")
     yield {"pool": pool}
     note("closed")
