@@ -108,9 +108,11 @@ class ForkServer:
 
     def _load(self) -> None:
         """Load the next portion. Where that fails, the gateway meets the same error itself and says so in its log."""
+        portion = self._unloaded.pop(0)
         try:
-            import_module(self._unloaded.pop(0))
-        except Exception:  # noqa: BLE001 - as above; the workers, who never load it, must live
+            import_module(portion)
+        except Exception as error:  # noqa: BLE001 - as above; the workers, who never load it, must live
+            print(f"{portion} could not be loaded ahead: {error!r}", file=sys.stderr, flush=True)  # noqa: T201 - its log
             self._unloaded.clear()
         if not self._unloaded:
             share()

@@ -34,13 +34,15 @@ class Server:
         self.made.append(await self.forks.spawn(Command((sys.executable, "-m", *words)), self.logs / "fork.log"))
         return self.made[-1]
 
-    def said(self) -> str:
-        return (self.logs / "fork.log").read_text()
+    def said(self, log: str = "fork.log") -> str:
+        return (self.logs / log).read_text()
 
 
-async def begin(forks: Forks, logs: Path) -> Process:
+async def begin(forks: Forks, logs: Path, *paths: Path) -> Process:
     words = (sys.executable, "-m", "stack.forkserver", str(forks.server))
-    return await processes.spawn(Command(words, cwd=ROOT, pass_fds=(forks.server,)), logs / "server.log")
+    environment = {**os.environ, "PYTHONPATH": ":".join(map(str, paths))}
+    command = Command(words, env=environment, cwd=ROOT, pass_fds=(forks.server,))
+    return await processes.spawn(command, logs / "server.log")
 
 
 @pytest.fixture(scope="module")
@@ -109,14 +111,17 @@ async def test_a_server_that_is_killed_takes_its_forks_along_and_the_next_one_go
     assert await fork.wait() == -SIGKILL
     await eventually(lambda: not before.is_alive)
     ordered = asyncio.create_task(server.fork(*SLEEPING))  # while there is no server
-    server.process = await begin(server.forks, server.logs)
+    (server.logs / "fastapi.py").write_text("raise ImportError('half of it is missing')")
+    server.process = await begin(server.forks, server.logs, server.logs)
     assert identify((await ordered).pid).is_alive
+    await eventually(lambda: "fastapi could not be loaded ahead: ImportError('half of" in server.said("server.log"))
 
 
 async def test_who_is_ordered_while_what_the_gateway_needs_is_loaded_does_not_wait_for_it(server: Server):
     server.process.send_signal(SIGKILL)
     await server.process.wait()
-    (server.logs / "fork.log").write_bytes(b"")  # forks of before may have said something
+    for log in ("fork.log", "server.log"):
+        (server.logs / log).write_bytes(b"")  # those of before may have said something
     server.process = await begin(server.forks, server.logs)
 
     gateway = asyncio.create_task(server.fork("api"))
@@ -128,6 +133,8 @@ async def test_who_is_ordered_while_what_the_gateway_needs_is_loaded_does_not_wa
     assert sum(link.startswith("socket:") for link in descriptors(other.pid)) == 1  # nothing of the one that waits
     assert await (await gateway).wait() == 1
     assert "WINDLASS_DATABASE_URL" in server.said()
+    assert server.said("server.log") == ""  # all of it is loaded
+    assert len(os.listdir(f"/proc/{server.process.pid}/task")) == 1  # a fork would lose every other thread
 
 
 async def test_an_order_over_which_the_server_dies_has_failed(server: Server):
