@@ -9,14 +9,14 @@ from uuid import uuid4
 
 import structlog
 
+from activities.failures import INSTALL_AGAIN_S, PAUSE_LAST_S, DeployFailed, HostLost, ServiceFailed
 from activities.progress import Progress
 from windlass.contracts.ids import ServiceId
 from windlass.core.wanted import HostFacts, Wanted, WantedService
 
 LOOK_S = 1.0
-PAUSE_FIRST_S, PAUSE_LAST_S = 0.05, 30.0
+PAUSE_FIRST_S = 0.05
 AGAIN_S = 0.5
-INSTALL_AGAIN_S = 300.0  # what could not be installed is tried again so seldom
 SAY_S = 0.5  # how far an installation has come is recorded so often
 LOST_MOST = 3  # hosts in a row that were killed before they served: after that it is the service's fault
 STEADY_S = 10.0  # a host that stood so long starts again at once when it dies
@@ -26,18 +26,6 @@ Resume = Callable[[str, str], Awaitable[None]]  # (tenant id, run id); raises wh
 Say = Callable[[str], Awaitable[None]]  # how far something has come, in a line
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-
-class ServiceFailed(Exception):
-    """The service did not come up; the text says why, with the last lines it printed."""
-
-
-class DeployFailed(ServiceFailed):
-    """What the service asks for could not be installed; the text says why, with the last lines of the installer."""
-
-
-class HostLost(ServiceFailed):
-    """The host was killed before it served, which alone says nothing about the service."""
 
 
 class HostProcess(Protocol):
@@ -218,7 +206,7 @@ class ServiceKeeper:
             self._lost[service.id] += 1
             may_pass = isinstance(failure, HostLost) and self._lost[service.id] < LOST_MOST
             is_refused = isinstance(failure, DeployFailed)
-            pause = self._next_pause(service, INSTALL_AGAIN_S if is_refused else PAUSE_LAST_S)
+            pause = self._next_pause(service, failure.again_s)
             log.warning("service is not up", service=service.name, reason=str(failure)[-500:])
             state = "deploy_failed" if is_refused else "deploying" if may_pass else "unhealthy"
             await self._wanted.record_state(service, state, self._told(service, failure, pause))
@@ -232,7 +220,7 @@ class ServiceKeeper:
 
     def _next_pause(self, service: WantedService, most_s: float = PAUSE_LAST_S) -> float:
         """How long to wait now; the next time it is twice as long."""
-        pause = self._pauses.get(service.id, PAUSE_FIRST_S)
+        pause = min(self._pauses.get(service.id, PAUSE_FIRST_S), most_s)
         self._pauses[service.id] = min(pause * 2, most_s)
         return pause
 

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from activities.adapters.halves import HALF, begin, remove, size_of
 from activities.adapters.requirements import asked_for
-from activities.services import DeployFailed, Say
+from activities.failures import DeployFailed
+from activities.services import Say
 from windlass.core.logging import clean
 from windlass.core.mortality import dying_with_us
 from windlass.core.wanted import WantedService

@@ -15,7 +15,8 @@ from activities.adapters.environments import Environments, Limits
 from activities.adapters.hosts import Line
 from activities.adapters.sources import Sources
 from activities.executors import ExecutionLost
-from activities.services import DeployFailed, HostLost, HostProcess, Say, ServiceFailed
+from activities.failures import HostLost, NotStarted, ServiceFailed
+from activities.services import HostProcess, Say
 from windlass.contracts.events import Payload
 from windlass.contracts.hosts import socket_path
 from windlass.core.errors import Unavailable
@@ -315,7 +316,7 @@ async def _answer(address: Path, logs: Logs, process: asyncio.subprocess.Process
     if process.returncode < 0:
         raise HostLost(f"It was ended by signal {-process.returncode} before it answered.{said}")
     if process.returncode == EXIT_START_FAILED:
-        raise DeployFailed(f"It was imported, and did not start.{said}")
+        raise NotStarted(f"It was imported, and did not start.{said}")
     raise ServiceFailed(f"It ended with exit code {process.returncode}.{said}")
 
 

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from activities.services import DeployFailed
+from activities.failures import DeployFailed
 
 REQUIREMENTS, PROJECT = "requirements.txt", "pyproject.toml"
 INCLUDED = re.compile(r"^\s*(?:-r|-c|--requirement|--constraint)[\s=]+([^\s#]+)", re.MULTILINE)

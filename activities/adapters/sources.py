@@ -15,7 +15,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from activities.adapters.halves import HALF, begin, remove, size_of
-from activities.services import DeployFailed, Say, ServiceFailed
+from activities.failures import DeployFailed, ServiceFailed
+from activities.services import Say
 from windlass.core.archives import ArchiveRefused, unpack
 from windlass.core.errors import NotFound
 from windlass.core.logging import clean

@@ -13,7 +13,7 @@ import pytest
 
 from activities.adapters.environments import BUILT_AT_ONCE, Environments, Limits
 from activities.adapters.requirements import asked_for
-from activities.services import DeployFailed
+from activities.failures import DeployFailed
 from stack import environment
 from tests.activities.test_services import TRIVIAL, Site, silence
 from tests.activities.test_services import site as site  # noqa: PLC0414 - a fixture

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from activities.adapters.processes import LocalHost
-from activities.services import ServiceFailed
+from activities.failures import ServiceFailed
 from tests.parts import short_folder
 
 

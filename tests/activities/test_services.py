@@ -13,7 +13,8 @@ import pytest
 from activities.adapters.hosts import Line
 from activities.adapters.processes import HostFolders, LocalHosts
 from activities.adapters.sources import Sources
-from activities.services import ServiceFailed, ServiceKeeper
+from activities.failures import ServiceFailed
+from activities.services import ServiceKeeper
 from stack import environment
 from tests.core.records import VAULT, Records
 from tests.owner import eventually as until

@@ -1,4 +1,4 @@
-"""Services whose hosts do not do as they are told: too slow, silent, or kept while the database is away."""
+"""Services whose hosts do not do as they are told: slow, silent, not started, or kept while the database is away."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stack import environment
-from tests.activities.test_services import TRIVIAL, Mine, Site
+from tests.activities.test_services import TRIVIAL, UNWILLING, Mine, Site
 from tests.core.records import Records
 from tests.owner import eventually as until
 from tests.parts import lifeline, short_folder
@@ -150,6 +150,19 @@ async def test_a_service_whose_hosts_are_killed_whenever_they_start_is_unhealthy
 
     async with site.keeping():
         assert "ended by signal 9" in await site.state("unhealthy")
+
+
+async def test_a_service_that_did_not_start_is_tried_again_within_half_a_minute(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("activities.services.PAUSE_FIRST_S", 400.0)
+    monkeypatch.setattr("activities.services.LOST_MOST", 1)
+    await site.add(program=UNWILLING)
+
+    async with site.keeping():
+        reason = await site.state("deploy_failed")
+
+    assert reason.startswith("Try 1, the next one in 30 s. It was imported, and did not start. FileNotFoundError: ")
 
 
 async def gone(pid: int) -> bool:

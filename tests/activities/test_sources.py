@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from activities.adapters.sources import FetchLimits, Sources
-from activities.services import DeployFailed
+from activities.failures import DeployFailed
 from windlass.contracts.ids import ServiceId, TenantId, new_id
 from windlass.core.mortality import dying_with_us
 from windlass.core.outbound import Outbound
