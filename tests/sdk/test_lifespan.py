@@ -3,7 +3,6 @@
 import asyncio
 from pathlib import Path
 
-from tests.parts import eventually
 from tests.sdk.hosts import Drive, prints, running_host, start
 from tests.sdk.log import Log
 from tests.sdk.places import short_folder
@@ -32,7 +31,8 @@ async def test_a_run_that_is_at_work_when_the_pool_closes_goes_on_from_its_steps
         notes = {"NOTES": str(folder / "notes")}
         async with running_host(folder, "living:app", environment=notes) as host:
             driving = asyncio.create_task(drive.on(host))
-            await eventually(lambda: any(prints("asking")(heard) for heard in drive.heard))
+            while not any(map(prints("asking"), drive.heard)):
+                await asyncio.sleep(0.02)
             await host.ask({"op": "stop", "grace_s": 0})
             await driving
             assert drive.last["op"] == "closed"
