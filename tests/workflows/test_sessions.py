@@ -1,5 +1,6 @@
 """Conversations: every message is answered once, in order, whoever is killed while the model speaks."""
 
+import asyncio
 import io
 import random
 from collections.abc import AsyncGenerator
@@ -253,9 +254,10 @@ async def test_a_worker_killed_between_the_answer_and_its_seal_answers_once_and_
         await until(talk.answers, 120)
         await until(long.answers, 120)
         await talks.worker.kill()
-        await long.say({"text": "And again."})
+        saying = asyncio.create_task(long.say({"text": "And again."}))  # it is counted, and waits for the seals
         await owner.execute("select pg_advisory_unlock($1)", SEALING)
         await owner.execute("drop trigger hold on session")
+        await saying
     await talks.worker.start()
     await talk.settled(1)
     await talk.say({"text": "And again."})
