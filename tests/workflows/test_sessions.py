@@ -254,7 +254,7 @@ async def test_a_worker_killed_between_the_answer_and_its_seal_answers_once_and_
         await until(talk.answers, 120)
         await until(long.answers, 120)
         await talks.worker.kill()
-        saying = asyncio.create_task(long.say({"text": "And again."}))  # it is counted, and waits for the seals
+        saying = asyncio.create_task(long.say({"text": "And again."}))  # kept after the seal, where that has begun
         await owner.execute("select pg_advisory_unlock($1)", SEALING)
         await owner.execute("drop trigger hold on session")
         await saying
