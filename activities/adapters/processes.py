@@ -118,7 +118,9 @@ class LocalHosts:
         arguments += ["--boot-id", boot_id]  # said here too, so that the process can be told from any other
         if folders.lifeline is not None:
             arguments += ["--lifeline-fd", str(folders.lifeline)]
-        with await asyncio.to_thread(self._logs(service).fresh, boot_id) as output:
+        logs = self._logs(service)
+        await asyncio.to_thread(logs.tidy)
+        with logs.fresh(boot_id) as output:  # opened here: what a thread opens for a cancelled caller, nobody closes
             return await asyncio.create_subprocess_exec(
                 str(_as_it_is_now(Path(python))),
                 "-m",
@@ -159,12 +161,15 @@ class Logs:
         return self.folder / f"{self.name}-{known}.log"
 
     def fresh(self, boot_id: str) -> IO[bytes]:
-        """A log for a host that is to be started; of those that are gone the last few stay."""
+        """An empty log for a host that is to be started."""
+        return self.of(boot_id).open("wb")
+
+    def tidy(self) -> None:
+        """Remove the logs of hosts that are gone, but for the last few."""
         living = {part for command in _hosts().values() for part in command}
         gone = [log for log in self.folder.glob(f"{self.name}-*.log") if log.stem[-32:].encode() not in living]
         for log in sorted(gone, key=lambda log: log.stat().st_mtime)[:-KEPT_LOGS]:
             log.unlink(missing_ok=True)
-        return self.of(boot_id).open("wb")
 
 
 class LocalHost:

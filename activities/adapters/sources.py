@@ -115,7 +115,7 @@ class Sources:
     async def _unpack(self, service: WantedService, half: Path, program: Path, say: Say) -> None:
         digest = digest_of(service.project) or ""
         archive, total = half / "archive", hashlib.sha256()
-        with await asyncio.to_thread(archive.open, "wb") as file:
+        with archive.open("wb") as file:
             async for piece in self._objects.read(key_of(service.tenant_id, digest)):
                 total.update(piece)
                 await asyncio.to_thread(file.write, piece)

@@ -99,7 +99,8 @@ async def test_the_log_of_the_host_that_serves_outlives_those_of_failed_replacem
 
         logs = Logs(site.folders.logs, serving.stem[:-33])
         for _ in range(6):
-            (await asyncio.to_thread(logs.fresh, uuid4().hex)).close()
+            await asyncio.to_thread(logs.tidy)
+            logs.fresh(uuid4().hex).close()
 
         kept = await asyncio.to_thread(lambda: [*site.folders.logs.iterdir()])
     assert serving in kept

@@ -90,7 +90,7 @@ class Sources:
 
 async def _write(archive: Path, content: AsyncIterable[bytes]) -> tuple[str, int]:
     size, total = 0, hashlib.sha256()
-    with await asyncio.to_thread(archive.open, "wb") as file:
+    with archive.open("wb") as file:
         async for piece in content:
             size += len(piece)
             if size > LARGEST_BYTES:
@@ -102,6 +102,6 @@ async def _write(archive: Path, content: AsyncIterable[bytes]) -> tuple[str, int
 
 
 async def _read(archive: Path) -> AsyncGenerator[bytes]:
-    with await asyncio.to_thread(archive.open, "rb") as file:
+    with archive.open("rb") as file:
         while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
             yield piece
