@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope
 
 from api.errors import BadRequest, TooLarge, TooSlow
 
-POSTED = re.compile(r"/v1/sessions/[^/]+/attachments")
+POSTED = re.compile(r"/v1/sessions/[^/]+/attachments|/compat/kodosumi/files/chunk")
 PUT = re.compile(r"/v1/artifacts/uploads/[^/]+/[^/]+(/\d+)?|/v1/runs/[^/]+/files/.+|/v1/services/[^/]+/archive")
 PROXIED = "/-/"  # its bodies go to services as they arrive
 PATIENCE_S = 120.0

@@ -12,7 +12,7 @@ from windlass.core.agents import Agent
 from windlass.core.calendars import Timing, read_timing
 from windlass.core.callers import Caller
 from windlass.core.errors import Invalid
-from windlass.core.file_uploads import names_upload
+from windlass.core.file_inputs import names_upload
 from windlass.core.permissions import Permission
 from windlass.core.runs import StartRun
 from windlass.core.tasks import Recipe

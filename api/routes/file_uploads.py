@@ -27,7 +27,7 @@ class FileBody(Body):
     """A file that will be sent."""
 
     path: str = Field(min_length=1, max_length=1000, description="Its name, with folders if it lies in some.")
-    size_bytes: int = Field(ge=0, le=SIZE_BYTES)
+    size_bytes: int | None = Field(None, ge=0, le=SIZE_BYTES, description="Not sent: known once all of it is there.")
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="What came is compared with it.")
 
 
@@ -38,11 +38,14 @@ class UploadBody(Body):
 
 
 class UploadFileView(BaseModel):
-    """A file of an upload; `sha256` is there once all of it is, `received` names the chunks that are."""
+    """A file of an upload; `sha256` is there once all of it is, `received` names the chunks that are.
+
+    A file that was announced without a size has none until then, and as many `chunks` as its last one says.
+    """
 
     file_id: UUID
     path: str
-    size_bytes: int
+    size_bytes: int | None
     sha256: str | None
     chunks: int
     chunk_bytes: int = CHUNK_BYTES

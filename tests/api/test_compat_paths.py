@@ -41,6 +41,7 @@ class Path(NamedTuple):
 SCRIPT = {"script": "echo"}
 LOGIN = {"name": some_email(), "password": PASSWORD}
 EXPOSE = {"name": "nothing", "bootstrap": '{"import_path": "app:app", "runtime_env": {"working_dir": "/srv/x"}}'}
+FILE = {"upload_id": str(new_id()), "filename": "a.txt", "total_chunks": 1}
 SERVER = {"name": "web", "url": "https://example.org/mcp"}
 PATHS = (
     Path("GET", f"{DESKTOPS}/health", 200, is_public=True),
@@ -136,6 +137,12 @@ PATHS = (
     Path("GET", f"{KODOSUMI}/api/dashboard/agent-stats", 200),
     Path("GET", f"{KODOSUMI}/api/dashboard/execution/{{run_id}}/details", 404),
     Path("GET", f"{KODOSUMI}/api/dashboard/execution/{{run_id}}/files", 404),
+    Path("POST", f"{KODOSUMI}/files/init_batch", 201),
+    Path("POST", f"{KODOSUMI}/files/init", 201, {"filename": "a.txt", "total_chunks": 1}),
+    Path("POST", f"{KODOSUMI}/files/chunk", 400, {}),  # it wants a form with the bytes
+    Path("POST", f"{KODOSUMI}/files/complete/{{root}}", 201, FILE),  # its body says that there is no such upload
+    Path("POST", f"{KODOSUMI}/files/complete/{{run_id}}/{{batch_id}}/{{root}}", 404, {}),
+    Path("DELETE", f"{KODOSUMI}/files/cancel/{{file_id}}", 404),
     Path("GET", f"{KODOSUMI}/files/{{run_id}}/{{path:path}}", 404),
     Path("DELETE", f"{KODOSUMI}/files/{{run_id}}/{{path:path}}", 404),
     Path("GET", f"{KODOSUMI}/expose", 200),
@@ -162,6 +169,7 @@ async def heard(gateway: Gateway, path: Path, token: str | None) -> int:
         re.sub(r"\{\w+_id\}", str(new_id()), path.path)
         .replace("{name}", "nothing")
         .replace("{path:path}", "in/nothing")
+        .replace("{root}", "in")
         + path.query
     )
     if path.method != WEBSOCKET:

@@ -42,6 +42,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /compat/kayos/api/v1/conversations/{conversation_id}/message": {"content": "Mine now."},
     "PUT /compat/kodosumi/role/{person_id}": {"active": False},
     "POST /compat/kodosumi/lock/{run_id}/{question_id}": {"word": "mine"},
+    "POST /compat/kodosumi/files/complete/{run_id}/{batch_id}/{root}": {},
     "POST /v1/sessions/{session_id}/messages": {"content": "Mine now."},
     "POST /v1/sessions/{session_id}/query": {"content": "Mine now."},
     "POST /v1/sessions/{session_id}/steer": {"content": "Mine now."},
@@ -145,6 +146,8 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
         "seq": "1",
         "upload_id": upload["upload_id"],
         "file_id": upload["files"][0]["file_id"],
+        "batch_id": upload["upload_id"],
+        "root": "in",
         "n": "0",
     }
 
@@ -180,6 +183,7 @@ async def test_a_thing_of_another_tenant_answers_like_one_that_does_not_exist(
         "artifact_id": "1",
         "deed": "start",
         "n": "0",
+        "root": "in",
     }
 
     theirs, nothing = await ask(acme.owner, route, things), await ask(acme.owner, route, unknown)
@@ -194,7 +198,7 @@ async def test_another_members_run_is_not_found_without_read_all(gateway: Gatewa
     """A2."""
     run = await created(acme.builder, "/v1/runs", {"agent": "claude", "inputs": {"prompt": "hi"}})
     mine = {"run_id": run["id"], "desktop_id": str(new_id()), "question_id": str(new_id()), "seq": "1"}
-    mine["path"] = await filed(gateway, acme, run["id"])
+    mine |= {"path": await filed(gateway, acme, run["id"]), "batch_id": str(new_id()), "root": "in"}
     unknown = {**mine, "run_id": str(new_id())}
 
     theirs, nothing = await ask(acme.operator, route, mine), await ask(acme.operator, route, unknown)

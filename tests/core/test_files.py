@@ -14,8 +14,9 @@ from windlass.contracts.files import CHUNK_BYTES
 from windlass.core.callers import Caller, RunLife
 from windlass.core.database import Database
 from windlass.core.errors import Conflict, Invalid, NotFound, Unavailable
+from windlass.core.file_inputs import Filled, taken_uploads
 from windlass.core.file_quota import FileQuota
-from windlass.core.file_uploads import FileUploads, NewFile, taken_uploads
+from windlass.core.file_uploads import FileUploads, NewFile
 from windlass.core.files import FileQuery, Files
 from windlass.core.permissions import OF_A_RUN
 from windlass.core.runs import Run
@@ -144,8 +145,11 @@ async def test_an_upload_is_its_senders_alone(uploads: FileUploads, records: Rec
 
     with pytest.raises(NotFound):
         await uploads.get(colleague, upload_id)
+    for file in (await uploads.get(records.caller, upload_id)).files:
+        with pytest.raises(NotFound):
+            await uploads.drop(colleague, file.id)
     with pytest.raises(Invalid) as refused:
-        await taken_uploads(database, colleague, [FILE], {"docs": str(upload_id)})
+        await taken_uploads(database, colleague, Filled([FILE], {"docs": str(upload_id)}))
     assert refused.value.errors[0].message == "upload is unknown or incomplete"
     await uploads.cancel(records.caller, upload_id)
     with pytest.raises(NotFound):
@@ -159,10 +163,10 @@ async def test_inputs_name_files_in_place_of_uploads(uploads: FileUploads, recor
     inputs = {"docs": str(first), "more": [{"docs": str(second)}, {"docs": "https://example.org/x"}], "else": 1}
 
     with pytest.raises(Invalid, match="no run was started") as refused:
-        await taken_uploads(database, caller, [FILE, GROUP], {**inputs, "docs": str(half)})
+        await taken_uploads(database, caller, Filled([FILE, GROUP], {**inputs, "docs": str(half)}))
     with pytest.raises(Invalid) as clash:
-        await taken_uploads(database, caller, [FILE, GROUP], inputs)
-    taken = await taken_uploads(database, caller, [GROUP], {"more": [{"docs": str(first)}, {"docs": ["x"]}]})
+        await taken_uploads(database, caller, Filled([FILE, GROUP], inputs))
+    taken = await taken_uploads(database, caller, Filled([GROUP], {"more": [{"docs": str(first)}, {"docs": ["x"]}]}))
 
     assert [each.field for each in refused.value.errors] == ["inputs.docs"]
     assert [each.message for each in clash.value.errors] == ["two files are called a"]
@@ -281,6 +285,38 @@ async def test_what_does_not_fit_into_the_quota_is_refused_before_and_while_it_c
     assert [each.name for each in await files.list(caller, run.life.run_id, FileQuery())] == ["half", "the-same"]
     assert len(shelf.names()) == 2
     assert shelf.unfinished() == []
+
+
+async def test_files_are_announced_one_by_one_and_bounded_as_they_come(
+    uploads: FileUploads, records: Records, shelf: Shelf, database: Database
+):
+    """Of none of them it is known how large it will be; the quota is 10 MiB."""
+    caller, piece = records.caller, bytes(CHUNK_BYTES)
+    batch = await uploads.open(caller)
+    first, other = [await uploads.add(caller, batch, NewFile(path, None)) for path in ("a", "b")]
+
+    counts = [await uploads.put_chunk(caller, batch, first.id, n, content) for n, content in ((1, b"cd"), (0, b"ab"))]
+    done = [await uploads.finish(caller, batch, first.id) for _ in range(2)]
+    for n in range(9):
+        await uploads.put_chunk(caller, batch, other.id, n, piece)
+    with pytest.raises(Conflict, match=r"9\.0 MiB of that"):
+        await uploads.put_chunk(caller, batch, other.id, 9, piece)
+    with pytest.raises(NotFound):
+        await uploads.put_chunk(caller, batch, other.id, 5 << 10, b"beyond what a file may have")
+    with pytest.raises(Invalid, match="Nothing was begun"):
+        await uploads.add(caller, batch, NewFile("a/b", None))
+    anew = await uploads.add(caller, batch, NewFile("b", None))
+    with pytest.raises(Conflict, match="nothing of it has come"):
+        await uploads.complete(caller, batch)
+    await uploads.drop(caller, anew.id)
+
+    assert (counts, done[0].size_bytes, done[0].digest) == ([1, 2], 4, digest_of(b"abcd"))
+    assert done[0] == done[1]
+    assert (await uploads.complete(caller, batch)).files == (done[1],)
+    assert shelf.names() == [f"{records.tenant_id}/files/{digest_of(b'abcd')}"]
+    with pytest.raises(Invalid, match="cannot be used"):
+        await taken_uploads(database, caller, Filled([], {}, (anew.id,)))
+    assert (await taken_uploads(database, caller, Filled([], {}, (batch,)))).upload_ids == (batch,)
 
 
 async def test_what_is_announced_counts_until_it_expires(uploads: FileUploads, records: Records, database: Database):

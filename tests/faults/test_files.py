@@ -11,6 +11,7 @@ from tests.core.shelves import digest_of
 from tests.faults.stack import Stack, until
 from windlass.client import AsyncClient, Moved
 
+FILES = "/compat/kodosumi/files"
 PIECE = 1 << 20
 LARGE = 160  # MiB
 GROWTH = 64 * PIECE
@@ -32,13 +33,22 @@ async def test_an_upload_goes_on_after_the_gateway_was_killed(stack: Stack, clie
         if moved.bytes_done > len(CONTENT) // 3:
             far.set()
 
+    announced = await client.http.post(f"{FILES}/init", json={"filename": "b", "total_chunks": 2})
+    old = announced.json()["upload_id"]
+    await client.http.post(f"{FILES}/chunk", data={"upload_id": old, "chunk_number": "1"}, files={"chunk": b"late"})
     sending = asyncio.create_task(client.files.upload([place], told=told))
     await far.wait()
     await stack.kill("gateway")
     upload = await sending
+    form = {"upload_id": old, "chunk_number": "0"}
+    count = (await client.http.post(f"{FILES}/chunk", data=form, files={"chunk": b"not too "})).json()
+    whole = {"upload_id": old, "filename": "b", "total_chunks": 2}
+    done = (await client.http.post(f"{FILES}/complete/in", json=whole)).json()
     kept = [path for path in (stack.home / "objects").rglob("*") if path.is_file()]
 
     assert [each.sha256 for each in upload.files] == [digest_of(CONTENT)]
+    assert (count["received_chunks"], done["status"]) == (2, "upload complete")
+    assert digest_of(b"not too late") in [path.name for path in kept]
     assert seen[-1].bytes_done == len(CONTENT)
     assert [path.read_bytes() == CONTENT for path in kept if path.name == digest_of(CONTENT)] == [True]
     assert not [path for path in kept if "chunks" in path.parts]

@@ -14,6 +14,7 @@ FORM = forms.Model(
     forms.Errors(),
     forms.InputText(label="Name", name="name", placeholder="Enter your name", required=True),
     forms.Checkbox(label="Active", name="active", option="ACTIVE"),
+    forms.InputFiles(label="Notes", name="notes", multiple=True),
     forms.Submit("Submit"),
     forms.Cancel("Cancel"),
 )

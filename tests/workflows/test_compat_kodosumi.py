@@ -96,7 +96,7 @@ async def test_a_flow_is_found_by_its_words_and_shows_its_form(panel: httpx.Asyn
     twice = (await panel.get("/-/bench/bench")).json()  # as Kodosumi repeats the name
 
     assert (flow["url"], flow["summary"], flow["author"]) == ("/-/bench", "Locker", "me@example.com")
-    assert [each["type"] for each in form["elements"]] == ["errors", "text", "boolean", "submit", "cancel"]
+    assert [each["type"] for each in form["elements"]] == ["errors", "text", "boolean", "file", "submit", "cancel"]
     assert form["openapi_extra"]["x-kodosumi"] is True
     assert twice == form
     assert (await panel.get("/flow", params={"q": "nothing"})).json() == {"items": [], "offset": None}
@@ -146,18 +146,46 @@ async def test_a_run_asks_is_answered_and_told_in_the_old_words(panel: httpx.Asy
     assert (await panel.get(f"/outputs/raw/{fid}")).json() == {"dict": {"lock-result": result}}
 
 
+async def uploaded(panel: httpx.AsyncClient, **contents: bytes) -> dict[str, Any]:
+    """A batch as a form's page sends it, and what it then writes into the field; one file was chosen and left."""
+    batch = (await panel.post("/files/init_batch")).json()["batch_id"]
+    items: dict[str, Any] = {}
+    for name, content in {**contents, "left": b"x"}.items():
+        new = {"filename": f"notes/{name}", "total_chunks": 1, "batch_id": batch}
+        upload_id = (await panel.post("/files/init", json=new)).json()["upload_id"]
+        form = {"upload_id": upload_id, "chunk_number": "0"}
+        told = await panel.post("/files/chunk", data=form, files={"chunk": ("chunk_0", content)})
+        assert told.json() == {"status": "chunk received", "chunk_number": 0, "received_chunks": 1}
+        items[upload_id] = {"filename": f"notes/{name}", "totalChunks": 1}
+    items.popitem()
+    return {"batchId": batch, "name": "notes", "items": items}
+
+
 async def test_files_the_timeline_and_the_end_of_a_run(panel: httpx.AsyncClient):
-    fid = await launched(panel, name="Bea")
+    batch = await uploaded(panel, a=b"tea", b=b"milk")
+    half = {
+        "batchId": batch["batchId"],
+        "items": {next(iter(batch["items"])): {"filename": "notes/a", "totalChunks": 2}},
+    }
+    early = (await panel.post("/-/bench", json={"name": "Bea", "notes": orjson.dumps(half).decode()})).json()
+    fid = await launched(panel, name="Bea", notes=orjson.dumps(batch).decode())
+    done = await panel.post(f"/files/complete/{fid}/{batch['batchId']}/in", json=batch["items"])
+    late = await panel.post(f"/files/complete/{fid}/{batch['batchId']}/out", json=batch["items"])
     (lid,) = (await status_of(panel, fid, "awaiting"))["locks"]
     (item,) = (await panel.get("/timeline/list", params={"pp": 1})).json()["items"]
     await panel.post(f"/lock/{fid}/{lid}", json={})
     await status_of(panel, fid, "finished")
-    (file,) = (await panel.get(f"/files/{fid}/out")).json()
+    (file,), taken = (await panel.get(f"/files/{fid}/out")).json(), (await panel.get(f"/files/{fid}/in")).json()
     content = await panel.get(f"/files/{fid}/{file['path']}")
     removed = [(await panel.delete(f"/outputs/{fid}")).status_code for _ in range(2)]
 
     assert (item["fid"], item["status"], item["locks"]) == (fid, "awaiting", [lid])
-    assert item["inputs"] == {"dict": {"name": "Bea", "active": False}}
+    names = ["notes/a", "notes/b"]
+    assert item["inputs"] == {"dict": {"name": "Bea", "active": False, "notes": names}}
+    assert [(each["path"], each["size"]) for each in taken] == [("in/notes/a", 3), ("in/notes/b", 4)]
+    assert early["errors"]["notes"] == ["Not all chunks uploaded"]
+    assert [(each["completion_id"], each["final_file"]) for each in done.json()] == [(fid, each) for each in names]
+    assert all("takes files when it is launched" in each["error"] for each in late.json())
     assert (file["path"], file["size"], content.text) == ("out/report.txt", 9, "well done")
     assert removed == [204, 404]
 

@@ -40,7 +40,7 @@ class UploadFile(Record):
 
     file_id: str
     path: str
-    size_bytes: int
+    size_bytes: int | None
     sha256: str | None = None
     chunks: int
     chunk_bytes: int
@@ -94,7 +94,7 @@ class Chunk:
     @property
     def size(self) -> int:
         """How many bytes it has."""
-        return min(self.file.chunk_bytes, self.file.size_bytes - self.n * self.file.chunk_bytes)
+        return min(self.file.chunk_bytes, (self.file.size_bytes or 0) - self.n * self.file.chunk_bytes)
 
     def content(self) -> bytes:
         """Its bytes."""
@@ -187,7 +187,7 @@ class _Count:
     """Tells how far an upload is."""
 
     def __init__(self, upload: Upload, rest: Sequence[Chunk], told: Told | None) -> None:
-        self._total = sum(each.size_bytes for each in upload.files)
+        self._total = sum(each.size_bytes or 0 for each in upload.files)
         self._done, self._told = self._total - sum(each.size for each in rest), told
 
     def add(self, chunk: Chunk) -> None:

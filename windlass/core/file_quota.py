@@ -14,7 +14,8 @@ select (select coalesce(sum(size_bytes), 0) from file_content)::bigint
   + (select coalesce(sum(size_bytes), 0) from service_archive)::bigint
 """
 ANNOUNCED = """
-select coalesce(sum(f.size_bytes), 0)::bigint from upload_file f join upload u on u.id = f.upload_id
+select coalesce(sum(coalesce(f.size_bytes, (select sum(size_bytes) from upload_chunk where file_id = f.id))), 0)::bigint
+from upload_file f join upload u on u.id = f.upload_id
 where f.digest is null and u.expires_at > clock_timestamp()
 """
 
@@ -28,6 +29,12 @@ class FileQuota:
     async def bytes_of(self, tenant_id: TenantId) -> int:
         """The quota."""
         return await self._settings.value(tenant_id, FILES_QUOTA) * MiB
+
+    async def require(self, tenant_id: TenantId, more_bytes: int) -> None:
+        """Go on only where so much more fits beside what is kept and announced. Raises Conflict."""
+        quota = await self.bytes_of(tenant_id)
+        async with self._database.tenant(tenant_id) as connection:
+            await require_room(connection, tenant_id, quota, more_bytes)
 
     async def within(self, tenant_id: TenantId, chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
         """The same bytes, as long as they fit beside what is kept. Raises Conflict at the first that does not.

@@ -2,14 +2,13 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from windlass.contracts.events import Payload
 from windlass.contracts.files import CHUNK_BYTES, MOST_FILES, SIZE_BYTES, checked_path, folders_of
 from windlass.contracts.ids import TenantId, new_id
 from windlass.core.callers import Caller
@@ -20,7 +19,6 @@ from windlass.core.storage import Kept, Objects
 
 LIFETIME = timedelta(hours=24)
 MOST_OPEN = 1_000  # uploads of one person that no run has taken yet
-UNKNOWN = "upload is unknown or incomplete"
 
 OPEN = "insert into upload (id, tenant_id, created_by, expires_at) values ($1, $2, $3, clock_timestamp() + $4)"
 COUNT = "select count(*) from upload where created_by = $1 and expires_at > clock_timestamp()"
@@ -36,13 +34,25 @@ select f.id, f.path, f.size_bytes, f.expected, f.digest, array(
   select c.n from upload_chunk c where c.file_id = f.id order by c.n) as received
 from upload_file f where f.upload_id = $1 order by f.place
 """
+WHOSE = """
+select u.id from upload u join upload_file f on f.upload_id = u.id
+where f.id = $1 and u.created_by = $2 and u.expires_at > clock_timestamp()
+"""
+HOLD = "select from upload where id = $1 for update"
+ADD_ONE = """
+insert into upload_file (id, tenant_id, upload_id, place, path, size_bytes, expected)
+select $1, $2, $3, coalesce(max(place) + 1, 0), $4, $5, $6 from upload_file where upload_id = $3
+"""
+REOPEN = "update upload set completed_at = null where id = $1"
+DROP_FILE = "delete from upload_file where id = $1"
 CHUNKS = "select n, digest from upload_chunk where file_id = $1 order by n"
 ADD_CHUNK = """
-insert into upload_chunk (file_id, n, tenant_id, digest, size_bytes) values ($1, $2, $3, $4, $5) on conflict do nothing
+insert into upload_chunk (file_id, n, tenant_id, digest, size_bytes)
+select id, $2, $3, $4, $5 from upload_file where id = $1 for key share on conflict do nothing
 """
 HOW_MANY = "select count(*) from upload_chunk where file_id = $1"
 TOUCH = "select touch_file_content($1, $2, $3)"
-WHOLE = "update upload_file set digest = $2 where id = $1"
+WHOLE = "update upload_file set digest = $2, size_bytes = $3 where id = $1"
 FORGET_CHUNKS = "delete from upload_chunk where file_id = $1"
 COMPLETE = "update upload set completed_at = coalesce(completed_at, clock_timestamp()) where id = $1"
 DROP = "delete from upload where id = $1"
@@ -50,34 +60,40 @@ DROP = "delete from upload where id = $1"
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A file that is announced: its path below `in/`, its size, and its hash if the sender knows it."""
+    """A file that is announced: its path below `in/`, its size and its hash if the sender knows them."""
 
     path: str
-    size_bytes: int
+    size_bytes: int | None
     sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UploadFile:
-    """A file of an upload: `digest` once it is whole, else the chunks that were received."""
+    """A file of an upload: `digest` once it is whole, else the chunks that were received; its size as far as known."""
 
     id: UUID
     path: str
-    size_bytes: int
+    size_bytes: int | None
     expected: str | None
     digest: str | None
     received: tuple[int, ...] = ()
 
     @property
     def chunks(self) -> int:
-        """In how many chunks it is sent."""
+        """In how many chunks it is sent; while its size is unknown, in how many at least."""
+        if self.size_bytes is None:
+            return max(self.received, default=-1) + 1
         return -(-self.size_bytes // CHUNK_BYTES)
 
-    def size_of(self, n: int) -> int:
-        """How many bytes a chunk has; only the last may have fewer. Raises NotFound."""
-        if not 0 <= n < self.chunks:
+    def check_chunk(self, n: int, size_bytes: int) -> None:
+        """Go on only with a chunk that can be: all but the last are full, where the size is known. Raises NotFound."""
+        most = SIZE_BYTES // CHUNK_BYTES if self.size_bytes is None else self.chunks
+        if not 0 <= n < most:
             raise NotFound("chunk", n)
-        return min(CHUNK_BYTES, self.size_bytes - n * CHUNK_BYTES)
+        wanted = None if self.size_bytes is None else min(CHUNK_BYTES, self.size_bytes - n * CHUNK_BYTES)
+        if size_bytes > CHUNK_BYTES or wanted not in (None, size_bytes):
+            words = f"must have {wanted} bytes" if wanted is not None else f"must have at most {CHUNK_BYTES} bytes"
+            raise Invalid("The chunk was not kept.", (FieldError("body", words),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +113,6 @@ class FileUpload:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """Inputs with the names of files in place of uploads, and the uploads that the run takes."""
-
-    inputs: Payload
-    upload_ids: tuple[UUID, ...] = ()
-
-
 class FileUploads:
     """The uploads of a tenant's people; nobody sees those of another one."""
 
@@ -114,22 +122,63 @@ class FileUploads:
     async def begin(self, caller: Caller, files: Sequence[NewFile]) -> FileUpload:
         """Announce files. Raises Invalid (a path, a size), Conflict (the quota, or too many uploads are open)."""
         checked = _checked(files)
-        upload_id, count, size_bytes = new_id(), len(checked), sum(each.size_bytes for each in checked)
+        count, size_bytes = len(checked), sum(each.size_bytes or 0 for each in checked)
         quota = await self._quota.bytes_of(caller.tenant_id)
         async with self._database.tenant(caller.tenant_id) as connection:
             await require_room(connection, caller.tenant_id, quota, size_bytes)
-            if await connection.fetchval(COUNT, caller.person_id) >= MOST_OPEN:
-                raise Conflict(f"At most {MOST_OPEN:,} uploads may wait for a run. Cancel some, or let them expire.")
-            await connection.execute(OPEN, upload_id, caller.tenant_id, caller.person_id, LIFETIME)
+            upload_id = await _opened(connection, caller)
             ids = [[new_id() for _ in checked], [caller.tenant_id] * count, [upload_id] * count, list(range(count))]
             facts = [[getattr(each, name) for each in checked] for name in ("path", "size_bytes", "sha256")]
             await connection.execute(ADD, *ids, *facts)
         return await self.get(caller, upload_id)
 
+    async def open(self, caller: Caller) -> UUID:
+        """Begin an upload whose files are announced later. Raises Conflict (too many uploads are open)."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            return await _opened(connection, caller)
+
+    async def add(self, caller: Caller, upload_id: UUID, file: NewFile) -> UploadFile:
+        """Announce one more file; one of the same path that is there begins anew.
+
+        Raises NotFound, Invalid (the path, too many files), Conflict (the quota).
+        """
+        (checked,) = _checked([file])
+        same = next((each for each in (await self.get(caller, upload_id)).files if each.path == checked.path), None)
+        if same is not None:
+            await self.drop(caller, same.id)
+        file_id, quota = new_id(), await self._quota.bytes_of(caller.tenant_id)
+        async with self._database.tenant(caller.tenant_id) as connection:
+            await require_room(connection, caller.tenant_id, quota, checked.size_bytes or 0)
+            await connection.execute(HOLD, upload_id)  # several that are added at once see each other
+            paths = [each.path for each in (await find_upload(connection, caller, upload_id)).files]
+            if len(paths) >= MOST_FILES:
+                raise Invalid("Nothing was begun.", (FieldError("files", f"must be 1 to {MOST_FILES:,}"),))
+            if wrong := clashes([*paths, checked.path], "path"):
+                raise Invalid("Nothing was begun.", tuple(wrong))
+            facts = (checked.path, checked.size_bytes, checked.sha256)
+            await connection.execute(ADD_ONE, file_id, caller.tenant_id, upload_id, *facts)
+            await connection.execute(REOPEN, upload_id)
+        return (await self.get(caller, upload_id)).file(file_id)
+
+    async def of_file(self, caller: Caller, file_id: UUID) -> FileUpload:
+        """The upload that a file belongs to. Raises NotFound."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            upload_id = await connection.fetchval(WHOSE, file_id, caller.person_id)
+            if upload_id is None:
+                raise NotFound("upload", file_id)
+            return await find_upload(connection, caller, upload_id)
+
+    async def drop(self, caller: Caller, file_id: UUID) -> None:
+        """Forget one file of an upload; runs that took it keep it. Raises NotFound."""
+        await self.of_file(caller, file_id)
+        await self._drop_chunks(caller.tenant_id, file_id)
+        async with self._database.tenant(caller.tenant_id) as connection:
+            await connection.execute(DROP_FILE, file_id)
+
     async def get(self, caller: Caller, upload_id: UUID) -> FileUpload:
         """How far it is, for whoever goes on with it. Raises NotFound."""
         async with self._database.tenant(caller.tenant_id) as connection:
-            return await _find(connection, caller, upload_id)
+            return await find_upload(connection, caller, upload_id)
 
     async def put(self, caller: Caller, upload_id: UUID, file_id: UUID, chunks: AsyncIterable[bytes]) -> UploadFile:
         """Keep a whole file. The second time it is the same one. Raises NotFound, Invalid (not what was announced)."""
@@ -144,13 +193,19 @@ class FileUploads:
             return file.chunks
         if n in file.received:  # bytes of another content would be named by nothing
             return len(file.received)
-        if len(content) != (size := file.size_of(n)):
-            raise Invalid("The chunk was not kept.", (FieldError("body", f"must have {size} bytes"),))
+        file.check_chunk(n, len(content))
+        if file.size_bytes is None:  # nobody has asked for room yet
+            await self._quota.require(caller.tenant_id, len(content))
         digest = hashlib.sha256(content).hexdigest()
-        await self._objects.put(chunk_key(caller.tenant_id, file_id, n, digest), content)  # bytes first
+        key = chunk_key(caller.tenant_id, file_id, n, digest)
+        await self._objects.put(key, content)  # bytes first
         async with self._database.tenant(caller.tenant_id) as connection:
             await connection.execute(ADD_CHUNK, file_id, n, caller.tenant_id, digest, len(content))
-            return await connection.fetchval(HOW_MANY, file_id)
+            count: int = await connection.fetchval(HOW_MANY, file_id)
+        if count == 0:  # it was cancelled meanwhile
+            await self._objects.delete([key])
+            raise NotFound("file of this upload", file_id)
+        return count
 
     async def complete(self, caller: Caller, upload_id: UUID) -> FileUpload:
         """Make files of their chunks; killed in between, it goes on with the next. The second time nothing changes.
@@ -164,6 +219,13 @@ class FileUploads:
             await connection.execute(COMPLETE, upload_id)
         return await self.get(caller, upload_id)
 
+    async def finish(self, caller: Caller, upload_id: UUID, file_id: UUID) -> UploadFile:
+        """Make a file of the chunks of one alone. The second time nothing changes. Raises as `complete` does."""
+        file = (await self.get(caller, upload_id)).file(file_id)
+        if file.digest is None:
+            await self._assemble(caller.tenant_id, file)
+        return (await self.get(caller, upload_id)).file(file_id)
+
     async def cancel(self, caller: Caller, upload_id: UUID) -> None:
         """Forget an upload; runs that took it keep their files. Raises NotFound."""
         upload = await self.get(caller, upload_id)
@@ -176,6 +238,8 @@ class FileUploads:
         async with self._database.tenant(tenant_id) as connection:
             rows = await connection.fetch(CHUNKS, file.id)
         have = {row["n"] for row in rows}
+        if file.size_bytes is None and not have:
+            raise Conflict(f"{file.path} is not complete: nothing of it has come.")
         if missing := [n for n in range(file.chunks) if n not in have]:
             raise Conflict(
                 f"{file.path} is not complete: {len(missing)} chunks are missing, the first is {missing[0]}."
@@ -192,14 +256,16 @@ class FileUploads:
 
     async def _finish(self, tenant_id: TenantId, file: UploadFile, chunks: AsyncIterable[bytes]) -> None:
         """Keep the bytes, then say so: a file that is said to be whole has its bytes."""
-        arriving = self._quota.within(tenant_id, _no_more_than(file.size_bytes, chunks))
+        arriving = self._quota.within(
+            tenant_id, _no_more_than(SIZE_BYTES if file.size_bytes is None else file.size_bytes, chunks)
+        )
         kept = await self._objects.keep(folder_of(tenant_id), arriving)
         _check_kept(file, kept)
         async with self._database.tenant(tenant_id) as connection:
             await connection.execute(TOUCH, tenant_id, kept.digest, kept.size_bytes)  # from here on nobody sweeps it
             if await self._objects.size(f"{folder_of(tenant_id)}/{kept.digest}") is None:  # swept in between
                 raise Unavailable(f"{file.path} was not kept. Send it again.")
-            await connection.execute(WHOLE, file.id, kept.digest)
+            await connection.execute(WHOLE, file.id, kept.digest, kept.size_bytes)
 
     async def _drop_chunks(self, tenant_id: TenantId, file_id: UUID) -> None:
         async with self._database.tenant(tenant_id) as connection:
@@ -219,26 +285,17 @@ def chunk_key(tenant_id: TenantId, file_id: UUID, n: int, digest: str) -> str:
     return f"{tenant_id}/chunks/{file_id}/{n}-{digest}"
 
 
-async def taken_uploads(database: Database, caller: Caller, elements: Sequence[Payload], inputs: Payload) -> Taken:
-    """The inputs of a form, with the names of files where an upload is named. Raises Invalid."""
-    named = _named(elements, inputs)
-    if not named:
-        return Taken(inputs)
-    async with database.tenant(caller.tenant_id) as connection:
-        found = {each: await _files_of(connection, caller, each) for each in set(named.values())}
-    wrong = [FieldError(f"inputs.{place}", UNKNOWN) for place, each in named.items() if found[each] is None]
-    wrong += _clashes([path for paths in found.values() for path in paths or ()], "inputs")
-    if wrong:
-        raise Invalid("The files cannot be used; no run was started.", tuple(wrong))
-    return Taken(_replaced(elements, inputs, found), tuple(found))
+async def _opened(connection: Connection, caller: Caller) -> UUID:
+    """A new upload without files. Raises Conflict."""
+    if await connection.fetchval(COUNT, caller.person_id) >= MOST_OPEN:
+        raise Conflict(f"At most {MOST_OPEN:,} uploads may wait for a run. Cancel some, or let them expire.")
+    upload_id = new_id()
+    await connection.execute(OPEN, upload_id, caller.tenant_id, caller.person_id, LIFETIME)
+    return upload_id
 
 
-def names_upload(elements: Sequence[Payload], inputs: Mapping[str, Any]) -> bool:
-    """Whether a field for files holds an upload."""
-    return bool(_named(elements, dict(inputs)))
-
-
-async def _find(connection: Connection, caller: Caller, upload_id: UUID) -> FileUpload:
+async def find_upload(connection: Connection, caller: Caller, upload_id: UUID) -> FileUpload:
+    """An upload of the caller's. Raises NotFound."""
     row = await connection.fetchrow(MINE, upload_id, caller.person_id)
     if row is None:
         raise NotFound("upload", upload_id)
@@ -251,35 +308,26 @@ def _file(row: Row) -> UploadFile:
     return UploadFile(**facts)
 
 
-async def _files_of(connection: Connection, caller: Caller, upload_id: UUID) -> list[str] | None:
-    """The paths of a complete upload; None: there is none of the caller's."""
-    try:
-        upload = await _find(connection, caller, upload_id)
-    except NotFound:
-        return None
-    return [each.path for each in upload.files] if upload.is_complete else None
-
-
 def _checked(files: Sequence[NewFile]) -> list[NewFile]:
     """The files with their paths as stored. Raises Invalid."""
     if not 1 <= len(files) <= MOST_FILES:
         raise Invalid("Nothing was begun.", (FieldError("files", f"must be 1 to {MOST_FILES:,}"),))
     checked, wrong = list[NewFile](), list[FieldError]()
     for place, each in enumerate(files):
-        if not 0 <= each.size_bytes <= SIZE_BYTES:
+        if not 0 <= (each.size_bytes or 0) <= SIZE_BYTES:
             wrong.append(FieldError(f"files.{place}.size_bytes", f"must be at most {SIZE_BYTES} bytes"))
         try:
             checked.append(NewFile(checked_path(each.path), each.size_bytes, each.sha256))
         except ValueError as error:
             wrong.append(FieldError(f"files.{place}.path", str(error)))
     paths = [each.path for each in checked]
-    wrong += _clashes(paths, "files")
+    wrong += clashes(paths, "files")
     if wrong:
         raise Invalid("Nothing was begun.", tuple(wrong[:20]))
     return checked
 
 
-def _clashes(paths: Sequence[str], field: str) -> list[FieldError]:
+def clashes(paths: Sequence[str], field: str) -> list[FieldError]:
     """What cannot stand side by side in one folder."""
     folders = {folder.partition("/")[2] for path in paths for folder in folders_of(f"in/{path}")}
     twice = sorted(path for path, count in Counter(paths).items() if count > 1)
@@ -300,47 +348,8 @@ async def _no_more_than(size_bytes: int, chunks: AsyncIterable[bytes]) -> AsyncG
 
 def _check_kept(file: UploadFile, kept: Kept) -> None:
     """Raises Invalid: what came is not what was announced."""
-    if kept.size_bytes != file.size_bytes:
+    if file.size_bytes not in (None, kept.size_bytes):
         wrong = FieldError("body", f"has {kept.size_bytes} bytes, {file.size_bytes} were announced")
         raise Invalid(f"{file.path} was not kept.", (wrong,))
     if file.expected is not None and kept.digest != file.expected:
         raise Invalid(f"{file.path} was not kept.", (FieldError("sha256", "is not the hash of what came"),))
-
-
-def _named(elements: Sequence[Payload], inputs: Payload, within: str = "") -> dict[str, UUID]:
-    """The uploads that inputs name, by the field; those in entries of groups too."""
-    named: dict[str, UUID] = {}
-    for element in elements:
-        name = str(element.get("name") or "")
-        value = inputs.get(name)
-        if element.get("type") == "file" and (upload_id := _as_id(value)) is not None:
-            named[within + name] = upload_id
-        elif element.get("type") == "group":
-            for place, entry in enumerate(_entries(value)):
-                named |= _named(element.get("elements") or (), entry, f"{within}{name}.{place}.")
-    return named
-
-
-def _replaced(elements: Sequence[Payload], inputs: Payload, found: Mapping[UUID, list[str] | None]) -> Payload:
-    """The same inputs with the names of files in place of uploads."""
-    changed = dict(inputs)
-    for element in elements:
-        name = str(element.get("name") or "")
-        value = inputs.get(name)
-        if element.get("type") == "file" and (upload_id := _as_id(value)) is not None:
-            changed[name] = sorted(found[upload_id] or ())
-        elif element.get("type") == "group" and (entries := _entries(value)):
-            changed[name] = [_replaced(element.get("elements") or (), each, found) for each in entries]
-    return changed
-
-
-def _entries(value: Any) -> list[Payload]:
-    listed = cast("list[Any]", value) if isinstance(value, list) else []
-    return cast("list[Payload]", listed) if all(isinstance(each, dict) for each in listed) else []
-
-
-def _as_id(value: Any) -> UUID | None:
-    try:
-        return UUID(value) if isinstance(value, str) else None
-    except ValueError:
-        return None

@@ -21,7 +21,7 @@ from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
 from windlass.core.desktops import require_own
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
-from windlass.core.file_uploads import taken_uploads
+from windlass.core.file_inputs import Filled, taken_uploads
 from windlass.core.hosts import Hosts
 from windlass.core.permissions import Permission
 from windlass.core.run_search import narrowed
@@ -30,7 +30,10 @@ from windlass.core.wakeup import Wakeup
 
 @dataclass(frozen=True, slots=True)
 class StartRun:
-    """The wish to run an agent; `id`: a wish that is repeated under it is one run."""
+    """The wish to run an agent; `id`: a wish that is repeated under it is one run.
+
+    It takes the uploads that its inputs name, and `uploads`, whose files they name.
+    """
 
     agent: str
     inputs: Payload
@@ -42,6 +45,7 @@ class StartRun:
     id: UUID | None = None
     origin: Origin | None = None
     backoff_s: int = 1
+    uploads: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,7 @@ class Runs:
     async def start(self, caller: Caller, wish: StartRun) -> Run:
         """Record a run, `queued`, with its first event and outbox line. Raises NotFound (agent), Invalid (inputs)."""
         agent = await self._agents.get(caller, wish.agent)
-        taken = await taken_uploads(self._database, caller, agent.elements, wish.inputs)
+        taken = await taken_uploads(self._database, caller, Filled(agent.elements, wish.inputs, wish.uploads))
         row = run_row(caller, agent, replace(wish, inputs=taken.inputs))
         run_id = UUID(row["id"])
         is_known = await self._exists(caller, run_id)

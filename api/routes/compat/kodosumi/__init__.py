@@ -1,6 +1,17 @@
 """`/compat/kodosumi`: the paths of the panel that Windlass replaces, for clients that change their base URL only."""
 
-from api.routes.compat.kodosumi import access, boots, dashboard, exchange, executions, exposes, files, flows, locks
+from api.routes.compat.kodosumi import (
+    access,
+    boots,
+    dashboard,
+    exchange,
+    executions,
+    exposes,
+    files,
+    flows,
+    locks,
+    uploads,
+)
 
 ROUTERS = (
     access.router,
@@ -8,6 +19,7 @@ ROUTERS = (
     locks.router,
     executions.router,
     dashboard.router,
+    uploads.router,  # before the files of executions, whose paths take any name
     files.router,
     exposes.router,
     exchange.router,

@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse
 from api.dependencies import AuthenticationDep, EngineDep, Me, RequestUuid, SettingsDep
 from api.engine import Engine
 from api.routes.agents import AgentReader
+from api.routes.compat.kodosumi.uploads import settled
 from api.routes.compat.kodosumi.words import PREFIX, read_object
 from api.routes.questions import QuestionReader
 from api.routes.runs import RunReader, RunStarter
@@ -189,7 +190,8 @@ async def start(
 async def started(engine: Engine, caller: Caller, agent: Agent, posted: Posted) -> JSONResponse:
     """Start a run with what was posted to its form, or say by field what is wrong."""
     try:
-        wish = StartRun(agent.name, read_object(posted.body) or {}, extra=_extra(posted.extra), id=posted.id)
+        inputs, uploads = await settled(engine, caller, agent.elements, read_object(posted.body) or {})
+        wish = StartRun(agent.name, inputs, extra=_extra(posted.extra), id=posted.id, uploads=uploads)
         run = await engine.runs.start(caller, wish)
     except Invalid as refused:
         return JSONResponse({"errors": by_field(refused), "elements": agent.elements})
