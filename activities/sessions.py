@@ -76,7 +76,8 @@ class SessionActivities:
     @activity.defn(name=words.BEGIN)
     async def begin(self, ref: SessionRef) -> Turn:
         """Take up what waits. The second time it is the same turn."""
-        return await self._mind.turns.begin(TenantId(UUID(ref.tenant_id)), UUID(ref.session_id))
+        execution = activity.info().workflow_run_id
+        return await self._mind.turns.begin(TenantId(UUID(ref.tenant_id)), UUID(ref.session_id), execution)
 
     @activity.defn(name=words.SEAL)
     async def seal(self, request: SealInput) -> None:

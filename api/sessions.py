@@ -9,6 +9,8 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
@@ -26,10 +28,11 @@ from windlass.contracts import sessions as words
 from windlass.contracts.ids import TenantId, workflow_id
 from windlass.contracts.sessions import Refusal, Said, SessionInput
 from windlass.core.sessions import Session
-from windlass.core.turns import Calling, SessionWorkflows
+from windlass.core.turns import Calling, Execution, SessionWorkflows
 
 SWEEP_S, LATE_S = 1.0, 1.5
 REPAIR_S, REPAIRED_AT_ONCE = 10.0, 50
+CLEAR_S, CLEARED_AT_ONCE, QUIET_S = 10.0, 200, 30.0
 NOT_THERE = (RPCError, RuntimeError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -49,6 +52,7 @@ class Couriers:
         loops: Sequence[tuple[Callable[[], Awaitable[None]], float]] = (
             (self._sweep, SWEEP_S),
             (self._repair, REPAIR_S),
+            (self.clear, CLEAR_S),
         )
         self._loops = [asyncio.create_task(forever(loop, pause)) for loop, pause in loops]
 
@@ -123,6 +127,31 @@ class Couriers:
                 found = None
             if found is None or found.status is not WorkflowExecutionStatus.RUNNING:
                 await self._carry_all([session])
+
+    async def clear(self) -> None:
+        """Have Temporal let go of what sessions at rest have left there: it says nothing that the record does not.
+
+        By the id of the execution, and only once that has ended; ended ones never run again. The second time it is
+        gone already: then the record says so now.
+        """
+        for left in await self._workflows.left(QUIET_S, CLEARED_AT_ONCE):
+            if await self._is_gone(left):
+                await self._workflows.let_go(left)
+
+    async def _is_gone(self, left: Execution) -> bool:
+        """Whether Temporal holds it no more, after it was let go of if it has ended."""
+        name = workflow_id(left.tenant_id, words.NOUN, left.session_id)
+        try:
+            found = await self._client.get_workflow_handle(name, run_id=str(left.id)).describe(rpc_timeout=CALL)
+            if found.status is WorkflowExecutionStatus.RUNNING:
+                return False
+            execution = WorkflowExecution(workflow_id=name, run_id=str(left.id))
+            request = DeleteWorkflowExecutionRequest(namespace=self._client.namespace, workflow_execution=execution)
+            await self._client.workflow_service.delete_workflow_execution(request, timeout=CALL)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+        return True
 
     async def _carry_all(self, sessions: Sequence[Calling]) -> None:
         lines = ((each, Said(str(each.message_id), each.place)) for each in sessions)

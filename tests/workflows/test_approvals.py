@@ -1,16 +1,28 @@
-"""Approvals: what a turn may do only when somebody allows it, once, whoever is killed while it waits."""
+"""Sessions that wait for somebody, to allow something or to speak again: it costs nothing, nothing is lost by it."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 
+from api.sessions import Couriers
 from stack.standin.server import listen
 from stack.temporal import Server
 from tests.owner import as_owner
+from tests.workflows.engines import until
 from tests.workflows.talks import Talk, Talks, asked, running_talks
 from windlass.contracts.events import EventKind
-from windlass.contracts.sessions import SessionStatus
+from windlass.contracts.ids import new_id
+from windlass.contracts.sessions import WORKFLOW, SessionInput, SessionStatus
+from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.questions import AlreadyClosed, Question
+from windlass.core.turns import SessionWorkflows
 
 ASK = (
     {"action": "ask", "tool": "write", "argument": "notes/*"},
@@ -101,3 +113,74 @@ async def test_an_approval_expires_and_goes_with_its_turn(talks: Talks, database
         await decide(talks, late, "once")
     with pytest.raises(AlreadyClosed, match="withdrawn"):
         await decide(talks, gone, "once")
+
+
+async def test_temporal_lets_go_of_what_a_session_at_rest_has_left_and_of_nothing_that_runs(
+    talks: Talks, database_url: str
+):
+    """Of two that have ended one was let go of by a gateway that died before it said so; a third still runs."""
+    talk, name, client = await talks.open(), new_id(), talks.engine.client
+    await talk.say({"text": "One."}, id=name)
+    first = await ended(talk, 1)
+    await talk.say({"text": "Two."})
+    second = await ended(talk, 2)
+    request = SessionInput(str(talks.engine.caller.tenant_id), str(talk.id))
+    runs = await client.start_workflow(WORKFLOW, request, id=talk.workflow.id, task_queue="nobody's")
+    async with as_owner(database_url) as owner, clearing(talks) as couriers:
+        await couriers.clear()
+        assert not await is_gone(first)  # somebody may be talking yet
+        await owner.execute(NOTE, UUID(runs.first_execution_run_id), talk.id)
+        await owner.execute(LONG_AGO, talk.id)
+        gone = WorkflowExecution(workflow_id=second.id, run_id=second.run_id or "")
+        await client.workflow_service.delete_workflow_execution(
+            DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=gone)
+        )
+
+        async def has_only_what_runs() -> bool:
+            await couriers.clear()  # the gateway does so too
+            rows = await owner.fetch("select id from session_execution where session_id = $1", talk.id)
+            return [str(row["id"]) for row in rows] == [runs.first_execution_run_id]
+
+        await until(has_only_what_runs)
+
+    await until(lambda: is_gone(first))  # Temporal promises it, and does it a moment later
+    assert (await runs.describe()).status is WorkflowExecutionStatus.RUNNING
+    await runs.terminate()
+    assert (await talk.say({"text": "never"}, id=name)).turn == 1
+    await talk.say({"text": "Three."})
+    await talk.settled(3)
+    assert await talk.answers() == ["One.", "Two.", "Three."]
+
+
+async def ended(talk: Talk, turn: int) -> WorkflowHandle[Any, Any]:
+    """The execution that worked on a turn, once it has ended."""
+    await talk.settled(turn)
+    await talk.workflow.result()
+    run_id = (await talk.workflow.describe()).run_id
+    return talk.talks.engine.client.get_workflow_handle(talk.workflow.id, run_id=run_id)
+
+
+async def is_gone(execution: WorkflowHandle[Any, Any]) -> bool:
+    """Whether Temporal holds nothing of it any more."""
+    try:
+        await execution.describe()
+    except RPCError as error:
+        return error.status is RPCStatusCode.NOT_FOUND
+    return False
+
+
+@asynccontextmanager
+async def clearing(talks: Talks) -> AsyncGenerator[Couriers]:
+    """What a gateway has Temporal let go with."""
+    jobs = await Database.connect(talks.engine.settings.require_database_url(), role=JOBS_ROLE, max_size=1)
+    yield Couriers(talks.engine.client, SessionWorkflows(jobs), talks.engine.gateway.links)
+    await jobs.close()
+
+
+NOTE = """
+insert into session_execution (id, session_id, tenant_id) select $1, id, tenant_id from session where id = $2
+"""
+LONG_AGO = """
+with aged as (update session_execution set looked_at = looked_at - interval '1 hour' where session_id = $1)
+update session set active_at = active_at - interval '1 hour' where id = $1
+"""

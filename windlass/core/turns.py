@@ -34,6 +34,14 @@ select id, tenant_id, title, id as message_id, 0 as place from session
 where status in ('running', 'awaiting') and deleted_at is null and began_at < clock_timestamp() - interval '10 seconds'
 order by random() limit $1
 """
+LEFT = """
+update session_execution e set looked_at = clock_timestamp() from (
+  select x.id from session_execution x join session s on s.id = x.session_id
+  where s.status in ('idle', 'archived') and s.active_at < clock_timestamp() - make_interval(secs => $1)
+    and x.looked_at < clock_timestamp() - make_interval(secs => $1) order by x.looked_at limit $2
+  for update of x skip locked
+) due where e.id = due.id returning e.id, e.session_id, e.tenant_id
+"""  # whoever is killed with some in hand leaves them to the next who looks, as long after
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +70,28 @@ class Calling:
     place: int
 
 
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What a workflow of a session has left in Temporal, under an id of Temporal's."""
+
+    id: UUID
+    session_id: SessionId
+    tenant_id: TenantId
+
+
 class Turns:
     """The record of turns; every call is one round trip and repeatable."""
 
     def __init__(self, database: Database, wakeup: Wakeup) -> None:
         self._database, self._wakeup = database, wakeup
 
-    async def begin(self, tenant_id: TenantId, session_id: UUID) -> Turn:
-        """The turn to work on, with every message that waits. The second time it is the same one."""
+    async def begin(self, tenant_id: TenantId, session_id: UUID, execution: str | None = None) -> Turn:
+        """The turn to work on, with every message that waits. The second time it is the same one.
+
+        The execution of a workflow that works on it is noted, so that Temporal lets go of it later.
+        """
         async with self._database.open() as connection:
-            found = await connection.fetchval("select begin_turn($1, $2)", tenant_id, session_id)
+            found = await connection.fetchval("select begin_turn($1, $2, $3)", tenant_id, session_id, execution)
         self._wakeup.poke(tenant_id, session_id, found["seq"] or 0)
         self._wakeup.touch(TOPIC, tenant_id)
         return Turn(found["number"], found["taken"])
@@ -183,6 +203,16 @@ class SessionWorkflows:
     async def at_work(self, limit: int) -> Sequence[Calling]:
         """Some sessions with a turn under way."""
         return await self._calling(AT_WORK, limit)
+
+    async def left(self, quiet_s: float, limit: int) -> Sequence[Execution]:
+        """What sessions have left in Temporal that are at rest for so long; the same is not told again for as long."""
+        async with self._jobs.open() as connection:
+            return [Execution(**row) for row in await connection.fetch(LEFT, quiet_s, limit)]
+
+    async def let_go(self, execution: Execution) -> None:
+        """Temporal holds it no more. The second time nothing changes."""
+        async with self._jobs.open() as connection:
+            await connection.execute("delete from session_execution where id = $1", execution.id)
 
     async def _calling(self, query: str, argument: float) -> Sequence[Calling]:
         async with self._jobs.open() as connection:
