@@ -142,14 +142,14 @@ def size(count: int | None) -> str:
 
 
 def tokens(count: int | None) -> str:
-    """Tokens as `412`, `1.2k`, `214k`, `1.3M`."""
+    """Tokens as `412`, `1.2k`, `214k`, `1M`, `1.3M`."""
     if count is None:
         return MISSING
     if count < 1000:
         return str(count)
     if count < 9950:
         return f"{count / 1000:.1f}k"
-    return f"{count / 1000:.0f}k" if count < 999_500 else f"{count / 1_000_000:.1f}M"
+    return f"{count / 1000:.0f}k" if count < 999_500 else f"{count / 1_000_000:.1f}M".replace(".0M", "M")
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:

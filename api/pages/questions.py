@@ -18,6 +18,7 @@ from api.pages.shell import Place
 from api.pages.typed import to_json
 from api.routes.questions import QuestionAnswerer, QuestionReader
 from windlass.contracts.questions import QuestionKind
+from windlass.core.approvals import DENY, ONCE
 from windlass.core.callers import Caller
 from windlass.core.errors import Conflict, Invalid, NotFound
 from windlass.core.permissions import Permission
@@ -26,6 +27,7 @@ from windlass.core.questions import Question, QuestionFilter
 router = APIRouter(include_in_schema=False)
 
 SHOWN = 20
+KEYS = {ONCE: "A", DENY: "D"}
 SHORT = 3  # fields that a card on the home page may have to be answered there
 
 
@@ -51,10 +53,11 @@ class Card:
     kind: str
 
     @property
-    def decisions(self) -> tuple[tuple[str, str, str], ...]:
-        """What may be decided about a use of a tool, each as a button (field, value, text)."""
+    def decisions(self) -> tuple[tuple[str, str, str, str], ...]:
+        """What may be decided about a use of a tool, each as a button (field, value, text, key)."""
         asked = [each for each in self.fields if each.look == "radio"] if self.kind == QuestionKind.APPROVAL else []
-        return tuple((each.id, option.name, option.label) for each in asked for option in each.options)
+        named = ((each.id, option) for each in asked for option in each.options)
+        return tuple((field, option.name, option.label, KEYS.get(option.name, "")) for field, option in named)
 
     @property
     def then(self) -> str:

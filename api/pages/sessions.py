@@ -31,6 +31,7 @@ from windlass.core.message_limits import TooManyMessages
 from windlass.core.permissions import Permission
 from windlass.core.questions import QuestionFilter
 from windlass.core.sessions import NewSession, Session
+from windlass.core.windows import window
 
 router = APIRouter(include_in_schema=False)
 
@@ -55,6 +56,8 @@ class Row:
     turns: str
     cost: str
     context: str
+    window: str  # of the model, where it is known, and what share of it the context is
+    share: float
     active: str
 
 
@@ -110,8 +113,18 @@ def row(session: Session, seen: Viewer) -> Row:
     shape, word = WORDS[session.status]
     if session.error is not None and session.status is SessionStatus.IDLE:
         shape, word = "failed", "Last turn failed"
-    turns, context = counted(session.turn, "turn"), tokens(session.context_tokens)
-    return Row(session, shape, word, turns, cost(session), context, seen.age(session.active_at))
+    limit = window(session.settings.model)
+    return Row(
+        session=session,
+        shape=shape,
+        word=word,
+        turns=counted(session.turn, "turn"),
+        cost=cost(session),
+        context=tokens(session.context_tokens),
+        window=tokens(limit) if limit else "",
+        share=min(1.0, session.context_tokens / limit) if limit else 0.0,
+        active=seen.age(session.active_at),
+    )
 
 
 def cost(session: Session) -> str:

@@ -117,6 +117,11 @@ class Shell:
         return self.caller.may(Permission.RUNS_START)
 
     @property
+    def may_open(self) -> bool:
+        """Whether what is begun here is a session, and the caller may."""
+        return self.place.entry == "Sessions" and self.caller.may(Permission.SESSIONS_WRITE)
+
+    @property
     def stream_url(self) -> str:
         """The one stream of this page."""
         topics = ",".join(self.place.topics)

@@ -23,6 +23,7 @@ from windlass.core.callers import Caller
 from windlass.core.letters import NewMessage
 from windlass.core.permissions import Permission
 from windlass.core.sessions import NewSession, Session, SessionFilter
+from windlass.core.windows import window
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 
@@ -148,6 +149,7 @@ class SessionView(BaseModel):
     owner_name: str
     usage: Usage
     context_tokens: int = Field(description="What the last call read and wrote.")
+    context_window: int | None = Field(description="What its model takes up at once; null where that is not known.")
     created_at: datetime
     active_at: datetime
     archived_at: datetime | None
@@ -363,4 +365,5 @@ def view(session: Session) -> SessionView:
         cost_usd=session.cost_usd,
     )
     shown = {name: getattr(session, name) for name in SessionView.model_fields if hasattr(session, name)}
-    return SessionView.model_validate({**shown, "settings": session.settings.to_json(), "usage": usage})
+    shown |= {"settings": session.settings.to_json(), "usage": usage, "context_window": window(session.settings.model)}
+    return SessionView.model_validate(shown)

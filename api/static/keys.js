@@ -18,9 +18,15 @@ function move(by) {
 }
 
 function press(key) {
-  const target = document.querySelector(`[data-key="${CSS.escape(key)}"]:not([disabled])`);
+  const named = `[data-key="${CSS.escape(key)}"]:not([disabled])`;
+  const target = document.activeElement?.closest("[data-keys]")?.querySelector(named) || document.querySelector(named);
   if (!target || target.closest("[hidden]")) return false;
-  if (target.matches("input")) {
+  const card = target.closest("[data-keys]"); // its keys act only in it: the first press goes there
+  if (card && !card.contains(document.activeElement)) {
+    card.focus();
+    card.scrollIntoView({ block: "nearest" });
+  } else if (target.dataset.first) target.form.querySelector(target.dataset.first).focus();
+  else if (target.matches("input")) {
     target.focus();
     target.select();
   } else target.click();
@@ -37,7 +43,7 @@ function onKey(event) {
     event.preventDefault();
     return palette();
   }
-  if ((event.metaKey || event.ctrlKey) && event.key === "Enter" && typing(event)) return event.target.form?.requestSubmit();
+  if ((event.metaKey || event.ctrlKey) && event.key === "Enter" && typing(event)) return event.target.form?.requestSubmit(event.target.form.querySelector("[data-enter]"));
   if (event.key === "Escape" && typing(event)) return event.target.blur();
   if (typing(event) || event.metaKey || event.ctrlKey || event.altKey || document.querySelector("dialog[open]")) return;
   if (localStorage.getItem("windlass_keys") === "off") return;

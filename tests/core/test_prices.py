@@ -7,6 +7,7 @@ import pytest
 
 from windlass.contracts.agents import DEFAULT_MODEL
 from windlass.core.prices import BOOK, Tokens, cost
+from windlass.core.windows import window
 
 TODAY = date(2026, 11, 21)
 
@@ -60,3 +61,8 @@ def test_a_model_nobody_listed_has_no_cost():
 
 def test_the_newest_list_comes_first():
     assert [entry.since for entry in BOOK] == sorted((entry.since for entry in BOOK), reverse=True)
+
+
+def test_what_a_model_takes_up_at_once_is_known_by_its_name_or_not_at_all():
+    assert [window(each) for each in ("claude-haiku-4-5-20251001", "claude-sonnet-5-5")] == [200_000, 1_000_000]
+    assert window("somebody-elses") is None

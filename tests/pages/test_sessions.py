@@ -31,9 +31,9 @@ class Worker:
         """Take up what waits."""
         return (await self._turns.begin(self._tenant_id, self.id)).number
 
-    async def may(self, turn: int, tool: str, **given: Any) -> Ruling | None:
+    async def may(self, turn: int, tool: str, place: int = 0, **given: Any) -> Ruling | None:
         """Whether a tool may be used, which people are asked."""
-        call = Call(self._tenant_id, self.id, turn, "1-1-0", tool, given)
+        call = Call(self._tenant_id, self.id, turn, f"1-1-{place}", tool, given)
         return await self._approvals.seek(call, Rule("ask", tool))
 
     async def steers(self, turn: int) -> bool:
@@ -81,6 +81,7 @@ async def test_a_conversation_is_opened_followed_queued_in_and_put_away(console:
     change = {"path": "a.txt", "old_str": "old", "new_str": "new"}
     item: dict[str, Any] = {"item": "turn-1-1", "stop_reason": "tool_use", "turn": 1, "call": 1, "standin": False}
     await worker.tell(EventKind.MESSAGE, role="assistant", text="It is in the **drawer**.", model="m", **item)
+    await worker.tell(EventKind.USAGE, input_tokens=90_000, output_tokens=6_000, cost_usd=0.1)
     await worker.tell(EventKind.TOOL_CALL, id="t", name="edit", input=change, turn=1)
     await worker.tell(EventKind.TOOL_RESULT, id="t", name="edit", outcome="done", text="a.txt was written.", turn=1)
     await worker.seal(turn)
@@ -99,8 +100,10 @@ async def looked_at(page: Page) -> None:
     await expect(page.get_by_text("nothing can be said")).to_be_visible()
     await page.get_by_role("button", name="Take up again").click()
     await expect(page.get_by_label("Message", exact=True)).to_be_visible()
-    await page.get_by_role("link", name="Sessions").first.click()
+    await expect(page.locator("#session-aside")).to_contain_text("96k of 1M tokens")
+    await page.locator("h1").press("n")
     await expect(page.locator("#sessions")).to_contain_text("Where is the ledger?")
+    await expect(page.get_by_label("First message")).to_be_focused()
 
 
 async def test_a_turn_under_way_is_steered(console: Console):
@@ -146,6 +149,29 @@ async def test_many_uses_of_tools_are_one_row_and_what_waits_to_be_allowed_is_de
     await page.get_by_role("button", name="Allow once").click()
     await expect(page.locator(".ask")).to_have_count(0)
     assert await worker.may(turn, "shell", command="terraform apply") == Ruling(is_allowed=True)
+    await allowed_and_denied_by_keys(page, worker, turn)
+
+
+async def allowed_and_denied_by_keys(page: Page, worker: Worker, turn: int) -> None:
+    """Keys act in the card alone: the first press goes there, and one in a field is a letter."""
+    await worker.may(turn, "shell", 1, command="ls")
+    card = page.locator(".ask")
+    await expect(card).to_be_visible()
+    await page.keyboard.press("a")
+    await expect(card).to_be_focused()
+    await page.keyboard.press("a")
+    await expect(card).to_have_count(0)
+    assert await worker.may(turn, "shell", 1, command="ls") == Ruling(is_allowed=True)
+    await worker.may(turn, "shell", 2, command="rm -rf /")
+    await expect(card).to_be_visible()
+    await page.get_by_label("Message", exact=True).press("d")
+    await page.get_by_role("heading", name="Let the model use shell?").click()
+    await page.keyboard.press("d")
+    await page.keyboard.type("add a path")
+    await page.keyboard.press("Control+Enter")
+    await expect(card).to_have_count(0)
+    denied = await worker.may(turn, "shell", 2, command="rm -rf /")
+    assert denied == Ruling(said="It was not done: Ada denied it: add a path")
 
 
 async def test_a_picture_is_attached_seen_and_a_wrong_one_is_refused(console: Console):
