@@ -29,6 +29,7 @@ from windlass.core.database import Database
 from windlass.core.desktop_templates import Bounds, DesktopTemplates
 from windlass.core.desktops import Desktops
 from windlass.core.doors import Doors
+from windlass.core.elsewhere import Elsewhere
 from windlass.core.events import Events
 from windlass.core.exchange import Exchange
 from windlass.core.executions import Executions
@@ -47,6 +48,7 @@ from windlass.core.message_limits import MessageLimits
 from windlass.core.outbound import Outbound
 from windlass.core.outbox import Outbox
 from windlass.core.questions import Questions
+from windlass.core.registrations import Registrations
 from windlass.core.run_tallies import RunTallies
 from windlass.core.runs import Runs
 from windlass.core.saved_agents import SavedAgents
@@ -99,6 +101,7 @@ class Engine:
     objects: Objects
     orchestrator: Orchestrator
     proxy: Proxy
+    registrations: Registrations
     outbox: Outbox
     questions: Questions
     runs: Runs
@@ -152,6 +155,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         artifacts, desktops = Artifacts(contents), Desktops(database, notifier, heralds, settings.desktops_per_person)
         screenshots, own_settings = Screenshots(database, notifier), TenantSettings(database, of_installation(settings))
         services = Services(database, notifier, Vault(settings.require_secret_key()))
+        elsewhere = Elsewhere(Outbound(settings.outbound_allow))
         schedules, quota = Schedules(database, notifier, tasks), FileQuota(database, own_settings)
         yield Engine(
             statistics=Statistics(database),
@@ -177,7 +181,8 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             objects=objects,
             orchestrator=carriers.orchestrator,
             outbox=carriers.outbox,
-            proxy=proxy(settings, database),
+            proxy=proxy(settings, database, elsewhere),
+            registrations=Registrations(database, services, elsewhere, notifier),
             questions=Questions(database, notifier, artifacts, hosts, carriers.answers),
             runs=runs,
             saved_agents=SavedAgents(database),
@@ -256,10 +261,10 @@ async def _started(stack: AsyncExitStack, *parts: Starts) -> None:
         stack.push_async_callback(part.close)
 
 
-def proxy(settings: Settings, database: Database) -> Proxy:
-    """The way to the own routes of services on this machine."""
+def proxy(settings: Settings, database: Database, elsewhere: Elsewhere) -> Proxy:
+    """The way to the own routes of services, on this machine and elsewhere."""
     doors = Doors(database, settings.home / "hosts", settings.node)
-    return Proxy(doors, settings.url, settings.proxy_timeout_s)
+    return Proxy(doors, elsewhere, settings.url, settings.proxy_timeout_s)
 
 
 def share(settings: Settings) -> Share:

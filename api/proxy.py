@@ -16,12 +16,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.crossing import headers_out, scope_of
 from api.duplex import LEFT, STUCK_S, Check, offered, race, watch
+from api.elsewhere import FarPassage
 from api.errors import BadRequest, TooLarge, TooSlow
 from api.uploads import arriving
 from windlass.contracts.files import SIZE_BYTES
 from windlass.contracts.passages import HTTP, OVER, WEBSOCKET, Said
 from windlass.core.callers import Caller
 from windlass.core.doors import BadGateway, Door, Doors, GatewayTimeout
+from windlass.core.elsewhere import Elsewhere
 from windlass.core.errors import Forbidden, Unavailable
 from windlass.core.passages import Passage
 
@@ -43,8 +45,8 @@ class Busy(Unavailable):
 class Proxy:
     """Finds a service's door and carries requests through it, no more at once than it may have."""
 
-    def __init__(self, doors: Doors, url: str, patience_s: float) -> None:
-        self._doors, self._url, self._patience_s = doors, url, patience_s
+    def __init__(self, doors: Doors, elsewhere: Elsewhere, url: str, patience_s: float) -> None:
+        self._doors, self._elsewhere, self._url, self._patience_s = doors, elsewhere, url, patience_s
         self._places: WeakValueDictionary[UUID, asyncio.Semaphore] = WeakValueDictionary()
 
     async def forward(self, request: Request, caller: Caller, root: str, check: Check) -> Response:
@@ -52,7 +54,9 @@ class Proxy:
         door = await self._doors.find(caller, root.rpartition("/")[2])
         place = await self._place(door)
         try:
-            passage = await Passage.open(door, HTTP, scope_of(request, caller, root, self._url))
+            scope = scope_of(request, caller, root, self._url)
+            far = await FarPassage.open(door, self._elsewhere, scope) if door.url else None
+            passage = far or await Passage.open(door, HTTP, scope)
             exchange = Exchange(passage, request, self._patience_s)
             return Forwarded(exchange, await exchange.begin(), check, place.release)
         except BaseException:
@@ -62,6 +66,8 @@ class Proxy:
     async def connect(self, websocket: WebSocket, caller: Caller, root: str, check: Check) -> None:
         """A WebSocket of the service's, until one side ends it. Raises as `forward` does, before it opens."""
         door = await self._doors.find(caller, root.rpartition("/")[2])
+        if door.url:
+            raise BadGateway(f"The service {door.name} runs elsewhere: its WebSockets are not carried.")
         place = await self._place(door)
         try:
             passage = await Passage.open(door, WEBSOCKET, scope_of(websocket, caller, root, self._url))
@@ -84,7 +90,7 @@ class Proxy:
 class Exchange:
     """One request and its answer: what the client sends goes in while what the service says comes out."""
 
-    def __init__(self, passage: Passage, request: Request, patience_s: float) -> None:
+    def __init__(self, passage: Passage | FarPassage, request: Request, patience_s: float) -> None:
         self._passage, self._request, self._patience_s = passage, request, patience_s
         self._sending: asyncio.Task[None] | None = None
         self._waited_s, self._size_bytes = 0.0, 0

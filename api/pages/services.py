@@ -13,6 +13,7 @@ from api.pages.shell import Place
 from api.routes.services import ServiceReader, ServiceWriter
 from windlass.core.callers import Caller
 from windlass.core.checkups import Checkup
+from windlass.core.doors import BadGateway, GatewayTimeout
 from windlass.core.errors import Conflict, FieldError, Invalid
 from windlass.core.permissions import Permission
 from windlass.core.services import NewService, ServiceChange
@@ -36,6 +37,7 @@ WORDS = {
     "unhealthy": "Failed",
     "dead": "Off",
 }
+FIELDS = {"name": "far_name"}  # of the form that registers
 IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -62,7 +64,7 @@ async def show(
         "seen": viewer(request),
         "short_reason": short_reason,
         "may_write": caller.may(Permission.SERVICES_WRITE),
-        "filled": filled or dict.fromkeys(("name", "project", "import_path"), ""),
+        "filled": dict.fromkeys(("name", "project", "import_path", "far_name", "url"), "") | (filled or {}),
         "problems": problems,
         "title": "Services",
     }
@@ -85,9 +87,28 @@ async def add(request: Request, caller: ServiceWriter, engine: EngineDep) -> Res
     return go("/services", f"{filled['name']} starts now")
 
 
+@router.post("/services/register")
+async def register(request: Request, caller: ServiceWriter, engine: EngineDep) -> Response:
+    """Have the flows of a service that others run in the catalogue."""
+    form = read_form(request)
+    name, url = field(form, "far_name", 63), field(form, "url", 1000)
+    filled = {"far_name": name, "url": url}
+    try:
+        found = await engine.registrations.register(caller, name, url)
+    except Invalid as problem:
+        wrong = tuple((f"{each.field} {each.message}", FIELDS.get(each.field, "url")) for each in problem.errors)
+        return await show(request, caller, engine, filled, wrong or ((problem.detail, "url"),))
+    except (BadGateway, Conflict, GatewayTimeout) as problem:
+        return await show(request, caller, engine, filled, ((problem.detail, "url"),))
+    return go(f"/services/{found.name}", f"{found.name} is registered")
+
+
 @router.post("/services/{name}/refresh")
 async def refresh(name: str, request: Request, caller: ServiceWriter, engine: EngineDep) -> Response:
-    """Start its program anew."""
+    """Start its program anew; of one that others run, read its flows anew."""
+    if (await engine.services.get(caller, name)).url:
+        found = await engine.registrations.refresh(caller, name)
+        return go(_back(request, name), f"{name} was not read" if found.has_failed else f"{name} is read anew")
     await engine.services.refresh(caller, name)
     return go(_back(request, name), f"{name} starts anew")
 

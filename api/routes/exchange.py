@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from api.bodies import Body
 from api.dependencies import EngineDep
 from api.routes.flows import Tag
-from api.routes.services import EnvName, EnvValue, Python, ServiceWriter
+from api.routes.services import EnvName, EnvValue, Python, ServiceWriter, Url, only_url
 from windlass.core.errors import FieldError, Invalid
 from windlass.core.exchange import Exchanged, Outcome, edit_of, written
 from windlass.core.services import checked_name
@@ -46,7 +46,12 @@ class ExchangedService(Body):
     enabled: bool = True
     secrets: list[EnvName] = Field(default_factory=list[str])
     python: Python = ""
+    url: Url = ""
     flows: list[ExchangedFlow] = Field(default_factory=list[ExchangedFlow], max_length=500)
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        return only_url(self)
 
 
 class Document(BaseModel):
@@ -170,5 +175,5 @@ def _checked(raw: dict[str, Any], place: int, seen: set[str]) -> Exchanged | Out
     seen.add(name)
     flows = tuple(edit_of(each.model_dump()) for each in item.flows)
     return Exchanged(
-        name, item.project, item.import_path, item.env, item.enabled, tuple(item.secrets), flows, item.python
+        name, item.project, item.import_path, item.env, item.enabled, tuple(item.secrets), flows, item.python, item.url
     )

@@ -67,8 +67,9 @@ def root_of(path: str) -> str:
 
 
 async def _flow(engine: Engine, caller: Caller, path: str) -> Agent | None:
-    """The flow at this address, if there is one."""
+    """The flow at this address, if there is one whose runs are kept here."""
     try:
-        return await engine.agents.at(caller, path)
+        agent = await engine.agents.at(caller, path)
     except NotFound:
         return None
+    return None if agent.url else agent

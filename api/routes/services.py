@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, Self, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request, status
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from api.bodies import Body
 from api.dependencies import EngineDep, requires
@@ -39,13 +39,46 @@ PROJECT_SAYS = (
 ANY: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
+Url = Annotated[
+    str,
+    Field(
+        max_length=1000,
+        pattern=r"^(https?://[\x21-\x7e]+)?$",
+        description="Where others run it: its `https://\u2026/openapi.json`. It has no program here then.",
+    ),
+]
+
+
+class HasUrl(Protocol):
+    """What says where a service is."""
+
+    url: str
+    project: str
+    import_path: str
+    env: Any
+    secrets: Any
+    python: str
+
+
+Placed = TypeVar("Placed", bound=HasUrl)
+
+
+def only_url(body: Placed) -> Placed:
+    """Go on only with a program, or with an address. Raises ValueError."""
+    if body.url and (body.project or body.import_path or body.env or body.secrets or body.python):
+        raise ValueError("url: a service that others run has no program, variables or secrets here")
+    return body
+
+
 class NewServiceBody(Body):
     """A program to be served: where it is, and `module:app` inside it.
 
-    Without one of them it is a draft: kept, and not started before a `PATCH` says the rest.
+    Without one of them it is a draft: kept, and not started before a `PATCH` says the rest. One that others run has
+    neither, but the address of its OpenAPI document: its flows are read from there.
     """
 
     name: str = Field(min_length=1, max_length=63)
+    url: Url = ""
     project: str = Field("", max_length=1000, pattern=rf"^({PROJECT})?$", description=PROJECT_SAYS)
     import_path: str = Field("", max_length=300, pattern=r"^([A-Za-z_][\w.]*:[A-Za-z_]\w*)?$", examples=["app:app"])
     env: dict[EnvName, EnvValue] = Field(default_factory=dict[str, str], max_length=100)
@@ -54,6 +87,10 @@ class NewServiceBody(Body):
     secrets: dict[EnvName, EnvValue] = Field(
         default_factory=dict[str, str], max_length=100, description="As `env`, but sealed, and shown by name alone."
     )
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        return only_url(self)
 
 
 class ServiceChangeBody(Body):
@@ -76,6 +113,7 @@ class ServiceView(BaseModel):
 
     id: UUID
     name: str
+    url: str = Field(description="Where its OpenAPI document is, if others run it.")
     project: str
     import_path: str
     python: str
@@ -101,7 +139,9 @@ class ServiceList(BaseModel):
 
 @router.post("", status_code=status.HTTP_201_CREATED)
 async def add(body: NewServiceBody, caller: ServiceWriter, engine: EngineDep) -> ServiceView:
-    """Have a program served; its host starts within a second."""
+    """Have a program served, its host starts within a second; or register a service that others run."""
+    if body.url:
+        return view(await engine.registrations.register(caller, body.name, body.url))
     return view(await engine.services.add(caller, NewService(**body.model_dump())))
 
 
@@ -139,7 +179,12 @@ async def send(name: str, request: Request, caller: ServiceWriter, engine: Engin
 
 @router.post("/{name}/refresh", status_code=status.HTTP_202_ACCEPTED)
 async def refresh(name: str, caller: ServiceWriter, engine: EngineDep) -> ServiceView:
-    """Start its program anew, as its files are now; no other service is touched and its runs go on."""
+    """Start its program anew, as its files are now; no other service is touched and its runs go on.
+
+    Of one that runs elsewhere the flows are read anew: the answer says how that went.
+    """
+    if (await engine.services.get(caller, name)).url:
+        return view(await engine.registrations.refresh(caller, name))
     return view(await engine.services.refresh(caller, name))
 
 

@@ -22,6 +22,7 @@ from tests.parts import free_ports
 from windlass.core.permissions import Role
 from windlass.core.settings import Settings
 
+FAR = "127.0.0.77"  # where services of others are, which the operator allows
 SECRET = "a secret of the tests, long enough: 0123456789"  # noqa: S105 - opens nothing
 PASSWORD = "a passphrase of one's own"  # noqa: S105
 FIRST_PASSWORD = "given by somebody else"  # noqa: S105
@@ -164,6 +165,7 @@ def settings_for(database_url: str, **more: Any) -> Settings:
         "WINDLASS_SIGNUP": "open",
         "WINDLASS_PORT": port,
         "TEMPORAL_ADDRESS": "127.0.0.1:1",
+        "WINDLASS_OUTBOUND_ALLOW": FAR,
     }
     return Settings(_env_file=None, **(values | more))  # pyright: ignore[reportCallIssue]
 

@@ -115,6 +115,8 @@ PATHS = (
     Path("GET", f"{KODOSUMI}/flow/tags", 200),
     Path("GET", f"{KODOSUMI}/flow/register", 200),
     Path("PUT", f"{KODOSUMI}/flow/register", 200),
+    Path("POST", f"{KODOSUMI}/flow/register", 422, {"url": "http://127.0.0.1:1/openapi.json"}),  # not on the public net
+    Path("POST", f"{KODOSUMI}/flow/unregister", 404, {"url": ["https://example.org/openapi.json"]}),
     Path("GET", f"{KODOSUMI}/-/{{path:path}}", 404),
     Path("POST", f"{KODOSUMI}/-/{{path:path}}", 404, {}),
     Path("GET", f"{KODOSUMI}/inputs/-/{{path:path}}", 404),

@@ -42,6 +42,25 @@ def list_flows(context: typer.Context, service: str, as_json: AsJson = False) ->
 
 
 @app.command()
+def register(context: typer.Context, name: str, url: str, as_json: AsJson = False) -> None:
+    """Have the flows of a service that others run in the catalogue; URL is that of its openapi.json."""
+    with connect(context) as client:
+        service = client.flows.register(name, url)
+    said = f"{service.name} is registered, with {len(service.flows)} flows: {', '.join(service.flows)}"
+    print_outcome(service.to_json(), said, as_json=as_json)
+
+
+@app.command()
+def unregister(context: typer.Context, name: str, as_json: AsJson = False) -> None:
+    """Take a service that others run out of the catalogue."""
+    with connect(context) as client:
+        if not client.services.get(name).url:
+            raise typer.BadParameter(f"{name} has its program here: windlass service remove {name}")
+        client.flows.unregister(name)
+    print_outcome({"unregistered": name}, f"{name} is out of the catalogue.", as_json=as_json)
+
+
+@app.command()
 def change(  # noqa: PLR0913 - one parameter is one option
     context: typer.Context,
     agent: Annotated[str, typer.Argument(help="SERVICE/FLOW")],

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from windlass.client.calls import Call, segment
+from windlass.client.calls import Call, fresh_key, nothing, segment
 from windlass.client.desktops import Sends, SendsAsync
 from windlass.client.records import Json, Page, Record, Service
 
@@ -82,6 +82,16 @@ def change_flow(agent: str, changes: Json) -> Call[Flow]:
     return Call("PATCH", f"{PATH}/{segment(service)}/flows/{segment(name)}", Flow.model_validate, changes)
 
 
+def register(name: str, url: str) -> Call[Service]:
+    """Have the flows of a service that others run in the catalogue."""
+    return Call("POST", PATH, Service.model_validate, {"name": name, "url": url}, key=fresh_key())
+
+
+def unregister(name: str) -> Call[None]:
+    """Take a service out of the catalogue."""
+    return Call("DELETE", f"{PATH}/{segment(name)}", nothing)
+
+
 def send_archive(name: str, content: bytes) -> Call[Service]:
     """Have a service served from an archive."""
     return Call("PUT", f"{PATH}/{segment(name)}/archive", Service.model_validate, content=content)
@@ -100,6 +110,14 @@ class Flows:
     def change(self, agent: str, **changes: Any) -> Flow:
         """Set `display`, `description`, `tags`, `author`, `organization` or `enabled`; None: as the service says."""
         return self._client.send(change_flow(agent, changes))
+
+    def register(self, name: str, url: str) -> Service:
+        """Have the flows of a service that others run in the catalogue, as its OpenAPI document marks them."""
+        return self._client.send(register(name, url))
+
+    def unregister(self, name: str) -> None:
+        """Take a service and its flows out of the catalogue."""
+        self._client.send(unregister(name))
 
     def send(self, service: str, archive: bytes) -> Service:
         """Have a service served from a zip or tar.gz; its runs go on."""
@@ -127,6 +145,14 @@ class AsyncFlows:
     async def change(self, agent: str, **changes: Any) -> Flow:
         """Set `display`, `description`, `tags`, `author`, `organization` or `enabled`; None: as the service says."""
         return await self._client.send(change_flow(agent, changes))
+
+    async def register(self, name: str, url: str) -> Service:
+        """Have the flows of a service that others run in the catalogue, as its OpenAPI document marks them."""
+        return await self._client.send(register(name, url))
+
+    async def unregister(self, name: str) -> None:
+        """Take a service and its flows out of the catalogue."""
+        await self._client.send(unregister(name))
 
     async def send(self, service: str, archive: bytes) -> Service:
         """Have a service served from a zip or tar.gz; its runs go on."""

@@ -254,6 +254,7 @@ class Service(Record):
     """A program with agents, and how it is doing."""
 
     name: str
+    url: str = ""
     project: str = ""
     import_path: str = ""
     python: str = ""

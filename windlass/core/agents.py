@@ -26,7 +26,7 @@ from windlass.forms import json_schema, validate
 class Agent:
     """One thing that can be run; `kind` is `claude` or `flow`; a saved one has its newest version as `pin`.
 
-    The owner is whoever saved it, or added its service.
+    The owner is whoever saved it, or added its service. `url` is that of its service's document, if others run it.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Agent:
     flow_path: str = ""
     pin: Pin | None = None
     owner: str = ""
+    url: str = ""
 
     @property
     def path(self) -> str:
@@ -101,7 +102,7 @@ def saved(name: str, pin: Pin, description: str = "", kind: str = CLAUDE) -> Age
 
 BUILT_IN = {CLAUDE: claude, DESKTOP: desktop}
 QUERY = """
-select f.name, f.path, f.elements, f.schema, f.service_id, s.name as service, s.state,
+select f.name, f.path, f.elements, f.schema, f.service_id, s.name as service, s.state, s.url,
   coalesce(e.display, f.summary) as summary, coalesce(e.description, f.description) as description,
   coalesce(e.tags, f.tags) as tags,
   f.meta || jsonb_strip_nulls(jsonb_build_object('author', e.author, 'organization', e.organization)) as meta,
@@ -192,4 +193,5 @@ def _agent(row: Row) -> Agent:
         service_id=row["service_id"],
         flow_path=row["path"],
         owner=row["owner"] or "",
+        url=row["url"],
     )

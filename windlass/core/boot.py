@@ -102,7 +102,7 @@ RAISE = """
 with raised as (
   update service set generation = generation + 1, stopped = false, updated_at = now(),
     state = case when state = 'running' then state else 'deploying' end, reason = null
-  where id = $2 and enabled and state <> 'draft'
+  where id = $2 and enabled and state <> 'draft' and url = ''
     and not exists (select from boot_service where boot_id = $1 and service_id = $2)
   returning id, tenant_id, name, generation)
 insert into boot_service (boot_id, tenant_id, service_id, name, generation, flows)
@@ -117,7 +117,7 @@ where b.boot_id = $1 and b.service_id = $2 and s.enabled and not s.stopped
 """
 STOP = """
 update service set stopped = true, state = 'dead', reason = null, updated_at = now()
-where enabled and not stopped and state <> 'draft' returning name
+where enabled and not stopped and state <> 'draft' and url = '' returning name
 """
 
 
@@ -211,7 +211,8 @@ class BootRecords:
             if await connection.execute(query, boot_id) == "UPDATE 0":
                 return None
             rows = await connection.fetch(
-                "select id, name from service where enabled and state <> 'draft' order by name limit $1", MOST_SERVICES
+                "select id, name from service where enabled and state <> 'draft' and url = '' order by name limit $1",
+                MOST_SERVICES,
             )
         return tuple(BootService(str(row["id"]), row["name"]) for row in rows)
 

@@ -14,7 +14,7 @@ from windlass.core.hosts import Hosts
 AT_ONCE = 8
 ASLEEP = frozenset({"draft", "dead"})
 QUERY = """
-select s.id, s.name, s.state, coalesce(s.reason, '') as reason,
+select s.id, s.name, s.state, s.url, coalesce(s.reason, '') as reason,
   array(select f.name from flow f where f.service_id = s.id order by f.position) as flows,
   (select h.node from host h where h.service_id = s.id and h.ended_at is null and h.up_at is not null
    order by h.started_at desc limit 1) as node
@@ -75,6 +75,8 @@ class Checkups:
     async def _check(self, caller: Caller, row: Row) -> Checkup:
         if row["state"] in ASLEEP:
             return _unasked(row, f"It is {'a draft' if row['state'] == 'draft' else 'off'}: nobody was asked.")
+        if row["url"]:
+            return _unasked(row, f"It runs elsewhere: nobody was asked. A refresh reads {row['url']} anew.")
         if row["node"] not in (None, self._here):
             where = f"It runs on the machine {row['node']}, and this gateway on {self._here}"
             return _unasked(row, f"{where}: nobody was asked. Its services worker says that it is {row['state']}.")

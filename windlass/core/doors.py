@@ -10,7 +10,7 @@ from windlass.core.database import Database
 from windlass.core.errors import NotFound, Unavailable, WindlassError
 
 DOOR = """
-select s.id, s.name, s.enabled, s.state, s.reason,
+select s.id, s.name, s.enabled, s.state, s.reason, s.url,
   (select h.node from host h where h.service_id = s.id and h.ended_at is null and h.up_at is not null
    order by h.started_at desc limit 1) as node
 from service s where s.name = $1
@@ -39,7 +39,10 @@ class ServiceDown(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A service that is wanted, and the socket its host listens on if it is on this machine."""
+    """A service that is wanted, and the socket its host listens on if it is on this machine.
+
+    `url` is where the document of one is that others run.
+    """
 
     service_id: UUID
     name: str
@@ -48,6 +51,7 @@ class Door:
     node: str | None
     address: Path
     here: str
+    url: str = ""
 
     def shut(self) -> WindlassError:
         """Why nobody opens."""
@@ -73,4 +77,4 @@ class Doors:
         if row is None or not row["enabled"]:
             raise NotFound("service", name)
         address = socket_path(self._folder, str(caller.tenant_id), str(row["id"]))
-        return Door(row["id"], row["name"], row["state"], row["reason"], row["node"], address, self._here)
+        return Door(row["id"], row["name"], row["state"], row["reason"], row["node"], address, self._here, row["url"])

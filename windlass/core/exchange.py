@@ -57,6 +57,7 @@ class Exchanged:
     secrets: tuple[str, ...] = ()
     flows: tuple[FlowEdit, ...] = ()
     python: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,7 @@ class Exchange:
                 each.secret_names,
                 tuple(edits.get(each.name, ())),
                 each.python,
+                each.url,
             )
             for each in await self._services.catalogue(caller)
         ]
@@ -175,9 +177,17 @@ class Exchange:
     async def _bring(self, caller: Caller, before: Exchanged | None, item: Exchanged) -> None:
         if before is None:
             wish = NewService(
-                item.name, item.project, item.import_path, dict(item.env), item.enabled, python=item.python
+                item.name,
+                item.project,
+                item.import_path,
+                dict(item.env),
+                item.enabled,
+                python=item.python,
+                url=item.url,
             )
             service = await self._services.add(caller, wish)
+        elif item.url:
+            service = await self._services.change(caller, item.name, ServiceChange(enabled=item.enabled))
         else:
             gone = dict.fromkeys(before.env.keys() - item.env.keys())
             env = {**item.env, **gone}
@@ -220,6 +230,8 @@ def _plan(before: Exchanged | None, item: Exchanged) -> Outcome:
     missing = tuple(sorted(set(item.secrets) - set(before.secrets if before else ())))
     if before is None:
         return Outcome(item.name, "added", missing_secrets=missing)
+    if before.url != item.url:
+        return Outcome(item.name, "refused", (FieldError("url", "is another than that of the service here"),))
     for name in ("project", "import_path"):
         if getattr(before, name) and not getattr(item, name):
             return Outcome(item.name, "refused", (FieldError(name, "is missing, and the service here is no draft"),))

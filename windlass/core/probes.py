@@ -11,7 +11,7 @@ from windlass.core.storage import Objects, StoreAway
 
 SERVICES = """
 select count(*) as wanted, count(*) filter (where state = 'running') as up,
-  count(*) filter (where state in ('unhealthy', 'deploy_failed')) as ailing from service where enabled
+  count(*) filter (where state in ('unhealthy', 'deploy_failed')) as ailing from service where enabled and url = ''
 """
 FRESH_S = 10.0
 

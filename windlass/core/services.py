@@ -22,12 +22,16 @@ from windlass.core.wakeup import Wakeup
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 RESERVED = frozenset({"backups", "boot", "exchange", "export", "import", "health", "defaults", "claude", "desktop"})
 FAILED = frozenset({"unhealthy", "deploy_failed"})
+UNREAD = "Its flows were not read yet. Refresh it."
 CHANGED_CHANNEL = "services"  # tells the services workers to look
 
 
 @dataclass(frozen=True, slots=True)
 class NewService:
-    """The wish to have a program served: its folder and `module:app` inside it. Without both it is a draft."""
+    """The wish to have a program served: its folder and `module:app` inside it. Without both it is a draft.
+
+    One that others run has neither, but the `url` of its OpenAPI document.
+    """
 
     name: str
     project: str = ""
@@ -36,6 +40,7 @@ class NewService:
     enabled: bool = True
     secrets: dict[str, str] = field(default_factory=dict[str, str])
     python: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,8 @@ class ServiceChange:
 class Service:
     """A service and how it is doing; `pid` is the process of its host, `flows` are the names of its agents.
 
-    `python` is the version it asks for, empty where it takes the platform's.
+    `python` is the version it asks for, empty where it takes the platform's. `url` is where the document of one is
+    that others run.
     """
 
     id: ServiceId
@@ -63,6 +69,7 @@ class Service:
     project: str
     import_path: str
     python: str
+    url: str
     env: dict[str, str]
     enabled: bool
     state: str
@@ -92,6 +99,7 @@ class Service:
             sorted(self.env.items()),
             self.enabled,
             sealed,
+            *([self.url] if self.url else []),
         ]
         return hashlib.sha256(json.dumps(edited).encode()).hexdigest()[:16]
 
@@ -122,7 +130,7 @@ update task_version set agent = $3 || substr(agent, length($2) + 1) where starts
 REFRESH = """
 update service set generation = generation + 1, updated_at = now(),
   state = case when stopped and enabled then 'deploying' else state end, stopped = false
-where name = $1 and state <> 'draft' returning name
+where name = $1 and state <> 'draft' and url = '' returning name
 """
 
 
@@ -139,7 +147,8 @@ class Services:
         name = checked_name(wish.name)
         query = (
             "insert into service (id, tenant_id, name, project, import_path, env, enabled, state, created_by, "
-            "secrets, secret_names, python) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+            "secrets, secret_names, python, url, reason) "
+            "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
         )
         service_id = new_id()
         state = _first_state(wish)
@@ -148,11 +157,13 @@ class Services:
                 await connection.execute(
                     query, service_id, caller.tenant_id, name, wish.project, wish.import_path, wish.env, wish.enabled,
                     state, caller.person_id, self._sealed(caller, service_id, wish.secrets), sorted(wish.secrets),
-                    wish.python,
+                    wish.python, wish.url, UNREAD if wish.url else None,
                 )  # fmt: skip
             except asyncpg.UniqueViolationError as error:
                 raise Conflict(f"There is already a service {name}. It was not changed.") from error
-            await record(connection, caller, "service.add", f"service:{name}", after={"project": wish.project})
+            await record(
+                connection, caller, "service.add", f"service:{name}", after={"project": wish.project or wish.url}
+            )
         self._wakeup.send(CHANGED_CHANNEL, name)
         return await self.get(caller, name)
 
@@ -191,7 +202,9 @@ class Services:
         """Start the service's program anew, as its files are now; its runs go on from their steps. Raises NotFound."""
         async with self._database.tenant(caller.tenant_id) as connection:
             if await connection.fetchval(REFRESH, name) is None:
-                if await connection.fetchval("select true from service where name = $1", name):
+                if url := await connection.fetchval("select url from service where name = $1", name):
+                    raise Conflict(f"The service {name} runs elsewhere, at {url}: it has no program here.")
+                if url is not None:
                     raise Conflict(f"The service {name} is a draft: say where its program is first.")
                 raise NotFound("service", name)
             await record(connection, caller, "service.refresh", f"service:{name}")
@@ -201,6 +214,8 @@ class Services:
     def _changed(self, caller: Caller, service: Service, wish: ServiceChange) -> Service:
         wanted: dict[str, Any] = {name: getattr(wish, name) for name in ("project", "import_path", "python", "enabled")}
         given = {name: value for name, value in wanted.items() if value is not None}
+        if service.url and (given.keys() - {"enabled"} or wish.env or wish.secrets):
+            raise Invalid(f"{service.name} runs elsewhere: only its name and whether it is on can be changed here.")
         name = service.name if wish.name is None else checked_name(wish.name, "changed")
         changed = replace(service, **given, env=_merged(service.env, wish.env), name=name)
         if wish.secrets is None:
@@ -260,7 +275,10 @@ def _merged(known: Mapping[str, str], wish: Mapping[str, str | None] | None) -> 
 
 
 def _first_state(wish: NewService | Service) -> str:
-    """The state of a service before anybody has looked after it."""
+    """The state of a service before anybody has looked after it. One that others run waits to be read."""
+    if wish.url:
+        is_read = isinstance(wish, Service) and bool(wish.flows)
+        return ("running" if is_read else "unhealthy") if wish.enabled else "dead"
     if not (wish.project and wish.import_path):
         return "draft"
     return "deploying" if wish.enabled else "dead"

@@ -53,7 +53,7 @@ returning name
 """
 WANTED = """
 select id, tenant_id, name, project, import_path, env, generation, secrets, python from service
-where enabled and not stopped and state <> 'draft'
+where enabled and not stopped and state <> 'draft' and url = ''
 """
 FLOWS = """
 insert into flow (tenant_id, service_id, name, path, summary, description, tags, meta, elements, schema, position)

@@ -147,7 +147,7 @@ class Checked(BaseModel):
 async def exposes(caller: ServiceReader, engine: EngineDep) -> Sequence[ExposeView]:
     """All exposes by name."""
     flows = await engine.flows.catalogue(caller)
-    return [_expose(each, flows) for each in await engine.services.catalogue(caller)]
+    return [_expose(each, flows) for each in await engine.services.catalogue(caller) if not each.url]
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)

@@ -1,16 +1,18 @@
 """Kodosumi's flows: the list, the register, and the forms at `/-/{expose}/{path}`."""
 
 import platform
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import md5
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, field_validator
 from starlette.responses import RedirectResponse
 
 from api.dependencies import AuthenticationDep, EngineDep, Me, RequestUuid, SettingsDep
@@ -62,6 +64,17 @@ class Routes(BaseModel):
     """The names of the services that should be up."""
 
     routes: Sequence[str]
+
+
+class Sources(BaseModel):
+    """Addresses of OpenAPI documents."""
+
+    url: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(min_length=1, max_length=20)]
+
+    @field_validator("url", mode="before")
+    @classmethod
+    def _is_several(cls, sent: Any) -> Any:
+        return [sent] if isinstance(sent, str) else sent
 
 
 class Register(BaseModel):
@@ -120,6 +133,26 @@ async def flows(
     return FlowPage(items=items, offset=items[-1].uid if len(found) > start + pp else None)
 
 
+@router.post("/flow/register", status_code=status.HTTP_201_CREATED)
+async def add(body: Sources, caller: ServiceWriter, engine: EngineDep, settings: SettingsDep) -> Sequence[FlowView]:
+    """Register services that others run by their OpenAPI documents; one that is registered is read anew."""
+    named = {each.url: each.name for each in await engine.registrations.all(caller)}
+    done = [await engine.registrations.register(caller, named.get(url) or _slug(url), url) for url in body.url]
+    names = {each.name for each in done}
+    return [each for each in _listed(await engine.agents.catalogue(caller), settings.url) if _service(each) in names]
+
+
+@router.post("/flow/unregister")
+async def take_out(body: Sources, caller: ServiceWriter, engine: EngineDep) -> Mapping[str, Sequence[str]]:
+    """Take services that others run out of the catalogue, by the addresses they were registered with."""
+    named = {each.url: each.name for each in await engine.registrations.all(caller)}
+    if unknown := [url for url in body.url if url not in named]:
+        raise NotFound("registered service", unknown[0])
+    for url in body.url:
+        await engine.services.remove(caller, named[url])
+    return {"deletes": body.url}
+
+
 @router.get("/flow/tags")
 async def tags(caller: AgentReader, engine: EngineDep) -> Mapping[str, int]:
     """How many flows carry each tag."""
@@ -135,7 +168,9 @@ async def register(caller: ServiceReader, engine: EngineDep) -> Routes:
 
 @router.put("/flow/register")
 async def registered(caller: ServiceWriter, engine: EngineDep, settings: SettingsDep) -> Register:
-    """What the register holds; it follows the services by itself."""
+    """What the register holds, services that others run read anew; those of ours it follows by itself."""
+    for each in await engine.registrations.all(caller):
+        await engine.registrations.refresh(caller, each.name)
     found = _listed(await engine.agents.catalogue(caller), settings.url)
     return Register(
         summaries=sorted({each.summary or "" for each in found}),
@@ -183,6 +218,8 @@ async def start(
     try:
         agent = await engine.agents.at(caller, path)
     except NotFound:
+        agent = None
+    if agent is None or agent.url:
         return await engine.proxy.forward(request, caller, _root_of(path), lambda: known.still(caller))
     return await started(engine, caller, agent, Posted(request.state.body, request.headers.get(EXTRA, ""), new))
 
@@ -215,6 +252,17 @@ async def lock_page(run_id: UUID, question_id: UUID, caller: QuestionReader, eng
 async def result_page(run_id: UUID, caller: RunReader, engine: EngineDep) -> Response:
     """The page that shows the result."""
     return RedirectResponse(f"/runs/{(await engine.runs.get(caller, run_id)).id}", 303)
+
+
+def _slug(url: str) -> str:
+    """A name for a service of which only the address is known. Raises Invalid."""
+    parts = urlsplit(url)
+    said = re.sub(r"[^a-z0-9]+", "-", f"{parts.netloc}{parts.path.rpartition('/')[0]}".lower()).strip("-")
+    return said[:63].rstrip("-") or "unnamed"
+
+
+def _service(flow: FlowView) -> str:
+    return flow.url.split("/")[2]
 
 
 def _root_of(path: str) -> str:

@@ -1,0 +1,166 @@
+"""Services that run elsewhere: their flows are read from what they say of themselves, and join the catalogue."""
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from windlass.contracts.events import Payload
+from windlass.core.audit import record
+from windlass.core.callers import Caller
+from windlass.core.database import Database
+from windlass.core.doors import BadGateway
+from windlass.core.elsewhere import Elsewhere
+from windlass.core.errors import Conflict, FieldError, Invalid, NotFound, WindlassError
+from windlass.core.services import NewService, Service, Services
+from windlass.core.wakeup import Wakeup
+from windlass.core.wanted import FLOWS
+from windlass.forms import Model, json_schema, validate
+
+DOCUMENT_BYTES, DOCUMENT_S = 4 << 20, 20.0
+FORM_BYTES, FORM_S, FORMS_AT_ONCE = 1 << 20, 10.0, 8
+MOST_FLOWS = 200
+MARKS = ("x-windlass", "x-kodosumi")
+METHODS = ("get", "post", "put", "patch", "delete")
+OPEN_API = "openapi.json"
+UP = "update service set state = 'running', reason = null, updated_at = now() where id = $1 and enabled returning name"
+DOWN = "update service set state = 'unhealthy', reason = $2, updated_at = now() where id = $1 and enabled"
+
+
+class Registrations:
+    """The services of a tenant that others run."""
+
+    def __init__(self, database: Database, services: Services, elsewhere: Elsewhere, wakeup: Wakeup) -> None:
+        self._database, self._services = database, services
+        self._elsewhere, self._wakeup = elsewhere, wakeup
+
+    async def register(self, caller: Caller, name: str, url: str) -> Service:
+        """Read the document at `url` and have its flows in the catalogue; the same one again reads it anew.
+
+        Killed in between, the service is there without flows, and says so. Raises Invalid, Conflict, BadGateway,
+        GatewayTimeout: then nothing was added.
+        """
+        flows = await self._read(url)
+        try:
+            service = await self._services.add(caller, NewService(name, url=url))
+        except Conflict:
+            service = await self._services.get(caller, name.strip().lower())
+            if service.url != url:
+                raise
+        return await self._keep(caller, service, flows)
+
+    async def refresh(self, caller: Caller, name: str) -> Service:
+        """Read what it says anew; where that fails its flows stay, and the reason is on record. Raises NotFound."""
+        service = await self._services.get(caller, name)
+        if not service.url:
+            raise NotFound("registered service", name)
+        try:
+            return await self._keep(caller, service, await self._read(service.url))
+        except WindlassError as failed:
+            async with self._database.tenant(caller.tenant_id) as connection:
+                await connection.execute(DOWN, service.id, failed.detail[:1000])
+        self._wakeup.touch("health")
+        return await self._services.get(caller, service.name)
+
+    async def all(self, caller: Caller) -> list[Service]:
+        """Those there are, by name."""
+        return [each for each in await self._services.catalogue(caller) if each.url]
+
+    async def _keep(self, caller: Caller, service: Service, flows: Sequence[Payload]) -> Service:
+        async with self._database.tenant(caller.tenant_id) as connection:
+            name: str | None = await connection.fetchval(UP, service.id)  # it may be called otherwise meanwhile
+            if name is not None:
+                await connection.execute("delete from flow where service_id = $1", service.id)
+                await connection.execute(FLOWS, caller.tenant_id, service.id, name, flows)
+            after = {"url": service.url, "flows": len(flows)}
+            await record(connection, caller, "service.read", f"service:{service.name}", after=after)
+        self._wakeup.touch("health")
+        return await self._services.get(caller, name or service.name)
+
+    async def _read(self, url: str) -> list[Payload]:
+        """The flows that a document marks, with their forms. Raises Invalid, BadGateway, GatewayTimeout."""
+        if urlsplit(url).query or not urlsplit(url).path.rpartition("/")[2]:
+            rule = f"must be the address of an OpenAPI document, such as https://agents.example.com/{OPEN_API}"
+            raise Invalid("Nothing was registered.", (FieldError("url", rule),))
+        document = await self._elsewhere.read(url, DOCUMENT_BYTES, DOCUMENT_S)
+        flows = list(_flows(document))
+        if not flows:
+            raise BadGateway(f"{url} names no flow: no operation is marked x-windlass or x-kodosumi.")
+        turns = asyncio.Semaphore(FORMS_AT_ONCE)
+
+        async def filled(flow: Payload) -> Payload:
+            async with turns:
+                return {**flow, **await self._form(f"{base_of(url)}{flow['path']}")}
+
+        return await asyncio.gather(*(filled(each) for each in flows[:MOST_FLOWS]))
+
+    async def _form(self, url: str) -> Payload:
+        """The form that a flow shows; none where it shows none that can be drawn. HTML of others is left out."""
+        try:
+            said = await self._elsewhere.read(url, FORM_BYTES, FORM_S)
+            sent = [dict(each) for each in said["elements"] if each.get("type") != "html"]
+            model = Model.model_validate(sent)
+            model.render()
+            elements = model.get_model()
+            validate(elements, {})
+            return {"elements": elements, "schema": json_schema(elements)}
+        except (WindlassError, ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
+            return {"elements": [], "schema": json_schema([])}
+
+
+def base_of(url: str) -> str:
+    """Where the service is whose document is there."""
+    return url.rpartition("/")[0]
+
+
+def _flows(document: object) -> Iterator[Payload]:
+    """What the document marks, each path once: as its first marked operation says."""
+    seen = set[str]()
+    for path, item in _pairs(_pairs_of(document, "paths")):
+        marked = (each for each in (_object(item.get(method)) for method in METHODS) if _is_marked(each))
+        operation = next(marked, None)
+        if operation is None or "{" in path or len(path) > 500 or not path.startswith("/"):
+            continue
+        name = name_of(path)
+        if name not in seen:
+            seen.add(name)
+            yield {"name": name, "path": path, **_said(operation)}
+
+
+def name_of(path: str) -> str:
+    """What a flow is called: `/much/deeper` is `much.deeper`, `/` is `root`."""
+    return re.sub(r"[^a-z0-9._-]", "-", path.strip("/").lower().replace("/", ".")) or "root"
+
+
+def _said(operation: Mapping[str, Any]) -> Payload:
+    tags = operation.get("tags")
+    listed = cast("list[Any]", tags) if isinstance(tags, list) else []
+    return {
+        "summary": _text(operation.get("summary"), 200) or "",
+        "description": _text(operation.get("description"), 10_000) or "",
+        "tags": [each[:100] for each in listed if isinstance(each, str) and each][:50],
+        "deprecated": operation.get("deprecated") is True,
+        **{each: _text(operation.get(f"x-{each}"), 200) for each in ("author", "organization", "version")},
+    }
+
+
+def _text(value: object, most: int) -> str | None:
+    return value[:most] if isinstance(value, str) else None
+
+
+def _is_marked(operation: Mapping[str, Any]) -> bool:
+    return any(operation.get(mark) is True for mark in MARKS)
+
+
+def _pairs_of(document: object, name: str) -> Mapping[str, Any]:
+    return _object(_object(document).get(name))
+
+
+def _pairs(mapping: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, value in mapping.items():
+        yield name, _object(value)
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
