@@ -148,14 +148,15 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         hub = await stack.enter_async_context(Hub(database, jobs, listener, States(listener=listener)))
         await _started(stack, listener)
         carriers = await _carriers(stack, settings, database, jobs, notifier)
-        temporal, heralds = carriers.temporal, carriers.heralds
         agents, objects, hosts = Agents(database), opened(stack, settings), Hosts(settings.home / "hosts")
         runs, contents = Runs(database, notifier, agents, carriers.orchestrator, hosts), Contents(database, objects)
         tasks, history = Tasks(database, agents, runs), History(database)
-        artifacts, desktops = Artifacts(contents), Desktops(database, notifier, heralds, settings.desktops_per_person)
+        artifacts, desktops = (
+            Artifacts(contents),
+            Desktops(database, notifier, carriers.heralds, settings.desktops_per_person),
+        )
         screenshots, own_settings = Screenshots(database, notifier), TenantSettings(database, of_installation(settings))
         services = Services(database, notifier, Vault(settings.require_secret_key()))
-        elsewhere = Elsewhere(Outbound(settings.outbound_allow))
         schedules, quota = Schedules(database, notifier, tasks), FileQuota(database, own_settings)
         yield Engine(
             statistics=Statistics(database),
@@ -164,7 +165,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             attachments=Attachments(database, contents),
             boots=Boots(database, notifier, carriers.starts),
             uploads=Uploads(),
-            cameras=Cameras(temporal, desktops, screenshots),
+            cameras=Cameras(carriers.temporal, desktops, screenshots),
             checkups=Checkups(database, hosts, settings.node),
             cleanups=Cleanups(database),
             dashboards=Dashboards(database),
@@ -181,8 +182,8 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             objects=objects,
             orchestrator=carriers.orchestrator,
             outbox=carriers.outbox,
-            proxy=proxy(settings, database, elsewhere),
-            registrations=Registrations(database, services, elsewhere, notifier),
+            proxy=proxy(settings, database),
+            registrations=Registrations(database, services, elsewhere(settings), notifier),
             questions=Questions(database, notifier, artifacts, hosts, carriers.answers),
             runs=runs,
             saved_agents=SavedAgents(database),
@@ -199,7 +200,9 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             skills=Skills(database),
             firings=Firings(database, notifier, schedules, history),
             workspaces=Workspaces(database, contents),
-            viewers=Viewers(database, notifier, heralds, settings.require_secret_key(), lambda: datetime.now(UTC)),
+            viewers=Viewers(
+                database, notifier, carriers.heralds, settings.require_secret_key(), lambda: datetime.now(UTC)
+            ),
         )
 
 
@@ -261,10 +264,15 @@ async def _started(stack: AsyncExitStack, *parts: Starts) -> None:
         stack.push_async_callback(part.close)
 
 
-def proxy(settings: Settings, database: Database, elsewhere: Elsewhere) -> Proxy:
+def elsewhere(settings: Settings) -> Elsewhere:
+    """The way to services that others run."""
+    return Elsewhere(Outbound(settings.outbound_allow))
+
+
+def proxy(settings: Settings, database: Database) -> Proxy:
     """The way to the own routes of services, on this machine and elsewhere."""
     doors = Doors(database, settings.home / "hosts", settings.node)
-    return Proxy(doors, elsewhere, settings.url, settings.proxy_timeout_s)
+    return Proxy(doors, elsewhere(settings), settings.url, settings.proxy_timeout_s)
 
 
 def share(settings: Settings) -> Share:

@@ -1,7 +1,7 @@
 """Agents: what can be run, by name, with the form a person fills in."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from windlass.contracts.agents import (
 from windlass.contracts.events import Payload
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
-from windlass.core.errors import FieldError, Invalid, NotFound
+from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
 from windlass.forms import json_schema, validate
 
 
@@ -49,6 +49,15 @@ class Agent:
     def path(self) -> str:
         """The name as a part of a URL."""
         return quote(self.name, safe="/")
+
+    def of_ours(self) -> Self:
+        """The same agent, if its runs are kept here. Raises Conflict."""
+        if self.url:
+            raise Conflict(
+                f"{self.name} runs elsewhere, so no run of it can be kept here. POST its inputs to"
+                f" /-/{self.service}/{self.flow_path.strip('/')}: they are carried there, and so is the answer back."
+            )
+        return self
 
     def validated(self, inputs: Payload) -> Payload:
         """The inputs converted by the form. Raises Invalid with a message for each field that cannot be used."""

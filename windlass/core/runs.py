@@ -30,10 +30,7 @@ from windlass.core.wakeup import Wakeup
 
 @dataclass(frozen=True, slots=True)
 class StartRun:
-    """The wish to run an agent; `id`: a wish that is repeated under it is one run.
-
-    It takes the uploads that its inputs name, and `uploads`, whose files they name.
-    """
+    """The wish to run an agent; under an `id` it is one run. Its inputs name files of `uploads`, or other uploads."""
 
     agent: str
     inputs: Payload
@@ -173,16 +170,8 @@ class Runs:
         self._messenger, self._hosts = messenger, hosts
 
     async def start(self, caller: Caller, wish: StartRun) -> Run:
-        """Record a run, `queued`, with its first event and outbox line.
-
-        Raises NotFound (agent), Invalid (inputs), Conflict (it runs elsewhere).
-        """
-        agent = await self._agents.get(caller, wish.agent)
-        if agent.url:
-            raise Conflict(
-                f"{agent.name} runs elsewhere, so no run of it can be kept here. POST its inputs to"
-                f" /-/{agent.service}/{agent.flow_path.strip('/')}: they are carried there, and so is the answer back."
-            )
+        """Record a run, `queued`, with its first event and outbox line. Raises NotFound, Invalid (inputs), Conflict."""
+        agent = (await self._agents.get(caller, wish.agent)).of_ours()
         taken = await taken_uploads(self._database, caller, Filled(agent.elements, wish.inputs, wish.uploads))
         row = run_row(caller, agent, replace(wish, inputs=taken.inputs))
         run_id = UUID(row["id"])
