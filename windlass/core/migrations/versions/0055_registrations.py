@@ -2,15 +2,15 @@
 
 from windlass.core.migrations.sql import run_files
 
-revision = "0054"
-down_revision = "0053"
+revision = "0055"
+down_revision = "0054"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Add the column."""
-    run_files("0054", ("registrations",))
+    run_files("0055", ("registrations",))
 
 
 def downgrade() -> None:
