@@ -148,15 +148,12 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         hub = await stack.enter_async_context(Hub(database, jobs, listener, States(listener=listener)))
         await _started(stack, listener)
         carriers = await _carriers(stack, settings, database, jobs, notifier)
-        agents, objects, hosts = Agents(database), opened(stack, settings), Hosts(settings.home / "hosts")
-        runs, contents = Runs(database, notifier, agents, carriers.orchestrator, hosts), Contents(database, objects)
-        tasks, history = Tasks(database, agents, runs), History(database)
-        artifacts, desktops = (
-            Artifacts(contents),
-            Desktops(database, notifier, carriers.heralds, settings.desktops_per_person),
-        )
+        agents, objects, heralds = Agents(database), opened(stack, settings), carriers.heralds
+        contents, hosts = Contents(database, objects), Hosts(settings.home / "hosts")
+        runs, history = Runs(database, notifier, agents, carriers.orchestrator, hosts), History(database)
+        tasks, services = Tasks(database, agents, runs), Services(database, notifier, vault(settings))
+        artifacts, desktops = Artifacts(contents), Desktops(database, notifier, heralds, settings.desktops_per_person)
         screenshots, own_settings = Screenshots(database, notifier), TenantSettings(database, of_installation(settings))
-        services = Services(database, notifier, Vault(settings.require_secret_key()))
         schedules, quota = Schedules(database, notifier, tasks), FileQuota(database, own_settings)
         yield Engine(
             statistics=Statistics(database),
@@ -200,9 +197,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             skills=Skills(database),
             firings=Firings(database, notifier, schedules, history),
             workspaces=Workspaces(database, contents),
-            viewers=Viewers(
-                database, notifier, carriers.heralds, settings.require_secret_key(), lambda: datetime.now(UTC)
-            ),
+            viewers=Viewers(database, notifier, heralds, settings.require_secret_key(), lambda: datetime.now(UTC)),
         )
 
 
@@ -264,6 +259,11 @@ async def _started(stack: AsyncExitStack, *parts: Starts) -> None:
         stack.push_async_callback(part.close)
 
 
+def vault(settings: Settings) -> Vault:
+    """Where secrets are sealed."""
+    return Vault(settings.require_secret_key())
+
+
 def elsewhere(settings: Settings) -> Elsewhere:
     """The way to services that others run."""
     return Elsewhere(Outbound(settings.outbound_allow))
@@ -282,8 +282,8 @@ def share(settings: Settings) -> Share:
 
 def servers(settings: Settings, database: Database, notifier: Notifier) -> Servers:
     """The MCP servers, with the secrets and the way out of this installation."""
-    vault, outbound = Vault(settings.require_secret_key()), Outbound(settings.outbound_allow)
-    return Servers(database, notifier, vault, outbound, settings.mcp_commands)
+    outbound = Outbound(settings.outbound_allow)
+    return Servers(database, notifier, vault(settings), outbound, settings.mcp_commands)
 
 
 async def client(settings: Settings) -> Client:
