@@ -6,13 +6,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
 import structlog
 
 from activities.failures import INSTALL_AGAIN_S, PAUSE_LAST_S, DeployFailed, HostLost, ServiceFailed
 from activities.progress import Progress
 from windlass.contracts.ids import ServiceId
-from windlass.core.wanted import HostFacts, Wanted, WantedService
+from windlass.core.wanted import HostFacts, ReplicaKey, Wanted, WantedService
 
 LOOK_S = 1.0
 PAUSE_FIRST_S = 0.05
@@ -92,9 +93,10 @@ class Hosts(Protocol):
 
 
 class ServiceKeeper:
-    """Keeps one host per enabled service; a host outlives the keeper, and the next one adopts it.
+    """Keeps one host per wanted replica; a host outlives the keeper, and the next one adopts it.
 
     A host that is to be replaced serves until the new one answers; then it lets its runs come to an end, and goes.
+    The replicas of a service come up one after the other.
     """
 
     def __init__(self, wanted: Wanted, hosts: Hosts, resume: Resume, node: str, *, silent_s: float = SILENT_S) -> None:
@@ -103,11 +105,12 @@ class ServiceKeeper:
         self._resume = resume
         self._hosts = hosts
         self._node = node
-        self._keeping: dict[ServiceId, tuple[WantedService, asyncio.Task[None]]] = {}
-        self._leaving: dict[ServiceId, asyncio.Task[None]] = {}
+        self._keeping: dict[ReplicaKey, tuple[WantedService, asyncio.Task[None]]] = {}
+        self._leaving: dict[ReplicaKey, asyncio.Task[None]] = {}
         self._draining: set[asyncio.Task[None]] = set()
-        self._lost: Counter[ServiceId] = Counter()
-        self._pauses: dict[ServiceId, float] = {}
+        self._lost: Counter[ReplicaKey] = Counter()
+        self._pauses: dict[ReplicaKey, float] = {}
+        self._turns: WeakValueDictionary[ServiceId, asyncio.Lock] = WeakValueDictionary()
         self._look = asyncio.Event()
         self._is_tidy = False
 
@@ -122,7 +125,7 @@ class ServiceKeeper:
                 self._look.clear()
                 try:
                     await self._tidy()
-                    self._compare({service.id: service for service in await self._wanted.services()})
+                    self._compare({service.key: service for service in await self._wanted.services()})
                 except Exception:  # the loop outlives every failure: without it no service would come back
                     log.exception("services could not be compared")
                 with suppress(TimeoutError):
@@ -134,18 +137,18 @@ class ServiceKeeper:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _compare(self, wanted: dict[ServiceId, WantedService]) -> None:
-        for service_id, (service, task) in list(self._keeping.items()):
-            now = wanted.get(service_id)
+    def _compare(self, wanted: dict[ReplicaKey, WantedService]) -> None:
+        for key, (service, task) in list(self._keeping.items()):
+            now = wanted.get(key)
             if now is None:
-                del self._keeping[service_id]
+                del self._keeping[key]
                 leaving = asyncio.create_task(self._let_go(service, task), name=f"let go {service.name}")
-                self._leaving[service_id] = leaving  # beside the others, which must not wait for it
+                self._leaving[key] = leaving  # beside the others, which must not wait for it
             elif now != service:
-                self._keeping[service_id] = (now, self._kept(now, task))
-        for service_id, service in wanted.items():
-            if service_id not in self._keeping and service_id not in self._leaving:
-                self._keeping[service_id] = (service, self._kept(service))
+                self._keeping[key] = (now, self._kept(now, task))
+        for key, service in wanted.items():
+            if key not in self._keeping and key not in self._leaving:
+                self._keeping[key] = (service, self._kept(service))
 
     def _kept(self, service: WantedService, before: asyncio.Task[None] | None = None) -> asyncio.Task[None]:
         if before is not None:
@@ -153,7 +156,7 @@ class ServiceKeeper:
         return asyncio.create_task(self._keep(service, before), name=f"keep {service.name}")
 
     async def _let_go(self, service: WantedService, keeping: asyncio.Task[None]) -> None:
-        """End the host of a service that is not wanted any more; go on until it is gone."""
+        """End the host of a replica that is not wanted any more; go on until it is gone."""
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
         while True:
@@ -163,7 +166,7 @@ class ServiceKeeper:
             except Exception:  # a host that is forgotten here would live for ever
                 log.exception("a host could not be ended yet", service=service.name)
             await asyncio.sleep(AGAIN_S)
-        del self._leaving[service.id]
+        del self._leaving[service.key]
         self._look.set()
 
     async def _end(self, service: WantedService) -> None:
@@ -174,9 +177,10 @@ class ServiceKeeper:
             host.close()
         for boot_id in await self._wanted.others(service, self._node, ""):
             await self._end_one(service, boot_id)
+        await self._wanted.forget(service)
 
     async def _tidy(self) -> None:
-        """Once: end the hosts of services that went while nobody watched."""
+        """Once: end the hosts of replicas that went while nobody watched."""
         if self._is_tidy:
             return
         await self._hosts.sweep()
@@ -190,7 +194,7 @@ class ServiceKeeper:
     async def _keep(self, service: WantedService, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.gather(before, return_exceptions=True)
-        self._pauses.pop(service.id, None)
+        self._pauses.pop(service.key, None)
         progress = Progress(self._wanted, service)
         while True:
             try:
@@ -203,8 +207,8 @@ class ServiceKeeper:
         try:
             await self._serve(service, progress)
         except ServiceFailed as failure:
-            self._lost[service.id] += 1
-            may_pass = isinstance(failure, HostLost) and self._lost[service.id] < LOST_MOST
+            self._lost[service.key] += 1
+            may_pass = isinstance(failure, HostLost) and self._lost[service.key] < LOST_MOST
             is_refused = isinstance(failure, DeployFailed)
             pause = self._next_pause(service, failure.again_s)
             log.warning("service is not up", service=service.name, reason=str(failure)[-500:])
@@ -215,13 +219,13 @@ class ServiceKeeper:
             await asyncio.sleep(pause)
 
     def _told(self, service: WantedService, failure: ServiceFailed, pause: float) -> str:
-        tries = self._lost[service.id]
+        tries = self._lost[service.key]
         return f"{failure}" if tries < LOST_MOST else f"Try {tries}, the next one in {pause:.0f} s. {failure}"
 
     def _next_pause(self, service: WantedService, most_s: float = PAUSE_LAST_S) -> float:
         """How long to wait now; the next time it is twice as long."""
-        pause = min(self._pauses.get(service.id, PAUSE_FIRST_S), most_s)
-        self._pauses[service.id] = min(pause * 2, most_s)
+        pause = min(self._pauses.get(service.key, PAUSE_FIRST_S), most_s)
+        self._pauses[service.key] = min(pause * 2, most_s)
         return pause
 
     async def _serve(self, service: WantedService, progress: Progress) -> None:
@@ -253,6 +257,11 @@ class ServiceKeeper:
         return await self._bring_up(service, progress, is_served=False)
 
     async def _bring_up(self, service: WantedService, progress: Progress, *, is_served: bool) -> HostProcess:
+        """Prepare and start, while no other replica of the service does. Raises ServiceFailed."""
+        async with self._turns.setdefault(service.id, asyncio.Lock()):
+            return await self._prepare_and_start(service, progress, is_served=is_served)
+
+    async def _prepare_and_start(self, service: WantedService, progress: Progress, *, is_served: bool) -> HostProcess:
         """Prepare the service's environment and start its host. Raises ServiceFailed."""
         heard_at = 0.0
 
@@ -289,7 +298,7 @@ class ServiceKeeper:
         try:
             return await self._bring_up(service, progress, is_served=True)
         except ServiceFailed as failure:
-            self._lost[service.id] += 1
+            self._lost[service.key] += 1
             pause = self._next_pause(service, INSTALL_AGAIN_S)
             log.warning("a service is not replaced", service=service.name, reason=str(failure)[-500:])
             reason = f"The process before goes on serving: the new one did not start. {failure}"
@@ -310,14 +319,14 @@ class ServiceKeeper:
             await self._drain(service, host.boot_id)
             await host.ended()
         except asyncio.CancelledError:
-            if service.id in self._leaving:  # it is ended by its handle: one that does not answer would not be found
+            if service.key in self._leaving:  # it is ended by its handle: one that does not answer would not be found
                 await host.stop()
                 await self._wanted.record_end(service, host.boot_id, "stopped")
             raise
         await self._wanted.record_end(service, host.boot_id, "crashed")
         if asyncio.get_running_loop().time() - began > STEADY_S:
-            self._pauses.pop(service.id, None)
-        self._lost.pop(service.id, None)
+            self._pauses.pop(service.key, None)
+        self._lost.pop(service.key, None)
         pause = self._next_pause(service)
         soon = "" if pause < 1 else f" in {pause:.0f} s"
         reason = f"Its host ended and is started again{soon}. {host.tail()}"

@@ -1,7 +1,7 @@
 """The proxy: requests for the own routes of a service's program, carried to its host and back, streaming both ways."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from time import monotonic
 from typing import Any
@@ -32,6 +32,7 @@ SLOWEST = 1024  # bytes a second, on average, once its patience is over
 LONGEST_S = 3600.0  # of a stream of events, which may be as slow as it likes
 FAILED = 1011
 EVENTS = b"text/event-stream"
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -54,14 +55,24 @@ class Proxy:
         door = await self._doors.find(caller, root.rpartition("/")[2])
         place = await self._place(door)
         try:
-            scope = scope_of(request, caller, root, self._url)
-            far = await FarPassage.open(door, self._elsewhere, scope) if door.url else None
-            passage = far or await Passage.open(door, HTTP, scope)
-            exchange = Exchange(passage, request, self._patience_s)
-            return Forwarded(exchange, await exchange.begin(), check, place.release)
+            exchange, head = await self._begun(door, request, scope_of(request, caller, root, self._url))
+            return Forwarded(exchange, head, check, place.release)
         except BaseException:
             place.release()
             raise
+
+    async def _begun(self, door: Door, request: Request, scope: Said) -> tuple["Exchange", Said]:
+        """An exchange and the head of its answer; a replica that dies is none to whoever only reads: others are."""
+        while True:
+            far = await FarPassage.open(door, self._elsewhere, scope) if door.url else None
+            passage = far or await Passage.open(door, HTTP, scope)
+            exchange = Exchange(passage, request, self._patience_s)
+            try:
+                return exchange, await exchange.begin()
+            except BadGateway:
+                if not (isinstance(passage, Passage) and passage.may_be_elsewhere and only_reads(request)):
+                    raise
+                door = passage.others
 
     async def connect(self, websocket: WebSocket, caller: Caller, root: str, check: Check) -> None:
         """A WebSocket of the service's, until one side ends it. Raises as `forward` does, before it opens."""
@@ -156,7 +167,7 @@ class Exchange:
     async def _send(self) -> None:
         """Carry the body in as it arrives, then see the client leave. Raises TooSlow, TooLarge, BadRequest."""
         size = 0
-        async for piece in arriving(self._request):
+        async for piece in _body(self._request):
             size += len(piece)
             if size > SIZE_BYTES:
                 raise TooLarge(f"A body has at most {SIZE_BYTES} bytes.")
@@ -207,6 +218,18 @@ class Forwarded(Response):
             is_whole = said.get("more_body") is not True
             async with asyncio.timeout(STUCK_S):
                 await send({"type": "http.response.body", "body": body, "more_body": not is_whole})
+
+
+def only_reads(request: Request) -> bool:
+    """Whether it asks for nothing to be changed and brings nothing along: then it may be asked twice."""
+    return request.method in READING and not {"content-length", "transfer-encoding"} & {*request.headers.keys()}
+
+
+async def _body(request: Request) -> AsyncGenerator[bytes]:
+    """What the request brings along; it can be read once."""
+    if not only_reads(request):
+        async for piece in arriving(request):
+            yield piece
 
 
 async def _accept(websocket: WebSocket, passage: Passage, patience_s: float) -> None:

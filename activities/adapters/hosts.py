@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,12 +22,13 @@ from activities.executors import (
     Writing,
 )
 from windlass.contracts.events import EventKind, NewEvent, Payload
-from windlass.contracts.hosts import LINE_BYTES, socket_path
+from windlass.contracts.hosts import LINE_BYTES, socket_path, sockets_from
 from windlass.contracts.runs import DriveEnd
 from windlass.core.executions import Attached, Executions
 from windlass.core.identity import RunClaim, RunTokens
 
 ISOLATE_AFTER_DEATHS = 2
+GREET_S = 2.0  # of several replicas, those that have not answered by then get no new run
 STOPPING = "the host is stopping"
 ENDS = {
     "finished": DriveEnd.FINISHED,
@@ -81,6 +83,9 @@ class Line:
             await self._writer.wait_closed()
 
 
+Met = tuple[Line, Payload]  # a host on the line, and what it said of itself
+
+
 @dataclass(frozen=True, slots=True)
 class FilePlace:
     """Where runs reach their files: the gateway, and what signs their tokens."""
@@ -95,18 +100,23 @@ class FilePlace:
 
 
 class HostExecutor:
-    """Executes the flows of services in their hosts, on this machine."""
+    """Executes the flows of services in their hosts, on this machine.
+
+    A run stays with the replica that has it until that host's end is on record, so that each death of a host is
+    counted; a run that nobody has goes to the replica with the fewest.
+    """
 
     def __init__(self, executions: Executions, sockets: Path, files: FilePlace | None = None) -> None:
         self._executions = executions
         self._sockets = sockets
         self._files = files
+        self._turns = itertools.count()
 
     async def open(self, attached: Attached, attempt: int) -> "HostExecution":
-        """Start the run in its service's host, or attach to it. Raises ExecutionLost."""
-        line = await Line.open(self._address(attached))
+        """Start the run in a host of its service, or attach to it. Raises ExecutionLost."""
+        line, pong = await self._meet(attached)
         try:
-            boot_id = str((await line.ask({"op": "ping"}))["boot_id"])
+            boot_id = str(pong["boot_id"])
             deaths = await self._deaths(attached, boot_id)
             if attached.record["host_boot"] != boot_id and not await self._executions.place(attached, boot_id):
                 raise ExecutionLost("the host is not ready")
@@ -118,17 +128,44 @@ class HostExecutor:
         return HostExecution(line, attached)
 
     async def stop(self, attached: Attached) -> None:
-        """Tell the host to stop a run that nobody drives. Raises ExecutionLost."""
-        line = await Line.open(self._address(attached))
+        """Tell whichever host has a run that nobody drives to stop it. Raises ExecutionLost when none was told."""
+        told = [self._cancel(attached, address) for address in self._addresses(attached)]
+        failures = [each for each in await asyncio.gather(*told, return_exceptions=True) if each is not None]
+        if len(failures) == len(told):
+            raise failures[0]
+
+    async def _cancel(self, attached: Attached, address: Path) -> None:
+        line = await Line.open(address)
         try:
             await line.ask({"op": "cancel", "run_id": str(attached.run_id)})
         finally:
             await line.close()
 
-    def _address(self, attached: Attached) -> Path:
-        if attached.record["service"] is None:
+    async def _meet(self, attached: Attached) -> Met:
+        """A line to the replica that has the run, or to the one with the fewest. Raises ExecutionLost."""
+        addresses = self._addresses(attached)
+        if len(addresses) == 1:
+            return await _greet(addresses[0])
+        greeting = [asyncio.create_task(_greet(address)) for address in addresses]
+        chosen: Met | None = None
+        try:
+            await asyncio.wait(greeting, timeout=GREET_S)
+            met = [each.result() for each in greeting if each.done() and each.exception() is None]
+            if not met:
+                raise ExecutionLost("no host of the service answers")
+            chosen = min(met, key=_runs)
+            return chosen
+        finally:
+            await _part(greeting, chosen)
+
+    def _addresses(self, attached: Attached) -> list[Path]:
+        """Where the run may be executed."""
+        service, replica = attached.record["service"], attached.record.get("replica")
+        if service is None:
             raise ExecutionLost("the agent is gone, and its host with it")
-        return socket_path(self._sockets, str(attached.tenant_id), attached.record["service"]["id"])
+        if replica is not None:
+            return [socket_path(self._sockets, str(attached.tenant_id), service["id"], replica)]
+        return sockets_from(next(self._turns), self._sockets, str(attached.tenant_id), service["id"])
 
     async def _deaths(self, attached: Attached, boot_id: str) -> int:
         """How many hosts have died under the run without a newly finished step."""
@@ -180,6 +217,31 @@ class HostExecution:
     async def close(self) -> None:
         """Hang up; the run goes on."""
         await self._line.close()
+
+
+async def _greet(address: Path) -> Met:
+    """A line to a host, and how it is. Raises ExecutionLost."""
+    line = await Line.open(address)
+    try:
+        return line, await line.ask({"op": "ping"})
+    except BaseException:
+        await line.close()
+        raise
+
+
+async def _part(greeting: Sequence[asyncio.Task[Met]], chosen: Met | None) -> None:
+    """Hang up on all others."""
+    for each in greeting:
+        each.cancel()
+    for said in await asyncio.gather(*greeting, return_exceptions=True):
+        if not isinstance(said, BaseException) and said is not chosen:
+            await said[0].close()
+
+
+def _runs(met: Met) -> int:
+    """How many runs a host says it has; agent code shares the process that says it."""
+    said = met[1].get("runs")
+    return said if isinstance(said, int) else 0
 
 
 def _attach(attached: Attached, files: Payload | None, *, isolate: bool) -> Payload:

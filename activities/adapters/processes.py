@@ -142,7 +142,7 @@ class LocalHosts:
             raise ServiceFailed(f"Its secrets cannot be opened here. {error}") from error
 
     def _address(self, service: WantedService) -> Path:
-        return socket_path(self._folders.sockets, str(service.tenant_id), str(service.id))
+        return socket_path(self._folders.sockets, str(service.tenant_id), str(service.id), service.replica)
 
     def _logs(self, service: WantedService) -> "Logs":
         return Logs(self._folders.logs, f"host-{service.name}-{str(service.id)[-8:]}")

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from api.bodies import Body
 from api.dependencies import EngineDep
 from api.routes.flows import Tag
-from api.routes.services import EnvName, EnvValue, Python, ServiceWriter, Url, only_url
+from api.routes.services import EnvName, EnvValue, Python, Replicas, ServiceWriter, Url, only_url
 from windlass.core.errors import FieldError, Invalid
 from windlass.core.exchange import Exchanged, Outcome, edit_of, written
 from windlass.core.services import checked_name
@@ -46,6 +46,7 @@ class ExchangedService(Body):
     enabled: bool = True
     secrets: list[EnvName] = Field(default_factory=list[str])
     python: Python = ""
+    replicas: Replicas = 1
     url: Url = ""
     flows: list[ExchangedFlow] = Field(default_factory=list[ExchangedFlow], max_length=500)
 

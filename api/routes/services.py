@@ -1,6 +1,7 @@
 """Services: the programs that offer agents."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Protocol, Self, TypeVar
 from uuid import UUID
@@ -11,6 +12,7 @@ from pydantic import BaseModel, Field, model_validator
 from api.bodies import Body
 from api.dependencies import EngineDep, requires
 from api.uploads import arriving
+from windlass.contracts.hosts import MOST_REPLICAS
 from windlass.core.callers import Caller
 from windlass.core.permissions import Permission
 from windlass.core.services import NewService, Service, ServiceChange
@@ -31,6 +33,11 @@ Python = Annotated[
     ),
 ]
 
+
+Replicas = Annotated[
+    int,
+    Field(ge=1, le=MOST_REPLICAS, description="How many hosts are kept up, each a process; to have none, disable it."),
+]
 
 PROJECT_SAYS = (
     "A folder on the services worker's machine (`/srv/hello`), a commit (`git+https://host/repository@\u2026`), or an"
@@ -58,6 +65,7 @@ class HasUrl(Protocol):
     env: Any
     secrets: Any
     python: str
+    replicas: int
 
 
 Placed = TypeVar("Placed", bound=HasUrl)
@@ -65,8 +73,8 @@ Placed = TypeVar("Placed", bound=HasUrl)
 
 def only_url(body: Placed) -> Placed:
     """Go on only with a program, or with an address. Raises ValueError."""
-    if body.url and (body.project or body.import_path or body.env or body.secrets or body.python):
-        raise ValueError("url: a service that others run has no program, variables or secrets here")
+    if body.url and (body.project or body.import_path or body.env or body.secrets or body.python or body.replicas > 1):
+        raise ValueError("url: a service that others run has no program, variables, secrets or replicas here")
     return body
 
 
@@ -84,6 +92,7 @@ class NewServiceBody(Body):
     env: dict[EnvName, EnvValue] = Field(default_factory=dict[str, str], max_length=100)
     enabled: bool = True
     python: Python = ""
+    replicas: Replicas = 1
     secrets: dict[EnvName, EnvValue] = Field(
         default_factory=dict[str, str], max_length=100, description="As `env`, but sealed, and shown by name alone."
     )
@@ -105,7 +114,18 @@ class ServiceChangeBody(Body):
     env: dict[EnvName, EnvValue | None] | None = Field(None, max_length=100)
     enabled: bool | None = None
     python: Python | None = None
+    replicas: Replicas | None = None
     secrets: dict[EnvName, EnvValue | None] | None = Field(None, max_length=100)
+
+
+class ReplicaView(BaseModel):
+    """One host of a service, and how it has been doing since when."""
+
+    n: int
+    state: str
+    since: datetime | None = Field(description="Null until it is heard of.")
+    reason: str | None
+    pid: int | None = Field(description="Its process, while there is one.")
 
 
 class ServiceView(BaseModel):
@@ -117,13 +137,15 @@ class ServiceView(BaseModel):
     project: str
     import_path: str
     python: str
+    replicas: int = Field(description="How many hosts are wanted.")
     env: Sequence[str]
     secrets: Sequence[str]
     enabled: bool
     state: str
     reason: str | None
     isolation: str
-    pid: int | None = Field(description="The process of its host, while there is one.")
+    hosts: Sequence[ReplicaView] = Field(description="Those that should be there now; none while it is off.")
+    pid: int | None = Field(description="The process of the host that was started last, while there is one.")
     flows: Sequence[str]
     created_at: datetime
     updated_at: datetime
@@ -165,7 +187,10 @@ async def change(
     engine: EngineDep,
     if_match: Annotated[str | None, Header(max_length=100)] = None,
 ) -> ServiceView:
-    """Change what is sent and nothing else; its host is replaced and its runs go on. A stale `If-Match` is a 412."""
+    """Change what is sent and nothing else; its hosts are replaced and its runs go on. A stale `If-Match` is a 412.
+
+    Another number of `replicas` alone replaces none of them.
+    """
     wanted = None if if_match is None else if_match.strip().removeprefix("W/").strip('"')
     return view(await engine.services.change(caller, name, ServiceChange(**body.model_dump()), wanted))
 
@@ -197,4 +222,7 @@ async def remove(name: str, caller: ServiceWriter, engine: EngineDep) -> None:
 def view(service: Service) -> ServiceView:
     """The service as clients see it."""
     shown = {name: getattr(service, name) for name in ServiceView.model_fields}
-    return ServiceView.model_validate({**shown, "env": sorted(service.env), "secrets": service.secret_names})
+    hosts = [asdict(each) for each in service.hosts]
+    return ServiceView.model_validate(
+        {**shown, "env": sorted(service.env), "secrets": service.secret_names, "hosts": hosts}
+    )

@@ -15,6 +15,7 @@ TEXTS: dict[str, Any] = {
     "project": "/srv/texts",
     "import_path": "app:app",
     "python": "3.12",
+    "replicas": 2,
     "env": {"LEVEL": "3"},
     "secrets": ["API_KEY"],
     "flows": [{"name": "count", "display": "Count words", "tags": ["text"], "enabled": False}],

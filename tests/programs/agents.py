@@ -30,6 +30,15 @@ def leave(folder: str, name: str) -> None:
         file.write("x\n")
 
 
+@app.get("/pid")
+async def pid(folder: str = "") -> int:
+    """Which process answers, once the file `free` is there if it has to be."""
+    if folder:
+        leave(folder, str(os.getpid()))
+        await has_file(folder, "free")
+    return os.getpid()
+
+
 @app.enter("/greet", FORM)
 async def enter_greet(inputs: dict[str, Any], request: Request) -> Launch:
     return Launch(request, greet, {"name": f"{inputs['folder']}!"})

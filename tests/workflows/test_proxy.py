@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from stack.temporal import Server
 from tests.api.people import PASSWORD, Gateway, Person, running_gateway
 from tests.chromium import running_chromium
 from tests.parts import free_ports, short_folder
-from tests.workflows.engines import PROGRAMS, running_engine, settings_of, until
+from tests.workflows.engines import PROGRAMS, Meeting, running_engine, settings_of, until
 from windlass.core.permissions import Role
 
 PATIENCE_S = 1.0
@@ -259,6 +260,66 @@ async def _is_replaced(person: Person, before: int) -> bool:
     """Another process serves, and the one before is gone."""
     is_there = await asyncio.to_thread(Path(f"/proc/{before}").exists)
     return await process_of(person, "pages") != before and not is_there
+
+
+async def test_a_killed_replica_costs_no_question_and_its_run_goes_on_while_the_other_notices_nothing(
+    ada: Person, tmp_path: Path
+):
+    await added(ada, "twins", "agents:app", 2)
+    meetings = [Meeting(tmp_path / name) for name in ("one", "two")]
+    runs = [await run_of(ada, "twins/steps", meeting) for meeting in meetings]
+    first, second = await hosts_of(ada, "twins")
+    here = Meeting(tmp_path)
+
+    held = [asyncio.create_task(ada.http.get("/-/twins/pid", params=here.inputs)) for _ in range(2)]
+    await asyncio.gather(*(here.appears(str(each["pid"])) for each in (first, second)))
+    os.kill(first["pid"], signal.SIGKILL)
+    here.leave("free")
+    said = [*await asyncio.gather(*held), *[await ada.http.get("/-/twins/pid") for _ in range(2)]]
+    for meeting in meetings:
+        meeting.leave("go")
+    results = [await result_of(ada, run) for run in runs]
+    await until(lambda: are_up(ada, "twins", {first["pid"]}))
+
+    assert {each.text for each in said} == {str(second["pid"])}
+    assert results == ["0 10 20", "0 10 20"]
+    assert sorted(meeting.count("step-1") for meeting in meetings) == [1, 2], "one on each, and one of them again"
+    assert {meeting.count("step-0") for meeting in meetings} == {1}
+    assert (await hosts_of(ada, "twins"))[1] == second
+
+
+async def added(person: Person, name: str, program: str, replicas: int) -> None:
+    wish = {"name": name, "project": str(PROGRAMS), "import_path": program, "replicas": replicas}
+    assert (await person.http.post("/v1/services", json=wish)).status_code == 201
+    await until(lambda: are_up(person, name, set()))
+
+
+async def are_up(person: Person, name: str, before: set[int]) -> bool:
+    """Every replica serves, and none by one of these processes."""
+    hosts = await hosts_of(person, name)
+    return {each["state"] for each in hosts} == {"running"} and not {each["pid"] for each in hosts} & {None, *before}
+
+
+async def hosts_of(person: Person, name: str) -> list[dict[str, Any]]:
+    return (await person.http.get(f"/v1/services/{name}")).json()["hosts"]
+
+
+async def run_of(person: Person, agent: str, meeting: Meeting) -> str:
+    """A run that works until its file is there."""
+    meeting.folder.mkdir()
+    run = await person.http.post("/v1/runs", json={"agent": agent, "inputs": {**meeting.inputs, "n": 3}})
+    await meeting.appears("step-1")
+    return run.json()["id"]
+
+
+async def result_of(person: Person, run_id: str) -> str:
+    """What the run came to."""
+
+    async def is_over() -> bool:
+        return (await person.http.get(f"/v1/runs/{run_id}")).json()["status"] == "finished"
+
+    await until(is_over)
+    return (await person.http.get(f"/v1/runs/{run_id}/result")).json()["value"]["str"]
 
 
 async def test_nobody_reaches_what_is_not_theirs(gateway: Gateway, ada: Person):

@@ -7,6 +7,7 @@ import typer
 
 from windlass.cli.screen import AsJson, console, errors, print_json, print_outcome, print_table
 from windlass.cli.session import connect
+from windlass.client import Service
 
 app = typer.Typer(no_args_is_help=True, help="The programs that offer agents.")
 
@@ -23,12 +24,15 @@ def add(  # noqa: PLR0913 - one parameter is one option
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for its environment; may be repeated.")] = None,
     secret: Annotated[list[str] | None, typer.Option(help="NAME; its value is asked for. May be repeated.")] = None,
     python: Annotated[str, typer.Option(help="The version it runs on, such as 3.12.")] = "",
+    replicas: Annotated[int, typer.Option(help="How many hosts are kept up, 1 to 8.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Have a program served; it starts at once and is kept up."""
     variables, secrets = dict(split_variable(pair) for pair in env or ()), asked_secrets(secret)
     with connect(context) as client:
-        service = client.services.add(name, placed(project) or "", import_path, variables, secrets, python=python)
+        service = client.services.add(
+            name, placed(project) or "", import_path, variables, secrets, python=python, replicas=replicas
+        )
     said = f"{service.name} is being started. Look: windlass service show {service.name}"
     if service.state == "draft":
         said = f"{service.name} is a draft. Say the rest: windlass service change {service.name} --project … --app …"
@@ -45,13 +49,15 @@ def change(  # noqa: PLR0913 - one parameter is one option
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; an empty value takes it away.")] = None,
     secret: Annotated[list[str] | None, typer.Option(help="NAME; its value is asked for, empty takes it away.")] = None,
     python: Annotated[str | None, typer.Option(help="The version it runs on, such as 3.12; empty for ours.")] = None,
+    replicas: Annotated[int | None, typer.Option(help="How many hosts are kept up, 1 to 8.")] = None,
     enabled: Annotated[bool | None, typer.Option("--on/--off", help="Whether it should be up.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change what is given and nothing else; its runs go on."""
     variables = {each: text or None for each, text in (split_variable(pair) for pair in env or ())}
-    given = {"project": placed(project), "import_path": import_path, "python": python, "enabled": enabled}
-    changes: dict[str, Any] = {each: value for each, value in given.items() if value is not None}
+    given = {"project": placed(project), "import_path": import_path, "python": python}
+    changes: dict[str, Any] = {**given, "replicas": replicas, "enabled": enabled}
+    changes = {each: value for each, value in changes.items() if value is not None}
     if variables:
         changes["env"] = variables
     if secret:
@@ -87,8 +93,8 @@ def list_services(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json(page.to_json())
         return
-    rows = ((s.name, s.state, str(len(s.flows)), s.project, s.import_path) for s in page.items)
-    print_table(("Service", "State", "Agents", "Project", "App"), rows, "There are no services.")
+    rows = ((s.name, s.state, s.up, str(len(s.flows)), s.project, s.import_path) for s in page.items)
+    print_table(("Service", "State", "Up", "Agents", "Project", "App"), rows, "There are no services.")
 
 
 @app.command()
@@ -103,10 +109,18 @@ def show(context: typer.Context, name: str, as_json: AsJson = False) -> None:
     if service.reason:
         console.print(service.reason, markup=False)
     console.print(f"{service.project}  {service.import_path}", markup=False, highlight=False)
-    if service.pid:
-        console.print(f"host: process {service.pid}", highlight=False)
+    for line in _hosts(service):
+        console.print(line, markup=False, highlight=False)
     for flow in service.flows:
         console.print(f"  {flow}", markup=False, highlight=False)
+
+
+def _hosts(service: Service) -> list[str]:
+    """Which processes serve it, or should."""
+    if service.replicas == 1:
+        return [f"host: process {service.pid}"] if service.pid else []
+    told = ((each, f"process {each['pid']}" if each["pid"] else "no process") for each in service.hosts)
+    return [f"host {each['n']}: {each['state']}, {where}. {each['reason'] or ''}".rstrip() for each, where in told]
 
 
 @app.command()

@@ -335,13 +335,13 @@ class Services:
         import_path: str,
         env: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
-        *,
-        python: str = "",
+        **more: Any,
     ) -> Service:
-        """Have a program served: its folder, and `module:app` in it; `secrets` are variables that are sealed."""
-        return await self._client.send(
-            calls.add_service(name, project, import_path, env=env, secrets=secrets, python=python)
-        )
+        """Have a program served: its folder, and `module:app` in it; `secrets` are variables that are sealed.
+
+        More may be said of it: `python` and `replicas`.
+        """
+        return await self._client.send(calls.add_service(name, project, import_path, env=env, secrets=secrets, **more))
 
     async def change(self, name: str, *, etag: str | None = None, **changes: Any) -> Service:
         """Change `project`, `import_path`, `env` or `enabled`; with `etag` only if nobody else has meanwhile."""

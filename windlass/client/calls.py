@@ -257,7 +257,7 @@ def get_service(name: str) -> Call[Service]:
 
 
 def add_service(name: str, project: str, import_path: str, **wish: Any) -> Call[Service]:
-    """Have a program served: `env`, `secrets` and `python` say on what."""
+    """Have a program served: `env`, `secrets`, `python` and `replicas` say on what."""
     more = {each: value for each, value in wish.items() if value}
     body = {"name": name, "project": project, "import_path": import_path, **more}
     return Call("POST", "/v1/services", Service.model_validate, body, key=fresh_key())

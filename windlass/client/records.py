@@ -258,15 +258,22 @@ class Service(Record):
     project: str = ""
     import_path: str = ""
     python: str = ""
+    replicas: int = 1
     enabled: bool = True
     state: str = ""
     reason: str | None = None
     isolation: str = ""
+    hosts: list[Json] = []  # n, state, since, reason, pid of each
     pid: int | None = None
     etag: str = ""
     env: list[str] = []
     secrets: list[str] = []
     flows: list[str] = []
+
+    @property
+    def up(self) -> str:
+        """How many of the wanted hosts serve."""
+        return f"{sum(host['state'] == 'running' for host in self.hosts)}/{self.replicas}"
 
 
 class Desktop(Record):

@@ -1,14 +1,23 @@
-"""Hosts: where the process that executes a service's runs can be reached."""
+"""Hosts: where the processes that execute a service's runs can be reached, one for each of its replicas."""
 
 import hashlib
 from pathlib import Path
 
 LINE_BYTES = 24 * 1024 * 1024  # the longest line either side may send: a step result of 16 MiB and its frame
 ENTER = "enter"  # the step under which a host keeps what a flow's handler made of the inputs
+MOST_REPLICAS = 8
 SOCKET_NAME_CHARACTERS = 16  # a unix socket's path must stay under 108 bytes
 
 
-def socket_path(folder: Path, tenant_id: str, service_id: str) -> Path:
-    """The socket of a service's host on this machine; the same after every restart."""
-    name = hashlib.sha256(f"{tenant_id}/{service_id}".encode()).hexdigest()[:SOCKET_NAME_CHARACTERS]
-    return folder / f"{name}.sock"
+def socket_path(folder: Path, tenant_id: str, service_id: str, replica: int = 1) -> Path:
+    """The socket of a replica's host on this machine; the same after every restart."""
+    key = f"{tenant_id}/{service_id}" if replica == 1 else f"{tenant_id}/{service_id}/{replica}"
+    return folder / f"{hashlib.sha256(key.encode()).hexdigest()[:SOCKET_NAME_CHARACTERS]}.sock"
+
+
+def sockets_from(turn: int, folder: Path, tenant_id: str, service_id: str) -> list[Path]:
+    """The sockets of a service that are there now, another one first at every turn; who was killed leaves its own."""
+    places = [socket_path(folder, tenant_id, service_id, n) for n in range(1, MOST_REPLICAS + 1)]
+    found = [place for place in places if place.exists()] or places[:1]  # nobody: who tries is told why
+    first = turn % len(found)
+    return found[first:] + found[:first]

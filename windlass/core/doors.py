@@ -1,10 +1,11 @@
 """Doors: where the program of a service is reached, by the service's name, and why it is not."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from windlass.contracts.hosts import socket_path
+from windlass.contracts.hosts import sockets_from
 from windlass.core.callers import Caller
 from windlass.core.database import Database
 from windlass.core.errors import NotFound, Unavailable, WindlassError
@@ -39,7 +40,7 @@ class ServiceDown(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A service that is wanted, and the socket its host listens on if it is on this machine.
+    """A service that is wanted, and the sockets its hosts listen on if they are on this machine; the first is next.
 
     `url` is where the document of one is that others run.
     """
@@ -49,7 +50,7 @@ class Door:
     state: str
     reason: str | None
     node: str | None
-    address: Path
+    addresses: tuple[Path, ...]
     here: str
     url: str = ""
 
@@ -69,6 +70,7 @@ class Doors:
 
     def __init__(self, database: Database, folder: Path, here: str) -> None:
         self._database, self._folder, self._here = database, folder, here
+        self._turns: Counter[UUID] = Counter()
 
     async def find(self, caller: Caller, name: str) -> Door:
         """The door of a service; one that should not be up has none. Raises NotFound."""
@@ -76,5 +78,7 @@ class Doors:
             row = await connection.fetchrow(DOOR, name)
         if row is None or not row["enabled"]:
             raise NotFound("service", name)
-        address = socket_path(self._folder, str(caller.tenant_id), str(row["id"]))
-        return Door(row["id"], row["name"], row["state"], row["reason"], row["node"], address, self._here, row["url"])
+        self._turns[row["id"]] += 1
+        found = sockets_from(self._turns[row["id"]], self._folder, str(caller.tenant_id), str(row["id"]))
+        told = (row["name"], row["state"], row["reason"], row["node"])
+        return Door(row["id"], *told, tuple(found), self._here, row["url"])

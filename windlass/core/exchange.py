@@ -1,7 +1,7 @@
 """Exchange of services: all of them as one document, and such a document taken in item by item, after a backup."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -58,6 +58,7 @@ class Exchanged:
     flows: tuple[FlowEdit, ...] = ()
     python: str = ""
     url: str = ""
+    replicas: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,7 @@ class Exchange:
                 tuple(edits.get(each.name, ())),
                 each.python,
                 each.url,
+                each.replicas,
             )
             for each in await self._services.catalogue(caller)
         ]
@@ -176,22 +178,16 @@ class Exchange:
 
     async def _bring(self, caller: Caller, before: Exchanged | None, item: Exchanged) -> None:
         if before is None:
-            wish = NewService(
-                item.name,
-                item.project,
-                item.import_path,
-                dict(item.env),
-                item.enabled,
-                python=item.python,
-                url=item.url,
-            )
+            wish = NewService(item.name, item.project, item.import_path, dict(item.env), item.enabled)
+            wish = replace(wish, python=item.python, url=item.url, replicas=item.replicas)
             service = await self._services.add(caller, wish)
         elif item.url:
             service = await self._services.change(caller, item.name, ServiceChange(enabled=item.enabled))
         else:
             gone = dict.fromkeys(before.env.keys() - item.env.keys())
             env = {**item.env, **gone}
-            change = ServiceChange(item.project, item.import_path, env, item.enabled, python=item.python)
+            change = ServiceChange(item.project, item.import_path, env, item.enabled)
+            change = replace(change, python=item.python, replicas=item.replicas)
             service = await self._services.change(caller, item.name, change)
         async with self._database.tenant(caller.tenant_id) as connection:
             await _keep_edits(connection, caller, service.id, item.flows)
@@ -240,4 +236,5 @@ def _plan(before: Exchanged | None, item: Exchanged) -> Outcome:
 
 def _said(service: Exchanged) -> tuple[Any, ...]:
     flows = sorted(service.flows, key=lambda each: each.name)
-    return (service.project, service.import_path, service.python, dict(service.env), service.enabled, flows)
+    program = (service.project, service.import_path, service.python)
+    return (*program, dict(service.env), service.replicas, service.enabled, flows)

@@ -18,9 +18,10 @@ META, RUNNING, ERROR, FINAL, TERMINAL = 3, 4, 900, 901, 902
 
 
 CHANGING = frozenset({EventKind.STATUS, EventKind.STEP, EventKind.QUESTION, EventKind.ANSWER})  # what lists show
+FOUND = ("questions", "launch", "pinned", "uploads", "replica", "seq")
 ATTACH = """
 select attach_run($1, $2, $3) as run, run_questions($1, $2, $3) as questions, run_launch($1, $2) as launch,
-  run_agent($1, $2) as pinned, run_uploads($1, $2) as uploads,
+  run_agent($1, $2) as pinned, run_uploads($1, $2) as uploads, run_replica($1, $2) as replica,
   (stream_head($1, $2)).last_seq as seq
 """
 QUESTIONS = "select run_questions($1, $2, $3) as questions, (stream_head($1, $2)).last_seq as seq"
@@ -64,7 +65,7 @@ class Executions:
             row = await connection.fetchrow(ATTACH, tenant_id, run_id, attempt)
         if row is None or row["run"] is None:
             return None
-        record = {**row["run"], **{name: row[name] for name in ("questions", "launch", "pinned", "uploads", "seq")}}
+        record = {**row["run"], **{name: row[name] for name in FOUND}}
         self._wakeup.poke(tenant_id, run_id, record["seq"], changed=True)
         return Attached(tenant_id, run_id, attempt, record["epoch"], record)
 

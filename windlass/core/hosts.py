@@ -1,6 +1,8 @@
 """The hosts of services on this machine, asked for their handlers' word; where none answers, the work waits for one."""
 
 import asyncio
+import itertools
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -8,11 +10,13 @@ from uuid import UUID
 
 import orjson
 
-from windlass.contracts.hosts import LINE_BYTES, socket_path
+from windlass.contracts.hosts import LINE_BYTES, sockets_from
 from windlass.contracts.ids import TenantId
 from windlass.core.errors import FieldError, Invalid, WindlassError
 
 PATIENCE_S = 10.0
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class HandlerFailed(WindlassError):
@@ -30,20 +34,16 @@ class NothingLaunched(WindlassError):
 
 
 class Hosts:
-    """One question, one answer, on a connection of its own."""
+    """One question, one answer, on a connection of its own, of one replica after the other."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._turns = itertools.count()
 
     async def consult(self, tenant_id: TenantId, service_id: UUID, message: dict[str, Any]) -> dict[str, Any] | None:
         """What a handler says; None when no host answers in time. Raises Invalid, NothingLaunched, HandlerFailed."""
-        address = socket_path(self._folder, str(tenant_id), str(service_id))
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                said = await _ask(address, message)
-        except (OSError, TimeoutError, ValueError):  # ValueError: no JSON, or a line that is too long
-            return None
-        if said.get("op") != "consulted":  # a host of an earlier version
+        said = await self._said(tenant_id, service_id, message, "consulted")
+        if said is None:
             return None
         if said["outcome"] == "invalid":
             raise Invalid("The service refused what was filled in; nothing was changed.", _field_errors(said["fields"]))
@@ -64,21 +64,29 @@ class Hosts:
     async def _said(
         self, tenant_id: TenantId, service_id: UUID, message: dict[str, Any], op: str
     ) -> dict[str, Any] | None:
-        address = socket_path(self._folder, str(tenant_id), str(service_id))
+        addresses = sockets_from(next(self._turns), self._folder, str(tenant_id), str(service_id))
         try:
             async with asyncio.timeout(PATIENCE_S):
-                said = await _ask(address, message)
-        except (OSError, TimeoutError, ValueError):
+                said = await _ask(await _connected(addresses), message)
+        except (OSError, TimeoutError, ValueError):  # ValueError: no JSON, or a line that is too long
             return None
-        return said if said.get("op") == op else None
+        return said if said.get("op") == op else None  # a host of an earlier version says something else
 
 
 def _field_errors(fields: dict[str, list[str]]) -> tuple[FieldError, ...]:
     return tuple(FieldError(f"inputs.{name}", text) for name, texts in fields.items() for text in texts)
 
 
-async def _ask(address: Path, message: dict[str, Any]) -> dict[str, Any]:
-    reader, writer = await asyncio.open_unix_connection(str(address), limit=LINE_BYTES)
+async def _connected(addresses: Sequence[Path]) -> Streams:
+    """A connection to the first that listens. Raises OSError."""
+    for address in addresses[:-1]:
+        with suppress(OSError):
+            return await asyncio.open_unix_connection(str(address), limit=LINE_BYTES)
+    return await asyncio.open_unix_connection(str(addresses[-1]), limit=LINE_BYTES)
+
+
+async def _ask(streams: Streams, message: dict[str, Any]) -> dict[str, Any]:
+    reader, writer = streams
     try:
         writer.write(orjson.dumps(message) + b"\n")
         await writer.drain()

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Self
 
 import orjson
@@ -14,22 +15,23 @@ BROKE_OFF = "The service broke off its answer: its process has ended, or was rep
 
 
 class Passage:
-    """Says the messages of one request and hears those of its answer."""
+    """Says the messages of one request and hears those of its answer; `others` is the door without who was asked."""
 
-    def __init__(self, door: Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._door, self._reader, self._writer = door, reader, writer
+    def __init__(self, others: Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.others, self._reader, self._writer = others, reader, writer
+        self.is_cut = False  # the connection ended before the answer did
 
     @classmethod
     async def open(cls, door: Door, op: str, scope: Said) -> Self:
-        """Ask for it. Raises BadGateway, ServiceDown when nobody opens."""
-        try:
-            async with asyncio.timeout(CONNECT_S):
-                streams = await asyncio.open_unix_connection(str(door.address), limit=LONGEST_LINE)
-        except (OSError, TimeoutError):
-            raise door.shut() from None
-        passage = cls(door, *streams)
-        await passage._write(orjson.dumps({"op": op, "scope": scope}) + b"\n")
-        return passage
+        """Ask the first replica that opens. Raises BadGateway, ServiceDown when nobody does."""
+        for place, address in enumerate(door.addresses, 1):
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(CONNECT_S):
+                    streams = await asyncio.open_unix_connection(str(address), limit=LONGEST_LINE)
+                passage = cls(replace(door, addresses=door.addresses[place:]), *streams)
+                await passage._write(orjson.dumps({"op": op, "scope": scope}) + b"\n")
+                return passage
+        raise door.shut()
 
     async def say(self, message: dict[str, Any], body: bytes = b"") -> None:
         """Carry a message in; a large body in pieces. What nobody hears any more is dropped: the answer tells."""
@@ -44,13 +46,22 @@ class Passage:
         try:
             line = await self._reader.readline()
             if not line.endswith(b"\n"):
-                raise BadGateway(BROKE_OFF)
+                raise self._cut()
             said = unpacked(line)
             return said, await self._reader.readexactly(said["size"])
         except (OSError, asyncio.IncompleteReadError):
-            raise BadGateway(BROKE_OFF) from None
+            raise self._cut() from None
         except ValueError:  # no JSON, or a line that is too long
-            raise BadGateway(f"The service {self._door.name} answers what nobody understands.") from None
+            raise BadGateway(f"The service {self.others.name} answers what nobody understands.") from None
+
+    @property
+    def may_be_elsewhere(self) -> bool:
+        """Whether the host went away before the end of its answer, and there are others."""
+        return self.is_cut and bool(self.others.addresses)
+
+    def _cut(self) -> BadGateway:
+        self.is_cut = True
+        return BadGateway(BROKE_OFF)
 
     def abort(self) -> None:
         """Hang up at once."""

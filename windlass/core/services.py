@@ -41,6 +41,7 @@ class NewService:
     secrets: dict[str, str] = field(default_factory=dict[str, str])
     python: str = ""
     url: str = ""
+    replicas: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +55,26 @@ class ServiceChange:
     secrets: dict[str, str | None] | None = None
     name: str | None = None
     python: str | None = None
+    replicas: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One of the processes that serve a service: its host, and how it has been doing since when."""
+
+    n: int
+    state: str
+    since: datetime | None
+    reason: str | None
+    pid: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service and how it is doing; `pid` is the process of its host, `flows` are the names of its agents.
+    """A service and how it is doing; `pid` is the process of a host, `flows` are the names of its agents.
 
     `python` is the version it asks for, empty where it takes the platform's. `url` is where the document of one is
-    that others run.
+    that others run. `replicas` hosts are wanted, `hosts` are those that should be there now: none while it is off.
     """
 
     id: ServiceId
@@ -71,12 +84,14 @@ class Service:
     python: str
     url: str
     env: dict[str, str]
+    replicas: int
     enabled: bool
     state: str
     reason: str | None
     isolation: str
     created_at: datetime
     updated_at: datetime
+    hosts: tuple[Replica, ...]
     pid: int | None
     flows: tuple[str, ...]
     secret_names: tuple[str, ...]
@@ -96,6 +111,7 @@ class Service:
             self.project,
             self.import_path,
             self.python,
+            self.replicas,
             sorted(self.env.items()),
             self.enabled,
             sealed,
@@ -104,11 +120,16 @@ class Service:
         return hashlib.sha256(json.dumps(edited).encode()).hexdigest()[:16]
 
 
-COLUMNS = ", ".join(f"s.{column.name}" for column in fields(Service) if column.name not in {"pid", "flows"})
+COLUMNS = ", ".join(f"s.{column.name}" for column in fields(Service) if column.name not in {"pid", "flows", "hosts"})
 QUERY = f"""
 select {COLUMNS}, array(select f.name from flow f where f.service_id = s.id order by f.position) as flows,
   (select h.pid from host h where h.service_id = s.id and h.ended_at is null and h.up_at is not null
-   order by h.started_at desc limit 1) as pid
+   order by h.started_at desc limit 1) as pid,
+  (select coalesce(jsonb_agg(jsonb_build_object('n', p, 'state', coalesce(r.state, 'deploying'), 'since', r.since,
+     'reason', r.reason, 'pid', (select h.pid from host h where h.service_id = s.id and h.replica = p
+       and h.ended_at is null and h.up_at is not null order by h.started_at desc limit 1)) order by p), '[]')
+   from generate_series(1, s.replicas) p left join replica r on r.service_id = s.id and r.n = p
+   where s.enabled and not s.stopped and s.state <> 'draft' and s.url = '') as hosts
 from service s where $1::text is null or s.name = $1 order by s.name
 """  # noqa: S608 - column names are constants
 
@@ -118,8 +139,8 @@ update service set project = $2, import_path = $3, env = $4, enabled = $5, state
   stopped = stopped and enabled = $5, secrets = $7, secret_names = $8, python = $9,
   generation = generation + 1, updated_at = now() where id = $1
 """
-
-
+RESIZE = "update service set replicas = $2, updated_at = now() where id = $1"  # no host is replaced for this
+EDITED = ("name", "project", "import_path", "python", "replicas", "enabled")
 LIVE = """
 select count(*) from run join flow on flow.name = run.agent where flow.service_id = $1 and run.ended_at is null
 """
@@ -147,8 +168,8 @@ class Services:
         name = checked_name(wish.name)
         query = (
             "insert into service (id, tenant_id, name, project, import_path, env, enabled, state, created_by, "
-            "secrets, secret_names, python, url, reason) "
-            "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+            "secrets, secret_names, python, url, reason, replicas) "
+            "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
         )
         service_id = new_id()
         state = _first_state(wish)
@@ -157,7 +178,7 @@ class Services:
                 await connection.execute(
                     query, service_id, caller.tenant_id, name, wish.project, wish.import_path, wish.env, wish.enabled,
                     state, caller.person_id, self._sealed(caller, service_id, wish.secrets), sorted(wish.secrets),
-                    wish.python, wish.url, UNREAD if wish.url else None,
+                    wish.python, wish.url, UNREAD if wish.url else None, wish.replicas,
                 )  # fmt: skip
             except asyncpg.UniqueViolationError as error:
                 raise Conflict(f"There is already a service {name}. It was not changed.") from error
@@ -168,7 +189,7 @@ class Services:
         return await self.get(caller, name)
 
     async def change(self, caller: Caller, name: str, wish: ServiceChange, if_match: str | None = None) -> Service:
-        """Change what is asked for and nothing else; its host is replaced within a second, its runs go on.
+        """Change what is asked for and nothing else; its hosts are replaced within a second, its runs go on.
 
         Another name takes its agents and the tasks that start them along; runs stay under the one they had. Raises
         NotFound, Stale when `if_match` is not the service's etag any more, Conflict where it cannot be renamed.
@@ -185,15 +206,8 @@ class Services:
             if after.name != before.name:
                 await _rename(connection, before, after.name)
             if after.etag != before.etag:
-                is_other = after.enabled != before.enabled or before.state == "draft"
-                state = _first_state(after) if is_other else after.state
-                columns = (after.project, after.import_path, after.env, after.enabled, state)
-                sealed = (after.secrets, list(after.secret_names))
-                await connection.execute(CHANGE, before.id, *columns, *sealed, after.python)
-                edited = {
-                    each: getattr(after, each) for each in ("name", "project", "import_path", "python", "enabled")
-                }
-                known = {each: getattr(before, each) for each in edited}
+                await _write(connection, before, after)
+                known, edited = ({each: getattr(one, each) for each in EDITED} for one in (before, after))
                 await record(connection, caller, "service.change", f"service:{name}", before=known, after=edited)
         self._wakeup.send(CHANGED_CHANNEL, after.name)
         return await self.get(caller, after.name)
@@ -212,7 +226,7 @@ class Services:
         return await self.get(caller, name)
 
     def _changed(self, caller: Caller, service: Service, wish: ServiceChange) -> Service:
-        wanted: dict[str, Any] = {name: getattr(wish, name) for name in ("project", "import_path", "python", "enabled")}
+        wanted: dict[str, Any] = {name: getattr(wish, name) for name in EDITED if name != "name"}
         given = {name: value for name, value in wanted.items() if value is not None}
         if service.url and (given.keys() - {"enabled"} or wish.env or wish.secrets):
             raise Invalid(f"{service.name} runs elsewhere: only its name and whether it is on can be changed here.")
@@ -251,6 +265,17 @@ class Services:
             await connection.execute("delete from service where id = $1", service.id)
             await record(connection, caller, "service.delete", f"service:{name}", before={"project": service.project})
         self._wakeup.send(CHANGED_CHANNEL, name)
+
+
+async def _write(connection: Connection, before: Service, after: Service) -> None:
+    """Keep what is different: another number of replicas alone leaves those that are there as they are."""
+    await connection.execute(RESIZE, before.id, after.replicas)
+    if replace(after, replicas=before.replicas).etag == before.etag:
+        return
+    is_other = after.enabled != before.enabled or before.state == "draft"
+    state = _first_state(after) if is_other else after.state
+    columns = (after.project, after.import_path, after.env, after.enabled, state)
+    await connection.execute(CHANGE, before.id, *columns, after.secrets, list(after.secret_names), after.python)
 
 
 async def _rename(connection: Connection, service: Service, name: str) -> None:
@@ -295,4 +320,11 @@ def checked_name(name: str, done: str = "added") -> str:
 
 def _service(row: Row) -> Service:
     values: dict[str, Any] = {**row, "flows": tuple(row["flows"]), "secret_names": tuple(row["secret_names"])}
+    values["hosts"] = tuple(_replica(each) for each in row["hosts"])
     return Service(**values)
+
+
+def _replica(values: dict[str, Any]) -> Replica:
+    since: str | None = values["since"]
+    began = None if since is None else datetime.fromisoformat(since)
+    return Replica(values["n"], values["state"], began, values["reason"], values["pid"])

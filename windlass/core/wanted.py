@@ -8,10 +8,12 @@ from windlass.contracts.ids import ServiceId, TenantId
 from windlass.core.database import Database
 from windlass.core.wakeup import Wakeup
 
+ReplicaKey = tuple[ServiceId, int]
+
 
 @dataclass(frozen=True, slots=True)
 class WantedService:
-    """A service that should be up on this node."""
+    """A replica of a service that should be up on this node."""
 
     id: ServiceId
     tenant_id: TenantId
@@ -22,11 +24,17 @@ class WantedService:
     generation: int
     secrets: bytes | None = field(default=None, repr=False)  # sealed
     python: str = ""  # the version it asks for
+    replica: int = 1
+
+    @property
+    def key(self) -> "ReplicaKey":
+        """Which replica of which service."""
+        return self.id, self.replica
 
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """The process that serves a service now."""
+    """The process that serves a replica now."""
 
     boot_id: str
     pid: int
@@ -34,26 +42,35 @@ class HostFacts:
     generation: int
 
 
-STARTING = "insert into host (boot_id, tenant_id, service_id, node, generation) values ($1, $2, $3, $4, $5)"
+STARTING = (
+    "insert into host (boot_id, tenant_id, service_id, node, generation, replica) values ($1, $2, $3, $4, $5, $6)"
+)
 NEW_HOST = """
-insert into host (boot_id, tenant_id, service_id, node, pid, generation, up_at) values ($1, $2, $3, $4, $5, $6, now())
+insert into host (boot_id, tenant_id, service_id, node, pid, generation, replica, up_at)
+values ($1, $2, $3, $4, $5, $6, $7, now())
 on conflict (boot_id) do update set pid = excluded.pid, node = excluded.node, up_at = coalesce(host.up_at, now())
 returning generation
 """
 NOBODYS = 0  # the generation of a host that was never written down: whatever is wanted takes its place
 STRAYS = """
 select distinct h.service_id as id, h.tenant_id, coalesce(s.name, 'deleted') as name, '' as project, '' as import_path,
-       '{}'::jsonb as env, 0 as generation
+       '{}'::jsonb as env, 0 as generation, h.replica
 from host h left join service s on s.id = h.service_id
-where h.ended_at is null and h.node = $1 and (s.enabled is not true or s.stopped)
+where h.ended_at is null and h.node = $1 and (s.enabled is not true or s.stopped or h.replica > s.replicas)
 """
-UP = """
-update service set state = 'running', reason = null, isolation = $2, updated_at = now() where id = $1 and not stopped
-returning name
-"""
+TELL = "select tell_replica($1, $2, $3, $4, $5)"
 WANTED = """
-select id, tenant_id, name, project, import_path, env, generation, secrets, python from service
-where enabled and not stopped and state <> 'draft' and url = ''
+select id, tenant_id, name, project, import_path, env, generation, secrets, python, replica
+from service, generate_series(1, replicas) as replica where enabled and not stopped and state <> 'draft' and url = ''
+order by id, replica
+"""
+UNBORN = """
+select boot_id from host
+where service_id = $1 and replica = $2 and node = $3 and ended_at is null and up_at is null
+"""
+OTHERS = """
+select boot_id from host
+where service_id = $1 and replica = $2 and node = $3 and ended_at is null and boot_id <> $4
 """
 FLOWS = """
 insert into flow (tenant_id, service_id, name, path, summary, description, tags, meta, elements, schema, position)
@@ -75,52 +92,65 @@ class Wanted:
         self._wakeup = wakeup
 
     async def services(self) -> list[WantedService]:
-        """Every enabled service of every tenant."""
+        """Every wanted replica of every enabled service of every tenant."""
         async with self._jobs.open() as connection:
             return [WantedService(**row) for row in await connection.fetch(WANTED)]
 
     async def strays(self, node: str) -> list[WantedService]:
-        """Services that were deleted or switched off, and whose hosts on this node have not ended by the record."""
+        """Replicas that are not wanted any more, and whose hosts on this node have not ended by the record."""
         async with self._jobs.open() as connection:
             return [WantedService(**row) for row in await connection.fetch(STRAYS, node)]
 
     async def record_start(self, service: WantedService, boot_id: str, node: str) -> None:
         """A host is about to be started: whoever comes after its worker finds it by this."""
         async with self._database.tenant(service.tenant_id) as connection:
-            await connection.execute(STARTING, boot_id, service.tenant_id, service.id, node, service.generation)
+            await connection.execute(
+                STARTING, boot_id, service.tenant_id, service.id, node, service.generation, service.replica
+            )
 
     async def record_found(self, service: WantedService, boot_id: str, pid: int, node: str) -> int:
         """A host answers that an earlier worker started: watch over it. Returns the generation it was started with."""
         async with self._database.tenant(service.tenant_id) as connection:
-            return await connection.fetchval(NEW_HOST, boot_id, service.tenant_id, service.id, node, pid, NOBODYS)
+            return await connection.fetchval(
+                NEW_HOST, boot_id, service.tenant_id, service.id, node, pid, NOBODYS, service.replica
+            )
 
     async def unborn(self, service: WantedService, node: str) -> list[str]:
-        """Hosts of a service that were started on this node and have not served yet, by their boot ids."""
-        query = "select boot_id from host where service_id = $1 and node = $2 and ended_at is null and up_at is null"
+        """Hosts of a replica that were started on this node and have not served yet, by their boot ids."""
         async with self._database.tenant(service.tenant_id) as connection:
-            return [row["boot_id"] for row in await connection.fetch(query, service.id, node)]
+            return [row["boot_id"] for row in await connection.fetch(UNBORN, *service.key, node)]
 
     async def record_up(self, service: WantedService, facts: HostFacts, description: dict[str, Any]) -> None:
         """The host answers: keep its flows and forms. The second time nothing changes."""
         async with self._database.tenant(service.tenant_id) as connection:
             await connection.execute(
-                NEW_HOST, facts.boot_id, service.tenant_id, service.id, facts.node, facts.pid, facts.generation
-            )
-            named: str | None = await connection.fetchval(UP, service.id, description.get("isolation", "shared"))
+                NEW_HOST, facts.boot_id, service.tenant_id, service.id, facts.node, facts.pid, facts.generation,
+                service.replica,
+            )  # fmt: skip
+            named: str | None = await connection.fetchval(TELL, service.tenant_id, *service.key, "running", None)
+            query = "update service set isolation = $2 where id = $1"
+            await connection.execute(query, service.id, description.get("isolation", "shared"))
             await connection.execute("delete from flow where service_id = $1", service.id)
             name = named or service.name  # it may be called otherwise since the host was started
             await connection.execute(FLOWS, service.tenant_id, service.id, name, description["flows"])
         self._wakeup.touch("health")
 
     async def record_state(self, service: WantedService, state: str, reason: str | None) -> None:
-        """The service is `deploying`, `unhealthy` or `dead`, and why."""
-        query = "update service set state = $2, reason = $3, updated_at = now() where id = $1 and not stopped"
+        """The replica is `deploying`, `running` or `unhealthy`, and why; the service is as its best replica is."""
         async with self._database.tenant(service.tenant_id) as connection:
-            await connection.execute(query, service.id, state, reason)
+            await connection.execute(TELL, service.tenant_id, *service.key, state, reason)
+        self._wakeup.touch("health")
+
+    async def forget(self, service: WantedService) -> None:
+        """The replica is not wanted any more, and gone. The second time nothing changes."""
+        async with self._database.tenant(service.tenant_id) as connection:
+            await connection.execute(TELL, service.tenant_id, *service.key, None, None)
         self._wakeup.touch("health")
 
     async def record_progress(self, service: WantedService, progress: Mapping[str, Any]) -> None:
-        """How far its keeper has come with this generation."""
+        """How far its keeper has come with this generation of its first replica, which speaks for the service."""
+        if service.replica > 1:
+            return
         query = "update service set progress = $2 where id = $1 and generation = $3"
         async with self._database.tenant(service.tenant_id) as connection:
             await connection.execute(query, service.id, progress, service.generation)
@@ -135,10 +165,9 @@ class Wanted:
             await connection.execute(query, boot_id, reason)
 
     async def others(self, service: WantedService, node: str, boot_id: str) -> list[str]:
-        """Hosts of a service on this node besides that one, by the record: their boot ids."""
-        query = "select boot_id from host where service_id = $1 and node = $2 and ended_at is null and boot_id <> $3"
+        """Hosts of a replica on this node besides that one, by the record: their boot ids."""
         async with self._database.tenant(service.tenant_id) as connection:
-            return [row["boot_id"] for row in await connection.fetch(query, service.id, node, boot_id)]
+            return [row["boot_id"] for row in await connection.fetch(OTHERS, *service.key, node, boot_id)]
 
     async def record_lost(self, service: WantedService, node: str, living: str | None) -> None:
         """Hosts of an earlier life of this node that are not there any more."""

@@ -29,6 +29,7 @@ from windlass.host.watchdog import Patience
 from windlass.service import ServeAPI
 
 GRACE_S = 10.0
+LINGER_S = 0.2
 LAST_S = 2.0  # for what a program closes when the platform goes
 
 
@@ -107,7 +108,7 @@ async def _serve(app: ServeAPI, agents: asyncio.AbstractEventLoop, options: argp
         )
     )
     care.begin()
-    _obey_signals(care, agents)
+    _obey_signals(care, agents, options.socket)
     if options.lifeline_fd is not None:
         asyncio.get_running_loop().add_reader(options.lifeline_fd, _watch_lifeline, care, options)
     await _start(lifespan)
@@ -135,11 +136,16 @@ async def _serve_parent(server: Server, child_fd: int) -> None:
     await server.care.depart(LAST_S)
 
 
-def _obey_signals(care: Care, agents: asyncio.AbstractEventLoop) -> None:
+def _obey_signals(care: Care, agents: asyncio.AbstractEventLoop, address: Address | None) -> None:
+    """Told to end: nobody finds us from here on, and whoever has just come is still let in."""
     loop = asyncio.get_running_loop()
 
+    def stop() -> None:
+        is_found = address is not None and address.release()
+        loop.call_later(LINGER_S if is_found else 0, care.stop_soon, GRACE_S)
+
     def on_signal(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(care.stop_soon, GRACE_S)
+        loop.call_soon_threadsafe(stop)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         agents.call_soon_threadsafe(signal.signal, number, on_signal)

@@ -51,11 +51,13 @@ class Address:
         fresh.replace(self.path)
         return listener
 
-    def release(self) -> None:
-        """Take the socket away, unless another host has the place by now."""
+    def release(self) -> bool:
+        """Take the socket away, unless another host has the place by now; whether it was ours."""
         with suppress(OSError):
             if self.path.stat().st_ino == self._inode:
                 self.path.unlink()
+                return True
+        return False
 
 
 class Server:
