@@ -13,6 +13,7 @@ from api.pages import (
     exchange,
     files,
     find,
+    handovers,
     home,
     join,
     live,
@@ -52,6 +53,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     retry.router,
     questions.router,
     start.router,
+    handovers.router,  # before the deeds of sessions
     sessions.router,
     desktops.router,
     saved_agents.router,  # before the agents, whose address would take `new` for a name

@@ -51,6 +51,8 @@ class Card:
     problems: tuple[tuple[str, str], ...]
     may_answer: bool
     kind: str
+    may_hand_over: bool = False
+    """Whether it may be given to somebody else, together with the session that asks."""
 
     @property
     def decisions(self) -> tuple[tuple[str, str, str, str], ...]:
@@ -115,6 +117,7 @@ def card(question: Question, caller: Caller, seen: Viewer, filled: Filled | None
         problems=tuple(problems(drawn, filled.errors)),
         kind=question.kind,
         may_answer=question.is_open and caller.may(Permission.QUESTIONS_ANSWER),
+        may_hand_over=question.session_id is not None and caller.may(Permission.SESSIONS_WRITE),
     )
 
 

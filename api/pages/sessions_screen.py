@@ -51,14 +51,15 @@ class SessionScreen(Endless):
         """The words on their way, and the parts after a new event; everything the first time."""
         logs = [each.frame for each in updates if isinstance(each, LogUpdate)]
         recorded = [frame for frame in logs if frame.seq is not None]
-        words = [fragment for frame in logs if frame.seq is None for fragment in self._write(frame)]
+        words = [each for frame in logs if frame.seq is None and self._id for each in self._write(frame)]
         if not recorded and self._seq >= 0:
             return words
         self._seq = max([self._seq, 0, *(frame.seq or 0 for frame in recorded)])
         if any(b'"kind":"message"' in frame.data for frame in recorded):
             self._writing.clear()
             words = [Fragment("writing", NOTHING)]
-        return await self._parts() + words + self._said(recorded)
+        parts = await self._parts()
+        return parts + (words + self._said(recorded) if self._id else [])
 
     async def _parts(self) -> list[Fragment]:
         if self._id is None:
@@ -66,6 +67,7 @@ class SessionScreen(Endless):
         try:
             found = await self._engine.sessions.get(self._caller, self._id)
         except NotFound:
+            self._id = None  # deleted, or somebody else's now
             return [Fragment("session", how="drop")]
         frame = Frame("", False, csrf_token(self._request, self._caller), f"/sessions/{self._id}")
         shell = Shell(self._caller, viewer(self._request), frame, Place("Sessions", ()))

@@ -177,7 +177,7 @@ class Teller:
                 self._add("error", event, text=str(said.get("message", "")))
             case _:
                 self._said.pop(str(said.get("withdrawn")), None)
-                if said.get("level") == "warning" or "summary" in said:
+                if said.get("level") == "warning" or "summary" in said or "owner" in said:
                     self._add("note", event, text=str(said.get("text", "")))
 
     def _changed(self, event: Event) -> None:

@@ -1,5 +1,6 @@
 """A session over a WebSocket: everything that its stream shows, and messages and interrupts the other way."""
 
+from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from pydantic import Field, TypeAdapter
 from api.bodies import Body
 from api.dialogue import Answer, Dialogue, Language, check_page
 from api.engine import Engine
-from api.routes.sessions import MessageBody, SessionReader
+from api.routes.sessions import MessageBody, SessionReader, may_follow
 from api.sse import After
 from windlass.core.allowances import Allowances
 from windlass.core.callers import Caller
@@ -75,6 +76,5 @@ async def hold(websocket: WebSocket, session_id: UUID, after: int, caller: Calle
         return {"type": "accepted", "id": said.id, "seq": said.seq, "turn": said.turn}
 
     news = await engine.hub.subscribe(caller.tenant_id, session_id, after)
-    await Dialogue(websocket, news, language.show).serve(
-        lambda: known.still(caller), act, lambda: engine.hub.is_drained
-    )
+    follows = partial(may_follow, known, engine, caller, session_id)
+    await Dialogue(websocket, news, language.show).serve(follows, act, lambda: engine.hub.is_drained)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from api.bodies import Body
 from api.dependencies import AuthenticationDep, CursorsDep, EngineDep, RequestUuid, requires
+from api.engine import Engine
 from api.paging import ListQuery, PageOf, place_in_time, place_of
 from api.routes.agents import ServerBody
 from api.routes.runs import EventsPage, EventsQuery, EventView, Usage
@@ -20,6 +22,8 @@ from windlass.contracts.agents import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, MAX_MAX
 from windlass.contracts.sessions import Action, Limits, SessionSettings, SessionStatus
 from windlass.core.attachments import MOST_PER_MESSAGE
 from windlass.core.callers import Caller
+from windlass.core.errors import NotFound
+from windlass.core.identity import Authentication
 from windlass.core.letters import NewMessage
 from windlass.core.permissions import Permission
 from windlass.core.sessions import NewSession, Session, SessionFilter
@@ -116,6 +120,12 @@ class ChangeBody(Body):
     title: Title | None = None
     metadata: Metadata | None = None
     budget_usd: Budget | None = None
+
+
+class HandOverBody(Body):
+    """Whose the session is to be: a member who may work with sessions."""
+
+    person_id: UUID
 
 
 class MessageBody(Body):
@@ -328,7 +338,8 @@ async def stream(
 ) -> Response:
     """The session's log, live: server-sent events, closed after its deletion."""
     await engine.sessions.get(caller, session_id)
-    return await stream_response(engine.hub, caller.tenant_id, session_id, after, lambda: known.still(caller))
+    follows = partial(may_follow, known, engine, caller, session_id)
+    return await stream_response(engine.hub, caller.tenant_id, session_id, after, follows)
 
 
 @router.post("/{session_id}/interrupt", status_code=status.HTTP_202_ACCEPTED)
@@ -349,10 +360,26 @@ async def resume(session_id: UUID, caller: SessionWriter, engine: EngineDep) -> 
     return view(await engine.sessions.resume(caller, session_id))
 
 
+@router.post("/{session_id}/hand-over")
+async def hand_over(session_id: UUID, body: HandOverBody, caller: SessionWriter, engine: EngineDep) -> SessionView:
+    """Make a session another member's, with a turn under way and all that was said; you may not see it any more."""
+    return view(await engine.sessions.hand_over(caller, session_id, body.person_id))
+
+
 @router.delete("/{session_id}", status_code=status.HTTP_204_NO_CONTENT)
 async def remove(session_id: UUID, caller: SessionWriter, engine: EngineDep) -> None:
     """Delete a session; a turn under way ends."""
     await engine.sessions.remove(caller, session_id)
+
+
+async def may_follow(known: Authentication, engine: Engine, caller: Caller, session_id: UUID) -> bool:
+    """Whether whoever reads a session live may go on: they are who they were, and it was not handed over."""
+    if not await known.still(caller):
+        return False
+    try:
+        return caller.may(Permission.SESSIONS_READ_ALL) or bool(await engine.sessions.get(caller, session_id))
+    except NotFound:
+        return False
 
 
 def view(session: Session) -> SessionView:

@@ -43,6 +43,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /compat/kodosumi/role/{person_id}": {"active": False},
     "POST /compat/kodosumi/lock/{run_id}/{question_id}": {"word": "mine"},
     "POST /compat/kodosumi/files/complete/{run_id}/{batch_id}/{root}": {},
+    "POST /v1/sessions/{session_id}/hand-over": {"person_id": str(new_id())},
     "POST /v1/sessions/{session_id}/messages": {"content": "Mine now."},
     "POST /v1/sessions/{session_id}/query": {"content": "Mine now."},
     "POST /v1/sessions/{session_id}/steer": {"content": "Mine now."},

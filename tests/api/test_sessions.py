@@ -283,3 +283,39 @@ async def test_an_operator_sees_their_own_sessions_and_a_viewer_all_and_says_not
     assert (await acme.viewer.http.post(f"{path}/messages", json={"content": "Hi."})).status_code == 403
     actions = [each["action"] for each in (await acme.owner.http.get("/v1/audit")).json()["items"]]
     assert "session.create" in actions
+
+
+async def test_a_session_is_handed_over_and_who_had_it_hears_no_more(acme: Organisation):
+    path = await opened(acme.operator)
+    give, heir = acme.operator.http.post, {"person_id": str(acme.builder.id)}
+    refused = [
+        (await give(f"{path}/hand-over", json={"person_id": str(each)})).status_code
+        for each in (acme.viewer.id, new_id())
+    ]
+    async with acme.operator.http.stream("GET", f"{path}/stream") as live:
+        given = await give(f"{path}/hand-over", json=heir)
+        heard = [line async for line in live.aiter_lines() if line.startswith("event:")]
+
+    assert (refused, heard[:1]) == ([409, 404], ["event: status"])
+    assert given.json()["owner_name"] == "Builder"
+    assert [
+        (await acme.operator.http.get(path)).status_code,
+        (await give(f"{path}/hand-over", json=heir)).status_code,
+    ] == [404] * 2
+    assert (await acme.builder.http.post(f"{path}/messages", json={"content": "Mine."})).status_code == 202
+    (entry, *_) = (await acme.owner.http.get("/v1/audit", params={"action": "session.hand-over"})).json()["items"]
+    assert (entry["before"]["owner"], entry["after"]["owner"]) == (str(acme.operator.id), str(acme.builder.id))
+
+
+async def test_nobody_is_handed_more_work_than_they_may_have(acme: Organisation):
+    mine, theirs = await opened(acme.operator), [await opened(acme.admin) for _ in range(5)]
+    for each in theirs:
+        await acme.admin.http.post(f"{each}/messages", json={"content": "Go on."})
+    heir = {"person_id": str(acme.admin.id)}
+    assert (await acme.operator.http.post(f"{await opened(acme.operator)}/hand-over", json=heir)).status_code == 200
+
+    await acme.operator.http.post(f"{mine}/messages", json={"content": "Go on."})
+    refused = await acme.operator.http.post(f"{mine}/hand-over", json=heir)
+
+    assert refused.status_code == 409
+    assert "So many sessions of Admin are at work already" in refused.json()["detail"]

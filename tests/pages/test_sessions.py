@@ -5,6 +5,7 @@ from uuid import UUID
 
 from playwright.async_api import Page, expect
 
+from tests.api.people import FIRST_PASSWORD, some_email
 from tests.core.test_media import PICTURES
 from tests.pages.consoles import Console
 from windlass.contracts.events import EventKind, NewEvent
@@ -106,7 +107,7 @@ async def looked_at(page: Page) -> None:
     await expect(page.get_by_label("First message")).to_be_focused()
 
 
-async def test_a_turn_under_way_is_steered(console: Console):
+async def test_a_turn_under_way_is_steered_and_handed_over(console: Console):
     opened = await console.person.http.post("/v1/sessions", json={"title": "Search"})
     worker = Worker(console, opened.json()["id"])
     await console.person.http.post(f"/v1/sessions/{worker.id}/messages", json={"content": "Count."})
@@ -120,6 +121,13 @@ async def test_a_turn_under_way_is_steered(console: Console):
 
     await expect(page.locator(".waits")).to_have_count(0)
     await expect(page.locator(".said.person").last).to_contain_text("Backwards.")
+    member = {"name": "Mei Tanaka", "email": some_email("mei"), "password": FIRST_PASSWORD, "role": "operator"}
+    assert (await console.person.http.post("/v1/members", json=member)).status_code == 201
+    await page.get_by_role("link", name="Hand over").click()
+    await expect(page.get_by_label("To", exact=True)).to_contain_text("Mei Tanaka")
+    await page.get_by_role("button", name="Hand over").click()
+    await expect(page.locator("#session-head")).to_contain_text("of Mei Tanaka")
+    await expect(page.locator("#session-talk")).to_contain_text("Ada handed the session over to Mei Tanaka.")
 
 
 async def test_many_uses_of_tools_are_one_row_and_what_waits_to_be_allowed_is_decided_on_its_card(console: Console):

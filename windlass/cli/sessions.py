@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from windlass.cli import members
 from windlass.cli.agents import Servers, Trusted, servers_of
 from windlass.cli.codes import INTERRUPTED
 from windlass.cli.screen import AsJson, console, errors, print_json, print_outcome, print_table
@@ -171,6 +172,19 @@ def resume(context: typer.Context, session: Which, as_json: AsJson = False) -> N
     with connect(context) as client:
         found = client.sessions.resume(session)
     print_outcome(found.to_json(), f"{found.title} goes on: windlass chat {found.id}", as_json=as_json)
+
+
+@app.command("handover")
+def hand_over(
+    context: typer.Context,
+    session: Which,
+    to: Annotated[str, typer.Argument(metavar="MEMBER", help="Their e-mail address, name or id.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a session another member's, with a turn under way and all that was said."""
+    with connect(context) as client:
+        found = client.sessions.hand_over(session, members.find(client, to).id)
+    print_outcome(found.to_json(), f"{found.title} belongs to {found.owner_name} now.", as_json=as_json)
 
 
 @app.command()

@@ -145,6 +145,12 @@ def change_session(session_id: str, deed: str) -> Call[Session]:
     return Call("POST", f"/v1/sessions/{segment(session_id)}/{deed}", Session.model_validate, key=fresh_key())
 
 
+def hand_over(session_id: str, person_id: str) -> Call[Session]:
+    """Make a session another member's."""
+    path = f"/v1/sessions/{segment(session_id)}/hand-over"
+    return Call("POST", path, Session.model_validate, {"person_id": person_id}, key=fresh_key())
+
+
 def delete_session(session_id: str) -> Call[None]:
     """Delete a session."""
     return Call("DELETE", f"/v1/sessions/{segment(session_id)}", nothing)
@@ -206,6 +212,10 @@ class Sessions:
     def resume(self, session_id: str) -> Session:
         """Take an archived session up again."""
         return self._client.send(change_session(session_id, "resume"))
+
+    def hand_over(self, session_id: str, person_id: str) -> Session:
+        """Make a session another member's, with a turn under way and all that was said."""
+        return self._client.send(hand_over(session_id, person_id))
 
     def delete(self, session_id: str) -> None:
         """Delete a session."""
@@ -284,6 +294,10 @@ class AsyncSessions:
     async def resume(self, session_id: str) -> Session:
         """Take an archived session up again."""
         return await self._client.send(change_session(session_id, "resume"))
+
+    async def hand_over(self, session_id: str, person_id: str) -> Session:
+        """Make a session another member's, with a turn under way and all that was said."""
+        return await self._client.send(hand_over(session_id, person_id))
 
     async def delete(self, session_id: str) -> None:
         """Delete a session."""

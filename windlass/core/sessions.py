@@ -18,7 +18,7 @@ from windlass.contracts.sessions import (
 from windlass.core.artifacts import Artifacts
 from windlass.core.attachments import find_attachments
 from windlass.core.audit import record
-from windlass.core.callers import Caller
+from windlass.core.callers import Caller, member
 from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Conflict, Invalid, NotFound
 from windlass.core.letters import Kept, Letter, Letters, NewMessage, Share
@@ -122,7 +122,7 @@ class Conversations:
         self, database: Database, wakeup: Wakeup, artifacts: Artifacts, courier: Courier, share: Share
     ) -> None:
         self._database, self._wakeup = database, wakeup
-        self._courier, self._letters = courier, Letters(artifacts, share)
+        self._courier, self._letters, self._at_once = courier, Letters(artifacts, share), share.at_once
         self._transcripts = Transcripts(database, artifacts)
 
     async def open(self, caller: Caller, wish: NewSession) -> Session:
@@ -250,6 +250,29 @@ class Conversations:
     async def resume(self, caller: Caller, session_id: UUID) -> Session:
         """Take it up again, with all that was said. The second time nothing changes. Raises NotFound."""
         return await self._set_archived(caller, session_id, archived=False)
+
+    async def hand_over(self, caller: Caller, session_id: UUID, person_id: UUID) -> Session:
+        """Make it another member's, turn under way and all. The second time nothing changes.
+
+        What it is then is the answer, also where the caller may not see it any more. Raises NotFound, Conflict.
+        """
+        before = await self.get(caller, session_id)
+        async with self._database.tenant(caller.tenant_id) as connection:
+            heir = await member(connection, caller.tenant_id, person_id)
+            if heir is None:
+                raise NotFound("person", person_id)
+            if not heir.may(Permission.SESSIONS_WRITE):
+                raise Conflict(f"{heir.name} may only look at sessions. Nothing was changed.")
+            query, told = "select hand_session_over($1, $2, $3, $4, $5, $6)", (heir.name, caller.name, self._at_once)
+            came = await connection.fetchval(query, caller.tenant_id, session_id, person_id, *told)
+            if came == "many":
+                raise Conflict(f"So many sessions of {heir.name} are at work already. Nothing was changed.")
+            if came == "done":
+                was, now = ({"owner": str(each)} for each in (before.owner, person_id))
+                await record(connection, caller, "session.hand-over", f"session:{session_id}", before=was, after=now)
+            session = await _get(connection, heir, session_id)
+        await self._touched(caller, session_id)
+        return session
 
     async def remove(self, caller: Caller, session_id: UUID) -> None:
         """Delete it; a turn under way ends. Raises NotFound."""
