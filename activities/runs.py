@@ -25,6 +25,7 @@ from windlass.core.artifacts import Artifacts
 from windlass.core.database import OUTAGES, Away
 from windlass.core.events import Events
 from windlass.core.executions import ERROR, Attached, Executions
+from windlass.core.vault import SecretSealed
 from windlass.core.wakeup import Wakeup
 
 STOP_CHANNEL = "stop"  # carries the id of a run to whichever process drives it
@@ -128,6 +129,8 @@ class RunActivities:
             with contextlib.suppress(ExecutionLost):  # then there is nothing to stop
                 await self._executor(attached).stop(attached)
             return DriveOutcome(DriveEnd.CLOSED)
+        except SecretSealed as sealed:
+            return await self._failed(attached, {"type": "SecretSealed", "message": sealed.detail})
         except OwnProcessDied as death:
             failed = await self._after_own_death(attached, str(death))
             if failed is None:

@@ -39,6 +39,7 @@ from windlass.core.file_uploads import FileUploads
 from windlass.core.files import Files
 from windlass.core.firings import Firings
 from windlass.core.flows import Flows
+from windlass.core.form_secrets import Forms, FormSecrets
 from windlass.core.history import History
 from windlass.core.hosts import Hosts
 from windlass.core.letters import Share
@@ -47,7 +48,7 @@ from windlass.core.machines import Machines
 from windlass.core.message_limits import MessageLimits
 from windlass.core.outbound import Outbound
 from windlass.core.outbox import Outbox
-from windlass.core.questions import Questions
+from windlass.core.questions import Questions, Way
 from windlass.core.registrations import Registrations
 from windlass.core.run_tallies import RunTallies
 from windlass.core.runs import Runs
@@ -148,16 +149,16 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         hub = await stack.enter_async_context(Hub(database, jobs, listener, States(listener=listener)))
         await _started(stack, listener)
         carriers = await _carriers(stack, settings, database, jobs, notifier)
-        agents, objects, heralds = Agents(database), opened(stack, settings), carriers.heralds
-        contents, hosts = Contents(database, objects), Hosts(settings.home / "hosts")
-        runs, history = Runs(database, notifier, agents, carriers.orchestrator, hosts), History(database)
-        tasks, services = Tasks(database, agents, runs), Services(database, notifier, vault(settings))
+        forms, objects = Forms(Agents(database), FormSecrets(vault(settings))), opened(stack, settings)
+        contents, hosts, heralds = Contents(database, objects), Hosts(settings.home / "hosts"), carriers.heralds
+        runs, history = Runs(database, notifier, forms, carriers.orchestrator, hosts), History(database)
+        tasks, services = Tasks(database, forms, runs), Services(database, notifier, vault(settings))
         artifacts, desktops = Artifacts(contents), Desktops(database, notifier, heralds, settings.desktops_per_person)
         screenshots, own_settings = Screenshots(database, notifier), TenantSettings(database, of_installation(settings))
         schedules, quota = Schedules(database, notifier, tasks), FileQuota(database, own_settings)
         yield Engine(
             statistics=Statistics(database),
-            agents=agents,
+            agents=forms.agents,
             artifacts=artifacts,
             attachments=Attachments(database, contents),
             boots=Boots(database, notifier, carriers.starts),
@@ -181,7 +182,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             outbox=carriers.outbox,
             proxy=proxy(settings, database),
             registrations=Registrations(database, services, elsewhere(settings), notifier),
-            questions=Questions(database, notifier, artifacts, hosts, carriers.answers),
+            questions=Questions(database, notifier, artifacts, Way(hosts, forms.secrets, carriers.answers)),
             runs=runs,
             saved_agents=SavedAgents(database),
             servers=servers(settings, database, notifier),

@@ -25,8 +25,6 @@ from windlass.contracts import queues
 from windlass.contracts import sessions as session_words
 from windlass.contracts.ids import TenantId, workflow_id
 from windlass.contracts.maintenance import NOBODY, MaintenanceInput
-from windlass.core.agenda import Agenda
-from windlass.core.decisions import Decisions
 from windlass.core.events import Events
 from windlass.core.housekeeping import Housekeeping
 from windlass.core.leftovers import Leftovers
@@ -34,7 +32,7 @@ from windlass.core.maintenance import SYSTEM, Maintenance, Occasion, SystemSched
 from windlass.core.retention import Retention
 from windlass.core.silence import Patience, Silence
 from workers.parts import Parts, beside
-from workers.timetable import CALL, Timetable, attributes, forever, spec_of
+from workers.timetable import CALL, Timetable, attributes, forever, spec_of, timetable_of
 
 LOOK_S = 60.0
 CATCH_UP = timedelta(hours=24)  # a night that everything was down is made up for in the morning
@@ -93,9 +91,7 @@ def maintenance(client: Client, parts: Parts) -> MaintenanceActivities:
         "cleanup": partial(_clean, Leftovers(parts.jobs, parts.objects), housekeeping),
         "retention": Retention(parts.jobs, parts.database, parts.settings.deleted_days).forget,
         "archive": partial(_put_away, _silence(client, parts), reports),
-        "reconciliation": partial(
-            _reconcile, Timetable(client, Agenda(parts.jobs), Decisions(parts.database, parts.notifier)), reports
-        ),
+        "reconciliation": partial(_reconcile, timetable_of(client, parts), reports),
     }
     return MaintenanceActivities(reports, deeds)
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from windlass.core.database import JOBS_ROLE, Database
+from windlass.core.form_secrets import FormSecrets
 from windlass.core.listener import Listener
 from windlass.core.settings import Settings
 from windlass.core.storage import Objects
 from windlass.core.storage.urls import open_objects
+from windlass.core.vault import Vault
 from windlass.core.wakeup import Notifier
 
 
@@ -66,6 +68,11 @@ def stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     return stopping
+
+
+def form_secrets(settings: Settings) -> FormSecrets:
+    """What seals the passwords that are filled into forms."""
+    return FormSecrets(Vault(settings.require_secret_key()))
 
 
 def sockets(settings: Settings) -> Path:

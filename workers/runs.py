@@ -32,7 +32,7 @@ from windlass.core.timings import Timings
 from workers import prompts, sessions
 from workers.driving import run_activities
 from workers.maintenance import maintaining, maintenance
-from workers.parts import Parts, beside, sockets
+from workers.parts import Parts, beside, form_secrets, sockets
 from workers.reaper import reap
 from workers.runtime import GRACE, connect, sandbox, work
 from workers.servers import checking
@@ -115,7 +115,10 @@ def executors(parts: Parts, claude: ClaudeExecutor) -> Mapping[str, Executor]:
     """Who executes what: service hosts, and the model provider."""
     executions, events = Executions(parts.database, parts.notifier), Events(parts.database, parts.notifier)
     files = file_place(parts.settings)
-    return {"flow": HostExecutor(executions, sockets(parts.settings), files), "claude": ClaudeRuns(claude, events)}
+    return {
+        "flow": HostExecutor(executions, sockets(parts.settings), form_secrets(parts.settings), files),
+        "claude": ClaudeRuns(claude, events),
+    }
 
 
 def file_place(settings: Settings) -> FilePlace:
@@ -125,7 +128,7 @@ def file_place(settings: Settings) -> FilePlace:
 
 def firing_activities(client: Client, parts: Parts, rush: Rush) -> FiringActivities:
     """The activities of firings."""
-    decisions = Decisions(parts.database, parts.notifier)
+    decisions = Decisions(parts.database, parts.notifier, form_secrets(parts.settings))
     onwards = Onwards(RunStarts(client).start, Outbox(parts.jobs), Timings(parts.database), rush)
     return FiringActivities(decisions, onwards, parts.settings.url, lambda: datetime.now(UTC))
 

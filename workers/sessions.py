@@ -23,7 +23,7 @@ from windlass.core.server_uses import Offers
 from windlass.core.turns import Turns
 from windlass.core.workspaces import Workspaces
 from workers.driving import heard
-from workers.parts import Parts
+from workers.parts import Parts, form_secrets
 from workers.servers import LateServers
 
 FENCES: Mapping[str, Callable[[], Fence]] = {"fence": Bubblewrap, "open": Unfenced, "off": NoFence}
@@ -37,7 +37,7 @@ def talking(parts: Parts, executor: ClaudeExecutor) -> tuple[SessionActivities, 
     contents, offers = Contents(parts.database, parts.objects), Offers(parts.database)
     artifacts, workspaces = Artifacts(contents), Workspaces(parts.database, contents)
     inquiries = Inquiries(parts.database, parts.notifier, artifacts)
-    linked = Linked(LinkedRuns(parts.database, parts.notifier), artifacts)
+    linked = Linked(LinkedRuns(parts.database, parts.notifier, form_secrets(parts.settings)), artifacts)
     hands = Hands(
         turns=turns,
         events=events,

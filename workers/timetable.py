@@ -37,7 +37,7 @@ from windlass.core.calendars import Calendar, Timing, in_words, missing
 from windlass.core.calendars.corrections import AHEAD
 from windlass.core.decisions import Decisions
 from windlass.core.schedules import CHANGED_CHANNEL
-from workers.parts import Parts, beside
+from workers.parts import Parts, beside, form_secrets
 
 LOOK_S, HEAR_S = 1.0, 15.0
 CALL = timedelta(seconds=5)
@@ -237,10 +237,16 @@ class Timetable:
         return len(ours)
 
 
+def timetable_of(client: Client, parts: Parts) -> Timetable:
+    """The timetable of a worker."""
+    decisions = Decisions(parts.database, parts.notifier, form_secrets(parts.settings))
+    return Timetable(client, Agenda(parts.jobs), decisions)
+
+
 @asynccontextmanager
 async def following(client: Client, parts: Parts) -> AsyncGenerator[Timetable]:
     """Keep Temporal's schedules true while the block runs."""
-    timetable = Timetable(client, Agenda(parts.jobs), Decisions(parts.database, parts.notifier))
+    timetable = timetable_of(client, parts)
     parts.listener.on(CHANGED_CHANNEL, lambda _id: timetable.look())
     async with beside(timetable.run()):
         yield timetable

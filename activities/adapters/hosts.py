@@ -21,10 +21,12 @@ from activities.executors import (
     Reported,
     Writing,
 )
+from activities.passwords import Opened, RunPasswords
 from windlass.contracts.events import EventKind, NewEvent, Payload
 from windlass.contracts.hosts import LINE_BYTES, socket_path, sockets_from
 from windlass.contracts.runs import DriveEnd
 from windlass.core.executions import Attached, Executions
+from windlass.core.form_secrets import FormSecrets
 from windlass.core.identity import RunClaim, RunTokens
 
 ISOLATE_AFTER_DEATHS = 2
@@ -106,14 +108,18 @@ class HostExecutor:
     counted; a run that nobody has goes to the replica with the fewest.
     """
 
-    def __init__(self, executions: Executions, sockets: Path, files: FilePlace | None = None) -> None:
+    def __init__(
+        self, executions: Executions, sockets: Path, secrets: FormSecrets, files: FilePlace | None = None
+    ) -> None:
         self._executions = executions
         self._sockets = sockets
+        self._secrets = secrets
         self._files = files
         self._turns = itertools.count()
 
     async def open(self, attached: Attached, attempt: int) -> "HostExecution":
-        """Start the run in a host of its service, or attach to it. Raises ExecutionLost."""
+        """Start the run in a host of its service, or attach to it. Raises ExecutionLost, SecretSealed."""
+        passwords, opened = RunPasswords.of(self._secrets, attached)
         line, pong = await self._meet(attached)
         try:
             boot_id = str(pong["boot_id"])
@@ -121,11 +127,11 @@ class HostExecutor:
             if attached.record["host_boot"] != boot_id and not await self._executions.place(attached, boot_id):
                 raise ExecutionLost("the host is not ready")
             files = self._files and self._files.of(attached, boot_id)
-            await line.send(_attach(attached, files, isolate=deaths >= ISOLATE_AFTER_DEATHS))
+            await line.send(_attach(attached, opened, files, isolate=deaths >= ISOLATE_AFTER_DEATHS))
         except BaseException:
             await line.close()
             raise
-        return HostExecution(line, attached)
+        return HostExecution(line, attached, passwords)
 
     async def stop(self, attached: Attached) -> None:
         """Tell whichever host has a run that nobody drives to stop it. Raises ExecutionLost when none was told."""
@@ -179,14 +185,15 @@ class HostExecutor:
 class HostExecution:
     """One run in a host, over its own connection."""
 
-    def __init__(self, line: Line, attached: Attached) -> None:
+    def __init__(self, line: Line, attached: Attached, passwords: RunPasswords) -> None:
         self._line = line
         self._attached = attached
+        self._passwords = passwords
 
     async def reports(self) -> AsyncIterator[Report]:
         """What the host says of the run, up to its end. Raises ExecutionLost."""
         while True:
-            message = await self._line.receive()
+            message = self._passwords.cover(await self._line.receive())
             report = _report(message)
             if report is None:
                 continue
@@ -206,8 +213,9 @@ class HostExecution:
 
     async def answer(self, questions: Sequence[Payload]) -> None:
         """Tell the host where the run's questions stand."""
+        told = self._passwords.questions(questions)
         with contextlib.suppress(ExecutionLost):  # the reader notices; an attach tells it again
-            await self._line.send({"op": "answers", "questions": list(questions)})
+            await self._line.send({"op": "answers", "questions": told})
 
     async def settle(self) -> None:
         """Tell the host that the end is stored, so that it forgets the run."""
@@ -244,7 +252,7 @@ def _runs(met: Met) -> int:
     return said if isinstance(said, int) else 0
 
 
-def _attach(attached: Attached, files: Payload | None, *, isolate: bool) -> Payload:
+def _attach(attached: Attached, opened: Opened, files: Payload | None, *, isolate: bool) -> Payload:
     record = attached.record
     run = {
         "run_id": str(attached.run_id),
@@ -252,14 +260,14 @@ def _attach(attached: Attached, files: Payload | None, *, isolate: bool) -> Payl
         "user_id": record["user_id"],
         "agent": record["agent"],
         "flow": record["service"]["path"],
-        "inputs": record["inputs"],
+        "inputs": opened.inputs,
         "extra": record["extra"],
-        "launch": record["launch"],
+        "launch": opened.launch,
         "epoch": attached.epoch,
         "attempt": attached.attempt,
         "files": files,
     }
-    known = {"steps": record["steps"], "questions": record["questions"]}
+    known = {"steps": opened.steps, "questions": opened.questions}
     return {"op": "attach", "run": run, **known, "isolate": isolate}
 
 

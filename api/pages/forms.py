@@ -7,6 +7,7 @@ from typing import Any, cast
 from api.pages.markdown import cleaned, markdown
 from api.pages.rendering import Form
 from api.pages.typed import to_json
+from windlass.core.masks import MASK
 from windlass.forms.validation import conditions
 
 TEXTS = frozenset(
@@ -105,6 +106,8 @@ def draw_field(
     content = element.get("value") if values is None else values.get(name)
     if kind == "group":
         return draw_group(element, content, errors, within)
+    if kind == "password" and values is not None and content != MASK:
+        content = None  # what was typed is not sent back
     asked = conditions(element)
     return Field(
         look=look_of(kind),
@@ -120,10 +123,15 @@ def draw_field(
         is_folder=bool(element.get("directory")),
         rows=min(max(int(element.get("rows") or 4), 2), 24),
         options=options(element, content, fresh=values is None),
-        limits=tuple((LIMITS[key], as_text(element[key])) for key in LIMITS if element.get(key) is not None),
+        limits=limits_of(element) if content != MASK else (),
         errors=tuple(errors.get(within + name, ())),
         shown_if=to_json({PREFIX + within + other: wanted for other, wanted in asked.items()}) if asked else "",
     )
+
+
+def limits_of(element: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What a browser checks by itself."""
+    return tuple((LIMITS[key], as_text(element[key])) for key in LIMITS if element.get(key) is not None)
 
 
 def draw_group(element: Mapping[str, Any], content: Any, errors: Errors, within: str) -> Field:

@@ -20,7 +20,8 @@ from api.routes.runs import RunStarter
 from windlass.core.agents import Agent
 from windlass.core.callers import Caller
 from windlass.core.errors import Conflict, Invalid, NotFound
-from windlass.core.runs import Run, Step
+from windlass.core.run_steps import Step
+from windlass.core.runs import Run
 
 router = APIRouter(include_in_schema=False)
 

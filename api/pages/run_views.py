@@ -17,7 +17,8 @@ from api.pages.waterfall import Waterfall, draw, leaves, row_id, waits_now, work
 from windlass.contracts.events import Event, EventKind
 from windlass.core.files import RunFile
 from windlass.core.questions import Question
-from windlass.core.runs import Run, Step
+from windlass.core.run_steps import Step
+from windlass.core.runs import Run
 from windlass.core.tasks import Made
 
 LONGEST_RESULT = 6000

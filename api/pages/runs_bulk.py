@@ -14,13 +14,14 @@ from api.pages.formats import counted
 from api.pages.once import once_field, once_id
 from api.pages.rendering import field, local_path, page, read_form
 from api.pages.shell import Place
-from api.pages.start import as_id
+from api.pages.start_form import as_id
 from api.routes.runs import RunReader
 from windlass.contracts.runs import RunStatus
 from windlass.core.callers import Caller
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
 from windlass.core.permissions import Permission
-from windlass.core.runs import Run, Step
+from windlass.core.run_steps import Step
+from windlass.core.runs import Run
 
 router = APIRouter(include_in_schema=False)
 

@@ -13,15 +13,16 @@ from pydantic import Field
 
 from api.engine import Engine
 from api.pages.formats import Clock, Viewer, at_least, money, short_id, took
-from api.pages.start import as_id
+from api.pages.start_form import as_id
 from api.pages.strip import Strip, draw_strip
 from api.paging import Cursors, ListQuery
 from api.routes.runs import RunQuery
 from windlass.contracts.agents import CLAUDE
 from windlass.contracts.runs import LIVE, TERMINAL, RunStatus
 from windlass.core.callers import Caller
+from windlass.core.run_steps import Step
 from windlass.core.run_tallies import MOST_COUNTED
-from windlass.core.runs import Run, RunFilter, Step
+from windlass.core.runs import Run, RunFilter
 
 MOST_FOLLOWED = 60  # rows a page keeps true by itself: their ids stand in one address
 ENDED = tuple(TERMINAL)

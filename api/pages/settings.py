@@ -16,7 +16,7 @@ from api.bodies import Email, Name
 from api.dependencies import AuthenticationDep, Myself, SessionsDep, SignInDep
 from api.pages.rendering import Form, field, go, page, read_form, viewer
 from api.pages.shell import Place
-from api.pages.start import as_id
+from api.pages.start_form import as_id
 from api.routes.keys import KeyReader, KeysDep, KeyWriter
 from api.routes.members import MemberReader, MembersDep, MemberWriter
 from windlass.core.callers import Caller

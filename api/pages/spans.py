@@ -10,7 +10,7 @@ from typing import Any, cast
 from api.pages.formats import parse_time
 from windlass.contracts.agents import CLAUDE
 from windlass.contracts.events import Event, EventKind
-from windlass.core.runs import Step
+from windlass.core.run_steps import Step
 
 GROUP_FROM = 4  # so many steps of one name become one row
 SPAN_KINDS = (

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
-from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -18,7 +17,7 @@ from api.pages.once import once_field, once_id
 from api.pages.rendering import field, go, page, part, read_form, viewer
 from api.pages.shell import Place
 from api.pages.spans import decimal
-from api.pages.start_form import Filled, checked, own_fields, read_filled, recipe, timing_of, wish
+from api.pages.start_form import Filled, as_id, checked, own_fields, read_filled, recipe, timing_of, wish
 from api.pages.task_forms import checked_name
 from api.pages.typed import to_json
 from api.routes.runs import RunStarter
@@ -26,6 +25,7 @@ from windlass.contracts.runs import RunStatus
 from windlass.core.agents import Agent
 from windlass.core.callers import Caller
 from windlass.core.errors import Conflict, Invalid
+from windlass.core.masks import covered
 from windlass.core.permissions import Permission
 from windlass.core.runs import Run, RunFilter
 from windlass.core.schedules import NewSchedule
@@ -167,7 +167,8 @@ def example(agent: Agent, filled: Filled) -> dict[str, Any]:
     """The inputs to show in a command: what is filled in, else what the form begins with."""
     named = [each for each in agent.elements if each.get("name")]
     own = {str(each["name"]): each.get("value") or ("\u2026" if each.get("required") else "") for each in named}
-    return {name: value for name, value in (own | dict(filled.values or {})).items() if value not in ("", None)}
+    given = covered(agent.elements, own | dict(filled.values or {}))
+    return {name: value for name, value in given.items() if value not in ("", None)}
 
 
 def curl(request: Request, agent: Agent, filled: Filled) -> str:
@@ -186,11 +187,3 @@ def command(agent: Agent, filled: Filled) -> str:
     """The same start as a command."""
     pairs = " ".join(shlex.quote(f"{name}={value}") for name, value in example(agent, filled).items())
     return f"windlass run start {agent.name} {pairs} --watch".replace("  ", " ")
-
-
-def as_id(text: str) -> UUID:
-    """The id in an address; what is none leads nowhere."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return UUID(int=0)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from api.pages.forms import Errors, Field, errors_by_field, read_inputs
 from api.pages.rendering import Form
@@ -13,6 +14,7 @@ from windlass.core.calendars import Timing, read_timing
 from windlass.core.callers import Caller
 from windlass.core.errors import Invalid
 from windlass.core.file_inputs import names_upload
+from windlass.core.masks import masked
 from windlass.core.permissions import Permission
 from windlass.core.runs import StartRun
 from windlass.core.tasks import Recipe
@@ -84,7 +86,8 @@ def checked(agent: Agent, filled: Filled, zone: str, now: datetime) -> Filled:
     try:
         agent.validated(dict(filled.values or {}))
     except Invalid as refused:
-        errors = errors_by_field(refused.errors)
+        kept = masked(agent.elements, filled.values or {}) if filled.copied_from else ()  # those of the run it repeats
+        errors = {name: texts for name, texts in errors_by_field(refused.errors).items() if name not in kept}
     return replace(filled, errors=errors or None, own=own)
 
 
@@ -102,7 +105,16 @@ def wish(agent: Agent, filled: Filled) -> StartRun:
         tags=filled.named_tags,
         timeout_s=int(filled.timeout) if filled.timeout else None,
         max_attempts=int(filled.attempts),
+        passwords_of=as_id(filled.copied_from) if filled.copied_from else None,
     )
+
+
+def as_id(text: str) -> UUID:
+    """The id in an address or a form; what is none leads nowhere."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return UUID(int=0)
 
 
 def recipe(agent: Agent, filled: Filled) -> Recipe:

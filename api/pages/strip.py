@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from windlass.core.runs import Step
+from windlass.core.run_steps import Step
 
 GAP = 2.0
 NARROWEST = 4.0

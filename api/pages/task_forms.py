@@ -156,7 +156,8 @@ def errors_of(problem: Invalid | Conflict | NotFound) -> tuple[FieldError, ...]:
 
 def _as_text(drawn: Field, inputs: Mapping[str, Any]) -> Field:
     if drawn.look == "input":  # a template fits into no number or date
-        return replace(drawn, html="text", limits=(), required=drawn.required)
+        kind = "password" if drawn.html == "password" else "text"
+        return replace(drawn, html=kind, limits=(), required=drawn.required)
     if is_template(inputs.get(drawn.name)) and drawn.look in ("select", "radio", "check"):
         return replace(drawn, look="input", html="text", value=str(inputs[drawn.name]), limits=())
     return replace(drawn, limits=()) if drawn.look == "area" else drawn

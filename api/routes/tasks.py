@@ -245,7 +245,8 @@ def read_recipe(given: Json) -> Json:
 
 def facts(made: Recipe) -> Json:
     """A recipe as clients see it."""
-    return {**{name: getattr(made, name) for name in Recipe.__slots__}, "parameters": written(made.parameters)}
+    shown = (name for name in Recipe.__slots__ if name != "sealed")
+    return {**{name: getattr(made, name) for name in shown}, "parameters": written(made.parameters)}
 
 
 def view(task: Task) -> TaskView:

@@ -12,7 +12,7 @@ import pytest
 
 from activities.adapters.hosts import HostExecutor
 from activities.executors import Began, Ended, ExecutionLost, OwnProcessDied, Parked, Report, Reported, Writing
-from tests.core.records import Records
+from tests.core.records import SECRETS, Records
 from tests.core.streams import until
 from tests.parts import short_folder
 from windlass.contracts.events import EventKind, NewEvent
@@ -55,7 +55,7 @@ class Hosts:
     """A folder of sockets, and one run whose service listens on one of them."""
 
     def __init__(self, folder: Path, records: Records, attached: Attached, boot_id: str) -> None:
-        self.executor = HostExecutor(records.executions, folder)
+        self.executor = HostExecutor(records.executions, folder, SECRETS)
         self.records, self.attached, self.boot_id = records, attached, boot_id
         service = attached.record["service"]["id"]
         self.address = socket_path(folder, str(attached.tenant_id), service)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from activities.linked_runs import Linked
 from activities.occasions import Occasion
-from tests.core.records import Records
+from tests.core.records import SECRETS, Records
 from windlass.contracts.events import EventKind, NewEvent
 from windlass.contracts.ids import new_id
 from windlass.core.artifacts import Artifacts
@@ -30,7 +30,7 @@ async def test_a_result_that_is_kept_elsewhere_is_told_as_the_text_it_is(
     end = NewEvent(EventKind.STATUS, {"status": "finished"}, attached.producer, TERMINAL)
     await records.say(attached, NewEvent(EventKind.FINAL, final, attached.producer, FINAL), end)
 
-    came = await Linked(LinkedRuns(database, PollOnly()), artifacts).carry_out(occasion, asyncio.Event())
+    came = await Linked(LinkedRuns(database, PollOnly(), SECRETS), artifacts).carry_out(occasion, asyncio.Event())
 
     assert (came.outcome, came.more) == ("done", {"run_id": str(run.id)})
     assert came.text.startswith("long long ")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from windlass.contracts.events import Event, EventKind
 from windlass.contracts.ids import RunId
-from windlass.core.runs import Step
+from windlass.core.run_steps import Step
 
 BEGAN = datetime(2026, 11, 21, 14, 18, 6, tzinfo=UTC)
 RUN = RunId(UUID("0199c0de-0000-7000-8000-0000a41c9e07"))

@@ -11,6 +11,7 @@ import pytest
 from tests.api.gateways import Reader
 from tests.api.people import Gateway, Organisation, Person
 from tests.api.test_tasks import fields, save
+from tests.core.records import SECRETS
 from windlass.contracts.ids import TenantId
 from windlass.core.decisions import Asked, Decisions
 from windlass.core.wakeup import PollOnly
@@ -182,7 +183,7 @@ async def test_the_end_of_a_tenant_ends_its_schedules(gateway: Gateway):
 async def test_every_firing_is_said_in_the_log_of_the_organisation(gateway: Gateway):
     somebody, stranger = await gateway.sign_up("Early"), await gateway.sign_up("Stranger")
     made, topic = await schedule(somebody), f"tenant:{somebody.tenant_id}"
-    decisions = Decisions(gateway.state["database"], PollOnly())
+    decisions = Decisions(gateway.state["database"], PollOnly(), SECRETS)
     due = datetime.now(UTC)
 
     async with somebody.http.stream("GET", f"/v1/stream?topics={topic}") as answer:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from tests.core.records import Records, records_of
+from tests.core.records import SECRETS, Records, records_of
 from windlass.contracts.ids import RunId
 from windlass.core.agenda import Agenda
 from windlass.core.callers import Caller
@@ -87,7 +87,7 @@ async def planned_of(database: Database, jobs: Database, caller: Caller | None =
         records,
         schedules,
         Firings(database, wakeup, schedules, records.history),
-        Decisions(database, wakeup),
+        Decisions(database, wakeup, SECRETS),
         Agenda(jobs),
         Outbox(jobs),
         database,

@@ -12,6 +12,7 @@ from windlass.core.callers import Caller
 from windlass.core.database import Database
 from windlass.core.events import Events
 from windlass.core.executions import FINAL, TERMINAL, Attached, Executions
+from windlass.core.form_secrets import Forms, FormSecrets
 from windlass.core.history import History
 from windlass.core.permissions import ROLES, Role
 from windlass.core.runs import Run, Runs, StartRun
@@ -27,6 +28,7 @@ FORM = Model(InputText("text", label="Text", required=True)).get_model()
 
 
 VAULT = Vault(b"a secret of the tests, long enough")
+SECRETS = FormSecrets(VAULT)
 
 
 def somebody(role: Role = Role.OWNER, tenant_id: TenantId | None = None) -> Caller:
@@ -130,7 +132,8 @@ class Records:
 def records_of(database: Database, jobs: Database, caller: Caller | None = None) -> Records:
     """The records of a new tenant, or of the caller's."""
     wakeup, letters, agents = PollOnly(), Letters(), Agents(database)
-    runs = Runs(database, wakeup, agents, letters)
+    forms = Forms(agents, SECRETS)
+    runs = Runs(database, wakeup, forms, letters)
     return Records(
         caller or somebody(),
         letters,
@@ -140,7 +143,7 @@ def records_of(database: Database, jobs: Database, caller: Caller | None = None)
         agents,
         Events(database, wakeup),
         Wanted(database, jobs, wakeup),
-        Tasks(database, agents, runs),
+        Tasks(database, forms, runs),
         History(database),
         SavedAgents(database),
     )

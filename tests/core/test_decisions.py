@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from tests.core.planned import Planned, planned_of
+from tests.core.records import SECRETS
 from windlass.contracts.events import EventKind
 from windlass.contracts.firings import Decision, Overlap
 from windlass.contracts.ids import RunId
@@ -175,7 +176,7 @@ async def test_a_backfill_whose_worker_died_ends_the_others_as_it_was_told_to(pl
     (line,) = [each for each in await planned.agenda.asked() if each.schedule_id == schedule_id]
     asked = Asked(planned.caller.tenant_id, schedule_id, DUE, line.id)
     with pytest.raises(ConnectionResetError):
-        await Dying(database, PollOnly()).decide(asked, DUE)
+        await Dying(database, PollOnly(), SECRETS).decide(asked, DUE)
 
     await planned.decisions.decide(asked, DUE)
 

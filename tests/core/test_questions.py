@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from tests.core.asked import ask, question
-from tests.core.records import Records, somebody
+from tests.core.records import SECRETS, Records, somebody
 from windlass.contracts.events import EventKind, NewEvent
 from windlass.contracts.ids import RunId, new_id
 from windlass.contracts.runs import EndInput, RunStatus
@@ -20,7 +20,7 @@ from windlass.core.errors import Invalid, NotFound
 from windlass.core.executions import Attached
 from windlass.core.hosts import Hosts
 from windlass.core.permissions import Role
-from windlass.core.questions import AlreadyClosed, QuestionFilter, Questions
+from windlass.core.questions import AlreadyClosed, QuestionFilter, Questions, Way
 from windlass.core.storage.local import LocalObjects
 from windlass.core.wakeup import PollOnly
 
@@ -56,7 +56,7 @@ class Asked:
 @pytest.fixture
 async def asked(database: Database, records: Records, tmp_path: Path) -> Asked:
     store = Artifacts(Contents(database, LocalObjects(tmp_path)))
-    questions = Questions(database, PollOnly(), store, Hosts(tmp_path), records.letters)
+    questions = Questions(database, PollOnly(), store, Way(Hosts(tmp_path), SECRETS, records.letters))
     run = await records.start()
     return Asked(records, questions, run.id, await ask(records.executions, records.tenant_id, run.id))
 

@@ -15,8 +15,9 @@ from windlass.core.audit import Audit, AuditFilter
 from windlass.core.database import Database
 from windlass.core.errors import Conflict, Invalid, NotFound
 from windlass.core.permissions import Role
+from windlass.core.run_steps import kept_keys
 from windlass.core.run_tallies import RunTallies
-from windlass.core.runs import RunFilter, StartRun, kept_keys
+from windlass.core.runs import RunFilter, StartRun
 
 
 async def titles(records: Records, **wanted: object) -> list[str]:

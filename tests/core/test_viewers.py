@@ -8,7 +8,7 @@ from uuid import UUID
 import jwt
 import pytest
 
-from tests.core.records import Letters, somebody
+from tests.core.records import SECRETS, Letters, somebody
 from tests.core.test_desktops import Silent
 from tests.parts import Postgres, another_database
 from windlass.contracts.agents import DESKTOP
@@ -21,6 +21,7 @@ from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.desktops import Desktop, Desktops, NewDesktop
 from windlass.core.errors import Conflict, NotFound, Unauthenticated
 from windlass.core.events import Events
+from windlass.core.form_secrets import Forms
 from windlass.core.identity.tokens import derive
 from windlass.core.machines import Machine, Machines
 from windlass.core.permissions import Role
@@ -102,7 +103,7 @@ async def room(url: str) -> AsyncGenerator[Room]:
         )
     clock = Clock(datetime.now(UTC))
     viewers = Viewers(database, quiet, herald, SECRET, lambda: clock.now)
-    runs = Runs(database, quiet, Agents(database), Letters())
+    runs = Runs(database, quiet, Forms(Agents(database), SECRETS), Letters())
     desktop = await desktops.create(owner, NewDesktop())
     found = Room(database, machines, desktops, viewers, runs, herald, owner, clock, desktop)
     await machines.place(owner.tenant_id, desktop.id)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from playwright.async_api import Page, expect
 
+from tests.core.records import SECRETS
 from tests.pages.consoles import Console
 from windlass.contracts.ids import TenantId
 from windlass.core.decisions import Asked, Decisions
@@ -31,7 +32,7 @@ async def schedule_of(console: Console, **more: object) -> str:
 
 async def fire(console: Console, schedule_id: str, due: datetime, late: timedelta) -> None:
     """Decide about a due time, as the worker does."""
-    decisions = Decisions(console.gateway.state["database"], console.notifier)
+    decisions = Decisions(console.gateway.state["database"], console.notifier, SECRETS)
     asked = Asked(TenantId(console.person.tenant_id), UUID(schedule_id), due)
     await decisions.decide(asked, due + late)
 

@@ -8,10 +8,11 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.service import RPCError
 
-from tests.core.records import Letters
+from tests.core.records import SECRETS, Letters
 from tests.workflows.engines import Engine, Meeting, until
 from windlass.contracts.events import EventKind
 from windlass.contracts.runs import RunStatus
+from windlass.core.form_secrets import Forms
 from windlass.core.runs import Run, Runs, StartRun
 from windlass.core.wakeup import PollOnly
 
@@ -67,7 +68,7 @@ async def test_a_cancel_by_temporals_own_request_is_a_cancel(engine: Engine, mee
 
 
 async def test_a_run_cancelled_before_it_starts_never_starts(engine: Engine, meeting: Meeting):
-    runs = Runs(engine.database, PollOnly(), engine.gateway.agents, Letters())
+    runs = Runs(engine.database, PollOnly(), Forms(engine.gateway.agents, SECRETS), Letters())
     run = await runs.start(engine.caller, StartRun("agents/wait", meeting.inputs))
     await runs.cancel(engine.caller, run.id)
 

@@ -1,11 +1,18 @@
 """A flow's handler is asked before its run is recorded; what it refuses leaves no run behind."""
 
+from pathlib import Path
+
 import pytest
 
+from tests.owner import as_owner
+from tests.programs.vaulted import hashed
 from tests.workflows.engines import Engine, Meeting
+from tests.workflows.test_questions import waiting
 from windlass.contracts.ids import new_id
+from windlass.contracts.runs import RunStatus
 from windlass.core.errors import Invalid
 from windlass.core.hosts import HandlerFailed, NothingLaunched
+from windlass.core.masks import MASK
 from windlass.core.runs import RunFilter
 
 
@@ -58,3 +65,57 @@ async def test_without_a_host_the_run_itself_asks(engine: Engine, meeting: Meeti
 
     assert over.error is not None
     assert over.error["fields"] == {"n": ["must not be 13"], "_global_": ["we are superstitious"]}
+
+
+SECRETS = {"password": 'Tr"oub4dor ä', "code": "code of the cellar", "pin": "pin-of-ada-4711"}
+
+
+async def test_a_password_reaches_the_agent_in_every_life_and_is_found_nowhere_else(
+    engine: Engine, meeting: Meeting, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level("DEBUG")
+    await engine.serve("vaulted", "vaulted:app")
+    doors = [{"door": "cellar", "code": SECRETS["code"]}]
+    given = {**meeting.inputs, "twice": True, "password": SECRETS["password"], "second": "short", "doors": doors}
+    gateway, caller = engine.gateway, engine.caller
+
+    first = await engine.start("vaulted/unlock", given)
+    for _ in ("plain", "handled"):
+        (question,) = await waiting(engine, first)
+        said = await gateway.questions.answer(caller, question.id, {"pin": SECRETS["pin"]})
+        assert SECRETS["pin"] not in repr(said)
+    failed = await engine.ended(first.id)
+    again = await gateway.runs.retry(caller, first.id)
+    over = await engine.ended(again.id)
+
+    heard = (SECRETS["password"], "short", SECRETS["code"], f"Bearer {SECRETS['password']}")
+    heard += (f"session of {SECRETS['password']}", SECRETS["code"], SECRETS["pin"], SECRETS["pin"].upper())
+    assert (failed.status, failed.error and failed.error["type"]) == (RunStatus.FAILED, "ValueError")
+    assert (over.status, over.result) == (RunStatus.FINISHED, {"str": hashed(*heard)})
+    shown = [over.inputs[name] for name in ("password", "second")] + [over.inputs["doors"][0]["code"]]
+    assert shown == [MASK] * 3
+    secrets = [*SECRETS.values(), SECRETS["pin"].upper(), SECRETS["password"].encode("unicode_escape").decode()]
+    histories = [await engine.workflow(each.id).fetch_history() for each in (first, again)]
+    kept = [event.SerializeToString() for history in histories for event in history.events]
+    kept += [*await rows(engine), *files_below(engine.settings.home), caplog.text.encode()]
+    assert len(kept) > 100
+    assert [(secret, each[:2_000]) for secret in secrets for each in kept if secret.encode() in each] == []
+
+
+async def rows(engine: Engine) -> list[bytes]:
+    """Every row of every table, as text."""
+    query = (
+        "select table_name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'"
+    )
+    async with as_owner(engine.settings.require_database_url()) as connection:
+        tables = [row["table_name"] for row in await connection.fetch(query)]
+        found = [await connection.fetch(f'select t::text as line from "{each}" t') for each in tables]  # noqa: S608
+    assert {"run", "event", "step", "question", "run_words"} <= {
+        table for table, lines in zip(tables, found, strict=True) if lines
+    }
+    return [row["line"].encode() for lines in found for row in lines]
+
+
+def files_below(folder: Path) -> list[bytes]:
+    """What is in the files of a stack: logs of hosts, stored bytes."""
+    return [each.read_bytes() for each in folder.rglob("*") if each.is_file()]

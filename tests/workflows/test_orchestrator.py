@@ -3,9 +3,10 @@
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from tests.core.records import Letters
+from tests.core.records import SECRETS, Letters
 from tests.workflows.engines import Engine, Meeting, until
 from windlass.contracts.runs import RunStatus
+from windlass.core.form_secrets import Forms
 from windlass.core.runs import Run, Runs, StartRun
 from windlass.core.wakeup import PollOnly
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("agents")
 
 async def recorded(engine: Engine, agent: str, meeting: Meeting) -> Run:
     """A run whose gateway died right after its commit."""
-    runs = Runs(engine.database, PollOnly(), engine.gateway.agents, Letters())
+    runs = Runs(engine.database, PollOnly(), Forms(engine.gateway.agents, SECRETS), Letters())
     return await runs.start(engine.caller, StartRun(agent, meeting.inputs))
 
 
@@ -44,7 +45,7 @@ async def test_a_delivered_message_leaves_the_outbox(engine: Engine):
 async def test_a_cancel_of_a_run_that_has_ended_meanwhile_is_dropped(engine: Engine, meeting: Meeting):
     run = await engine.start("agents/wait", meeting.inputs)
     await meeting.appears("waiting")
-    runs = Runs(engine.database, PollOnly(), engine.gateway.agents, Letters())
+    runs = Runs(engine.database, PollOnly(), Forms(engine.gateway.agents, SECRETS), Letters())
     await runs.cancel(engine.caller, run.id)
     meeting.leave("go")
     await engine.ended(run.id)

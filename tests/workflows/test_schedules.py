@@ -21,6 +21,7 @@ from temporalio.service import RPCError
 from activities.firings import FiringActivities, Onwards
 from activities.rush import Rush
 from tests.core.planned import enrol
+from tests.core.records import SECRETS
 from tests.workflows.engines import Engine, Meeting, until
 from tests.workflows.timetables import made_as_before_timings, matching, named
 from windlass.contracts.firings import DecideInput, Decision, Overlap
@@ -51,7 +52,7 @@ async def owner(engine: Engine, database_url: str) -> None:
 async def timetable(engine: Engine, database_url: str) -> AsyncGenerator[Timetable]:
     """The timetable of a second worker."""
     jobs = await Database.connect(database_url, role=JOBS_ROLE, max_size=1)
-    yield Timetable(engine.client, Agenda(jobs), Decisions(engine.database, PollOnly()))
+    yield Timetable(engine.client, Agenda(jobs), Decisions(engine.database, PollOnly(), SECRETS))
     await jobs.close()
 
 
@@ -121,7 +122,9 @@ async def test_a_run_that_whoever_decided_could_not_start_is_the_workflows_to_st
         return False
 
     onwards = Onwards(refuse, Outbox(jobs), Timings(engine.database), Rush())
-    activities = FiringActivities(Decisions(engine.database, PollOnly()), onwards, "", lambda: datetime.now(UTC))
+    activities = FiringActivities(
+        Decisions(engine.database, PollOnly(), SECRETS), onwards, "", lambda: datetime.now(UTC)
+    )
     due = datetime.now(UTC).replace(minute=0, second=0, microsecond=0).isoformat()
     outcomes = [await activities.decide(DecideInput(str(engine.caller.tenant_id), str(schedule.id), due)) for _ in "12"]
     await jobs.close()

@@ -19,6 +19,7 @@ from windlass.contracts.events import Payload
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
+from windlass.core.masks import refused
 from windlass.forms import json_schema, validate
 
 
@@ -62,6 +63,7 @@ class Agent:
     def validated(self, inputs: Payload) -> Payload:
         """The inputs converted by the form. Raises Invalid with a message for each field that cannot be used."""
         values, errors = validate(list(self.elements), inputs)
+        errors |= refused(self.elements, values, inputs)
         if errors:
             found = tuple(FieldError(f"inputs.{name}", text) for name, texts in errors.items() for text in texts)
             raise Invalid(f"The inputs of {self.name} cannot be used; no run was started.", found)

@@ -1,5 +1,6 @@
 """What a run begins with, beside its row: kept steps, a decision, answers, and the task it is made of."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -31,7 +32,9 @@ class Origin:
 class Beginning:
     """The steps kept of an earlier try, a handler's decision, the answers an earlier try `of` it was given `before`.
 
-    Its files are those of `uploads`, or those that the try `files_of` began with.
+    Its files are those of `uploads`, or those that the try `files_of` began with. `sealed`: its inputs as they were
+    filled in, where they hold passwords; bound to the first of its tries, `root_id`.
+    `typed_by`: the person who did, if it is not who starts it.
     """
 
     kept: list[str] | None = None
@@ -41,11 +44,20 @@ class Beginning:
     uploads: tuple[UUID, ...] = ()
     files_of: RunId | None = None
     origin: Origin | None = None
+    sealed: bytes | None = field(default=None, repr=False)
+    root_id: RunId | None = None
+    typed_by: str = ""
+
+    def root(self, row: Mapping[str, Any]) -> UUID:
+        """The first of the tries that the run of this row is one of."""
+        return self.root_id or UUID(row["id"])
 
     async def record(self, connection: Connection, tenant_id: TenantId, run_id: UUID) -> None:
         """Write it beside the run's row."""
         if self.launch is not None:
             await connection.execute("update run set launch = $2 where id = $1", run_id, self.launch)
+        if self.sealed is not None:
+            await connection.execute("update run set sealed = $2 where id = $1", run_id, self.sealed)
         if self.of is not None:
             await connection.execute(COPY_LAUNCH, run_id, self.of)
             await connection.execute("select copy_answers($1, $2, $3)", self.of, run_id, self.before)

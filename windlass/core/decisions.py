@@ -16,12 +16,14 @@ from windlass.core.calendars import surplus_reason
 from windlass.core.callers import Caller, member
 from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Invalid, NotFound
+from windlass.core.form_secrets import FormSecrets
 from windlass.core.parameters import values_of
 from windlass.core.permissions import Permission
 from windlass.core.runs import RUN_COLUMNS, Run, record_run, run_of, run_row
 from windlass.core.schedules import SCHEDULES, Schedule, schedule_of
-from windlass.core.tasks import find, previous, wish
+from windlass.core.tasks import find, opened, previous, wish
 from windlass.core.templates import Variables, fill_in
+from windlass.core.vault import SecretSealed
 from windlass.core.wakeup import Wakeup
 
 ON_TIME = timedelta(seconds=5)
@@ -92,9 +94,8 @@ class Decided:
 class Decisions:
     """What becomes of due times."""
 
-    def __init__(self, database: Database, wakeup: Wakeup) -> None:
-        self._database = database
-        self._wakeup = wakeup
+    def __init__(self, database: Database, wakeup: Wakeup, secrets: FormSecrets) -> None:
+        self._database, self._wakeup, self._secrets = database, wakeup, secrets
 
     async def decide(self, asked: Asked, now: datetime) -> Decided:
         """Decide, record, end the other runs where that is meant. Whoever asks again gets the first answer.
@@ -151,7 +152,7 @@ class Decisions:
             try:
                 async with connection.transaction():
                     run = await self._record_run(connection, asked, schedule, now, held=verdict.waits)
-            except (Invalid, NotFound) as error:
+            except (Invalid, NotFound, SecretSealed) as error:
                 verdict = Verdict(*_failure(error))
         firing_id = asked.firing_id or new_id()
         facts = (asked.scheduled_at, now, str(verdict.decision), verdict.reason, run and run.id)
@@ -191,12 +192,14 @@ class Decisions:
             await previous(connection, caller, task.id),
             values,
         )
-        inputs = await fill_in(task.recipe.inputs, variables)
+        kept = opened(self._secrets, caller.tenant_id, task.recipe)
+        inputs = await fill_in(kept.inputs, variables)
         agent = await find_agent(connection, task.recipe.agent)
-        wanted = wish(task, inputs, values, None)
+        wanted = wish(task, replace(kept, inputs=inputs), values, None)
         assert wanted.origin is not None  # noqa: S101 - a task's wish has one
         origin = replace(wanted.origin, schedule_id=schedule.id, firing_id=asked.firing_id)
-        run = await record_run(connection, caller, run_row(caller, agent, wanted), Beginning(origin=origin))
+        row, beginning = run_row(caller, agent, wanted), Beginning(origin=origin, typed_by=wanted.typed_by)
+        run = await record_run(connection, caller, *self._secrets.cover(caller, agent.elements, row, beginning))
         if held:
             await connection.execute("delete from outbox where run_id = $1", run.id)
             await connection.execute("update run set held = true where id = $1", run.id)
@@ -326,11 +329,12 @@ def _overlapping(overlap: Overlap, started: Verdict, others: Any) -> Verdict:
             return Verdict(Decision.SKIPPED, going)
 
 
-def _failure(error: Invalid | NotFound) -> tuple[Decision, str]:
+def _failure(error: Invalid | NotFound | SecretSealed) -> tuple[Decision, str]:
     """A run that could not be made: what does not exist is refused, what does not fit has failed."""
     if isinstance(error, NotFound):
         return Decision.REFUSED, f"{error.detail.rstrip('.')} any more"
-    fields = "; ".join(f"{each.field} {each.message}" for each in error.errors[:5])
+    found = error.errors if isinstance(error, Invalid) else ()
+    fields = "; ".join(f"{each.field} {each.message}" for each in found[:5])
     return Decision.FAILED, f"{error.detail} {fields}".strip()[:1000]
 
 

@@ -18,10 +18,11 @@ META, RUNNING, ERROR, FINAL, TERMINAL = 3, 4, 900, 901, 902
 
 
 CHANGING = frozenset({EventKind.STATUS, EventKind.STEP, EventKind.QUESTION, EventKind.ANSWER})  # what lists show
-FOUND = ("questions", "launch", "pinned", "uploads", "replica", "seq")
+FOUND = ("questions", "launch", "pinned", "uploads", "replica", "secrets", "seq")
 ATTACH = """
 select attach_run($1, $2, $3) as run, run_questions($1, $2, $3) as questions, run_launch($1, $2) as launch,
   run_agent($1, $2) as pinned, run_uploads($1, $2) as uploads, run_replica($1, $2) as replica,
+  run_secrets($1, $2) as secrets,
   (stream_head($1, $2)).last_seq as seq
 """
 QUESTIONS = "select run_questions($1, $2, $3) as questions, (stream_head($1, $2)).last_seq as seq"

@@ -11,6 +11,7 @@ from windlass.core.beginnings import Beginning
 from windlass.core.callers import Caller, member
 from windlass.core.database import Connection, Database
 from windlass.core.errors import Forbidden
+from windlass.core.form_secrets import FormSecrets
 from windlass.core.permissions import Permission
 from windlass.core.runs import RUN_COLUMNS, Run, StartRun, record_run, run_of, run_row
 from windlass.core.wakeup import Wakeup
@@ -34,8 +35,8 @@ class RunWish:
 class LinkedRuns:
     """Runs of sessions; their workflows are started by the gateways' sweep."""
 
-    def __init__(self, database: Database, wakeup: Wakeup) -> None:
-        self._database, self._wakeup = database, wakeup
+    def __init__(self, database: Database, wakeup: Wakeup, secrets: FormSecrets) -> None:
+        self._database, self._wakeup, self._secrets = database, wakeup, secrets
 
     async def start(self, wish: RunWish) -> Run:
         """Record the run. The second time it is the same one. Raises NotFound (agent), Invalid (inputs), Forbidden."""
@@ -48,7 +49,8 @@ class LinkedRuns:
             linked = StartRun(
                 wish.agent, wish.inputs, wish.title, extra={"session_id": str(wish.session_id)}, id=wish.run_id
             )
-            run = await record_run(connection, caller, run_row(caller, agent, linked), Beginning())
+            row = run_row(caller, agent, linked)
+            run = await record_run(connection, caller, *self._secrets.cover(caller, agent.elements, row, Beginning()))
             after = {"agent": run.agent, "title": run.title, "session_id": str(wish.session_id)}
             await record(connection, caller, "run.start", f"run:{run.id}", after=after)
         self._wakeup.poke(wish.tenant_id, run.id, 1, changed=True)

@@ -15,7 +15,9 @@ from windlass.core.audit import record
 from windlass.core.callers import Caller
 from windlass.core.database import Database, Row
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
+from windlass.core.form_secrets import FormSecrets
 from windlass.core.hosts import Hosts
+from windlass.core.masks import MASK, covered, refused
 from windlass.core.permissions import Permission
 from windlass.core.wakeup import Wakeup
 from windlass.forms import validate
@@ -89,6 +91,15 @@ class AnswerMessenger(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What an answer goes through: its handler, what seals its passwords, and what tells the engine."""
+
+    hosts: Hosts
+    secrets: FormSecrets
+    messenger: AnswerMessenger
+
+
 class AlreadyClosed(Conflict):
     """Somebody else was first, or the time is up; their answer stands."""
 
@@ -113,21 +124,21 @@ order by q.asked_at, q.id limit $6
 """  # noqa: S608 - column names are constants
 ONE = f"""
 select {COLUMNS},
-  (select jsonb_build_object('id', f.service_id, 'path', f.path) from flow f where f.name = r.agent) as flow
+  (select jsonb_build_object('id', f.service_id, 'path', f.path) from flow f where f.name = r.agent) as flow,
+  concat('run/', r.root_id, '/question/', q.key) as place
 from question q {OF} where {VISIBLE} and q.id = $2
 """  # noqa: S608 - column names are constants
 ANSWER = "select * from answer_question($1, $2, $3, $4, $5, $6, $7, $8)"
+SEAL = "update question set sealed = $2 where id = $1 and sealed is distinct from $2"
 DECIDE = "select * from answer_session_question($1, $2, $3, $4, $5, $6)"
 
 
 class Questions:
     """Questions as the people of a tenant see them: those of the runs they may see."""
 
-    def __init__(
-        self, database: Database, wakeup: Wakeup, artifacts: Artifacts, hosts: Hosts, messenger: AnswerMessenger
-    ) -> None:
+    def __init__(self, database: Database, wakeup: Wakeup, artifacts: Artifacts, way: Way) -> None:
         self._database, self._wakeup, self._artifacts = database, wakeup, artifacts
-        self._hosts, self._messenger = hosts, messenger
+        self._hosts, self._messenger, self._secrets = way.hosts, way.messenger, way.secrets
 
     async def oldest(
         self, caller: Caller, wanted: QuestionFilter, *, limit: int = 50, after: tuple[datetime, UUID] | None = None
@@ -174,13 +185,14 @@ class Questions:
 
     async def answer(self, caller: Caller, question_id: UUID, inputs: Payload) -> Answer:
         """Answer it. Raises NotFound, Invalid with a message for each field, AlreadyClosed naming who was first."""
-        question, flow = await self._find(caller, question_id)
+        question, found = await self._find(caller, question_id)
         if not question.is_open:
             raise _closed(question)
         values = _validated(question, inputs)
         if question.session_id is not None:
             return await self._decide(caller, question, question.session_id, values)
-        result, is_unsettled = await self._result(caller, question, flow, values)
+        result, is_unsettled = await self._result(caller, question, found["flow"], values)
+        sealed, values, result = self._covered(caller, question, found["place"], (values, result))
         said: Payload = {"question_id": str(question.id), "name": question.name, "by": caller.name, "result": result}
         shown = await self._artifacts.fold(caller.tenant_id, question.run_id, said)
         async with self._database.tenant(caller.tenant_id) as connection:
@@ -198,6 +210,7 @@ class Questions:
             if row is None:
                 raise NotFound("question", question_id)
             if row["is_first"]:
+                await connection.execute(SEAL, question_id, sealed)
                 subject, after = f"run:{question.run_id}", {"question": question.name, "id": str(question_id)}
                 await record(connection, caller, "question.answer", subject, after=after)
         now = replace(question, **{name: row[name] for name in ("state", "answered_by_name", "answered_at")})
@@ -252,12 +265,24 @@ class Questions:
         )
         return (None, True) if said is None else (said["result"], False)
 
-    async def _find(self, caller: Caller, question_id: UUID) -> tuple[Question, dict[str, Any] | None]:
+    def _covered(
+        self, caller: Caller, question: Question, place: str, said: tuple[Payload, Any]
+    ) -> tuple[bytes | None, Payload, Any]:
+        """Answer and result as they may be kept and shown, and sealed what they are, where passwords were asked for."""
+        values, result = said
+        kept = self._secrets.kept(caller, question.elements, values, result)
+        if kept is None:
+            return None, values, result
+        shown = covered(question.elements, values)
+        sealed = self._secrets.seal(caller.tenant_id, place, kept)
+        return sealed, shown, shown if not question.handled else None if result is None else MASK
+
+    async def _find(self, caller: Caller, question_id: UUID) -> tuple[Question, Row]:
         async with self._database.tenant(caller.tenant_id) as connection:
             row = await connection.fetchrow(ONE, _owner(caller), question_id)
         if row is None:
             raise NotFound("question", question_id)
-        return await self._whole(caller, row), row["flow"]
+        return await self._whole(caller, row), row
 
     async def _whole(self, caller: Caller, row: Row) -> Question:
         """The row with what was too large for its event."""
@@ -272,6 +297,7 @@ class Questions:
 def _validated(question: Question, inputs: Payload) -> Payload:
     """The values of the form's fields; what the form does not name stays beside them. Raises Invalid."""
     values, errors = validate(question.elements, inputs)
+    errors |= refused(question.elements, values, inputs)
     if errors:
         found = tuple(FieldError(f"inputs.{name}", text) for name, texts in errors.items() for text in texts)
         raise Invalid("The answer cannot be used; the question is still open.", found)

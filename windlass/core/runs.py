@@ -14,17 +14,20 @@ from windlass.contracts.events import Payload
 from windlass.contracts.hosts import ENTER
 from windlass.contracts.ids import RunId, TenantId, new_id
 from windlass.contracts.runs import TERMINAL, RunStatus
-from windlass.core.agents import Agent, Agents
+from windlass.core.agents import Agent
 from windlass.core.audit import record
 from windlass.core.beginnings import Beginning, Origin
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
 from windlass.core.desktops import require_own
-from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
+from windlass.core.errors import Conflict, NotFound
 from windlass.core.file_inputs import Filled, taken_uploads
+from windlass.core.form_secrets import Forms, Kept, run_place, typed
 from windlass.core.hosts import Hosts
+from windlass.core.masks import masked
 from windlass.core.permissions import Permission
 from windlass.core.run_search import narrowed
+from windlass.core.run_steps import Step, cut_of, kept_keys
 from windlass.core.wakeup import Wakeup
 
 
@@ -43,6 +46,9 @@ class StartRun:
     origin: Origin | None = None
     backoff_s: int = 1
     uploads: tuple[UUID, ...] = ()
+    passwords_of: UUID | None = None
+    """An earlier run of the same agent: where a field holds the mask, its password is meant, if the caller typed it."""
+    typed_by: str = ""  # who typed the passwords in the inputs, if it was not who starts it
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,23 +118,6 @@ class Run:
         return None if self.agent_id is None else Pin(self.agent_id, self.agent_version or 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a run; `kept_from` names the earlier try that finished it."""
-
-    key: str
-    name: str
-    state: str
-    attempt: int
-    execution: int
-    started_at: datetime
-    ended_at: datetime | None
-    ms: float | None
-    until: datetime | None
-    error: Payload | None
-    kept_from: RunId | None
-
-
 class Messenger(Protocol):
     """Carries what was committed to the engine, at once where it can; the outbox is what counts."""
 
@@ -164,22 +153,23 @@ class Runs:
     """Runs as the people of a tenant see them."""
 
     def __init__(
-        self, database: Database, wakeup: Wakeup, agents: Agents, messenger: Messenger, hosts: Hosts | None = None
+        self, database: Database, wakeup: Wakeup, forms: Forms, messenger: Messenger, hosts: Hosts | None = None
     ) -> None:
-        self._database, self._wakeup, self._agents = database, wakeup, agents
+        self._database, self._wakeup = database, wakeup
+        self._agents, self._secrets = forms.agents, forms.secrets
         self._messenger, self._hosts = messenger, hosts
 
     async def start(self, caller: Caller, wish: StartRun) -> Run:
         """Record a run, `queued`, with its first event and outbox line. Raises NotFound, Invalid (inputs), Conflict."""
         agent = (await self._agents.get(caller, wish.agent)).of_ours()
-        taken = await taken_uploads(self._database, caller, Filled(agent.elements, wish.inputs, wish.uploads))
+        given = await self._typed(caller, agent, wish)
+        taken = await taken_uploads(self._database, caller, Filled(agent.elements, given, wish.uploads))
         row = run_row(caller, agent, replace(wish, inputs=taken.inputs))
         run_id = UUID(row["id"])
         is_known = await self._exists(caller, run_id)
         launch = None if is_known else await self._decided(caller, agent, run_id, row["inputs"], wish)
-        return await self._create(
-            caller, row, "run.start", Beginning(launch=launch, origin=wish.origin, uploads=taken.upload_ids)
-        )
+        beginning = Beginning(launch=launch, origin=wish.origin, uploads=taken.upload_ids, typed_by=wish.typed_by)
+        return await self._create(caller, "run.start", *self._secrets.cover(caller, agent.elements, row, beginning))
 
     async def get(self, caller: Caller, run_id: UUID) -> Run:
         """The run, unless it is not yours to see. Raises NotFound."""
@@ -247,7 +237,9 @@ class Runs:
         if run.is_live:
             raise Conflict(f"The run is {run.status}. Cancel it first, or wait for its end; nothing was changed.")
         agent = await self._agents.of_run(caller, run.agent, run.pin)
-        values = run.inputs if inputs is None else agent.validated(inputs)
+        kept = await self._kept(caller, run) if inputs is None or masked(agent.elements, inputs) else None
+        known = run.inputs if kept is None else kept.inputs
+        values = known if inputs is None else agent.validated(typed(caller, agent.elements, inputs, kept))
         steps = (await self.steps(caller, [run_id]))[run.id]
         row: dict[str, Any] = {
             "id": str(as_ or new_id()),
@@ -262,10 +254,14 @@ class Runs:
             "timeout_s": run.timeout_s,
             "retry_of": str(run.id),
         }
-        kept = [key for key in kept_keys(steps, from_) if key != ENTER or values == run.inputs]
-        of, before = (None, None) if from_ == "start" else (run.id, _cut(steps, from_))
-        beginning = Beginning(kept, of=of, before=before, files_of=run.id)
-        return await self._create(caller, row, "run.retry", beginning)
+        keys = [key for key in kept_keys(steps, from_) if key != ENTER or values == known]
+        of, cut = (None, None) if from_ == "start" else (run.id, cut_of(steps, from_))
+        launch = kept.made if kept is not None and of is not None and values == known else None
+        beginning = Beginning(keys, launch, of, cut, files_of=run.id, root_id=run.root_id)
+        if inputs is None:
+            shown = {**row, "inputs": run.inputs}
+            return await self._create(caller, "run.retry", shown, self._secrets.again(caller, kept, beginning))
+        return await self._create(caller, "run.retry", *self._secrets.cover(caller, agent.elements, row, beginning))
 
     async def archive(self, caller: Caller, run_id: UUID) -> None:
         """Take a run that has ended out of the lists; its events stay until retention. Raises Conflict, NotFound."""
@@ -301,7 +297,21 @@ class Runs:
         said = await self._hosts.consult(caller.tenant_id, agent.service_id, {"op": "enter", "run": asked})
         return None if said is None else {**said["launch"], "asked_with": values}
 
-    async def _create(self, caller: Caller, row: dict[str, Any], action: str, beginning: Beginning) -> Run:
+    async def _typed(self, caller: Caller, agent: Agent, wish: StartRun) -> Payload:
+        """The inputs with the passwords of an earlier run, where that is meant."""
+        if wish.passwords_of is None or not masked(agent.elements, wish.inputs):
+            return wish.inputs
+        run = await self.get(caller, wish.passwords_of)
+        kept = await self._kept(caller, run) if run.agent == agent.name else None
+        return typed(caller, agent.elements, wish.inputs, kept)
+
+    async def _kept(self, caller: Caller, run: Run) -> Kept | None:
+        """A run's inputs as they were filled in, where they hold passwords. Raises SecretSealed."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            sealed = await connection.fetchval("select sealed from run where id = $1", run.id)
+        return sealed and self._secrets.open(caller.tenant_id, run_place(run.root_id), sealed)
+
+    async def _create(self, caller: Caller, action: str, row: dict[str, Any], beginning: Beginning) -> Run:
         try:
             async with self._database.tenant(caller.tenant_id) as connection:
                 run = await record_run(connection, caller, row, beginning)
@@ -312,11 +322,6 @@ class Runs:
         self._messenger.started(caller.tenant_id, run)
         self._wakeup.poke(caller.tenant_id, run.id, 1, changed=True)
         return run
-
-
-def _cut(steps: Sequence[Step], from_: str | None) -> datetime | None:
-    """When the step began from which a new try goes on."""
-    return next((step.started_at for step in steps if from_ in (step.key, step.name)), None)
 
 
 def run_row(caller: Caller, agent: Agent, wish: StartRun) -> dict[str, Any]:
@@ -344,25 +349,6 @@ async def record_run(connection: Connection, caller: Caller, row: dict[str, Any]
     created = await connection.fetchrow("select * from create_run($1, $2, $3)", caller.tenant_id, row, beginning.kept)
     await beginning.record(connection, caller.tenant_id, UUID(row["id"]))
     return run_of(_known(created))
-
-
-def kept_keys(steps: Sequence[Step], from_: str | None) -> list[str]:
-    """The finished steps a new try begins with: all, none ("start"), or those that had ended before `from_` began."""
-    done = [step for step in steps if step.state == "done"]
-    if from_ is None:
-        return [step.key for step in done]
-    if from_ == "start":
-        return []
-    cut = next((step for step in steps if from_ in (step.key, step.name)), None)
-    if cut is None:
-        names = ", ".join(step.name for step in steps[:10])
-        detail = f"The run has no step {from_!r}. Its steps: {names or 'none'}."
-        raise Invalid(detail, (FieldError("from", "must be a step of the run, or start"),))
-    return [step.key for step in done if step is not cut and _ended(step) <= cut.started_at]
-
-
-def _ended(step: Step) -> datetime:
-    return step.ended_at or step.started_at
 
 
 def owner(caller: Caller) -> UUID | None:

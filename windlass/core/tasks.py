@@ -1,6 +1,6 @@
 """Tasks: saved ways to start an agent, version by version."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -9,14 +9,16 @@ from uuid import UUID
 import asyncpg
 
 from windlass.contracts.events import Payload
-from windlass.contracts.ids import TaskId, new_id
-from windlass.core.agents import Agent, Agents
+from windlass.contracts.ids import TaskId, TenantId, new_id
+from windlass.core.agents import Agent
 from windlass.core.artifacts import preview_of
 from windlass.core.audit import record
 from windlass.core.beginnings import Origin
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
+from windlass.core.form_secrets import TASK, Forms, FormSecrets, Kept, typed
+from windlass.core.masks import covered, masked, passwords
 from windlass.core.parameters import Parameter, read_parameters, values_of, written
 from windlass.core.permissions import Permission
 from windlass.core.runs import Run, Runs, StartRun, owner
@@ -35,6 +37,8 @@ class Recipe:
     timeout_s: int | None = None
     max_attempts: int = 1
     backoff_s: int = 1
+    sealed: bytes | None = field(default=None, repr=False)
+    """The inputs as they were filled in, where they hold passwords."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Made:
     parameters: Payload
 
 
+LITERAL = "cannot hold a template: passwords are sealed as they are, and parameters would be kept in the open"
 RECIPE = ", ".join(f"v.{column.name}" for column in fields(Recipe))
 FACTS = "t.id, t.name, t.version, t.created_by, t.created_by_name, t.created_at, t.updated_at, v.changed_by_name"
 TASKS = (
@@ -84,7 +89,7 @@ LIST = f"""
 """
 ADD_VERSION = f"""
 insert into task_version (task_id, version, tenant_id, changed_by_name, {", ".join(c.name for c in fields(Recipe))})
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 """  # noqa: S608 - column names are constants
 PREVIOUS = """
 select r.id, r.result, r.ended_at from task_run o join run r on r.root_id = o.root_id
@@ -96,14 +101,14 @@ order by r.ended_at desc limit 1
 class Tasks:
     """The tasks of a tenant: everybody reads them, their maker and those who may change all change them."""
 
-    def __init__(self, database: Database, agents: Agents, runs: Runs) -> None:
+    def __init__(self, database: Database, forms: Forms, runs: Runs) -> None:
         self._database = database
-        self._agents = agents
+        self._agents, self._secrets = forms.agents, forms.secrets
         self._runs = runs
 
     async def create(self, caller: Caller, name: str, recipe: Recipe, id: UUID | None = None) -> Task:
         """Save a task; a wish that is repeated under its `id` is one task. Raises Invalid, NotFound, Conflict."""
-        await self._check(caller, recipe)
+        recipe = await self._checked(caller, recipe)
         task_id = TaskId(id or new_id())
         query = "insert into task (id, tenant_id, name, created_by, created_by_name) values ($1, $2, $3, $4, $5)"
         try:
@@ -137,7 +142,7 @@ class Tasks:
         recipe = replace(task.recipe, **{key: value for key, value in changes.items() if key != "name"})
         name = str(changes.get("name", task.name))
         if recipe != task.recipe:
-            await self._check(caller, recipe)
+            recipe = await self._checked(caller, recipe, task.recipe)
         try:
             async with self._database.tenant(caller.tenant_id) as connection:
                 await connection.execute("select from task where id = $1 for update", task_id)
@@ -187,8 +192,9 @@ class Tasks:
         now = datetime.now(UTC)
         async with self._database.tenant(caller.tenant_id) as connection:
             last = await previous(connection, caller, task_id)
-        inputs = await fill_in(task.recipe.inputs, Variables(now, now, last, values))
-        return await self._runs.start(caller, wish(task, inputs, values, id))
+        kept = opened(self._secrets, caller.tenant_id, task.recipe)
+        inputs = await fill_in(kept.inputs, Variables(now, now, last, values))
+        return await self._runs.start(caller, wish(task, replace(kept, inputs=inputs), values, id))
 
     async def made_of(self, caller: Caller, root_id: UUID) -> Made | None:
         """The task that the tries of a root were made of."""
@@ -200,12 +206,21 @@ class Tasks:
             row = await connection.fetchrow(query, root_id)
         return None if row is None else Made(*row.values())
 
-    async def _check(self, caller: Caller, recipe: Recipe) -> None:
-        errors = check(recipe.inputs, recipe.parameters, datetime.now(UTC))
-        agent = await self._agents.get(caller, recipe.agent)
-        errors += _plain_errors(agent, recipe.inputs)
+    async def _checked(self, caller: Caller, recipe: Recipe, before: Recipe | None = None) -> Recipe:
+        """The recipe as it may be stored, its passwords sealed: those of `before` or a copy stay. Raises Invalid."""
+        agent, inputs = await self._agents.get(caller, recipe.agent), recipe.inputs
+        is_kept = recipe.sealed is not None and (before is None or _feeds(before) == _feeds(recipe))
+        if recipe.sealed is not None and not is_kept and masked(agent.elements, inputs):
+            inputs = typed(caller, agent.elements, inputs, opened(self._secrets, caller.tenant_id, recipe))
+        errors = check(inputs, recipe.parameters, datetime.now(UTC))
+        errors += _plain_errors(agent, inputs, masked(agent.elements, inputs) if is_kept else ())
         if errors:
             raise Invalid("The task cannot be used like this; nothing was saved.", tuple(errors))
+        if is_kept:
+            return recipe
+        kept = self._secrets.kept(caller, agent.elements, inputs)
+        sealed = None if kept is None else self._secrets.seal(caller.tenant_id, TASK, kept)
+        return replace(recipe, inputs=covered(agent.elements, inputs), sealed=sealed)
 
     async def _mine(self, caller: Caller, task_id: UUID) -> Task:
         """A task that the caller may change. Raises NotFound, Forbidden."""
@@ -235,13 +250,18 @@ def may_change(caller: Caller, task: Task) -> bool:
     return is_own or caller.may(Permission.TASKS_WRITE_ALL)
 
 
-def wish(task: Task, inputs: Payload, values: Payload, id: UUID | None) -> StartRun:
+def opened(secrets: FormSecrets, tenant_id: TenantId, recipe: Recipe) -> Kept:
+    """The inputs of a task as they were filled in, and by whom if they hold passwords. Raises SecretSealed."""
+    return Kept(recipe.inputs) if recipe.sealed is None else secrets.open(tenant_id, TASK, recipe.sealed)
+
+
+def wish(task: Task, filled: Kept, values: Payload, id: UUID | None) -> StartRun:
     """The run that a task asks for, its inputs filled in."""
     recipe = task.recipe
     origin = Origin(task.id, task.version, values)
     return StartRun(
         recipe.agent,
-        inputs,
+        filled.inputs,
         task.name,
         recipe.tags,
         recipe.timeout_s,
@@ -249,6 +269,7 @@ def wish(task: Task, inputs: Payload, values: Payload, id: UUID | None) -> Start
         backoff_s=recipe.backoff_s,
         id=id,
         origin=origin,
+        typed_by=filled.by,
     )
 
 
@@ -300,14 +321,24 @@ def _unchanged(task: Task, version: int | None) -> None:
         raise Conflict(f"{changed} Look at it and change again; nothing was saved.")
 
 
-def _plain_errors(agent: Agent, inputs: Payload) -> list[FieldError]:
-    """What the agent's form says of the inputs that are no templates: those will be checked when they are filled in."""
+def _plain_errors(agent: Agent, inputs: Payload, kept: Sequence[str]) -> list[FieldError]:
+    """What the agent's form says of the inputs that are no templates: those will be checked when they are filled in.
+
+    Passwords are taken as they are, for a template has them from parameters, and those are kept in the open.
+    """
+    found = passwords(agent.elements, inputs)
+    errors = [FieldError(f"inputs.{place}", LITERAL) for place, value in found.items() if _holds_template(value)]
     try:
         agent.validated(inputs)
     except Invalid as refused:
-        filled_later = {name for name, value in inputs.items() if _holds_template(value)}
-        return [each for each in refused.errors if each.field.removeprefix("inputs.") not in filled_later]
-    return []
+        filled_later = {name for name, value in inputs.items() if _holds_template(value)} | set(kept)
+        errors += [each for each in refused.errors if each.field.removeprefix("inputs.") not in filled_later]
+    return errors
+
+
+def _feeds(recipe: Recipe) -> tuple[str, Payload]:
+    """What decides where passwords go."""
+    return recipe.agent, recipe.inputs
 
 
 def _holds_template(value: Any) -> bool:

@@ -89,6 +89,11 @@ def _text(element: Element) -> Schema:
     return schema | _pattern(element, element.get("pattern"))
 
 
+def _password(element: Element) -> Schema:
+    """Sent and never given back: readers get a mask."""
+    return _text(element) | {"format": "password", "writeOnly": True}
+
+
 def _pattern(element: Element, pattern: str | None) -> Schema:
     if not pattern:
         return {}
@@ -155,7 +160,8 @@ def _group(element: Element) -> Schema:
 
 
 _SCHEMAS: Mapping[str, Callable[[Element], Schema]] = {
-    **dict.fromkeys(("text", "textarea", "password", "tel", "search"), _text),
+    **dict.fromkeys(("text", "textarea", "tel", "search"), _text),
+    "password": _password,
     **dict.fromkeys(MOMENTS, _moment),
     "email": _of_kind(EMAIL, "email"),
     "url": _of_kind(URL, "uri"),

@@ -1,0 +1,150 @@
+"""Passwords in forms: sealed when they are stored, and sent to nobody new by anyone but who typed them."""
+
+from typing import Any
+
+import pytest
+
+from activities.passwords import SEALED, RunPasswords
+from tests.core.records import SECRETS, Records, flow, somebody
+from windlass import forms
+from windlass.contracts.hosts import ENTER
+from windlass.contracts.ids import new_id
+from windlass.contracts.runs import RunStatus
+from windlass.core.callers import Caller
+from windlass.core.database import Database
+from windlass.core.errors import Invalid
+from windlass.core.form_secrets import TASK, FormSecrets, Kept, run_place
+from windlass.core.masks import MASK, Eraser
+from windlass.core.permissions import Role
+from windlass.core.runs import Run, StartRun
+from windlass.core.services import NewService
+from windlass.core.tasks import Recipe
+from windlass.core.vault import SecretSealed, Vault
+from windlass.core.wanted import HostFacts
+
+PASSWORD = "only-ada-knows-4711"  # noqa: S105
+FORM = forms.Model(forms.InputText("host"), forms.InputPassword("password", required=True, min_length=10)).get_model()
+GIVEN: dict[str, Any] = {"host": "here", "password": PASSWORD}
+ELSEWHERE = {"host": "elsewhere", "password": MASK}
+
+
+@pytest.fixture
+async def records(records: Records) -> Records:
+    """A tenant with two flows that ask for a password."""
+    await records.services.add(records.caller, NewService("vault", "/srv", "app:app"))
+    flows = [{**flow(name), "elements": FORM} for name in ("open", "send")]
+    host = HostFacts(str(new_id()), 1, "here", 1)
+    await records.wanted.record_up(await records.wanted_service("vault"), host, {"isolation": "shared", "flows": flows})
+    return records
+
+
+async def failed(records: Records, run: Run) -> Run:
+    await records.end(run, RunStatus.FAILED)
+    return run
+
+
+async def test_a_mask_stands_for_what_its_caller_typed_and_only_for_the_same_agent(
+    records: Records, database: Database
+):
+    runs, ada, bob = records.runs, records.caller, records.colleague(Role.OWNER)
+    first = await failed(records, await runs.start(ada, StartRun("vault/open", GIVEN)))
+    taken = await failed(records, await runs.retry(bob, first.id))  # as it was: nothing is sent anywhere new
+
+    again = await runs.retry(ada, first.id, inputs=ELSEWHERE)
+    copied = await runs.start(ada, StartRun("vault/open", ELSEWHERE, passwords_of=first.id))
+
+    for attempt in (
+        runs.retry(bob, first.id, inputs=ELSEWHERE),
+        runs.retry(bob, taken.id, inputs=ELSEWHERE),
+        runs.start(bob, StartRun("vault/open", ELSEWHERE, passwords_of=first.id)),
+        runs.start(ada, StartRun("vault/send", ELSEWHERE, passwords_of=first.id)),
+        runs.start(ada, StartRun("vault/open", ELSEWHERE)),
+    ):
+        with pytest.raises(Invalid) as refused:
+            await attempt
+        assert [each.field for each in refused.value.errors] == ["inputs.password"]
+    assert [each.inputs["password"] for each in (first, taken, again, copied)] == [MASK] * 4
+    opened = [await kept_of(database, each, ada) for each in (first, taken, again, copied)]
+    assert [each.inputs["password"] for each in opened] == [PASSWORD] * 4
+    assert {each.by for each in opened} == {str(ada.person_id)}
+
+
+async def kept_of(database: Database, run: Run, caller: Caller) -> Kept:
+    async with database.tenant(caller.tenant_id) as connection:
+        sealed = await connection.fetchval("select sealed from run where id = $1", run.id)
+    return SECRETS.open(caller.tenant_id, run_place(run.root_id), sealed)
+
+
+async def test_a_task_keeps_its_passwords_sealed_and_its_runs_get_them(records: Records):
+    tasks, ada, bob = records.tasks, records.caller, records.colleague(Role.OWNER)
+    task = await tasks.create(ada, "nightly", Recipe("vault/open", GIVEN))
+    tagged = await tasks.change(bob, task.id, {"tags": ("x",)})
+    moved = await tasks.change(ada, task.id, {"inputs": ELSEWHERE})
+    copy = await tasks.clone(bob, task.id)
+    run = await tasks.run(bob, copy.id)
+
+    for wrong, caller in ((ELSEWHERE | {"host": "bob's"}, bob), ({"host": "h", "password": "{{ now }} or never"}, ada)):
+        with pytest.raises(Invalid) as refused:
+            await tasks.change(caller, copy.id, {"inputs": wrong})
+        assert [each.field for each in refused.value.errors] == ["inputs.password"]
+    assert [each.recipe.inputs["password"] for each in (task, tagged, moved, copy)] == [MASK] * 4
+    assert [SECRETS.open(ada.tenant_id, TASK, each.recipe.sealed or b"").inputs for each in (moved, copy)] == [
+        {"host": "elsewhere", "password": PASSWORD}
+    ] * 2
+    attached = await records.attach(run)
+    passwords, opened = RunPasswords.of(SECRETS, attached)
+    assert (run.inputs["password"], opened.inputs) == (MASK, {"host": "elsewhere", "password": PASSWORD})
+    assert passwords.cover({"op": "delta", "item": "a", "text": f"it is {PASSWORD}!"})["text"] == f"it is {MASK}!"
+
+
+async def test_what_is_sealed_opens_for_its_own_tenant_its_own_run_and_with_its_own_key(records: Records):
+    run = await records.runs.start(records.caller, StartRun("vault/open", GIVEN))
+    attached = await records.attach(run)
+    other = await records.runs.start(records.caller, StartRun("vault/open", GIVEN))
+    stranger = somebody()
+    kept = Kept(GIVEN, "ada", (PASSWORD,))
+    sealed = SECRETS.seal(records.tenant_id, run_place(run.id), kept)
+
+    assert SECRETS.open(records.tenant_id, run_place(run.id), sealed) == kept
+    for secrets, tenant, place in (
+        (SECRETS, stranger.tenant_id, run_place(run.id)),
+        (SECRETS, records.tenant_id, run_place(other.id)),
+        (FormSecrets(Vault(b"a key that came later, long enough")), records.tenant_id, run_place(run.id)),
+    ):
+        with pytest.raises(SecretSealed, match="Fill it in again"):
+            secrets.open(tenant, place, sealed)
+    with pytest.raises(SecretSealed):
+        RunPasswords.of(FormSecrets(Vault(b"a key that came later, long enough")), attached)
+
+
+async def test_results_are_sealed_where_a_password_is_in_them_and_nobody_forges_one(records: Records):
+    attached = await records.attach(await records.runs.start(records.caller, StartRun("vault/open", GIVEN)))
+    passwords, _ = RunPasswords.of(SECRETS, attached)
+    results = {"a": f"session {PASSWORD}", "b": 7, "c": {SEALED: "AAAA"}, ENTER: {"inputs": None}}
+    lines = [
+        {
+            "op": "event",
+            "kind": "step",
+            "producer": "p",
+            "pseq": 1,
+            "payload": {"key": key, "name": key, "result": each},
+        }
+        for key, each in results.items()
+    ]
+
+    covered = [passwords.cover(line)["payload"] for line in lines]
+    attached.record["steps"] = [*covered, {"key": "d", "result": covered[0]["result"]}]
+    _, opened = RunPasswords.of(SECRETS, attached)
+
+    assert [SEALED in str(each["result"]) for each in covered] == [True, False, True, True]
+    assert {each["key"]: each["result"] for each in opened.steps if each["key"] != "d"} == results
+    assert opened.steps[-1]["result"] == covered[0]["result"]  # of another step: it stays what it is
+
+
+def test_passwords_are_found_as_programs_write_them_and_short_ones_are_not_looked_for():
+    eraser = Eraser()
+    eraser.learn(['gr"öße 7', "abc"])
+
+    said = [r"{'p': 'gr\"\u00f6\u00dfe 7'}", "p=gr%22%C3%B6%C3%9Fe+7&x", {'gr"öße 7': ["abc", 'x gr"öße 7 y']}]
+
+    assert eraser.clean(said) == [f"{{'p': '{MASK}'}}", f"p={MASK}&x", {MASK: ["abc", f"x {MASK} y"]}]
