@@ -22,7 +22,7 @@ from windlass.core.services import Service, ServiceChange
 
 router = APIRouter(include_in_schema=False)
 
-EDITED = ("name", "project", "import_path", "python")
+EDITED = ("name", "project", "import_path", "python", "replicas")
 TEXTS = ("display", "description", "author", "organization")
 
 
@@ -46,7 +46,7 @@ async def check(name: str, request: Request, caller: ServiceReader, engine: Engi
 
 @router.post("/services/{name}/edit")
 async def edit(name: str, request: Request, caller: ServiceWriter, engine: EngineDep) -> Response:
-    """Change where its program is, what it runs on, or its name."""
+    """Change where its program is, what it runs on and how often, or its name."""
     form = read_form(request)
     filled, etag = {each: field(form, each, 1000) for each in EDITED}, field(form, "etag", 100)
     try:
@@ -130,11 +130,17 @@ class Trouble:
     lines: str
 
 
+LATER = "It is tried again by itself; if it goes on, mend the service and refresh it."
+
+
 def trouble_of(service: Service) -> Trouble | None:
     """What there is to say of a service's reason: its first line, and below it what was printed last."""
     if not service.reason:
         return None
     happened, _, lines = service.reason.partition("\n")
+    if service.state == "running" and service.up < service.replicas:
+        kept = "The others serve, and every run goes on."
+        return Trouble(f"{service.up} of {service.replicas} replicas are up", happened, kept, LATER, lines)
     serves = "The process before goes on serving, and its runs go on."
     others = "Its runs and their steps are on record. Other services are not touched."
     title, kept, further = {

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -171,7 +172,10 @@ async def test_the_page_of_a_service_says_what_is_wrong_and_changes_it(kept: Kep
     back = await page.post("/services/texts/refresh", data={"here": "1"})
     form = {"name": "letters", "project": "/srv/letters", "import_path": "app:app", "python": "2.7"}
     refused = await page.post("/services/texts/edit", data=form)
-    changed = await page.post("/services/texts/edit", data={**form, "python": ""})
+    changed = await page.post("/services/texts/edit", data={**form, "python": "", "replicas": "2"})
+    await kept.wanted.record_state(replace(kept.service, replica=2), "unhealthy", "Not again.")
+    await kept.up("count")
+    told = (await page.get("/services/letters")).text
     stale = await page.post("/services/letters/edit", data={**form, "python": "", "etag": "old"})
     by_viewer = await kept.house.people[Role.VIEWER].http.post("/services/letters/edit", data=form)
 
@@ -180,5 +184,6 @@ async def test_the_page_of_a_service_says_what_is_wrong_and_changes_it(kept: Kep
     assert (back.status_code, back.headers["location"]) == (303, "/services/texts")
     assert (refused.status_code, "python: String should match" in refused.text) == (422, True)
     assert (changed.status_code, changed.headers["location"]) == (303, "/services/letters")
+    assert all(each in told for each in ("1 of 2 replicas are up", "Replica 2 of 2: Not again.", "1 of 2 processes"))
     assert (stale.status_code, "was changed since you read it" in stale.text) == (422, True)
     assert by_viewer.status_code == 403

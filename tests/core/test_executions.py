@@ -1,5 +1,6 @@
 """What executors do to a run's record: take over, append once, end once."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +12,8 @@ from windlass.contracts.runs import RunStatus
 from windlass.core.database import Database
 from windlass.core.executions import ERROR, FINAL, META, RUNNING, TERMINAL, Attached
 from windlass.core.runs import Run, StartRun
+from windlass.core.services import ServiceChange
+from windlass.core.wanted import HostFacts
 
 
 def own(attached: Attached, kind: EventKind, place: int, **payload: object) -> NewEvent:
@@ -222,6 +225,28 @@ async def test_no_run_goes_into_a_host_nobody_watches_over(records: Records):
 
     assert await records.executions.place(attached, "unheard of") is False
     assert (await records.attach(await records.runs.get(records.caller, attached.run_id))).record["host_boot"] is None
+
+
+async def test_a_run_belongs_to_the_replica_that_has_it_until_that_one_has_ended_or_is_not_wanted(
+    records: Records, boot_id: str
+):
+    services, served = records.services, await records.wanted_service("served")
+    await services.change(records.caller, "served", ServiceChange(replicas=2))
+    await records.wanted.record_up(
+        replace(served, replica=2), HostFacts(f"second {served.id}", 2, "here", 1), {"flows": []}
+    )
+    runs = [await in_host(records, each) for each in (boot_id, f"second {served.id}")]
+
+    async def places() -> list[int | None]:
+        found = [await records.runs.get(records.caller, each.run_id) for each in runs]
+        return [(await records.attach(each)).record["replica"] for each in found]
+
+    before = await places()
+    await crash(records, boot_id)
+    after = await places()
+    await services.change(records.caller, "served", ServiceChange(replicas=1))
+
+    assert (before, after, await places()) == ([1, 2], [None, 2], [None, None])
 
 
 async def test_a_crash_counts_once_for_each_run_it_took_along(records: Records, boot_id: str):

@@ -31,6 +31,7 @@ def leave(folder: str, name: str) -> None:
 
 
 @app.get("/pid")
+@app.post("/pid")
 async def pid(folder: str = "") -> int:
     """Which process answers, once the file `free` is there if it has to be."""
     if folder:

@@ -348,3 +348,13 @@ def test_the_process_of_a_service_that_is_down_is_null_and_the_command_fails(gat
     ran = windlass(gateway, home, "service", "pid", "hello", "--json")
 
     assert (ran.code, json.loads(ran.out)) == (1, {"pid": None})
+
+
+def test_the_hosts_of_a_service_are_told_one_by_one(gateway: Gateway, home: Path):
+    hosts = [{"n": 1, "state": "running", "pid": 7, "reason": None}]
+    hosts += [{"n": 2, "state": "unhealthy", "pid": None, "reason": "It ended."}]
+    gateway.answers = {"GET /v1/services/hello": {"name": "hello", "state": "running", "replicas": 2, "hosts": hosts}}
+
+    ran = windlass(gateway, home, "service", "show", "hello")
+
+    assert ran.out.splitlines()[-2:] == ["host 1: running, process 7.", "host 2: unhealthy, no process. It ended."]

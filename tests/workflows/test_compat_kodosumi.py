@@ -210,11 +210,12 @@ async def test_an_expose_is_changed_by_what_it_showed_and_a_stale_one_is_refused
     same = await panel.post("/expose", json=sent)
     sent |= {"name": "other", "etag": None}
     foreign = await panel.post("/expose", json={**sent, "bootstrap": yaml.dump(more)})
-    other = await panel.post("/expose", json={**sent, "meta": None, "enabled": False})
+    two = yaml.dump({**more, "deployments": [{"name": "other", "num_replicas": 2}]})
+    other = await panel.post("/expose", json={**sent, "meta": None, "enabled": False, "bootstrap": two})
     words = await panel.post("/expose", json=sent)
     changed = await panel.post("/expose", json={**sent, "meta": None, "bootstrap": yaml.dump(more)})
     stale = await panel.post("/expose", json={**sent, "meta": None, "etag": other.json()["etag"]})
-    pip = yaml.dump({**more, "deployments": []})
+    pip = yaml.dump({**more, "runtime_env": {**more["runtime_env"], "pip": []}})
     unknown = await panel.post("/expose", json={**sent, "bootstrap": pip})
 
     assert (same.status_code, same.json()["etag"]) == (201, shown["etag"])
@@ -222,7 +223,9 @@ async def test_an_expose_is_changed_by_what_it_showed_and_a_stale_one_is_refused
     assert (foreign.status_code, words.status_code) == (422, 422)  # it has no flows of which anything could be said
     assert yaml.safe_load(changed.json()["bootstrap"])["runtime_env"]["env_vars"] == {"WORD": None}
     assert (stale.status_code, unknown.status_code) == (412, 422)
-    assert "bootstrap.deployments" in unknown.text
+    assert "bootstrap.runtime_env.pip" in unknown.text
+    kept, back = (yaml.safe_load(each.json()["bootstrap"]).get("deployments") for each in (other, changed))
+    assert (kept, back) == ([{"name": "other", "num_replicas": 2}], None)
     assert (await panel.post("/expose/bench/health")).json()["results"][0]["alive_count"] == 1
     assert (await panel.delete("/expose/other")).status_code == 204
 

@@ -231,41 +231,10 @@ async def collected(pieces: AsyncIterator[bytes]) -> list[bytes]:
     return [each async for each in pieces]
 
 
-async def test_a_refresh_costs_no_request_to_it_and_none_to_another(ada: Person):
-    await served(ada, "other")
-    before = await process_of(ada, "pages")
-    over, statuses = asyncio.Event(), dict[str, list[int]](pages=[], other=[])
-
-    async def ask(name: str) -> None:
-        while not over.is_set():
-            statuses[name].append((await ada.http.get(f"/-/{name}")).status_code)
-            await asyncio.sleep(0.05)  # 20 a second, or as many as the machine can
-
-    async with asyncio.TaskGroup() as asking:
-        for name in statuses:
-            asking.create_task(ask(name))
-        await ada.http.post("/v1/services/pages/refresh")
-        await until(lambda: _is_replaced(ada, before))
-        over.set()
-
-    assert {name: set(said) for name, said in statuses.items()} == {"pages": {200}, "other": {200}}
-    assert min(map(len, statuses.values())) > 5  # it was asked while it was replaced
-
-
-async def process_of(person: Person, name: str) -> int:
-    return (await person.http.get(f"/v1/services/{name}")).json()["pid"]
-
-
-async def _is_replaced(person: Person, before: int) -> bool:
-    """Another process serves, and the one before is gone."""
-    is_there = await asyncio.to_thread(Path(f"/proc/{before}").exists)
-    return await process_of(person, "pages") != before and not is_there
-
-
+@pytest.mark.usefixtures("twins")
 async def test_a_killed_replica_costs_no_question_and_its_run_goes_on_while_the_other_notices_nothing(
     ada: Person, tmp_path: Path
 ):
-    await added(ada, "twins", "agents:app", 2)
     meetings = [Meeting(tmp_path / name) for name in ("one", "two")]
     runs = [await run_of(ada, "twins/steps", meeting) for meeting in meetings]
     first, second = await hosts_of(ada, "twins")
@@ -286,6 +255,54 @@ async def test_a_killed_replica_costs_no_question_and_its_run_goes_on_while_the_
     assert sorted(meeting.count("step-1") for meeting in meetings) == [1, 2], "one on each, and one of them again"
     assert {meeting.count("step-0") for meeting in meetings} == {1}
     assert (await hosts_of(ada, "twins"))[1] == second
+
+
+@pytest.mark.usefixtures("twins")
+async def test_a_refresh_and_fewer_replicas_cost_no_request_to_it_and_none_to_another(ada: Person, tmp_path: Path):
+    meetings = [Meeting(tmp_path / name) for name in ("one", "two")]
+    before = {each["pid"] for each in await hosts_of(ada, "twins")}
+    over, statuses = asyncio.Event(), dict[str, list[int]](twins=[], pages=[])
+
+    async def ask(name: str, path: str) -> None:
+        while not over.is_set():  # nothing of this is asked twice
+            statuses[name].append((await ada.http.post(f"/-/{name}/{path}")).status_code)
+            await asyncio.sleep(0.05)  # 20 a second, or as many as the machine can
+
+    async with asyncio.TaskGroup() as asking:
+        for name, path in (("twins", "pid"), ("pages", "echo")):
+            asking.create_task(ask(name, path))
+        await ada.http.post("/v1/services/twins/refresh")
+        await until(lambda: are_up(ada, "twins", before))
+        gone = [*before, (await hosts_of(ada, "twins"))[1]["pid"]]
+        runs = [await run_of(ada, "twins/steps", meeting) for meeting in meetings]  # one in each, which waits for it
+        await ada.http.patch("/v1/services/twins", json={"replicas": 1})
+        asked = len(statuses["twins"])
+        await until(lambda: has_some(statuses["twins"], asked + 10))
+        for meeting in meetings:
+            meeting.leave("go")
+        results = [await result_of(ada, run) for run in runs]
+        await until(lambda: are_over(gone))
+        over.set()
+
+    assert results == ["0 10 20", "0 10 20"]
+    assert {name: set(said) for name, said in statuses.items()} == {"twins": {200}, "pages": {200}}
+    assert min(map(len, statuses.values())) > 5  # it was asked while it was replaced
+    assert len(await hosts_of(ada, "twins")) == 1
+
+
+async def has_some(found: list[int], number: int) -> bool:
+    return len(found) >= number
+
+
+async def are_over(processes: list[int]) -> bool:
+    """None of these is there any more."""
+    return not any([await asyncio.to_thread(Path(f"/proc/{pid}").exists) for pid in processes])
+
+
+@pytest.fixture(scope="module")
+async def twins(ada: Person) -> None:
+    """A service of two."""
+    await added(ada, "twins", "agents:app", 2)
 
 
 async def added(person: Person, name: str, program: str, replicas: int) -> None:

@@ -14,7 +14,7 @@ from windlass.core.hosts import Hosts
 AT_ONCE = 8
 ASLEEP = frozenset({"draft", "dead"})
 QUERY = """
-select s.id, s.name, s.state, s.url, coalesce(s.reason, '') as reason,
+select s.id, s.name, s.state, s.replicas, s.url, coalesce(s.reason, '') as reason,
   array(select f.name from flow f where f.service_id = s.id order by f.position) as flows,
   (select h.node from host h where h.service_id = s.id and h.ended_at is null and h.up_at is not null
    order by h.started_at desc limit 1) as node
@@ -32,7 +32,10 @@ class FlowHealth:
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """How a service is: as recorded, and as its host just said; `answers` is None where nobody was asked."""
+    """How a service is: as recorded, and as its hosts just said; `answers` is None where nobody was asked.
+
+    Of several replicas `pid` is that of the first, `runs` the sum and `loop_lag_s` the longest.
+    """
 
     name: str
     state: str
@@ -81,31 +84,33 @@ class Checkups:
             where = f"It runs on the machine {row['node']}, and this gateway on {self._here}"
             return _unasked(row, f"{where}: nobody was asked. Its services worker says that it is {row['state']}.")
         began = time.perf_counter()
-        pong = await self._hosts.ping(caller.tenant_id, row["id"])
-        said = pong and await self._hosts.describe(caller.tenant_id, row["id"])
+        pongs = await self._hosts.pings(caller.tenant_id, row["id"])
+        said = await self._hosts.describe(caller.tenant_id, row["id"]) if pongs else None
         took_ms = round((time.perf_counter() - began) * 1000, 1)
-        if pong is None or said is None:
+        if said is None:
             return Checkup(
                 row["name"], row["state"], answers=False, took_ms=took_ms,
                 message=f"Its host does not answer. {row['reason']}".strip(), flows=_states(row, "dead"),
             )  # fmt: skip
-        return _answered(row, took_ms, pong, said)
+        return _answered(row, took_ms, pongs, said)
 
 
 def _unasked(row: Row, message: str) -> Checkup:
     return Checkup(row["name"], row["state"], answers=None, message=message, flows=_states(row, "unknown"))
 
 
-def _answered(row: Row, took_ms: float, pong: Mapping[str, Any], said: Mapping[str, Any]) -> Checkup:
+def _answered(row: Row, took_ms: float, pongs: Sequence[Mapping[str, Any]], said: Mapping[str, Any]) -> Checkup:
     """What the host said, who is a program of the tenant's: nothing of it is taken for granted."""
     described = {f"{row['name']}/{name}" for name in _names(said.get("flows"))}
     found = tuple(FlowHealth(name, "alive" if name in described else "not-found") for name in row["flows"])
     alive = sum(each.state == "alive" for each in found)
+    replicas = f" {len(pongs)} of {row['replicas']} replicas answer." if row["replicas"] > 1 else ""
+    runs = [number for pong in pongs if (number := _number(pong.get("runs"))) is not None]
+    lags = [float(pong["loop_lag_s"]) for pong in pongs if _number(pong.get("loop_lag_s")) is not None]
     return Checkup(
         row["name"], row["state"], answers=True, flows=found, took_ms=took_ms,
-        message=f"It answers, and {alive} of {len(found)} flows with it.",
-        pid=_number(pong.get("pid")), runs=_number(pong.get("runs")),
-        loop_lag_s=float(pong.get("loop_lag_s") or 0) if _number(pong.get("loop_lag_s")) is not None else None,
+        message=f"It answers, and {alive} of {len(found)} flows with it.{replicas}",
+        pid=_number(pongs[0].get("pid")), runs=sum(runs) if runs else None, loop_lag_s=max(lags, default=None),
     )  # fmt: skip
 
 

@@ -57,24 +57,31 @@ class Hosts:
         """What the service's host says of itself and its flows now; None when no host answers in time."""
         return await self._said(tenant_id, service_id, {"op": "describe"}, "description")
 
-    async def ping(self, tenant_id: TenantId, service_id: UUID) -> dict[str, Any] | None:
-        """How the service's host is; None when no host answers in time."""
-        return await self._said(tenant_id, service_id, {"op": "ping"}, "pong")
+    async def pings(self, tenant_id: TenantId, service_id: UUID) -> list[dict[str, Any]]:
+        """How each host of the service is that answers in time."""
+        places = sockets_from(0, self._folder, str(tenant_id), str(service_id))
+        said = await asyncio.gather(*(_told([place], {"op": "ping"}, "pong") for place in places))
+        return [each for each in said if each is not None]
 
     async def _said(
         self, tenant_id: TenantId, service_id: UUID, message: dict[str, Any], op: str
     ) -> dict[str, Any] | None:
-        addresses = sockets_from(next(self._turns), self._folder, str(tenant_id), str(service_id))
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                said = await _ask(await _connected(addresses), message)
-        except (OSError, TimeoutError, ValueError):  # ValueError: no JSON, or a line that is too long
-            return None
-        return said if said.get("op") == op else None  # a host of an earlier version says something else
+        places = sockets_from(next(self._turns), self._folder, str(tenant_id), str(service_id))
+        return await _told(places, message, op)
 
 
 def _field_errors(fields: dict[str, list[str]]) -> tuple[FieldError, ...]:
     return tuple(FieldError(f"inputs.{name}", text) for name, texts in fields.items() for text in texts)
+
+
+async def _told(addresses: Sequence[Path], message: dict[str, Any], op: str) -> dict[str, Any] | None:
+    """What the first that listens says; None when it says nothing in time, or something else."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            said = await _ask(await _connected(addresses), message)
+    except (OSError, TimeoutError, ValueError):  # ValueError: no JSON, or a line that is too long
+        return None
+    return said if said.get("op") == op else None  # a host of an earlier version says something else
 
 
 async def _connected(addresses: Sequence[Path]) -> Streams:

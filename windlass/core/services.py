@@ -103,6 +103,11 @@ class Service:
         return self.state in FAILED
 
     @property
+    def up(self) -> int:
+        """How many of its hosts serve."""
+        return sum(each.state == "running" for each in self.hosts)
+
+    @property
     def etag(self) -> str:
         """Changes with every edit, and with nothing else."""
         sealed = hashlib.sha256(self.secrets or b"").hexdigest()

@@ -12,7 +12,7 @@ from api.bodies import Body
 from api.dependencies import EngineDep
 from api.routes.compat.kodosumi.words import PREFIX
 from api.routes.flows import Tag
-from api.routes.services import NewServiceBody, ServiceReader, ServiceWriter
+from api.routes.services import NewServiceBody, Replicas, ServiceReader, ServiceWriter
 from windlass.core.checkups import Checkup
 from windlass.core.errors import FieldError, Invalid, NotFound
 from windlass.core.flows import Flow
@@ -35,10 +35,11 @@ class Meta(BaseModel):
 
 
 class NewExpose(Body):
-    """An expose as it should be. `bootstrap` is YAML: `import_path`, `runtime_env.working_dir`, `runtime_env.env_vars`.
+    """An expose as it should be.
 
-    What an answer showed and nobody can set may be sent back; `display` and `network` are not kept. Without a
-    `bootstrap` it is a draft.
+    `bootstrap` is YAML: `import_path`, `runtime_env.working_dir` and `.env_vars`, `deployments[0].num_replicas`. What
+    an answer showed and nobody can set may be sent back; `display` and `network` are not kept. Without a `bootstrap` it
+    is a draft.
     """
 
     name: str = Field(min_length=1, max_length=63)
@@ -79,11 +80,24 @@ class RuntimeEnvironment(Body):
     env_vars: dict[str, str | None] = Field(default_factory=dict[str, str | None], max_length=100)
 
 
+class Deployment(Body):
+    """How many replicas are kept up; its name is not kept."""
+
+    name: str | None = Field(None, max_length=200)
+    num_replicas: Replicas = 1
+
+
 class Bootstrap(Body):
     """What of a bootstrap has a meaning here."""
 
     import_path: str
     runtime_env: RuntimeEnvironment
+    deployments: list[Deployment] = Field(default_factory=list[Deployment], max_length=1)
+
+    @property
+    def replicas(self) -> int:
+        """How many are wanted."""
+        return self.deployments[0].num_replicas if self.deployments else 1
 
 
 class ExposeView(BaseModel):
@@ -218,6 +232,7 @@ def _wish(body: NewExpose) -> NewService:
         read = _read(body)
         env = {name: value for name, value in read.runtime_env.env_vars.items() if value is not None}
         given |= {"project": read.runtime_env.working_dir, "import_path": read.import_path, "env": env}
+        given["replicas"] = read.replicas
     try:
         checked = NewServiceBody(**given)
     except ValidationError as wrong:
@@ -237,9 +252,8 @@ def _change(known: Service, body: NewExpose) -> ServiceChange:
         return ServiceChange(enabled=wish.enabled)
     named = _read(body).runtime_env.env_vars
     gone: dict[str, str | None] = dict.fromkeys(name for name in known.env if name not in named)
-    return ServiceChange(
-        project=wish.project, import_path=wish.import_path, env={**gone, **wish.env}, enabled=wish.enabled
-    )
+    env = {**gone, **wish.env}
+    return ServiceChange(wish.project, wish.import_path, env, wish.enabled, replicas=wish.replicas)
 
 
 def _edits(body: NewExpose, flows: Sequence[Flow]) -> list[tuple[Flow, Json]]:
@@ -299,7 +313,10 @@ def _bootstrap(service: Service) -> str:
         return ""
     names: Mapping[str, None] = dict.fromkeys(sorted(service.env))
     where: Json = {"working_dir": service.project} | ({"env_vars": dict(names)} if names else {})
-    return yaml.safe_dump({"import_path": service.import_path, "runtime_env": where}, sort_keys=False)
+    said: Json = {"import_path": service.import_path, "runtime_env": where}
+    if service.replicas > 1:
+        said["deployments"] = [{"name": service.name, "num_replicas": service.replicas}]
+    return yaml.safe_dump(said, sort_keys=False)
 
 
 def _meta(flow: Flow, service: Service) -> Meta:
