@@ -53,6 +53,7 @@ from api.routes import (
     stream,
     system_schedules,
     tasks,
+    tenant_exchange,
     tenants,
     viewers,
 )
@@ -83,6 +84,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     dashboard.router,
     questions.router,
     exchange.router,
+    tenant_exchange.router,
     services.router,
     flows.router,
     boot.router,

@@ -16,6 +16,7 @@ from windlass.core.errors import Invalid
 LIMIT_BYTES = 1024 * 1024
 SCRIPT_BYTES = 4 * MOST_SCRIPT_BYTES  # as JSON, as a form or in base64, whatever signs it is made of
 SCRIPTS = re.compile(r"(/v1|/compat/desktops/v1)?/(desktops|workers)/[^/]+/tasks")
+DOCUMENTS, DOCUMENT_BYTES = "/v1/exchange/import", 8 << 20  # whole organisations
 PATIENCE_S = 30.0
 DEPTH = 64
 TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -69,6 +70,8 @@ class Bodies:
     def _most(self, scope: Scope) -> Most:
         if SCRIPTS.fullmatch(scope["path"]):
             return Most(SCRIPT_BYTES, TOO_LONG)
+        if scope["path"] == DOCUMENTS:
+            return Most(DOCUMENT_BYTES, f"A document of an organisation has at most {DOCUMENT_BYTES >> 20} MiB.")
         return Most(self.limit_bytes, f"A body has at most {self.limit_bytes} bytes. Files are uploaded as files.")
 
 

@@ -119,6 +119,8 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
     upload = await created(umbrella.owner, "/v1/artifacts/uploads", {"files": [{"path": "a.txt", "size_bytes": 1}]})
     conversation = await created(umbrella.owner, "/v1/sessions", {})
     sessions = (await umbrella.owner.http.get("/v1/auth/sessions")).json()["items"]
+    document = {"kind": "windlass.tenant/1", "desktop_skills": [{"name": "theirs", "text": "Ours."}]}
+    whole = await created(umbrella.owner, "/v1/exchange/import", document)
     imported = await created(umbrella.owner, "/v1/services/import", {"services": [{"name": "imported"}]})
     return {
         "run_id": run["id"],
@@ -148,6 +150,7 @@ async def things(gateway: Gateway, umbrella: Organisation) -> dict[str, str]:
         "upload_id": upload["upload_id"],
         "file_id": upload["files"][0]["file_id"],
         "batch_id": upload["upload_id"],
+        "document_id": whole["backup_id"],
         "root": "in",
         "n": "0",
     }

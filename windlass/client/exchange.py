@@ -9,7 +9,7 @@ from windlass.client.calls import Call, segment
 from windlass.client.desktops import Sends, SendsAsync
 from windlass.client.records import Json, Page, Record
 
-PATH = "/v1/services"
+PATH, TENANT = "/v1/services", "/v1/exchange"
 
 
 class Problem(Record):
@@ -34,6 +34,21 @@ class Import(Record):
     dry_run: bool = False
     backup_id: str | None = None
     items: list[Outcome] = Field(default_factory=list[Outcome])
+
+
+class SectionOutcomes(Record):
+    """What became of the items of one kind."""
+
+    section: str
+    items: list[Outcome] = Field(default_factory=list[Outcome])
+
+
+class TenantImport(Record):
+    """What became of a document of an organisation; `backup_id` names how things were before."""
+
+    dry_run: bool = False
+    backup_id: str | None = None
+    sections: list[SectionOutcomes] = Field(default_factory=list[SectionOutcomes])
 
 
 class Backup(Record):
@@ -64,6 +79,26 @@ def get_backup(backup_id: str) -> Call[Json]:
     return Call("GET", f"{PATH}/backups/{segment(backup_id)}", _as_it_is)
 
 
+def export_tenant() -> Call[Json]:
+    """The whole organisation as one document."""
+    return Call("GET", f"{TENANT}/export", _as_it_is)
+
+
+def import_tenant(document: Json, *, dry_run: bool) -> Call[TenantImport]:
+    """Take a document of an organisation in, or only say what would become of it."""
+    return Call("POST", f"{TENANT}/import?dry_run={str(dry_run).lower()}", TenantImport.model_validate, document)
+
+
+def list_tenant_backups() -> Call[Page[Backup]]:
+    """How the organisation was before the last imports."""
+    return Call("GET", f"{TENANT}/backups", Page[Backup].model_validate)
+
+
+def get_tenant_backup(backup_id: str) -> Call[Json]:
+    """The organisation as it was, to be imported like any document."""
+    return Call("GET", f"{TENANT}/backups/{segment(backup_id)}", _as_it_is)
+
+
 def _as_it_is(document: Any) -> Json:
     return document
 
@@ -90,6 +125,22 @@ class Exchange:
         """The services as they were."""
         return self._client.send(get_backup(backup_id))
 
+    def export_tenant(self) -> Json:
+        """The whole organisation as one document."""
+        return self._client.send(export_tenant())
+
+    def take_tenant(self, document: Json, *, dry_run: bool = False) -> TenantImport:
+        """Take a document of an organisation in, or only say what would become of it."""
+        return self._client.send(import_tenant(document, dry_run=dry_run))
+
+    def tenant_backups(self) -> Page[Backup]:
+        """How the organisation was before the last imports."""
+        return self._client.send(list_tenant_backups())
+
+    def tenant_backup(self, backup_id: str) -> Json:
+        """The organisation as it was."""
+        return self._client.send(get_tenant_backup(backup_id))
+
 
 class AsyncExchange:
     """The services as documents."""
@@ -112,3 +163,19 @@ class AsyncExchange:
     async def backup(self, backup_id: str) -> Json:
         """The services as they were."""
         return await self._client.send(get_backup(backup_id))
+
+    async def export_tenant(self) -> Json:
+        """The whole organisation as one document."""
+        return await self._client.send(export_tenant())
+
+    async def take_tenant(self, document: Json, *, dry_run: bool = False) -> TenantImport:
+        """Take a document of an organisation in, or only say what would become of it."""
+        return await self._client.send(import_tenant(document, dry_run=dry_run))
+
+    async def tenant_backups(self) -> Page[Backup]:
+        """How the organisation was before the last imports."""
+        return await self._client.send(list_tenant_backups())
+
+    async def tenant_backup(self, backup_id: str) -> Json:
+        """The organisation as it was."""
+        return await self._client.send(get_tenant_backup(backup_id))

@@ -100,10 +100,7 @@ class DesktopTemplates:
 
     async def put(self, caller: Caller, name: str, made_of: Template, if_match: str | None = None) -> DesktopTemplate:
         """Write a template down, or another in its place. Raises Invalid, Conflict, Stale."""
-        if not NAME.fullmatch(name):
-            rule = "must be lower-case letters, digits and -, at most 63"
-            raise Invalid("No template was changed.", (FieldError("name", rule),))
-        made_of = self._checked(made_of)
+        made_of = self.check(caller, name, made_of)
         async with self._database.tenant(caller.tenant_id) as connection:
             await connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 5))", str(caller.tenant_id))
             before = await _find(connection, name)
@@ -131,8 +128,11 @@ class DesktopTemplates:
             subject = f"desktop-template:{name}"
             await record(connection, caller, "desktop-template.delete", subject, before=asdict(found.made_of))
 
-    def _checked(self, made_of: Template) -> Template:
+    def check(self, caller: Caller, name: str, made_of: Template) -> Template:
         """The template as it is kept. Raises Invalid, with everything that is out of bounds."""
+        if not NAME.fullmatch(name):
+            rule = "must be lower-case letters, digits and -, at most 63"
+            raise Invalid("No template was changed.", (FieldError("name", rule),))
         bounds = self._bounds
         limits: tuple[tuple[str, float, float], ...] = (
             ("width", 640, 3840),

@@ -99,7 +99,7 @@ class Exchange:
 
     async def export(self, caller: Caller) -> list[Exchanged]:
         """All services as they are, by name. Who does this is recorded: variables are shown with their values."""
-        found = await self._all(caller)
+        found = await self.all(caller)
         async with self._database.tenant(caller.tenant_id) as connection:
             await record(connection, caller, "service.export", "services", after={"services": len(found)})
         return found
@@ -110,7 +110,7 @@ class Exchange:
         Nothing is deleted, and secrets stay. How things were is kept first. Killed midway, the same document goes on:
         what is as it says already is left alone.
         """
-        known = {each.name: each for each in await self._all(caller)}
+        known = {each.name: each for each in await self.all(caller)}
         planned = [each if isinstance(each, Outcome) else _plan(known.get(each.name), each) for each in items]
         if is_dry or not any(each.outcome in {"added", "changed"} for each in planned):
             return Import(tuple(planned))
@@ -132,7 +132,8 @@ class Exchange:
             await record(connection, caller, "service.export", "services", after={"backup": str(backup_id)})
         return [_read(each) for each in document]
 
-    async def _all(self, caller: Caller) -> list[Exchanged]:
+    async def all(self, caller: Caller) -> list[Exchanged]:
+        """All services as they are, by name."""
         edits: dict[str, list[FlowEdit]] = {}
         async with self._database.tenant(caller.tenant_id) as connection:
             for row in await connection.fetch(EDITS):

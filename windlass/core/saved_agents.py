@@ -70,7 +70,7 @@ class SavedAgents:
 
     async def create(self, caller: Caller, name: str, profile: Profile, id: UUID | None = None) -> SavedAgent:
         """Save an agent; a wish that is repeated under its `id` is one agent. Raises Invalid, Conflict."""
-        _check(profile, name)
+        check_profile(profile, name)
         agent_id = id or new_id()
         query = "insert into agent (id, tenant_id, name, created_by, created_by_name) values ($1, $2, $3, $4, $5)"
         try:
@@ -88,6 +88,12 @@ class SavedAgents:
         async with self._database.tenant(caller.tenant_id) as connection:
             return await find_saved(connection, name, version)
 
+    async def names(self, caller: Caller) -> list[str]:
+        """What they are called."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            rows = await connection.fetch("select name from agent where deleted_at is null order by name")
+        return [row["name"] for row in rows]
+
     async def versions(self, caller: Caller, name: str) -> list[AgentVersion]:
         """The newest 200 versions, the last one first. Raises NotFound."""
         async with self._database.tenant(caller.tenant_id) as connection:
@@ -104,7 +110,7 @@ class SavedAgents:
             before = await find_saved(connection, name)
             _unchanged(before, version)
             profile = replace(before.profile, **changes)
-            _check(profile)
+            check_profile(profile)
             if profile.mcp_servers != before.profile.mcp_servers:
                 await require_servers(connection, profile.mcp_servers, "agent")
             if profile != before.profile:
@@ -173,7 +179,7 @@ def tool_errors(tools: Sequence[str]) -> list[FieldError]:
     return [*errors, FieldError("tools", "names a tool twice")] if len(set(tools)) < len(tools) else errors
 
 
-def _check(profile: Profile, name: str | None = None) -> None:
+def check_profile(profile: Profile, name: str | None = None) -> None:
     """Raises Invalid by field for what could never start."""
     errors = [*_name_errors(name), *tool_errors(profile.tools)]
     if profile.budget_usd is not None and prices.cost(profile.model, Tokens(), datetime.now(UTC).date()) is None:

@@ -64,7 +64,7 @@ class Skills:
 
     async def put(self, caller: Caller, name: str, text: str) -> Skill:
         """Write a skill down, or another in its place, for tasks that begin from now on. Raises Invalid, Conflict."""
-        size_bytes = _checked(name, text)
+        size_bytes = checked_skill(name, text)
         async with self._database.tenant(caller.tenant_id) as connection:
             await connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 6))", str(caller.tenant_id))
             others = await connection.fetchval(OTHERS, name)
@@ -89,7 +89,7 @@ class Skills:
             await record(connection, caller, "desktop-skill.delete", subject, before={"text": found.text})
 
 
-def _checked(name: str, text: str) -> int:
+def checked_skill(name: str, text: str) -> int:
     """How many bytes the text has. Raises Invalid."""
     try:
         size_bytes = len(text.encode())

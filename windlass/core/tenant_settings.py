@@ -105,17 +105,21 @@ class TenantSettings:
 
     async def put(self, caller: Caller, name: str, value: int) -> TenantSetting:
         """Set it for the caller's organisation, from now on. Raises NotFound, Invalid."""
-        rule = _rule(name)
-        most = TenantSetting(rule, value, self._installation[name]).most
-        if not rule.least <= value <= most:
-            wrong = FieldError("value", f"must be between {rule.least} and {most} {rule.unit}")
-            raise Invalid("The setting was not changed.", (wrong,))
+        self.check(caller, name, value)
         async with self._database.tenant(caller.tenant_id) as connection:
             before = await connection.fetchval(VALUE, name)
             await connection.execute(PUT, caller.tenant_id, name, value, caller.name)
             known = None if before is None else {"value": before}
             await record(connection, caller, "setting.put", f"setting:{name}", before=known, after={"value": value})
         return await self.get(caller, name)
+
+    def check(self, caller: Caller, name: str, value: int) -> None:
+        """Go on only with a value that it may have. Raises NotFound, Invalid."""
+        rule = _rule(name)
+        most = TenantSetting(rule, value, self._installation[name]).most
+        if not rule.least <= value <= most:
+            wrong = FieldError("value", f"must be between {rule.least} and {most} {rule.unit}")
+            raise Invalid("The setting was not changed.", (wrong,))
 
     async def reset(self, caller: Caller, name: str) -> None:
         """Have the installation's setting hold again. The second time nothing changes. Raises NotFound."""
