@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from activities.passwords import SEALED, RunPasswords
+from api.pages.forms import fields
 from tests.core.records import SECRETS, Records, flow, somebody
 from windlass import forms
 from windlass.contracts.hosts import ENTER
@@ -21,6 +22,7 @@ from windlass.core.services import NewService
 from windlass.core.tasks import Recipe
 from windlass.core.vault import SecretSealed, Vault
 from windlass.core.wanted import HostFacts
+from windlass.forms import json_schema
 
 PASSWORD = "only-ada-knows-4711"  # noqa: S105
 FORM = forms.Model(forms.InputText("host"), forms.InputPassword("password", required=True, min_length=10)).get_model()
@@ -148,3 +150,12 @@ def test_passwords_are_found_as_programs_write_them_and_short_ones_are_not_looke
     said = [r"{'p': 'gr\"\u00f6\u00dfe 7'}", "p=gr%22%C3%B6%C3%9Fe+7&x", {'gr"öße 7': ["abc", 'x gr"öße 7 y']}]
 
     assert eraser.clean(said) == [f"{{'p': '{MASK}'}}", f"p={MASK}&x", {MASK: ["abc", f"x {MASK} y"]}]
+
+
+def test_a_page_sends_no_password_back_and_a_schema_says_that_it_is_one():
+    typed = {each.name: each.value for each in fields(FORM, GIVEN)}
+    kept = next(each for each in fields(FORM, {"password": MASK}) if each.name == "password")
+
+    assert typed == {"host": "here", "password": ""}
+    assert (kept.value, kept.html, kept.limits) == (MASK, "password", ())
+    assert {"format": "password", "writeOnly": True}.items() <= json_schema(FORM)["properties"]["password"].items()
