@@ -55,7 +55,7 @@ class Far:
             case "GET", "/":
                 return JSONResponse({"elements": FORM})
             case _, "/large/openapi.json":
-                return JSONResponse({"paths": "x" * (5 << 20)})
+                return JSONResponse({**DOCUMENT, "info": "x" * (5 << 20)})
             case _, "/slow/openapi.json":
                 return StreamingResponse(dripping())
             case _, "/moved/openapi.json":
