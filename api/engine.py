@@ -21,6 +21,7 @@ from windlass.core.agents import Agents
 from windlass.core.artifacts import Artifacts
 from windlass.core.attachments import Attachments
 from windlass.core.boot import BootRecords, Boots
+from windlass.core.changes import Changes
 from windlass.core.checkups import Checkups
 from windlass.core.cleanups import Cleanups
 from windlass.core.contents import Contents
@@ -86,6 +87,7 @@ class Engine:
     boots: Boots
     uploads: Uploads
     cameras: Cameras
+    changes: Changes
     checkups: Checkups
     cleanups: Cleanups
     dashboards: Dashboards
@@ -145,9 +147,8 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
     url = settings.require_database_url()
     async with AsyncExitStack() as stack:
         notifier, listener = Notifier(url, name="gateway"), Listener(url, name="gateway")
-        await _started(stack, notifier)
         hub = await stack.enter_async_context(Hub(database, jobs, listener, States(listener=listener)))
-        await _started(stack, listener)
+        await _started(stack, notifier, listener)
         carriers = await _carriers(stack, settings, database, jobs, notifier)
         forms, objects = Forms(Agents(database), FormSecrets(vault(settings))), opened(stack, settings)
         contents, hosts, heralds = Contents(database, objects), Hosts(settings.home / "hosts"), carriers.heralds
@@ -164,6 +165,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             boots=Boots(database, notifier, carriers.starts),
             uploads=Uploads(),
             cameras=Cameras(carriers.temporal, desktops, screenshots),
+            changes=Changes(database, contents),
             checkups=Checkups(database, hosts, settings.node),
             cleanups=Cleanups(database),
             dashboards=Dashboards(database),

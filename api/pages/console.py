@@ -30,6 +30,7 @@ from api.pages import (
     servers,
     service_flows,
     services,
+    session_changes,
     sessions,
     settings,
     signin,
@@ -53,6 +54,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     retry.router,
     questions.router,
     start.router,
+    session_changes.router,
     handovers.router,  # before the deeds of sessions
     sessions.router,
     desktops.router,

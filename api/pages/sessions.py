@@ -191,14 +191,18 @@ async def parts(request: Request, caller: Caller, engine: Engine, found: Session
         after = more[-1].seq
     talk = Teller(seen).tell(events)
     files = await engine.workspaces.files(caller.tenant_id, found.id)
+    became = {each.path: each.kind for each in await engine.changes.changed(caller.tenant_id, found.id)}
+    has_changed = bool(became)
     budget = found.settings.budget_usd
     return {
         "session": found,
         "row": row(found, seen),
         "talk": talk,
         "is_cut": not everything and head.last_seq > SHOWN_EVENTS,
-        "files": [(each.path, size(each.size_bytes), each.turn) for each in files.values()],
+        "files": [(each.path, size(each.size_bytes), each.turn, became.pop(each.path, "")) for each in files.values()],
+        "removed": list(became),
         "kept": [(each, size(each.size_bytes)) for each in await engine.sessions.saved(caller, found.id, 0, SHOWN)],
+        "has_changed": has_changed,
         "tools": tools(talk),
         "servers": await servers(engine, caller, found),
         "may_see_servers": caller.may(Permission.SERVERS_READ),

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response, status
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.dependencies import EngineDep
 from api.routes.sessions import AttachmentView, MessagesQuery, SessionReader, SessionWriter
 from api.uploads import read_file
 from windlass.core.attachments import NewAttachment
+from windlass.core.changes import Compared
 from windlass.core.media import IMAGES, LARGEST_BYTES
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
@@ -48,6 +49,30 @@ class FileList(BaseModel):
     next: None = None
 
 
+class ChangeView(BaseModel):
+    """A file that is not as it was when the session began: a unified diff, or why there is none."""
+
+    path: str
+    change: Literal["added", "changed", "removed"]
+    added: int = Field(description="Lines.")
+    removed: int
+    diff: str
+    problem: str
+
+    @classmethod
+    def of(cls, told: Compared) -> "ChangeView":
+        """The same, as clients read it."""
+        facts = {"path": told.file.path, "change": told.file.kind, "diff": "\n".join(told.lines)}
+        return cls.model_validate({**facts, "added": told.added, "removed": told.removed, "problem": told.problem})
+
+
+class ChangeList(BaseModel):
+    """What has become of the files of a workspace, by their path."""
+
+    items: Sequence[ChangeView]
+    next: None = None
+
+
 class ArtifactView(BaseModel):
     """A file that was kept as a result of the session, as it was then."""
 
@@ -76,6 +101,14 @@ async def files(session_id: UUID, caller: SessionReader, engine: EngineDep) -> F
     await engine.sessions.get(caller, session_id)
     found = await engine.workspaces.files(caller.tenant_id, session_id)
     return FileList(items=[FileView.model_validate(each) for each in found.values()])
+
+
+@router.get("/{session_id}/changes")
+async def changes(session_id: UUID, caller: SessionReader, engine: EngineDep) -> ChangeList:
+    """What has become of the files since the session began, line by line."""
+    await engine.sessions.get(caller, session_id)
+    told = await engine.changes.compared(caller.tenant_id, session_id)
+    return ChangeList(items=[ChangeView.of(each) for each in told])
 
 
 @router.get("/{session_id}/files/{path:path}", response_class=Response)

@@ -21,6 +21,7 @@ from windlass.contracts.ids import new_id
 from windlass.contracts.runs import RunStatus
 from windlass.core.artifacts import Artifacts
 from windlass.core.attachments import Attachments, NewAttachment
+from windlass.core.changes import Changed, Changes, compare
 from windlass.core.contents import Contents
 from windlass.core.database import JOBS_ROLE, Database, encode_json
 from windlass.core.errors import Conflict
@@ -30,6 +31,7 @@ from windlass.core.maintenance import Maintenance, Occasion
 from windlass.core.migrations.schema import script
 from windlass.core.retention import Retention
 from windlass.core.services import NewService
+from windlass.core.sessions import BEGIN_WITH
 from windlass.core.sources import Sources
 from windlass.core.storage.local import LocalObjects
 from windlass.core.tenant_settings import TenantSettings
@@ -179,6 +181,38 @@ async def test_what_was_in_a_file_goes_a_day_after_it_was_written_over_or_remove
     await house.execute(AGE)
     assert await house.clean(3) == {"artifacts": 1, "freed_bytes": 6}
     assert house.shelf.names() == []
+
+
+async def test_what_a_session_began_with_is_kept_and_told_beside_what_became_of_it(house: House):
+    source, session, tenant = await house.session(), await house.session(), house.tenant_id
+    began = {"plan": b"one\ntwo\nthree\n", "old": b"gone\n", "pixels": b"\x00\x01"}
+    became = {"plan": b"one\n2\nthree\n", "new": b"hello\n", "pixels": b"\x00\x02", "passing": b"by"}
+    await house.tool(source, 1, *[await house.workspaces.keep(tenant, *each) for each in began.items()])
+    await house.execute(BEGIN_WITH, session, source)
+    await house.tool(source, 3, *(Change(each, None) for each in began))
+    await house.tool(session, 1, *[await house.workspaces.keep(tenant, *each) for each in became.items()])
+    await house.tool(session, 3, Change("passing", None), Change("old", None))
+    await house.execute(AGE)
+
+    assert await house.clean() == {"artifacts": 1, "freed_bytes": 2}
+    told = {each.file.path: each for each in await Changes(house.database, house.contents).compared(tenant, session)}
+    assert {path: (each.file.kind, each.added, each.removed, each.problem) for path, each in told.items()} == {
+        "new": ("added", 1, 0, ""),
+        "old": ("removed", 0, 1, ""),
+        "pixels": ("changed", 0, 0, "It is not a text."),
+        "plan": ("changed", 1, 1, ""),
+    }
+    assert list(told["plan"].lines) == ["@@ -1,3 +1,3 @@", " one", "-two", "+2", " three"]
+    await house.execute(DELETE, session)
+    await house.forget()
+    assert (await house.clean(1))["artifacts"] == 6
+
+
+def test_texts_that_differ_in_too_many_lines_are_not_compared():
+    file, many = Changed("a", "was", "now", 1, 1), [str(n) for n in range(1_001)]
+
+    assert compare(file, many, many[::-1]).problem == "More than 1000 lines differ."
+    assert compare(file, ["0", *many], ["1", *many]).added == 1
 
 
 async def test_what_a_new_try_took_over_stays_when_the_old_one_is_forgotten(house: House):

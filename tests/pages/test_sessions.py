@@ -1,5 +1,6 @@
 """The pages of sessions, in a real browser; the test plays the worker and the model."""
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ class Worker:
         database = console.gateway.state["database"]
         self._turns, self._events = Turns(database, console.notifier), Events(database, console.notifier)
         inquiries = Inquiries(database, console.notifier, console.gateway.state["engine"].artifacts)
+        self._workspaces = console.gateway.state["engine"].workspaces
         self._approvals = Approvals(database, inquiries)
         self._count = 0
 
@@ -49,6 +51,13 @@ class Worker:
         """Add to the log."""
         self._count += 1
         assert await self._turns.append(self._tenant_id, self.id, [NewEvent(kind, payload, "model", self._count)])
+
+    async def write_file(self, path: str, text: str) -> None:
+        """Have a tool write a file."""
+        self._count += 1
+        kept = await self._workspaces.keep(self._tenant_id, path, text.encode())
+        event = NewEvent(EventKind.TOOL_RESULT, {"turn": 1, "id": path, "outcome": "done"}, "hands", self._count)
+        await self._turns.record(self._tenant_id, self.id, event, [asdict(kept)], 1 << 30)
 
     async def seal(self, turn: int) -> None:
         """End a turn."""
@@ -217,6 +226,10 @@ async def test_the_servers_of_a_session_and_their_tools_stand_beside_it(console:
     await expect(page.get_by_role("link", name="wiki", exact=True)).to_be_visible()
     await expect(page.locator("#session-aside")).to_contain_text("Being looked at")
     await expect(page.locator("#session-aside")).to_contain_text("all tools")
+    await worker.write_file("notes/plan.md", "one\ntwo\n")
+    await page.get_by_role("link", name="What changed").click()
+    await expect(page.locator(".panel", has_text="notes/plan.md")).to_contain_text("+2")
+    await expect(page.locator(".diff .add")).to_have_text(["+one", "+two"])
 
 
 async def test_a_conversation_works_without_scripts(reader: Console):

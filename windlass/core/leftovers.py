@@ -36,6 +36,7 @@ select a.tenant_id, a.digest, a.size_bytes from artifact a
 where a.touched_at < clock_timestamp() - interval '1 day'
   and not exists (select from artifact_use u where u.tenant_id = a.tenant_id and u.digest = a.digest)
   and not exists (select from session_file f where f.tenant_id = a.tenant_id and f.digest = a.digest)
+  and not exists (select from session_before f where f.tenant_id = a.tenant_id and f.digest = a.digest)
   and not exists (select from session_attachment f where f.tenant_id = a.tenant_id and f.digest = a.digest)
 limit $1 for update of a skip locked
 """
