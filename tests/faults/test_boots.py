@@ -147,6 +147,8 @@ def item(name: str) -> dict[str, Any]:
         "secrets": [],
         "flows": flows,
         "python": "",
+        "url": "",
+        "replicas": 1,
     }
 
 
