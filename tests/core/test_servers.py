@@ -73,7 +73,8 @@ async def test_what_is_not_on_the_public_net_is_not_spoken_to(host: str):
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://a.example/x", "/mcp", "https://", "https://u:p@a.example/", "https://a.example:99999/", "https://a.example/#x"]
+    "url", ["ftp://a.example/x", "/mcp", "https://", "https://u:p@a.example/", "https://a.example:99999/", "https://a.example/#x",
+     "http://[x/mcp"]
 )  # fmt: skip
 def test_what_is_no_address_is_refused(url: str):
     """E2."""

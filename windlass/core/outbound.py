@@ -14,6 +14,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 PORTS = frozenset({80, 443, 8080, 8443})
 RESOLVE_S = 5.0
+ADDRESS = "must be an address like https://tools.example.com/mcp"
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")
 
@@ -37,9 +38,12 @@ class Outbound:
 
     def check(self, url: str) -> None:
         """Refuse an address that could never be spoken to, without asking anybody. Raises AddressRefused."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise _refused(ADDRESS) from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise _refused("must be an address like https://tools.example.com/mcp")
+            raise _refused(ADDRESS)
         if parts.username is not None or parts.password is not None or parts.fragment:
             raise _refused("must hold no user, password or fragment; secrets belong into headers")
         port = _port(url)

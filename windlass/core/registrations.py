@@ -80,6 +80,7 @@ class Registrations:
 
     async def _read(self, url: str) -> list[Payload]:
         """The flows that a document marks, with their forms. Raises Invalid, BadGateway, GatewayTimeout."""
+        self._elsewhere.outbound.check(url)
         if urlsplit(url).query or not urlsplit(url).path.rpartition("/")[2]:
             rule = f"must be the address of an OpenAPI document, such as https://agents.example.com/{OPEN_API}"
             raise Invalid("Nothing was registered.", (FieldError("url", rule),))

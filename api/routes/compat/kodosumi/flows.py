@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import md5
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response, status
@@ -255,9 +254,8 @@ async def result_page(run_id: UUID, caller: RunReader, engine: EngineDep) -> Res
 
 
 def _slug(url: str) -> str:
-    """A name for a service of which only the address is known. Raises Invalid."""
-    parts = urlsplit(url)
-    said = re.sub(r"[^a-z0-9]+", "-", f"{parts.netloc}{parts.path.rpartition('/')[0]}".lower()).strip("-")
+    """A name for a service of which only the address is known; whether it is one shows when it is read."""
+    said = re.sub(r"[^a-z0-9]+", "-", url.partition("://")[2].rpartition("/")[0].lower()).strip("-")
     return said[:63].rstrip("-") or "unnamed"
 
 
