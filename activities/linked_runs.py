@@ -12,7 +12,7 @@ from activities.shell import cut
 from windlass.contracts.events import Payload
 from windlass.contracts.runs import RunStatus
 from windlass.core.artifacts import Artifacts
-from windlass.core.errors import Forbidden, Invalid, NotFound
+from windlass.core.errors import Conflict, Forbidden, Invalid, NotFound
 from windlass.core.linked_runs import LinkedRuns, RunWish
 from windlass.core.runs import Run
 
@@ -41,8 +41,8 @@ class Linked:
         except Invalid as invalid:
             wrong = "; ".join(f"{each.field} {each.message}" for each in invalid.errors)
             return Came("failed", f"{invalid.detail} {wrong}".strip())
-        except Forbidden as forbidden:
-            return Came("failed", forbidden.detail)
+        except (Conflict, Forbidden) as refused:
+            return Came("failed", refused.detail)
         more: Payload = {"run_id": str(run.id)}
         if occasion.given.get("wait") is False:
             return Came("done", f"The run {run.id} goes on by itself.", more=more)

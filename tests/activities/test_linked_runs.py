@@ -6,7 +6,8 @@ from pathlib import Path
 
 from activities.linked_runs import Linked
 from activities.occasions import Occasion
-from tests.core.records import SECRETS, Records
+from tests.core.planned import enrol
+from tests.core.records import ELSEWHERE, SECRETS, Records
 from windlass.contracts.events import EventKind, NewEvent
 from windlass.contracts.ids import new_id
 from windlass.core.artifacts import Artifacts
@@ -14,6 +15,7 @@ from windlass.core.contents import Contents
 from windlass.core.database import Database
 from windlass.core.executions import FINAL, TERMINAL
 from windlass.core.linked_runs import LinkedRuns
+from windlass.core.runs import RunFilter
 from windlass.core.storage.local import LocalObjects
 from windlass.core.wakeup import PollOnly
 
@@ -35,3 +37,20 @@ async def test_a_result_that_is_kept_elsewhere_is_told_as_the_text_it_is(
     assert (came.outcome, came.more) == ("done", {"run_id": str(run.id)})
     assert came.text.startswith("long long ")
     assert "34000 characters left out" in came.text
+
+
+async def test_an_agent_that_others_run_is_not_started_and_the_model_is_told_why(
+    records: Records, database: Database, tmp_path: Path
+):
+    await records.serve("texts", "shout")
+    async with database.tenant(records.tenant_id) as connection:
+        await connection.execute(ELSEWHERE)
+    await enrol(database, records.caller)
+    given = {"agent": "texts/shout", "inputs": {"text": "hi"}}
+    occasion = Occasion(records.tenant_id, new_id(), 1, 1, datetime.now(UTC), records.caller.person_id, 60, given)
+    linked = Linked(LinkedRuns(database, PollOnly(), SECRETS), Artifacts(Contents(database, LocalObjects(tmp_path))))
+
+    came = await linked.carry_out(occasion, asyncio.Event())
+
+    assert (came.outcome, came.text.partition(",")[0]) == ("failed", "texts/shout runs elsewhere")
+    assert await records.runs.newest(records.caller, RunFilter()) == []

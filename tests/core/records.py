@@ -29,6 +29,7 @@ FORM = Model(InputText("text", label="Text", required=True)).get_model()
 
 VAULT = Vault(b"a secret of the tests, long enough")
 SECRETS = FormSecrets(VAULT)
+ELSEWHERE = "update service set url = 'https://agents.example.com/openapi.json', project = '', import_path = ''"
 
 
 def somebody(role: Role = Role.OWNER, tenant_id: TenantId | None = None) -> Caller:

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from tests.core.planned import Planned, planned_of
-from tests.core.records import SECRETS
+from tests.core.records import ELSEWHERE, SECRETS
 from windlass.contracts.events import EventKind
 from windlass.contracts.firings import Decision, Overlap
 from windlass.contracts.ids import RunId
@@ -244,15 +244,24 @@ async def test_what_is_gone_is_refused_and_never_revived(planned: Planned, chang
     assert await live(planned) == []
 
 
-async def test_an_agent_that_is_gone_is_refused_with_its_name(planned: Planned):
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("delete from service", "There is no agent texts/shout any more"),
+        (ELSEWHERE, "texts/shout runs elsewhere, so no run of it can be kept here. POST its inputs to /-/texts/shout"),
+    ],
+)
+async def test_an_agent_without_runs_here_is_refused_with_its_name(planned: Planned, change: str, reason: str):
     await planned.records.serve("texts", "shout")
     await planned.retask(Recipe("texts/shout", {"text": "hi"}))
     schedule = await planned.schedule()
-    await planned.records.services.remove(planned.caller, "texts")
+    async with planned.database.tenant(planned.caller.tenant_id) as connection:
+        await connection.execute(change)
 
     decided = await planned.decide(schedule, DUE)
 
-    assert (decided.decision, decided.reason) == (Decision.REFUSED, "There is no agent texts/shout any more")
+    assert (decided.decision, decided.reason.partition(": ")[0]) == (Decision.REFUSED, reason)
+    assert await live(planned) == []
 
 
 async def test_a_template_that_does_not_fit_any_more_has_failed_and_says_where(planned: Planned):

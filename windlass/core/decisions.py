@@ -15,7 +15,7 @@ from windlass.core.beginnings import Beginning
 from windlass.core.calendars import surplus_reason
 from windlass.core.callers import Caller, member
 from windlass.core.database import Connection, Database, Row
-from windlass.core.errors import Invalid, NotFound
+from windlass.core.errors import Conflict, Invalid, NotFound
 from windlass.core.form_secrets import FormSecrets
 from windlass.core.parameters import values_of
 from windlass.core.permissions import Permission
@@ -152,7 +152,7 @@ class Decisions:
             try:
                 async with connection.transaction():
                     run = await self._record_run(connection, asked, schedule, now, held=verdict.waits)
-            except (Invalid, NotFound, SecretSealed) as error:
+            except (Conflict, Invalid, NotFound, SecretSealed) as error:
                 verdict = Verdict(*_failure(error))
         firing_id = asked.firing_id or new_id()
         facts = (asked.scheduled_at, now, str(verdict.decision), verdict.reason, run and run.id)
@@ -179,7 +179,7 @@ class Decisions:
     async def _record_run(
         self, connection: Connection, asked: Asked, schedule: Schedule, now: datetime, *, held: bool
     ) -> Run:
-        """Fill the task in and record its run. Raises Invalid, NotFound."""
+        """Fill the task in and record its run. Raises Invalid, NotFound, Conflict (its agent runs elsewhere)."""
         task = await find(connection, schedule.task_id)
         values, errors = values_of(task.recipe.parameters, schedule.policy.parameters)
         if errors:
@@ -194,7 +194,7 @@ class Decisions:
         )
         kept = opened(self._secrets, caller.tenant_id, task.recipe)
         inputs = await fill_in(kept.inputs, variables)
-        agent = await find_agent(connection, task.recipe.agent)
+        agent = (await find_agent(connection, task.recipe.agent)).of_ours()
         wanted = wish(task, replace(kept, inputs=inputs), values, None)
         assert wanted.origin is not None  # noqa: S101 - a task's wish has one
         origin = replace(wanted.origin, schedule_id=schedule.id, firing_id=asked.firing_id)
@@ -329,10 +329,12 @@ def _overlapping(overlap: Overlap, started: Verdict, others: Any) -> Verdict:
             return Verdict(Decision.SKIPPED, going)
 
 
-def _failure(error: Invalid | NotFound | SecretSealed) -> tuple[Decision, str]:
-    """A run that could not be made: what does not exist is refused, what does not fit has failed."""
+def _failure(error: Conflict | Invalid | NotFound | SecretSealed) -> tuple[Decision, str]:
+    """A run that could not be made: what is not there, or not here, is refused, what does not fit has failed."""
     if isinstance(error, NotFound):
         return Decision.REFUSED, f"{error.detail.rstrip('.')} any more"
+    if isinstance(error, Conflict):
+        return Decision.REFUSED, error.detail[:1000]
     found = error.errors if isinstance(error, Invalid) else ()
     fields = "; ".join(f"{each.field} {each.message}" for each in found[:5])
     return Decision.FAILED, f"{error.detail} {fields}".strip()[:1000]

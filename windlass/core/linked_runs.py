@@ -39,13 +39,16 @@ class LinkedRuns:
         self._database, self._wakeup, self._secrets = database, wakeup, secrets
 
     async def start(self, wish: RunWish) -> Run:
-        """Record the run. The second time it is the same one. Raises NotFound (agent), Invalid (inputs), Forbidden."""
+        """Record the run. The second time it is the same one.
+
+        Raises NotFound (agent), Conflict (it runs elsewhere), Invalid (inputs), Forbidden.
+        """
         async with self._database.tenant(wish.tenant_id) as connection:
             known = await connection.fetchrow(ONE, wish.run_id)
             if known is not None:
                 return run_of(known)
             caller = await _owner(connection, wish)
-            agent = await find_agent(connection, wish.agent)
+            agent = (await find_agent(connection, wish.agent)).of_ours()
             linked = StartRun(
                 wish.agent, wish.inputs, wish.title, extra={"session_id": str(wish.session_id)}, id=wish.run_id
             )
