@@ -98,10 +98,13 @@ class FarPassage:
 
 
 def _target(door: Door, scope: Said) -> str:
-    """The address below the service's own. Raises NotFound for one that leads out of it."""
+    """The address below the service's own. Raises NotFound for one that leads out of it.
+
+    The path was matched decoded: what follows the root may begin with `%2F`, and then belong to the name of the host.
+    """
     below = str(scope["raw_path"]).removeprefix(str(scope["root_path"]))
     segments = unquote(below).replace("\\", "/").split("/")
-    if {".", ".."}.intersection(segments):
+    if not below.startswith("/") or {".", ".."}.intersection(segments):
         raise NotFound("address of the service", below)
     query = f"?{scope['query_string']}" if scope["query_string"] else ""
     return f"{base_of(door.url)}{below}{query}"

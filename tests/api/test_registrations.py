@@ -33,6 +33,7 @@ DOCUMENT: dict[str, Any] = {
     }
 }
 HTML = {"accept": "text/html"}
+ROOTS, LEADING_OUT = ("/-/far", "/compat/kodosumi/-/far"), ("/%2e%2e/much", "%2F@127.0.0.1:1/x")
 
 
 @dataclass
@@ -108,7 +109,7 @@ async def test_its_flows_are_found_and_their_requests_carried_there(house: Organ
     carried = await http.post("/-/far/", json={"name": "Ada"}, headers={"cookie": "a=b", "x-kodosumi_user": "root"})
     deep = await http.post("/-/far/much/deeper?a=1", content=b"x" * (3 << 20))
     started = await http.post("/v1/runs", json={"agent": "far/root", "inputs": {"name": "Ada"}})
-    out = await http.post("/-/far/%2e%2e/much")
+    out = [await http.post(f"{root}{each}") for root in ROOTS for each in LEADING_OUT]
     page = (await http.get("/agents/far/root", headers=HTML)).text
 
     assert (service["state"], service["flows"]) == ("running", ["far/root", "far/much.deeper"])
@@ -121,7 +122,8 @@ async def test_its_flows_are_found_and_their_requests_carried_there(house: Organ
     assert not {"cookie", "authorization"} & told["headers"].keys()
     assert (deep.json()["path"], len(deep.json()["body"])) == ("/much/deeper", 3 << 20)
     assert (started.status_code, "runs elsewhere" in started.json()["detail"]) == (409, True)
-    assert (out.status_code, "/-/far/" in page, "Start far/root" in page) == (404, True, False)
+    assert [each.status_code for each in out] == [404] * 4
+    assert ("/-/far/" in page, "Start far/root" in page) == (True, False)
     assert (await acme.owner.http.get("/v1/services/far")).status_code == 404
     assert (await acme.owner.http.post("/-/far/", json={})).status_code == 404
     assert (await http.post("/v1/services", json={"name": "x", "url": f"{far.url}/openapi.json"})).status_code == 403
@@ -160,14 +162,17 @@ async def test_it_is_read_anew_and_what_it_said_stays_while_it_says_nothing(hous
     [
         ("/garbage/openapi.json", 502), ("/large/openapi.json", 502), ("/slow/openapi.json", 504),
         ("/moved/openapi.json", 502), ("/nul/openapi.json", 502), ("/openapi.json?x=1", 422), ("/", 422),
+        ("http://[x/openapi.json", 422),
     ],
 )  # fmt: skip
 async def test_what_is_no_description_registers_nothing(
     house: Organisation, far: Far, monkeypatch: pytest.MonkeyPatch, address: str, status: int
 ):
-    monkeypatch.setattr(registrations, "DOCUMENT_S", 2.0 if status != 504 else 0.3)
+    if status == 504:
+        monkeypatch.setattr(registrations, "DOCUMENT_S", 0.3)
+    url = f"{far.url}{address}" if address.startswith("/") else address
 
-    refused = await house.owner.http.post("/v1/services", json={"name": "far", "url": f"{far.url}{address}"})
+    refused = await house.owner.http.post("/v1/services", json={"name": "far", "url": url})
 
     assert refused.status_code == status, refused.text
     assert (await house.owner.http.get("/v1/services")).json()["items"] == []
@@ -188,6 +193,7 @@ async def test_the_panels_clients_the_command_line_and_the_page_do_the_same(
 ):
     http, url, old = house.owner.http, f"{far.url}/openapi.json", "/compat/kodosumi/flow"
     listed = await http.post(f"{old}/register", json={"url": url})
+    refused = await http.post(f"{old}/register", json={"url": "http://[x/openapi.json"})
     refreshed = await http.put(f"{old}/register")
     answered = await http.post(f"/compat/kodosumi{listed.json()[0]['url']}", json={"name": "Ada"})
     gone = [await http.post(f"{old}/unregister", json={"url": [url]}) for _ in range(2)]
@@ -200,7 +206,7 @@ async def test_the_panels_clients_the_command_line_and_the_page_do_the_same(
 
     assert [each["summary"] for each in listed.json()] == ["Deeper", "Trivial"]
     assert (refreshed.json()["total"], answered.json()["result"]) == (2, "far-1")
-    assert [each.status_code for each in gone] == [200, 404]
+    assert [each.status_code for each in (refused, *gone)] == [422, 200, 404]
     assert ("2 flows" in said, url in page, "out of the catalogue" in removed) == (True, True, True)
     assert (posted.status_code, wrong.status_code) == (303, 422)
     assert [each["name"] for each in (await http.get("/v1/services")).json()["items"]] == ["page"]
