@@ -19,7 +19,7 @@ SCRIPTS = re.compile(r"(/v1|/compat/desktops/v1)?/(desktops|workers)/[^/]+/tasks
 DOCUMENTS, DOCUMENT_BYTES = "/v1/exchange/import", 8 << 20  # whole organisations
 PATIENCE_S = 30.0
 DEPTH = 64
-TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+TEXT = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)  # one that is not closed goes to the end
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 

@@ -178,6 +178,12 @@ def test_depth_is_counted_outside_of_texts():
         check_json("application/json", b'{"a":' * 65 + b"1" + b"}" * 65)
 
 
+def test_a_text_without_an_end_is_read_once():
+    """G3: read anew from each of its quotation marks, it would take an hour."""
+    with pytest.raises(WindlassError):
+        check_json("application/json", b"[" * 65 + b'"' + rb"\"" * 500_000)
+
+
 @pytest.mark.parametrize("path", ["/v1/services/a%00b", "/v1/api-keys/%00", "/v1/audit?action=a%00b", "/v1/agents/%ff"])
 async def test_an_address_with_a_nul_is_refused(acme: Organisation, path: str):
     """M1."""
