@@ -215,6 +215,17 @@ def test_texts_that_differ_in_too_many_lines_are_not_compared():
     assert compare(file, ["0", *many], ["1", *many]).added == 1
 
 
+def test_where_two_texts_are_the_same_nothing_is_looked_for_and_lines_keep_their_numbers():
+    file, same = Changed("a", "1", "2", 1, 1), [str(n % 9) for n in range(2_000)]
+    was, now = [*same, "old", *same], [*same, "new", "more" * 200, *same]
+
+    told = compare(file, was, now)
+
+    assert told.lines[0] == "@@ -1998,7 +1998,8 @@"
+    assert told.lines[1:6] == [" 8", " 0", " 1", "-old", "+new"]
+    assert (told.added, told.removed, max(map(len, told.lines))) == (2, 1, 502)
+
+
 async def test_what_a_new_try_took_over_stays_when_the_old_one_is_forgotten(house: House):
     records = house.records
     run = await records.start()

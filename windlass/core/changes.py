@@ -1,6 +1,7 @@
 """What has become of the files of a session since it began: which were added, changed, removed, and how, in lines."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
@@ -14,7 +15,9 @@ from windlass.core.errors import NotFound
 
 MOST, COMPARED = 200, 50  # files that are listed, and that are compared
 MOST_BYTES, MOST_LINES, MOST_SHOWN = 256 * 1024, 1_000, 400  # of one file; lines that differ; lines of a comparison
+MOST_SIGNS = 500  # of a line
 CONTEXT = 3
+STARTS = re.compile(r"([-+])(\d+)")  # of the parts, in the head of a hunk
 CHANGED = """
 select path, b.digest as was, f.digest as now, b.size_bytes as was_bytes, coalesce(f.size_bytes, 0) as now_bytes
 from session_before b left join session_file f using (session_id, path)
@@ -85,19 +88,28 @@ class Changes:
 
 
 def compare(file: Changed, was: Sequence[str], now: Sequence[str]) -> Compared:
-    """What changed between two texts. What takes too long to find is not looked for."""
-    if max(_differing(was, now)) > MOST_LINES and was and now:
+    """What changed between two texts. What takes too long to find is not looked for, nor where both are the same."""
+    same, rest = _alike(was, now)
+    if max(len(was), len(now)) - same - rest > MOST_LINES and was and now:
         return Compared(file, problem=f"More than {MOST_LINES} lines differ.")
-    lines = list(islice(unified_diff(was, now, n=CONTEXT, lineterm=""), 2, None))  # without the names
+    lead, tail = max(same - CONTEXT, 0), max(rest - CONTEXT, 0)
+    old, new = (text[lead : len(text) - tail] for text in (was, now))
+    lines = list(islice(unified_diff(old, new, n=CONTEXT, lineterm=""), 2, None))  # without the names
     added, removed = (sum(line.startswith(sign) for line in lines) for sign in "+-")
     more = len(lines) - MOST_SHOWN
-    shown = [*lines[:MOST_SHOWN], *([f" … {more} more lines"] if more > 0 else [])]
-    return Compared(file, shown, added, removed)
+    shown = [_shown(line, lead) for line in lines[:MOST_SHOWN]]
+    return Compared(file, [*shown, *([f" … {more} more lines"] if more > 0 else [])], added, removed)
 
 
-def _differing(was: Sequence[str], now: Sequence[str]) -> tuple[int, int]:
-    """How many lines of each lie between what both begin with and what both end with."""
+def _alike(was: Sequence[str], now: Sequence[str]) -> tuple[int, int]:
+    """With how many lines both begin, and with how many others both end."""
     most = min(len(was), len(now))
     same = next((place for place in range(most) if was[place] != now[place]), most)
-    rest = next((place for place in range(most - same) if was[-1 - place] != now[-1 - place]), most - same)
-    return len(was) - same - rest, len(now) - same - rest
+    return same, next((place for place in range(most - same) if was[-1 - place] != now[-1 - place]), most - same)
+
+
+def _shown(line: str, lead: int) -> str:
+    """A line as it is shown: not endless, and the heads count from the first line of the text."""
+    if line.startswith("@@"):
+        return STARTS.sub(lambda start: f"{start[1]}{int(start[2]) + lead}", line)
+    return line if len(line) <= MOST_SIGNS else f"{line[:MOST_SIGNS]} …"
