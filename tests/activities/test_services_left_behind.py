@@ -63,7 +63,8 @@ async def test_a_host_whose_worker_was_killed_meanwhile_is_ended_or_adopted(
         (now,) = await serving(site)
 
     assert (now == pid, is_alive(pid)) == (is_there, is_there)
-    assert await site.ends() == ([] if is_there else ["stopped"])
+    # Who ends it and who finds it gone may be two; the end is told once, by whichever is first.
+    assert await site.ends() in ([[]] if is_there else [["stopped"], ["lost"]])
 
 
 async def _goes_on(site: Site) -> bool:
