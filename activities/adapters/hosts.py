@@ -30,6 +30,7 @@ from windlass.core.form_secrets import FormSecrets
 from windlass.core.identity import RunClaim, RunTokens
 
 ISOLATE_AFTER_DEATHS = 2
+CANCEL_S = 1.0  # less than the STOP of a run, which a host that does not answer would keep from its end
 GREET_S = 2.0  # of several replicas, those that have not answered by then get no new run
 STOPPING = "the host is stopping"
 ENDS = {
@@ -141,11 +142,16 @@ class HostExecutor:
             raise failures[0]
 
     async def _cancel(self, attached: Attached, address: Path) -> None:
-        line = await Line.open(address)
+        """Tell one host. Raises ExecutionLost; one that only took too long obeys once it hears it."""
         try:
-            await line.ask({"op": "cancel", "run_id": str(attached.run_id)})
-        finally:
-            await line.close()
+            async with asyncio.timeout(CANCEL_S):
+                line = await Line.open(address)
+                try:
+                    await line.ask({"op": "cancel", "run_id": str(attached.run_id)})
+                finally:
+                    await line.close()
+        except TimeoutError as error:
+            raise ExecutionLost("a host does not answer") from error
 
     async def _meet(self, attached: Attached) -> Met:
         """A line to the replica that has the run, or to the one with the fewest. Raises ExecutionLost."""

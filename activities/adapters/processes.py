@@ -29,7 +29,7 @@ POLL_S = 0.05
 BOOT_ID = re.compile("[0-9a-f]{32}")
 KEPT_LOGS = 3  # of hosts that are gone
 TAIL_BYTES = 4000
-STOP_S = 12.0
+STOP_S = 13.0  # longer than a host that is told to end takes at most
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 

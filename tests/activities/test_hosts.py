@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from socket import AF_UNIX
+from socket import socket as endpoint
 from typing import Any
 
 import orjson
@@ -197,6 +199,21 @@ async def test_a_run_that_nobody_drives_is_stopped_through_its_host(hosts: Hosts
         await hosts.executor.stop(hosts.attached)
 
     assert socket.heard == [{"op": "cancel", "run_id": str(hosts.attached.run_id)}]
+
+
+async def test_a_replica_that_hangs_keeps_no_run_from_being_stopped(hosts: Hosts):
+    attached = hosts.attached
+    sibling = socket_path(hosts.address.parent, str(attached.tenant_id), attached.record["service"]["id"], 2)
+    with endpoint(AF_UNIX) as hung:
+        hung.bind(str(sibling))
+        hung.listen()
+        async with hosts.listening() as socket, asyncio.timeout(60):
+            await hosts.executor.stop(attached)
+        hears, _ = hung.accept()
+        with hears:
+            late = orjson.loads(hears.recv(1000))
+
+    assert socket.heard == [late] == [{"op": "cancel", "run_id": str(attached.run_id)}]
 
 
 async def test_an_agent_that_is_gone_has_no_host_to_stop(hosts: Hosts):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from activities.adapters import processes
 from stack import environment
 from tests.activities.test_services import TRIVIAL, UNWILLING, Mine, Site
 from tests.core.records import Records
@@ -16,6 +17,8 @@ from tests.owner import eventually as until
 from tests.parts import lifeline, short_folder
 from windlass.core.database import Away, Database
 from windlass.core.wanted import WantedService
+from windlass.host.__main__ import GRACE_S, LINGER_S
+from windlass.host.care import CLOSE_S
 
 SLOW = "import os, time\nopen('began', 'w').write(str(os.getpid()))\ntime.sleep(60)\n"
 
@@ -54,6 +57,10 @@ async def test_a_host_that_nobody_wants_any_more_while_it_starts_is_ended(site: 
         keeper.look()
 
         await until(lambda: gone(pid))
+
+
+def test_nobody_kills_a_host_that_still_does_what_it_may_when_it_is_told_to_end():
+    assert LINGER_S + GRACE_S + CLOSE_S < processes.STOP_S
 
 
 async def test_a_silent_host_is_ended_when_its_service_goes_and_holds_up_no_other(

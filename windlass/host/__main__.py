@@ -29,7 +29,7 @@ from windlass.host.watchdog import Patience
 from windlass.service import ServeAPI
 
 GRACE_S = 10.0
-LINGER_S = 0.2
+LINGER_S = 1.0  # for whoever connected before nobody could find us, and has said nothing yet
 LAST_S = 2.0  # for what a program closes when the platform goes
 
 
