@@ -33,6 +33,7 @@ from windlass.core.turns import Calling, Execution, SessionWorkflows
 SWEEP_S, LATE_S = 1.0, 1.5
 REPAIR_S, REPAIRED_AT_ONCE = 10.0, 50
 CLEAR_S, CLEARED_AT_ONCE, QUIET_S = 10.0, 200, 30.0
+UNREACHABLE = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED)  # the next one would not be answered either
 NOT_THERE = (RPCError, RuntimeError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -132,11 +133,19 @@ class Couriers:
         """Have Temporal let go of what sessions at rest have left there: it says nothing that the record does not.
 
         By the id of the execution, and only once that has ended; ended ones never run again. The second time it is
-        gone already: then the record says so now.
+        gone already: then the record says so now. What it refuses stays until later, and the others go on.
         """
+        refused: list[RPCError] = []
         for left in await self._workflows.left(QUIET_S, CLEARED_AT_ONCE):
-            if await self._is_gone(left):
-                await self._workflows.let_go(left)
+            try:
+                if await self._is_gone(left):
+                    await self._workflows.let_go(left)
+            except RPCError as error:
+                refused.append(error)
+                if error.status in UNREACHABLE:
+                    break
+        if refused:
+            log.warning("Temporal keeps what sessions left", executions=len(refused), reason=str(refused[-1])[:200])
 
     async def _is_gone(self, left: Execution) -> bool:
         """Whether Temporal holds it no more, after it was let go of if it has ended."""

@@ -75,7 +75,7 @@ def open_topics(engine: Engine, health: list[Part]) -> Multiplexer:
         LogTopic("tenant", Permission.SCHEDULES_READ, engine.firings.log),
         LogTopic("desktop", Permission.DESKTOPS_READ, engine.desktops.get),
         LogTopic("boot", Permission.SERVICES_READ, engine.boots.get),
-        LogTopic("session", Permission.SESSIONS_READ, engine.sessions.get),
+        LogTopic("session", Permission.SESSIONS_READ, engine.sessions.get, Permission.SESSIONS_READ_ALL),
     ]
     return Multiplexer(engine.hub, logs)
 

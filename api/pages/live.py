@@ -21,7 +21,7 @@ from api.pages.run_screen import RunScreen
 from api.pages.screens import HomeScreen, ListScreen, RailScreen, Screen, SystemScreen
 from api.pages.sessions_screen import SessionScreen, SessionsScreen
 from api.routes.runs import RunReader
-from api.routes.stream import MultiplexerDep
+from api.routes.stream import MultiplexerDep, may_follow
 from api.sse import EventStream
 from windlass.contracts.sessions import TOPIC as SESSIONS
 from windlass.core.callers import Caller
@@ -75,7 +75,8 @@ async def stream(
     """Follow the topics of one page, in the view its address says, from where the page has got to."""
     multiplex = await multiplexer.open(caller, wish.names, wish.cursor)
     screens = await open_screens(request, wish, caller, engine)
-    return EventStream(LivePage(multiplex, screens), bytes, partial(known.still, caller))
+    follows = partial(may_follow, known, multiplexer, caller, multiplex)
+    return EventStream(LivePage(multiplex, screens), bytes, follows)
 
 
 async def open_screens(request: Request, wish: Wish, caller: Caller, engine: Engine) -> list[Screen]:

@@ -6,10 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
+from api.authentication import Authentication
 from api.dependencies import AuthenticationDep, requires
 from api.sse import topics_response
 from windlass.core.callers import Caller
-from windlass.core.multiplex import Multiplexer
+from windlass.core.multiplex import Multiplex, Multiplexer
 from windlass.core.permissions import Permission
 
 router = APIRouter(prefix="/v1", tags=["stream"])
@@ -39,4 +40,10 @@ async def stream(
 ) -> Response:
     """Follow logs from a common cursor, and states: whole on connect, then what changes."""
     multiplex = await multiplexer.open(caller, topics.split(","), last_event_id or after)
-    return topics_response(multiplex, partial(authentication.still, caller))
+    return topics_response(multiplex, partial(may_follow, authentication, multiplexer, caller, multiplex))
+
+
+async def may_follow(known: Authentication, multiplexer: Multiplexer, caller: Caller, multiplex: Multiplex) -> bool:
+    """Whether whoever reads topics live may go on; what has become somebody else's ends."""
+    await multiplexer.readmit(caller, multiplex)
+    return await known.still(caller)

@@ -2,15 +2,19 @@
 
 import asyncio
 import re
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from html import unescape
 from typing import Any
 from uuid import UUID
 
 import httpx
+import orjson
 import pytest
 
 from tests.api.people import Gateway, Organisation, Person, running_gateway, settings_for
+from tests.owner import as_owner, eventually
 from windlass.contracts.ids import PersonId, TenantId, new_id
 from windlass.contracts.sessions import Rule
 from windlass.core.approvals import Approvals, Call, Ruling
@@ -20,6 +24,8 @@ from windlass.core.permissions import ROLES, Role
 from windlass.core.sessions import NewSession
 from windlass.core.turns import Turns
 from windlass.core.wakeup import PollOnly
+
+KAYOS = "/compat/kayos/api/v1"
 
 
 @pytest.fixture
@@ -286,17 +292,26 @@ async def test_an_operator_sees_their_own_sessions_and_a_viewer_all_and_says_not
 
 
 async def test_a_session_is_handed_over_and_who_had_it_hears_no_more(acme: Organisation):
-    path = await opened(acme.operator)
     give, heir = acme.operator.http.post, {"person_id": str(acme.builder.id)}
-    refused = [
-        (await give(f"{path}/hand-over", json={"person_id": str(each)})).status_code
-        for each in (acme.viewer.id, new_id())
-    ]
-    async with acme.operator.http.stream("GET", f"{path}/stream") as live:
+    async with asyncio.timeout(30), AsyncExitStack() as stack:
+        execution = await lines(stack, acme.operator, "POST", f"{KAYOS}/agents/execute", prompt="Hello there.")
+        agent = orjson.loads((await anext(execution)).removeprefix("data: "))["agent_id"]
+        path, topics = f"/v1/sessions/{agent}", f"/v1/stream?topics=session:{agent}"
+        ways = (
+            f"{path}/stream",
+            topics,
+            f"{KAYOS}/agents/{agent}/stream",
+            f"{KAYOS}/coding_conversations/{agent}/stream",
+        )
+        live = [execution, *[await lines(stack, acme.operator, "GET", each) for each in ways]]
+        refused = [
+            (await give(f"{path}/hand-over", json={"person_id": str(each)})).status_code
+            for each in (acme.viewer.id, new_id())
+        ]
         given = await give(f"{path}/hand-over", json=heir)
-        heard = [line async for line in live.aiter_lines() if line.startswith("event:")]
+        heard = [[line async for line in each] for each in live]  # to their ends
 
-    assert (refused, heard[:1]) == ([409, 404], ["event: status"])
+    assert (refused, [bool(each) for each in heard]) == ([409, 404], [True] * 5)
     assert given.json()["owner_name"] == "Builder"
     assert [
         (await acme.operator.http.get(path)).status_code,
@@ -305,6 +320,24 @@ async def test_a_session_is_handed_over_and_who_had_it_hears_no_more(acme: Organ
     assert (await acme.builder.http.post(f"{path}/messages", json={"content": "Mine."})).status_code == 202
     (entry, *_) = (await acme.owner.http.get("/v1/audit", params={"action": "session.hand-over"})).json()["items"]
     assert (entry["before"]["owner"], entry["after"]["owner"]) == (str(acme.operator.id), str(acme.builder.id))
+
+
+async def lines(stack: AsyncExitStack, person: Person, method: str, path: str, **body: Any) -> AsyncGenerator[str]:
+    """What a stream tells, line by line; its head is here."""
+    answer = await stack.enter_async_context(person.http.stream(method, path, json=body or None))
+    assert answer.status_code == 200, await answer.aread()
+    return (line async for line in answer.aiter_lines() if line.startswith("data: "))
+
+
+async def test_of_two_who_are_handed_a_session_at_once_one_has_it(acme: Organisation, database_url: str):
+    path = await opened(acme.operator)
+    heirs = [{"person_id": str(each.id)} for each in (acme.builder, acme.admin)]
+    async with as_owner(database_url) as owner, asyncio.TaskGroup() as at_once, owner.transaction():
+        await owner.execute("select from stream where id = $1 for update", UUID(path.rpartition("/")[2]))
+        given = [at_once.create_task(acme.operator.http.post(f"{path}/hand-over", json=each)) for each in heirs]
+        await eventually(lambda: owner.fetchval("select count(*) > 1 from pg_locks where not granted"))
+
+    assert sorted(each.result().status_code for each in given) == [200, 404]
 
 
 async def test_nobody_is_handed_more_work_than_they_may_have(acme: Organisation):

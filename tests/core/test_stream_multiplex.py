@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -123,6 +124,30 @@ async def test_a_reader_that_was_overrun_in_one_topic_comes_again(live: Live, ad
     assert multiplex.must_resync
     multiplex.end()
     assert live.hub.health().subscribers == 0
+
+
+async def test_a_log_that_becomes_somebody_elses_ends_and_the_others_go_on(live: Live, ada: Caller):
+    mine = {await live.open(), await live.open()}
+    lost, kept = mine
+
+    async def admit(_caller: Caller, stream_id: UUID) -> None:
+        if stream_id not in mine:
+            raise NotFound("session", stream_id)
+
+    multiplexer = Multiplexer(
+        live.hub, [LogTopic("session", Permission.SESSIONS_READ, admit, Permission.SESSIONS_READ_ALL)]
+    )
+    operator = replace(ada, role=Role.OPERATOR, permissions=ROLES[Role.OPERATOR])
+    readers = [await multiplexer.open(each, [f"session:{lost}", f"session:{kept}"], None) for each in (operator, ada)]
+    mine.remove(lost)
+
+    for caller, multiplex in zip((operator, ada), readers, strict=True):
+        await multiplexer.readmit(caller, multiplex)
+
+    ended = [[log.is_over for log in multiplex.logs.values()] for multiplex in readers]
+    assert (ended, readers[0].is_over) == ([[True, False], [False, False]], False)
+    for multiplex in readers:
+        multiplex.end()
 
 
 async def test_draining_ends_it(live: Live, ada: Caller, multiplexer: Multiplexer):

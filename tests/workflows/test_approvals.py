@@ -8,7 +8,15 @@ from uuid import UUID
 import pytest
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
-from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import (
+    Client,
+    DescribeWorkflowInput,
+    Interceptor,
+    OutboundInterceptor,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.sessions import Couriers
@@ -118,7 +126,10 @@ async def test_an_approval_expires_and_goes_with_its_turn(talks: Talks, database
 async def test_temporal_lets_go_of_what_a_session_at_rest_has_left_and_of_nothing_that_runs(
     talks: Talks, database_url: str
 ):
-    """Of two that have ended one was let go of by a gateway that died before it said so; a third still runs."""
+    """Of two that have ended one was let go of by a gateway that died before it said so; a third still runs.
+
+    Temporal refuses the first that it is asked about: it comes later, and the others at once.
+    """
     talk, name, client = await talks.open(), new_id(), talks.engine.client
     await talk.say({"text": "One."}, id=name)
     first = await ended(talk, 1)
@@ -130,13 +141,13 @@ async def test_temporal_lets_go_of_what_a_session_at_rest_has_left_and_of_nothin
         await couriers.clear()
         assert not await is_gone(first)  # somebody may be talking yet
         await owner.execute(NOTE, UUID(runs.first_execution_run_id), talk.id)
-        await owner.execute(LONG_AGO, talk.id)
         gone = WorkflowExecution(workflow_id=second.id, run_id=second.run_id or "")
         await client.workflow_service.delete_workflow_execution(
             DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=gone)
         )
 
         async def has_only_what_runs() -> bool:
+            await owner.execute(LONG_AGO, talk.id)
             await couriers.clear()  # the gateway does so too
             rows = await owner.fetch("select id from session_execution where session_id = $1", talk.id)
             return [str(row["id"]) for row in rows] == [runs.first_execution_run_id]
@@ -173,8 +184,31 @@ async def is_gone(execution: WorkflowHandle[Any, Any]) -> bool:
 async def clearing(talks: Talks) -> AsyncGenerator[Couriers]:
     """What a gateway has Temporal let go with."""
     jobs = await Database.connect(talks.engine.settings.require_database_url(), role=JOBS_ROLE, max_size=1)
-    yield Couriers(talks.engine.client, SessionWorkflows(jobs), talks.engine.gateway.links)
+    config = talks.engine.client.config()
+    config["interceptors"] = [RefusesOnce()]
+    yield Couriers(Client(**config), SessionWorkflows(jobs), talks.engine.gateway.links)
     await jobs.close()
+
+
+class RefusesOnce(Interceptor):
+    """A Temporal that may say nothing of the first execution it is asked about."""
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        """Stand before Temporal."""
+        return Refusing(next)
+
+
+class Refusing(OutboundInterceptor):
+    """What stands before it."""
+
+    has_refused = False
+
+    async def describe_workflow(self, input: DescribeWorkflowInput) -> WorkflowExecutionDescription:
+        """Refuse, and from then on ask."""
+        if not self.has_refused:
+            self.has_refused = True
+            raise RPCError("not yours", RPCStatusCode.PERMISSION_DENIED, b"")
+        return await super().describe_workflow(input)
 
 
 NOTE = """

@@ -22,11 +22,15 @@ _NAME_BYTES, _ENTRY_BYTES = 6, 12  # a cursor entry: a hash of the topic's name,
 
 @dataclass(frozen=True, slots=True)
 class LogTopic:
-    """A kind of stream that can be followed as `{noun}:{id}`; `admit` raises NotFound unless the caller may read it."""
+    """A kind of stream that can be followed as `{noun}:{id}`; `admit` raises NotFound unless the caller may read it.
+
+    One that can become somebody else's says who reads it whoever's it is: all others are admitted again and again.
+    """
 
     noun: str
     permission: Permission
     admit: Callable[[Caller, UUID], Awaitable[object]]
+    reads_all: Permission | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,17 @@ class Multiplexer:
             multiplex.end()
             raise
         return multiplex
+
+    async def readmit(self, caller: Caller, multiplex: "Multiplex") -> None:
+        """End the logs that have become somebody else's since they were opened; the other topics go on."""
+        for topic, followed in multiplex.logs.items():
+            log = self._logs[topic.partition(":")[0]]
+            if followed.is_over or log.reads_all is None or caller.may(log.reads_all):
+                continue
+            try:
+                await log.admit(caller, followed.topic.stream_id)
+            except NotFound:
+                followed.end()
 
     async def _add(self, multiplex: "Multiplex", caller: Caller, name: str, seqs: Mapping[bytes, int]) -> None:
         noun, is_log, rest = name.partition(":")

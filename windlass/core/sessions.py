@@ -256,8 +256,9 @@ class Conversations:
 
         What it is then is the answer, also where the caller may not see it any more. Raises NotFound, Conflict.
         """
-        before = await self.get(caller, session_id)
         async with self._database.tenant(caller.tenant_id) as connection:
+            await connection.execute("select from stream where id = $1 for no key update", session_id)
+            before = await _get(connection, caller, session_id)  # only now: of two at once the later sees what came
             heir = await member(connection, caller.tenant_id, person_id)
             if heir is None:
                 raise NotFound("person", person_id)

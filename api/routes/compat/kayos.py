@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from api.routes.sessions import (
     SessionReader,
     SessionWriter,
     Title,
+    may_follow,
 )
 from api.speech import SpeechDep
 from api.sse import After, EventStream
@@ -124,7 +126,8 @@ async def execute(
     content = _content(body)
     session, said = await speech.begin(caller, NewSession(agent=_saved(body.agent_type), id=new), content)
     news = await engine.hub.subscribe(caller.tenant_id, session.id, said.seq)
-    return EventStream(Turn(news, said.seq, started(session.id)), bytes, lambda: known.still(caller))
+    follows = partial(may_follow, known, engine, caller, session.id)
+    return EventStream(Turn(news, said.seq, started(session.id)), bytes, follows)
 
 
 @router.get("/agents")
@@ -166,7 +169,8 @@ async def follow(
     if is_settled and after == head.last_seq:
         news.end()
         return Response(status_code=status.HTTP_204_NO_CONTENT)
-    return EventStream(Turn(news, head.last_seq, is_settled=is_settled), bytes, lambda: known.still(caller))
+    follows = partial(may_follow, known, engine, caller, agent_id)
+    return EventStream(Turn(news, head.last_seq, is_settled=is_settled), bytes, follows)
 
 
 @router.post("/agents/{agent_id}/stop")
@@ -222,7 +226,7 @@ async def watch(
     """What is said and done, turn after turn: server-sent events, closed after the conversation's deletion."""
     await engine.sessions.get(caller, conversation_id)
     news = await engine.hub.subscribe(caller.tenant_id, conversation_id, after)
-    return EventStream(news, tell, lambda: known.still(caller))
+    return EventStream(news, tell, partial(may_follow, known, engine, caller, conversation_id))
 
 
 def _saved(agent_type: str) -> str | None:
