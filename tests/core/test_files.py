@@ -305,6 +305,9 @@ async def test_files_are_announced_one_by_one_and_bounded_as_they_come(
         await uploads.put_chunk(caller, batch, other.id, 5 << 10, b"beyond what a file may have")
     with pytest.raises(Invalid, match="Nothing was begun"):
         await uploads.add(caller, batch, NewFile("a/b", None))
+    with pytest.raises(Conflict, match=r" 0\.0 MiB of that"):
+        await uploads.add(caller, batch, NewFile("b", 11 << 20))
+    assert await uploads.put_chunk(caller, batch, other.id, 8, piece) == 9  # a refusal loses nothing
     anew = await uploads.add(caller, batch, NewFile("b", None))
     with pytest.raises(Conflict, match="nothing of it has come"):
         await uploads.complete(caller, batch)

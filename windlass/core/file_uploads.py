@@ -39,6 +39,7 @@ select u.id from upload u join upload_file f on f.upload_id = u.id
 where f.id = $1 and u.created_by = $2 and u.expires_at > clock_timestamp()
 """
 HOLD = "select from upload where id = $1 for update"
+HOLD_FILE = "select from upload_file where id = $1 for update"
 ADD_ONE = """
 insert into upload_file (id, tenant_id, upload_id, place, path, size_bytes, expected)
 select $1, $2, $3, coalesce(max(place) + 1, 0), $4, $5, $6 from upload_file where upload_id = $3
@@ -143,22 +144,18 @@ class FileUploads:
         Raises NotFound, Invalid (the path, too many files), Conflict (the quota).
         """
         (checked,) = _checked([file])
-        same = next((each for each in (await self.get(caller, upload_id)).files if each.path == checked.path), None)
-        if same is not None:
-            await self.drop(caller, same.id)
         file_id, quota = new_id(), await self._quota.bytes_of(caller.tenant_id)
+        facts = (checked.path, checked.size_bytes, checked.sha256)
         async with self._database.tenant(caller.tenant_id) as connection:
-            await require_room(connection, caller.tenant_id, quota, checked.size_bytes or 0)
             await connection.execute(HOLD, upload_id)  # several that are added at once see each other
-            paths = [each.path for each in (await find_upload(connection, caller, upload_id)).files]
-            if len(paths) >= MOST_FILES:
-                raise Invalid("Nothing was begun.", (FieldError("files", f"must be 1 to {MOST_FILES:,}"),))
-            if wrong := clashes([*paths, checked.path], "path"):
-                raise Invalid("Nothing was begun.", tuple(wrong))
-            facts = (checked.path, checked.size_bytes, checked.sha256)
+            files = (await find_upload(connection, caller, upload_id)).files
+            gone = await _made_way(connection, caller.tenant_id, files, checked.path)
+            await require_room(connection, caller.tenant_id, quota, checked.size_bytes or 0)
+            _check_place([each.path for each in files], checked.path)
             await connection.execute(ADD_ONE, file_id, caller.tenant_id, upload_id, *facts)
             await connection.execute(REOPEN, upload_id)
-        return (await self.get(caller, upload_id)).file(file_id)
+            await self._objects.delete(gone)  # last of all: a refusal loses nothing
+        return UploadFile(file_id, *facts, digest=None)
 
     async def of_file(self, caller: Caller, file_id: UUID) -> FileUpload:
         """The upload that a file belongs to. Raises NotFound."""
@@ -292,6 +289,29 @@ async def _opened(connection: Connection, caller: Caller) -> UUID:
     upload_id = new_id()
     await connection.execute(OPEN, upload_id, caller.tenant_id, caller.person_id, LIFETIME)
     return upload_id
+
+
+async def _made_way(
+    connection: Connection, tenant_id: TenantId, files: Sequence[UploadFile], path: str
+) -> Sequence[str]:
+    """Forget the file of that path, if there is one, and say under which keys its chunks are."""
+    keys = list[str]()
+    for same in (each for each in files if each.path == path):
+        await connection.execute(HOLD_FILE, same.id)  # a chunk of it that arrives now waits, and then finds it gone
+        keys += [
+            chunk_key(tenant_id, same.id, row["n"], row["digest"]) for row in await connection.fetch(CHUNKS, same.id)
+        ]
+        await connection.execute(DROP_FILE, same.id)
+    return keys
+
+
+def _check_place(paths: Sequence[str], path: str) -> None:
+    """Go on only where there may be a file of that path beside those of the others. Raises Invalid."""
+    others = [each for each in paths if each != path]
+    if len(others) >= MOST_FILES:
+        raise Invalid("Nothing was begun.", (FieldError("files", f"must be 1 to {MOST_FILES:,}"),))
+    if wrong := clashes([*others, path], "path"):
+        raise Invalid("Nothing was begun.", tuple(wrong))
 
 
 async def find_upload(connection: Connection, caller: Caller, upload_id: UUID) -> FileUpload:
