@@ -73,7 +73,7 @@ class FarPassage:
                 request = client.build_request(method, self._target, headers=self._headers(), content=content)
                 answer = await client.send(request, stream=True)
                 try:
-                    headers = [[name, value] for name, value in answer.headers.multi_items()]
+                    headers = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in answer.headers.raw]
                     head = {"type": "http.response.start", "status": answer.status_code, "headers": headers}
                     await self._heard.put((head, b""))
                     async for piece in answer.aiter_raw():
@@ -91,10 +91,11 @@ class FarPassage:
         while (piece := await self._body.get()) is not None:
             yield piece
 
-    def _headers(self) -> list[tuple[str, str]]:
-        """What crosses; which host is asked is written anew."""
+    def _headers(self) -> list[tuple[bytes, bytes]]:
+        """What crosses, byte by byte; which host is asked is written anew."""
         gone = {"host", *({"content-length"} if self._scope["method"] in NO_BODY else ())}
-        return [(name, value) for name, value in self._scope["headers"] if name not in gone]
+        kept = [(name, value) for name, value in self._scope["headers"] if name not in gone]
+        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in kept]
 
 
 def _target(door: Door, scope: Said) -> str:

@@ -14,7 +14,8 @@ from windlass.core.doors import BadGateway, GatewayTimeout
 from windlass.core.outbound import Outbound
 
 CONNECT_S = 10.0
-PLAIN = {"accept": "application/json", "accept-encoding": "identity"}
+UNPACKED = {"accept-encoding": "identity"}  # unless whoever asks takes it packed
+PLAIN = {"accept": "application/json"}
 NUL = b"\\u0000"
 
 
@@ -50,7 +51,8 @@ class Elsewhere:
 
     def client(self) -> httpx.AsyncClient:
         """A client that follows no redirect: where one leads, nobody has looked."""
-        return httpx.AsyncClient(transport=Way(self.outbound), timeout=httpx.Timeout(None, connect=CONNECT_S))
+        patience = httpx.Timeout(None, connect=CONNECT_S)
+        return httpx.AsyncClient(transport=Way(self.outbound), timeout=patience, headers=UNPACKED)
 
     async def read(self, url: str, most_bytes: int, patience_s: float) -> Any:
         """The JSON document at an address. Raises AddressRefused, BadGateway, GatewayTimeout."""
