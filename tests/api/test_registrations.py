@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 from starlette.requests import Request
@@ -20,6 +21,7 @@ from windlass.core import registrations
 FORM = [
     {"type": "html", "text": "<script>alert(1)</script>"},
     {"type": "text", "name": "name", "label": "Name", "required": True},
+    {"type": "group", "name": "more", "elements": [{"type": "html", "text": "x"}, {"type": "text", "name": "deep"}]},
     {"type": "submit", "text": "Go"},
 ]
 MARKED = {"summary": "Trivial", "tags": ["bench"], "x-author": "me@example.com", "x-kodosumi": True}
@@ -32,7 +34,9 @@ DOCUMENT: dict[str, Any] = {
         "/none": "nothing",
     }
 }
+NAMED = 'attachment; filename="\N{EURO SIGN}.txt"'
 HTML = {"accept": "text/html"}
+PATIENCE = {"/slow/openapi.json": "DOCUMENT_S", "/waiting/openapi.json": "READ_S"}
 ROOTS, LEADING_OUT = ("/-/far", "/compat/kodosumi/-/far"), ("/%2e%2e/much", "%2F@127.0.0.1:1/x")
 
 
@@ -51,13 +55,13 @@ class Far:
     async def answer(self, request: Request) -> Response:
         """What it says at an address."""
         match request.method, request.url.path:
-            case _, "/openapi.json":
+            case _, "/openapi.json" | "/waiting/openapi.json":
                 return JSONResponse(self.document)
             case "GET", "/":
                 return JSONResponse({"elements": FORM})
             case _, "/large/openapi.json":
                 return JSONResponse({**DOCUMENT, "info": "x" * (5 << 20)})
-            case _, "/slow/openapi.json":
+            case (_, "/slow/openapi.json") | (_, "/waiting/"):
                 return StreamingResponse(dripping())
             case _, "/moved/openapi.json":
                 return Response(status_code=307, headers={"location": "/openapi.json"})
@@ -65,7 +69,8 @@ class Far:
                 return Response(b'{"paths": {"/": {"get": {"x-windlass": true, "summary": "\\u0000"}}}}')
             case "POST", _:
                 said = {"headers": dict(request.headers), "body": (await request.body()).decode(), "result": "far-1"}
-                return JSONResponse({**said, "path": request.url.path})
+                named = {"content-disposition": NAMED.encode().decode("latin-1")}
+                return JSONResponse({**said, "path": request.url.path}, headers=named)
             case _:
                 return Response("no JSON")
 
@@ -106,7 +111,10 @@ async def test_its_flows_are_found_and_their_requests_carried_there(house: Organ
     service = await registered(house, far)
     found = (await http.get("/v1/agents", params={"q": "me@example", "tag": "bench"})).json()["items"]
     agent = (await http.get("/v1/agents/far/root")).json()
-    carried = await http.post("/-/far/", json={"name": "Ada"}, headers={"cookie": "a=b", "x-kodosumi_user": "root"})
+    proofs = {"cookie": "a=b", "x-kodosumi_user": "root", "x-note": "\xe9"}
+    request = http.build_request("POST", "/-/far/", json={"name": "Ada"}, headers=httpx.Headers(proofs, "latin-1"))
+    del request.headers["accept-encoding"]
+    carried = await http.send(request)
     deep = await http.post("/-/far/much/deeper?a=1", content=b"x" * (3 << 20))
     started = await http.post("/v1/runs", json={"agent": "far/root", "inputs": {"name": "Ada"}})
     out = [await http.post(f"{root}{each}") for root in ROOTS for each in LEADING_OUT]
@@ -114,12 +122,15 @@ async def test_its_flows_are_found_and_their_requests_carried_there(house: Organ
 
     assert (service["state"], service["flows"]) == ("running", ["far/root", "far/much.deeper"])
     assert [each["name"] for each in found] == ["far/root"]
-    assert [each["type"] for each in agent["elements"]] == ["text", "submit"]
+    assert [each["type"] for each in agent["elements"]] == ["text", "group", "submit"]
+    assert [each["type"] for each in agent["elements"][1]["elements"]] == ["text"]
     told = carried.json()
     assert (told["result"], told["body"], told["path"]) == ("far-1", '{"name":"Ada"}', "/")
     assert told["headers"]["x-kodosumi_user"] == str(house.operator.id)
     assert told["headers"]["host"] in far.url
     assert not {"cookie", "authorization"} & told["headers"].keys()
+    assert (told["headers"]["accept-encoding"], told["headers"]["x-note"]) == ("identity", "\xe9")
+    assert carried.headers["content-disposition"] == NAMED
     assert (deep.json()["path"], len(deep.json()["body"])) == ("/much/deeper", 3 << 20)
     assert (started.status_code, "runs elsewhere" in started.json()["detail"]) == (409, True)
     assert [each.status_code for each in out] == [404] * 4
@@ -129,7 +140,9 @@ async def test_its_flows_are_found_and_their_requests_carried_there(house: Organ
     assert (await http.post("/v1/services", json={"name": "x", "url": f"{far.url}/openapi.json"})).status_code == 403
 
 
-async def test_it_is_read_anew_and_what_it_said_stays_while_it_says_nothing(house: Organisation, far: Far):
+async def test_it_is_read_anew_and_what_it_said_stays_while_it_says_nothing(
+    house: Organisation, far: Far, monkeypatch: pytest.MonkeyPatch
+):
     http = house.owner.http
     await registered(house, far)
     await http.patch("/v1/services/far/flows/root", json={"display": "Ours"})
@@ -146,13 +159,17 @@ async def test_it_is_read_anew_and_what_it_said_stays_while_it_says_nothing(hous
     same = (await http.post("/v1/services/import", json=document)).json()["items"]
     far.document = DOCUMENT
     again = await registered(house, far)
+    await http.patch("/v1/services/far", json={"enabled": True})
+    monkeypatch.setattr(registrations, "FORMS_BYTES", 100)
+    await http.post("/v1/services/far/refresh")
+    formless = (await http.get("/v1/agents/far/root")).json()
 
     assert (less["state"], less["flows"]) == ("running", ["far/root"])
     assert (nothing["state"], nothing["flows"]) == ("unhealthy", ["far/root"])
     assert "names no flow" in nothing["reason"]
     assert (health["answers"], changed.status_code, off["state"], shut.status_code) == (None, 422, "dead", 404)
     assert [each["outcome"] for each in same] == ["same"]
-    assert again["state"] == "dead"
+    assert (again["state"], formless["elements"]) == ("dead", [])
     assert (await http.delete("/v1/services/far")).status_code == 204
     assert (await http.get("/v1/agents/far/root")).status_code == 404
 
@@ -162,14 +179,14 @@ async def test_it_is_read_anew_and_what_it_said_stays_while_it_says_nothing(hous
     [
         ("/garbage/openapi.json", 502), ("/large/openapi.json", 502), ("/slow/openapi.json", 504),
         ("/moved/openapi.json", 502), ("/nul/openapi.json", 502), ("/openapi.json?x=1", 422), ("/", 422),
-        ("http://[x/openapi.json", 422),
+        ("http://[x/openapi.json", 422), ("/waiting/openapi.json", 504),
     ],
 )  # fmt: skip
 async def test_what_is_no_description_registers_nothing(
     house: Organisation, far: Far, monkeypatch: pytest.MonkeyPatch, address: str, status: int
 ):
-    if status == 504:
-        monkeypatch.setattr(registrations, "DOCUMENT_S", 0.3)
+    if address in PATIENCE:
+        monkeypatch.setattr(registrations, PATIENCE[address], 0.3)
     url = f"{far.url}{address}" if address.startswith("/") else address
 
     refused = await house.owner.http.post("/v1/services", json={"name": "far", "url": url})

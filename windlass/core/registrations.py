@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+import orjson
+
 from windlass.contracts.events import Payload
 from windlass.core.audit import record
 from windlass.core.callers import Caller
 from windlass.core.database import Database
-from windlass.core.doors import BadGateway
+from windlass.core.doors import BadGateway, GatewayTimeout
 from windlass.core.elsewhere import Elsewhere
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound, WindlassError
 from windlass.core.services import NewService, Service, Services
@@ -20,8 +22,10 @@ from windlass.forms import Model, json_schema, validate
 
 DOCUMENT_BYTES, DOCUMENT_S = 4 << 20, 20.0
 FORM_BYTES, FORM_S, FORMS_AT_ONCE = 1 << 20, 10.0, 8
+FORMS_BYTES, READ_S = 8 << 20, 60.0  # of all forms of a service together, and all it says
 MOST_FLOWS = 200
 MARKS = ("x-windlass", "x-kodosumi")
+NO_FORM: Payload = {"elements": [], "schema": json_schema([])}
 METHODS = ("get", "post", "put", "patch", "delete")
 OPEN_API = "openapi.json"
 UP = "update service set state = 'running', reason = null, updated_at = now() where id = $1 and enabled returning name"
@@ -79,7 +83,15 @@ class Registrations:
         return await self._services.get(caller, name or service.name)
 
     async def _read(self, url: str) -> list[Payload]:
-        """The flows that a document marks, with their forms. Raises Invalid, BadGateway, GatewayTimeout."""
+        """What a service says of its flows, in time. Raises Invalid, BadGateway, GatewayTimeout."""
+        try:
+            async with asyncio.timeout(READ_S):
+                return await self._said(url)
+        except TimeoutError:
+            raise GatewayTimeout(f"{url} did not show all of its forms within {READ_S:g} seconds.") from None
+
+    async def _said(self, url: str) -> list[Payload]:
+        """The flows that a document marks, with their forms, as long as these fit. Raises as `_read` does."""
         self._elsewhere.outbound.check(url)
         if urlsplit(url).query or not urlsplit(url).path.rpartition("/")[2]:
             rule = f"must be the address of an OpenAPI document, such as https://agents.example.com/{OPEN_API}"
@@ -88,26 +100,35 @@ class Registrations:
         flows = list(_flows(document))
         if not flows:
             raise BadGateway(f"{url} names no flow: no operation is marked x-windlass or x-kodosumi.")
-        turns = asyncio.Semaphore(FORMS_AT_ONCE)
+        turns, left = asyncio.Semaphore(FORMS_AT_ONCE), FORMS_BYTES
 
         async def filled(flow: Payload) -> Payload:
+            nonlocal left
             async with turns:
-                return {**flow, **await self._form(f"{base_of(url)}{flow['path']}")}
+                form = await self._form(f"{base_of(url)}{flow['path']}")
+            size = len(orjson.dumps(form))
+            left -= size if (fits := size <= left) else 0
+            return {**flow, **(form if fits else NO_FORM)}
 
         return await asyncio.gather(*(filled(each) for each in flows[:MOST_FLOWS]))
 
     async def _form(self, url: str) -> Payload:
-        """The form that a flow shows; none where it shows none that can be drawn. HTML of others is left out."""
+        """The form that a flow shows, without HTML; none where it shows none that can be drawn."""
         try:
             said = await self._elsewhere.read(url, FORM_BYTES, FORM_S)
-            sent = [dict(each) for each in said["elements"] if each.get("type") != "html"]
-            model = Model.model_validate(sent)
+            model = Model.model_validate(_without_html(said["elements"]))
             model.render()
             elements = model.get_model()
             validate(elements, {})
             return {"elements": elements, "schema": json_schema(elements)}
         except (WindlassError, ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
-            return {"elements": [], "schema": json_schema([])}
+            return NO_FORM
+
+
+def _without_html(elements: Sequence[Payload]) -> list[Payload]:
+    """The elements, and those of groups among them."""
+    kept = [dict(each) for each in elements if each.get("type") != "html"]
+    return [{**each, "elements": _without_html(each["elements"])} if "elements" in each else each for each in kept]
 
 
 def base_of(url: str) -> str:
