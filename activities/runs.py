@@ -130,6 +130,8 @@ class RunActivities:
                 await self._executor(attached).stop(attached)
             return DriveOutcome(DriveEnd.CLOSED)
         except SecretSealed as sealed:
+            with contextlib.suppress(ExecutionLost):  # a host may have it since the time of another key
+                await self._executor(attached).stop(attached)
             return await self._failed(attached, {"type": "SecretSealed", "message": sealed.detail})
         except OwnProcessDied as death:
             failed = await self._after_own_death(attached, str(death))

@@ -27,6 +27,7 @@ from windlass.core.database import Database
 from windlass.core.listener import Listener
 from windlass.core.runs import Run, StartRun
 from windlass.core.storage.local import LocalObjects
+from windlass.core.vault import SecretSealed
 from windlass.core.wakeup import Notifier
 
 
@@ -176,6 +177,15 @@ async def test_a_process_that_keeps_dying_fails_the_run_after_three_times(office
         "The process of this run died (1 of 3)",
         "The process of this run died (2 of 3)",
     ]
+
+
+async def test_a_run_whose_passwords_do_not_open_fails_and_is_stopped_in_its_host(office: Office):
+    run = await office.records.start()
+
+    outcome = await office.drive(run, Scripted(SecretSealed("with another key")))
+
+    assert (outcome.end, outcome.error_type, outcome.retryable) == (DriveEnd.FAILED, "SecretSealed", False)
+    assert [attached.run_id for attached in office.claude.stopped] == [run.id]
 
 
 async def test_what_may_pass_is_tried_again_when_it_says(office: Office):
