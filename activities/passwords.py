@@ -17,7 +17,7 @@ SEALED = "windlass.sealed"  # the one key of a result that is sealed
 # Where words of the agent's are in a line, and in an event: the rest is ours, and must stay what it is.
 SAID = {"meta": ("payload",), "delta": ("text",), "end": ("value", "error"), "died": ("reason",), "error": ("reason",)}
 SAID_IN = {EventKind.STEP: ("name", "error"), EventKind.QUESTION: ("data", "errors"), EventKind.ANSWER: ()}
-SAID_BESIDE = ("text", "label", "placeholder")  # in an element of a form
+SAID_BESIDE = ("text", "label", "placeholder", "value", "option")  # in an element of a form: answers go by its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +68,25 @@ class RunPasswords:
             own = {"args": MASK} if "args" in payload else {}  # shortened, so that parts of passwords are in them
             return shown | own | self._result(step_place(self._root_id, str(key)), result, always=key == ENTER)
         if kind is EventKind.QUESTION:
-            return shown | self._asked(payload)
+            return self._asked(shown)
         if kind is EventKind.ANSWER:
             return shown | self._result(answer_place(self._root_id, str(key)), result, always=False)
         return shown
 
-    def _asked(self, payload: Payload) -> Payload:
+    def _asked(self, shown: Payload) -> Payload:
         """What people read of a question; one that a handler takes keeps its name, which finds the handler."""
-        elements: list[Payload] = payload.get("elements") or []
-        said = {"elements": [self._clean(each, SAID_BESIDE) for each in elements]} if elements else {}
-        return said if payload.get("handled") else self._clean(payload, ("name",)) | said
+        asked = shown if shown.get("handled") else self._clean(shown, ("name",))
+        return asked | {"elements": self._form(asked["elements"])} if asked.get("elements") else asked
+
+    def _form(self, elements: Sequence[Payload]) -> list[Payload]:
+        """The elements of a form, the entries of its groups and its options among them."""
+        return [self._element(each) for each in elements]
+
+    def _element(self, element: Payload) -> Payload:
+        within = {
+            name: self._form(element[name]) for name in ("elements", "option") if isinstance(element.get(name), list)
+        }
+        return self._clean(element, SAID_BESIDE) | within
 
     def _clean(self, payload: Payload, names: Iterable[str]) -> Payload:
         return payload | {name: self._eraser.clean(payload[name]) for name in names if name in payload}
@@ -90,8 +99,6 @@ class RunPasswords:
         return {"result": {SEALED: b64encode(sealed).decode()}}
 
     def _steps(self, steps: Sequence[Payload]) -> Sequence[Payload]:
-        if not self._has_any:
-            return steps
         return [
             {**each, "result": self._again(step_place(self._root_id, each["key"]), each["result"])} for each in steps
         ]

@@ -22,6 +22,13 @@ FORM = forms.Model(
 PIN = forms.Model(forms.InputPassword("pin", label="PIN", required=True), forms.Submit("Answer"))
 
 
+def filled(password: str) -> forms.Model:
+    """A form that says a password in every way it can."""
+    told = forms.Group("told", [forms.InputText("before", value=password), forms.Checkbox("on", option=password)])
+    choice = forms.Select("way", [forms.InputOption("one", label=password)])
+    return forms.Model(forms.Markdown(password), *PIN.children, forms.InputText("as", value=password), choice, told)
+
+
 @app.enter("/unlock", FORM)
 async def enter_unlock(inputs: dict[str, Any], request: Request) -> Launch:
     """Decide something that has the password within it."""
@@ -49,7 +56,7 @@ async def unlock(inputs: dict[str, Any], tracer: Tracer) -> str:
     session = await tracer.step("sign in", sign_in, inputs["password"], codes)
     if not passed(inputs["folder"], "died"):
         os._exit(7)
-    plain = await tracer.ask("pin", form=PIN)
+    plain = await tracer.ask("pin", {"typed": [inputs["password"]]}, form=filled(inputs["password"]))
     taken = await tracer.lock("checked")
     if not passed(inputs["folder"], "failed"):
         raise ValueError(f"no entry with {inputs['header']} and {plain['pin']}")

@@ -1,5 +1,6 @@
 """A flow's handler is asked before its run is recorded; what it refuses leaves no run behind."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,7 @@ async def test_a_password_reaches_the_agent_in_every_life_and_is_found_nowhere_e
     shown = [over.inputs[name] for name in ("password", "second")] + [over.inputs["doors"][0]["code"]]
     assert shown == [MASK] * 3
     secrets = [*SECRETS.values(), SECRETS["pin"].upper(), SECRETS["password"].encode("unicode_escape").decode()]
+    secrets += [json.dumps(SECRETS["password"], ensure_ascii=False)[1:-1]]
     histories = [await engine.workflow(each.id).fetch_history() for each in (first, again)]
     kept = [event.SerializeToString() for history in histories for event in history.events]
     kept += [*await rows(engine), *files_below(engine.settings.home), caplog.text.encode()]
@@ -103,13 +105,13 @@ async def test_a_password_reaches_the_agent_in_every_life_and_is_found_nowhere_e
 
 
 async def rows(engine: Engine) -> list[bytes]:
-    """Every row of every table, as text."""
+    """Every row of every table, as JSON."""
     query = (
         "select table_name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'"
     )
     async with as_owner(engine.settings.require_database_url()) as connection:
         tables = [row["table_name"] for row in await connection.fetch(query)]
-        found = [await connection.fetch(f'select t::text as line from "{each}" t') for each in tables]  # noqa: S608
+        found = [await connection.fetch(f'select row_to_json(t)::text as line from "{each}" t') for each in tables]  # noqa: S608
     assert {"run", "event", "step", "question", "run_words"} <= {
         table for table, lines in zip(tables, found, strict=True) if lines
     }
