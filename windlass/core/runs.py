@@ -134,6 +134,10 @@ RUN_COLUMNS = ", ".join("try as try_" if column.name == "try_" else column.name 
 RUN_FIELDS = tuple(column.name for column in fields(Run))
 STEP_COLUMNS = ", ".join(column.name for column in fields(Step))
 VISIBLE = "archived_at is null and ($1::uuid is null or created_by = $1)"
+HOLDS_PASSWORDS = """
+select sealed is not null or exists (select from question where run_id = $1 and sealed is not null)
+from run where id = $1
+"""
 ASKING = "select run_id from question where state = 'open' and expires_at > clock_timestamp()"
 LIST = f"""
 select {RUN_COLUMNS} from run where {VISIBLE}
@@ -231,6 +235,7 @@ class Runs:
     ) -> Run:
         """A new run with the finished steps of this one copied in; `from_` is a step (key or name) or "start".
 
+        With other inputs nothing is kept of a run that was given passwords: they go nowhere but where they were sent.
         A wish that is repeated under the new run's id `as_` is one run.
         """
         run = await self.get(caller, run_id)
@@ -254,8 +259,9 @@ class Runs:
             "timeout_s": run.timeout_s,
             "retry_of": str(run.id),
         }
-        keys = [key for key in kept_keys(steps, from_) if key != ENTER or values == known]
-        of, cut = (None, None) if from_ == "start" else (run.id, cut_of(steps, from_))
+        is_anew = from_ == "start" or (values != known and await self._holds_passwords(caller, run))
+        keys = [key for key in kept_keys(steps, from_) if not is_anew and (key != ENTER or values == known)]
+        of, cut = (None, None) if is_anew else (run.id, cut_of(steps, from_))
         launch = kept.made if kept is not None and of is not None and values == known else None
         beginning = Beginning(keys, launch, of, cut, files_of=run.id, root_id=run.root_id)
         if inputs is None:
@@ -310,6 +316,11 @@ class Runs:
         async with self._database.tenant(caller.tenant_id) as connection:
             sealed = await connection.fetchval("select sealed from run where id = $1", run.id)
         return sealed and self._secrets.open(caller.tenant_id, run_place(run.root_id), sealed)
+
+    async def _holds_passwords(self, caller: Caller, run: Run) -> bool:
+        """Whether passwords were filled in for it, at its start or in answers: its steps may have them too."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            return await connection.fetchval(HOLDS_PASSWORDS, run.id)
 
     async def _create(self, caller: Caller, action: str, row: dict[str, Any], beginning: Beginning) -> Run:
         try:
