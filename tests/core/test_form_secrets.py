@@ -1,26 +1,36 @@
 """Passwords in forms: sealed when they are stored, and sent to nobody new by anyone but who typed them."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from activities.passwords import SEALED, RunPasswords
 from api.pages.forms import fields
-from tests.core.records import SECRETS, Records, flow, somebody
+from tests.core.asked import ask
+from tests.core.records import SECRETS, Records, done, flow, somebody
+from tests.programs.vaulted import filled
 from windlass import forms
 from windlass.contracts.hosts import ENTER
 from windlass.contracts.ids import new_id
 from windlass.contracts.runs import RunStatus
+from windlass.core.artifacts import Artifacts
 from windlass.core.callers import Caller
+from windlass.core.contents import Contents
 from windlass.core.database import Database
 from windlass.core.errors import Invalid
 from windlass.core.form_secrets import TASK, FormSecrets, Kept, run_place
-from windlass.core.masks import MASK, Eraser
+from windlass.core.hosts import Hosts
+from windlass.core.masks import MASK, Eraser, covered, uncovered
+from windlass.core.parameters import Parameter
 from windlass.core.permissions import Role
+from windlass.core.questions import Questions, Way
 from windlass.core.runs import Run, StartRun
 from windlass.core.services import NewService
+from windlass.core.storage.local import LocalObjects
 from windlass.core.tasks import Recipe
 from windlass.core.vault import SecretSealed, Vault
+from windlass.core.wakeup import PollOnly
 from windlass.core.wanted import HostFacts
 from windlass.forms import json_schema
 
@@ -77,6 +87,29 @@ async def kept_of(database: Database, run: Run, caller: Caller) -> Kept:
     return SECRETS.open(caller.tenant_id, run_place(run.root_id), sealed)
 
 
+async def test_other_inputs_are_tried_without_what_was_made_of_the_passwords_of_a_run(
+    records: Records, database: Database, tmp_path: Path
+):
+    runs, ada, bob = records.runs, records.caller, records.colleague(Role.OWNER)
+    store = Artifacts(Contents(database, LocalObjects(tmp_path)))
+    questions = Questions(database, PollOnly(), store, Way(Hosts(tmp_path), SECRETS, records.letters))
+    given, asked = await runs.start(ada, StartRun("vault/open", GIVEN)), await records.start()
+    for run in (given, asked):
+        await records.say(await records.attach(run), *done("sign in"))
+    question = await ask(records.executions, ada.tenant_id, asked.id, elements=FORM)
+    await questions.answer(ada, question, GIVEN)
+    for run in (given, asked):
+        await failed(records, run)
+    others = ((given, {"host": "bob's", "password": "a password of his"}), (asked, {"prompt": "something else"}))
+
+    again = [await runs.retry(bob, each.id) for each in (given, asked)]
+    anew = [await runs.retry(bob, each.id, inputs=other) for each, other in others]
+
+    assert [each.steps_kept for each in (*again, *anew)] == [1, 1, 0, 0]
+    answers = [(await records.attach(each)).record["questions"] for each in (again[1], anew[1])]
+    assert [len(each) for each in answers] == [1, 0]
+
+
 async def test_a_task_keeps_its_passwords_sealed_and_its_runs_get_them(records: Records):
     tasks, ada, bob = records.tasks, records.caller, records.colleague(Role.OWNER)
     task = await tasks.create(ada, "nightly", Recipe("vault/open", GIVEN))
@@ -88,6 +121,10 @@ async def test_a_task_keeps_its_passwords_sealed_and_its_runs_get_them(records: 
     for wrong, caller in ((ELSEWHERE | {"host": "bob's"}, bob), ({"host": "h", "password": "{{ now }} or never"}, ada)):
         with pytest.raises(Invalid) as refused:
             await tasks.change(caller, copy.id, {"inputs": wrong})
+        assert [each.field for each in refused.value.errors] == ["inputs.password"]
+    for steered, caller in (({"parameters": (Parameter("place"),)}, bob), ({"agent": "vault/send"}, ada)):
+        with pytest.raises(Invalid) as refused:
+            await tasks.change(caller, task.id, steered)
         assert [each.field for each in refused.value.errors] == ["inputs.password"]
     assert [each.recipe.inputs["password"] for each in (task, tagged, moved, copy)] == [MASK] * 4
     assert [SECRETS.open(ada.tenant_id, TASK, each.recipe.sealed or b"").inputs for each in (moved, copy)] == [
@@ -134,13 +171,48 @@ async def test_results_are_sealed_where_a_password_is_in_them_and_nobody_forges_
         for key, each in results.items()
     ]
 
-    covered = [passwords.cover(line)["payload"] for line in lines]
-    attached.record["steps"] = [*covered, {"key": "d", "result": covered[0]["result"]}]
+    stored = [passwords.cover(line)["payload"] for line in lines]
+    attached.record["steps"] = [*stored, {"key": "d", "result": stored[0]["result"]}]
     _, opened = RunPasswords.of(SECRETS, attached)
 
-    assert [SEALED in str(each["result"]) for each in covered] == [True, False, True, True]
+    attached.record["secrets"]["sealed"] = None
+    _, without = RunPasswords.of(SECRETS, attached)
+
+    assert without.steps == opened.steps
+    assert [SEALED in str(each["result"]) for each in stored] == [True, False, True, True]
     assert {each["key"]: each["result"] for each in opened.steps if each["key"] != "d"} == results
-    assert opened.steps[-1]["result"] == covered[0]["result"]  # of another step: it stays what it is
+    assert opened.steps[-1]["result"] == stored[0]["result"]  # of another step: it stays what it is
+
+
+async def test_of_a_question_its_data_and_all_that_its_form_says_is_covered(records: Records):
+    run = await records.runs.start(records.caller, StartRun("vault/open", GIVEN))
+    passwords, _ = RunPasswords.of(SECRETS, await records.attach(run))
+    said = {"key": "k", "data": {"p": [PASSWORD]}, "errors": {"a": [PASSWORD]}, "name": f"Is it {PASSWORD}?"}
+    asked = said | {"elements": filled(PASSWORD).get_model()}
+
+    stored = [
+        passwords.cover({"op": "event", "kind": "question", "payload": asked | {"handled": handled}})["payload"]
+        for handled in (False, True)
+    ]
+
+    shown = stored[0]
+    assert stored[1] == {**shown, "name": asked["name"], "handled": True}  # the name finds the handler
+    assert PASSWORD not in str(shown)
+    assert str(shown) == str(asked | {"handled": False}).replace(PASSWORD, MASK)
+
+
+def test_in_a_group_a_mask_stands_for_the_password_of_the_entry_that_says_the_same():
+    door = [forms.InputNumber("door"), forms.InputPassword("code")]
+    form = forms.Model(forms.Group("doors", door), forms.Group("keys", door[1:])).get_model()
+    kept = {"doors": [{"door": n, "code": f"code {n}"} for n in (1, 2, 3)], "keys": [{"code": "x"}, {"code": "y"}]}
+    sent = {"doors": [{"door": "3", "code": MASK}, {"door": "1", "code": "new"}, {"door": "9", "code": MASK}]}
+
+    changed = uncovered(form, {**sent, "keys": [{"code": MASK}]}, kept)
+    untouched = uncovered(form, covered(form, kept), kept)
+
+    assert [each["code"] for each in changed["doors"]] == ["code 3", "new", MASK]
+    assert changed["keys"] == [{"code": MASK}]  # of two that say the same, it may be either
+    assert untouched == kept
 
 
 def test_passwords_are_found_as_programs_write_them_and_short_ones_are_not_looked_for():

@@ -6,6 +6,7 @@ from typing import Any, cast
 from urllib.parse import quote, quote_plus
 
 from windlass.contracts.events import Payload
+from windlass.forms.validation import validate
 
 MASK = "•" * 8
 TYPE_AGAIN = "must be typed again: the dots stand for a password that is kept, and this one is not yours or not kept"
@@ -29,8 +30,8 @@ def covered(elements: Elements, values: Mapping[str, Any]) -> Payload:
 
 
 def uncovered(elements: Elements, values: Mapping[str, Any], kept: Mapping[str, Any]) -> Payload:
-    """The same values with the passwords of `kept` where they hold the mask."""
-    known = passwords(elements, kept)
+    """The same values with the passwords of `kept` where they hold the mask; in groups those of the same entry."""
+    known = passwords(elements, {**kept, **_rearranged(elements, values, kept)})
     return _changed(elements, values, lambda place, value: known.get(place, value) if value == MASK else value)
 
 
@@ -84,6 +85,38 @@ def _written(secret: str) -> set[str]:
         quote(secret),
         quote_plus(secret),
     }
+
+
+def _rearranged(elements: Elements, values: Mapping[str, Any], kept: Mapping[str, Any]) -> Payload:
+    """The groups of `kept` in the order of `values`, where entries may have been added and taken away."""
+    groups = {str(each["name"]): each.get("elements") or () for each in elements if each.get("type") == "group"}
+    shown = covered(elements, kept)
+    return {
+        name: _meant(fields, _entries(values.get(name)), _entries(kept.get(name)))
+        for name, fields in groups.items()
+        if values.get(name) != shown.get(name)
+    }
+
+
+def _meant(fields: Elements, entries: Sequence[Any], kept: Sequence[Any]) -> list[Any]:
+    """For each entry the one that is kept and says the same but for passwords; none where that may be several."""
+    same: dict[str, list[Any]] = {}
+    for each in kept:
+        same.setdefault(_said(fields, each), []).append(each)
+    found = [same.get(_said(fields, each), []) for each in entries]
+    return [each[0] if len(each) == 1 else {} for each in found]
+
+
+def _said(fields: Elements, entry: Any) -> str:
+    """What an entry holds beside passwords, as the form reads it."""
+    sent: Payload = cast("Payload", entry) if isinstance(entry, dict) else {}
+    plain = [each for each in fields if each.get("name") and each.get("type") != "password"]
+    said = {str(each["name"]): sent.get(str(each["name"])) for each in plain} | validate(plain, sent)[0]
+    return json.dumps(said, sort_keys=True)
+
+
+def _entries(content: Any) -> list[Any]:
+    return cast("list[Any]", content) if isinstance(content, list) else []
 
 
 def _changed(elements: Elements, values: Mapping[str, Any], change: Change, within: str = "") -> Payload:

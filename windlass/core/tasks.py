@@ -210,7 +210,8 @@ class Tasks:
         """The recipe as it may be stored, its passwords sealed: those of `before` or a copy stay. Raises Invalid."""
         agent, inputs = await self._agents.get(caller, recipe.agent), recipe.inputs
         is_kept = recipe.sealed is not None and (before is None or _feeds(before) == _feeds(recipe))
-        if recipe.sealed is not None and not is_kept and masked(agent.elements, inputs):
+        is_same_agent = before is not None and before.agent == recipe.agent
+        if recipe.sealed is not None and not is_kept and is_same_agent and masked(agent.elements, inputs):
             inputs = typed(caller, agent.elements, inputs, opened(self._secrets, caller.tenant_id, recipe))
         errors = check(inputs, recipe.parameters, datetime.now(UTC))
         errors += _plain_errors(agent, inputs, masked(agent.elements, inputs) if is_kept else ())
@@ -336,9 +337,9 @@ def _plain_errors(agent: Agent, inputs: Payload, kept: Sequence[str]) -> list[Fi
     return errors
 
 
-def _feeds(recipe: Recipe) -> tuple[str, Payload]:
-    """What decides where passwords go."""
-    return recipe.agent, recipe.inputs
+def _feeds(recipe: Recipe) -> tuple[str, Payload, tuple[Parameter, ...]]:
+    """What decides where passwords go: templates take parameters to the inputs beside them."""
+    return recipe.agent, recipe.inputs, recipe.parameters
 
 
 def _holds_template(value: Any) -> bool:
