@@ -219,13 +219,14 @@ async def test_somebody_is_invited_by_a_link_that_is_shown_once(console: Console
 
 async def test_a_service_that_cannot_be_added_says_which_field_is_wrong(console: Console):
     page = await console.open("/services")
-    await page.get_by_label("Name").fill("ledger")
-    await page.get_by_label("Project").fill("here")
-    await page.get_by_label("App").fill("app")
+    ours = page.locator("form").filter(has=page.get_by_role("button", name="Add service"))
+    await ours.get_by_label("Name").fill("ledger")
+    await ours.get_by_label("Project").fill("here")
+    await ours.get_by_label("App").fill("app")
     await page.get_by_role("button", name="Add service").click()
 
     await expect(page.get_by_role("alert")).to_contain_text("must be a folder, from the root on")
-    await expect(page.get_by_label("Name")).to_have_value("ledger")
+    await expect(ours.get_by_label("Name")).to_have_value("ledger")
 
 
 async def test_not_found_and_not_yours_read_the_same(console: Console, gateway: Gateway):
