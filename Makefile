@@ -16,7 +16,7 @@ FOLDERS := sdk core activities workflows desktops api replay architecture pages 
 PYTEST := $(RUN) -m pytest
 # Four at a time on two cores, since they wait for a third of their time; nothing in them asserts how long it took
 # (`make faults` does, alone). The longest come first.
-GROUPS := tests-screens tests-faults tests-api tests-workflows tests-stack tests-agents tests-core
+GROUPS := tests-screens tests-faults tests-api tests-stack tests-agents tests-workflows tests-core
 IN_GROUPS = $(MAKE) --no-print-directory --jobs=4 --keep-going $(GROUPS)
 
 .DEFAULT_GOAL := help

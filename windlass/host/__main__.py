@@ -141,8 +141,10 @@ def _obey_signals(care: Care, agents: asyncio.AbstractEventLoop, address: Addres
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        is_found = address is not None and address.release()
-        loop.call_later(LINGER_S if is_found else 0, care.stop_soon, GRACE_S)
+        if address is not None and address.release():
+            loop.call_later(LINGER_S, care.stop_soon, GRACE_S)
+        else:  # at once: while it starts, nobody may find us any more
+            care.stop_soon(GRACE_S)
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(stop)
