@@ -24,7 +24,7 @@ async def as_owner(url: str) -> AsyncGenerator[Connection]:
         await connection.close()
 
 
-async def eventually(claim: Callable[[], Awaitable[object]], patience_s: float = 60) -> None:
+async def eventually(claim: Callable[[], Awaitable[object]], patience_s: float = 120) -> None:
     """Wait until something that must be asked for is true."""
     began = time.monotonic()
     async with asyncio.timeout(patience_s):

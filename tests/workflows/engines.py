@@ -104,7 +104,7 @@ class Engine:
         return not (await self.get(run_id)).is_live
 
 
-async def until(predicate: Callable[[], Awaitable[object]], patience_s: float = 60) -> None:
+async def until(predicate: Callable[[], Awaitable[object]], patience_s: float = 120) -> None:
     """Wait until something is true. Raises TimeoutError, even if whoever is asked swallows that it was cancelled."""
     clock = asyncio.get_running_loop().time
     began = clock()
