@@ -175,6 +175,5 @@ def _checked(raw: dict[str, Any], place: int, seen: set[str]) -> Exchanged | Out
         return Outcome(name, "refused", (FieldError(field, "stands twice in the document"),))
     seen.add(name)
     flows = tuple(edit_of(each.model_dump()) for each in item.flows)
-    return Exchanged(
-        name, item.project, item.import_path, item.env, item.enabled, tuple(item.secrets), flows, item.python, item.url
-    )
+    plain = item.model_dump(exclude={"name", "secrets", "flows"})  # all else is what it is called there too
+    return Exchanged(name=name, secrets=tuple(item.secrets), flows=flows, **plain)

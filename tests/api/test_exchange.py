@@ -54,6 +54,9 @@ async def test_what_is_exported_is_imported_elsewhere_and_changes_nothing_the_se
     document = await exported(house)
     first, second = await taken(other, *document), await taken(other, *document)
 
+    assert document == [
+        TEXTS | {"flows": document[0]["flows"]} | {each: document[0][each] for each in ("url", "enabled")}
+    ]
     assert "not to be seen" not in json.dumps(document)
     assert outcomes(first) == {"texts": "added"}
     assert first["items"][0]["missing_secrets"] == ["API_KEY"]

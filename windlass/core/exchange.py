@@ -1,7 +1,7 @@
 """Exchange of services: all of them as one document, and such a document taken in item by item, after a backup."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -23,6 +23,7 @@ insert into flow_edit
   (tenant_id, service_id, name, display, description, tags, author, organization, enabled, edited_by)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
+PROGRAM = ("project", "import_path", "python", "replicas", "enabled")  # of a service, as its stores call it too
 BACK_UP = "insert into service_backup (id, tenant_id, created_by, document) values ($1, $2, $3, $4)"
 FORGET = """
 delete from service_backup where id in (select id from service_backup order by created_at desc, id offset $1)
@@ -179,16 +180,14 @@ class Exchange:
 
     async def _bring(self, caller: Caller, before: Exchanged | None, item: Exchanged) -> None:
         if before is None:
-            wish = NewService(item.name, item.project, item.import_path, dict(item.env), item.enabled)
-            wish = replace(wish, python=item.python, url=item.url, replicas=item.replicas)
-            service = await self._services.add(caller, wish)
+            asked = {each: getattr(item, each) for each in ("name", "url", *PROGRAM)}
+            service = await self._services.add(caller, NewService(env=dict(item.env), **asked))
         elif item.url:
             service = await self._services.change(caller, item.name, ServiceChange(enabled=item.enabled))
         else:
             gone = dict.fromkeys(before.env.keys() - item.env.keys())
-            env = {**item.env, **gone}
-            change = ServiceChange(item.project, item.import_path, env, item.enabled)
-            change = replace(change, python=item.python, replicas=item.replicas)
+            asked = {each: getattr(item, each) for each in PROGRAM}
+            change = ServiceChange(env={**item.env, **gone}, **asked)
             service = await self._services.change(caller, item.name, change)
         async with self._database.tenant(caller.tenant_id) as connection:
             await _keep_edits(connection, caller, service.id, item.flows)
@@ -237,5 +236,4 @@ def _plan(before: Exchanged | None, item: Exchanged) -> Outcome:
 
 def _said(service: Exchanged) -> tuple[Any, ...]:
     flows = sorted(service.flows, key=lambda each: each.name)
-    program = (service.project, service.import_path, service.python)
-    return (*program, dict(service.env), service.replicas, service.enabled, flows)
+    return (*(getattr(service, each) for each in PROGRAM), dict(service.env), flows)
