@@ -138,8 +138,11 @@ class HostExecutor:
         """Tell whichever host has a run that nobody drives to stop it. Raises ExecutionLost when none was told."""
         told = [self._cancel(attached, address) for address in self._addresses(attached)]
         failures = [each for each in await asyncio.gather(*told, return_exceptions=True) if each is not None]
-        if len(failures) == len(told):
-            raise failures[0]
+        for failure in failures:
+            if len(failures) == len(told) or not isinstance(
+                failure, ExecutionLost
+            ):  # the others are no excuse for that
+                raise failure
 
     async def _cancel(self, attached: Attached, address: Path) -> None:
         """Tell one host. Raises ExecutionLost; one that only took too long obeys once it hears it."""

@@ -267,7 +267,8 @@ class Conversations:
             query, told = "select hand_session_over($1, $2, $3, $4, $5, $6)", (heir.name, caller.name, self._at_once)
             came = await connection.fetchval(query, caller.tenant_id, session_id, person_id, *told)
             if came == "many":
-                raise Conflict(f"So many sessions of {heir.name} are at work already. Nothing was changed.")
+                most = f"{self._at_once} sessions of {heir.name} are at work already, and more may not be at once"
+                raise Conflict(f"{most}. It can be handed over when one of them has come to rest; nothing was changed.")
             if came == "done":
                 was, now = ({"owner": str(each)} for each in (before.owner, person_id))
                 await record(connection, caller, "session.hand-over", f"session:{session_id}", before=was, after=now)

@@ -1,6 +1,6 @@
 """How much each Claude model takes up at once: a model that is not listed has no figure here, none is guessed.
 
-Source: the context windows printed for the models by their names, in tokens, as of October 2026.
+Source: lists of others, in tokens, as of October 2026; the vendor's own page was not read. They are only shown.
 """
 
 from collections.abc import Mapping
