@@ -124,12 +124,12 @@ class Connection:
         await self._head(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"})
         pieces, breaks_after = 0, step.breaks_after
         async for event in self._paced(step, answer):
-            if event["type"] == "content_block_delta":
-                pieces += 1
-            if breaks_after is not None and pieces > breaks_after:
+            is_next = event["type"] in ("content_block_delta", "content_block_stop")  # to come after the last piece
+            if is_next and breaks_after is not None and pieces >= breaks_after:
                 await self._break(step)
                 return
             await self._event(event)
+            pieces += event["type"] == "content_block_delta"
         await self._end()
 
     async def _paced(self, step: Step, answer: Answer) -> AsyncIterator[Json]:

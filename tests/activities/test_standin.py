@@ -139,8 +139,9 @@ async def test_a_drop_breaks_the_connection(standin: str, stream: bool):
         await ask(standin, body(script({"text": "one two", "drop": 1}), stream=stream))
 
 
-async def test_a_cut_ends_the_stream_unfinished(standin: str):
-    seen = await events(standin, body(script({"text": "one two", "cut": 1}), stream=True))
+@pytest.mark.parametrize("text", ["one two", "one"])
+async def test_a_cut_ends_the_stream_unfinished(standin: str, text: str):
+    seen = await events(standin, body(script({"text": text, "cut": 1}), stream=True))
 
     assert [event["type"] for event in seen][-1] == "content_block_delta"
 
@@ -151,8 +152,9 @@ async def test_an_error_can_come_inside_the_stream(standin: str):
     assert seen[-1]["error"]["type"] == "overloaded_error"
 
 
-async def test_a_hang_says_nothing_more_until_the_client_leaves(standin: str):
-    asked = body(script({"text": "one two", "hang": 1}), stream=True)
+@pytest.mark.parametrize("text", ["one two", "one"])
+async def test_a_hang_says_nothing_more_until_the_client_leaves(standin: str, text: str):
+    asked = body(script({"text": text, "hang": 1}), stream=True)
 
     async with (
         httpx.AsyncClient(base_url=standin) as client,

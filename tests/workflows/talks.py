@@ -98,7 +98,7 @@ class Talk:
         engine = self.talks.engine
         return await engine.gateway.events.read(engine.caller.tenant_id, self.id, kinds=kinds or None)
 
-    async def writes(self, patience_s: float = 120) -> None:
+    async def writes(self) -> None:
         """Wait until words of an answer are on their way."""
 
         async def are_shown() -> bool:
@@ -106,7 +106,7 @@ class Talk:
                 query = "select exists (select from event_delta where stream_id = $1)"
                 return bool(await connection.fetchval(query, self.id))
 
-        await until(are_shown, patience_s)
+        await until(are_shown, 120)
 
     async def history(self) -> int:
         """How many events its workflow has left at its end, but for its own tasks: a busy machine tries those again."""

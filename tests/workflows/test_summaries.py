@@ -4,7 +4,6 @@ import io
 import json
 import random
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from tests.bench.provider import Provider, answering
 from tests.workflows.engines import until
 from tests.workflows.talks import Talk, Talks, running_talks
 from windlass.contracts.events import EventKind
-from windlass.core.attachments import Attachment, NewAttachment
+from windlass.core.attachments import NewAttachment
 from windlass.core.letters import NewMessage
 
 WORDS = "word " * 30_000
@@ -52,9 +51,15 @@ async def test_a_worker_killed_while_the_model_sums_up_or_speaks_after_it_has_on
     cut, done = {"hang": 1, "times": 1}, {"text": "Done.", "window": WINDOW}
     answer = {"text": f"Noted. {told({'text': 'In short.', **cut})}"}  # what it said is what its summary is scripted by
     summing = await talks.open(system=f"<standin>{json.dumps(answer).replace('<', chr(92) + 'u003c')}</standin>")
+    speaking = await talks.open()
     await gateway.sessions.say(caller, summing.id, NewMessage(WORDS))
-    await summing.settled(1)
-    speaking, kept = await cut_off(talks, {**done, **cut})
+    await speaking.say({"text": "Noted."}, words=WORDS)
+    for talk in (summing, speaking):
+        await talk.settled(1)
+    wish = NewAttachment("noise.png", "image/png", picture())
+    kept = await gateway.attachments.keep(caller.tenant_id, speaking.id, wish)
+    await speaking.say({**done, **cut}, words="What is it?", attachments=(kept.id,))
+    await speaking.writes()
     spoke = len(provider.spoke_at)
     await summing.say(done, words="And now?")
     await until(lambda: has_spoken(provider, spoke), 120)
@@ -72,21 +77,6 @@ async def test_a_worker_killed_while_the_model_sums_up_or_speaks_after_it_has_on
     assert await speaking.answers() == ["Noted.", "Done."]
     assert [each.attachments for each in await speaking.messages()] == [(), (), (kept,), ()]
     assert last.payload["input_tokens"] > kept.size_bytes / 4  # it was shown again
-
-
-async def cut_off(talks: Talks, step: dict[str, Any]) -> tuple[Talk, Attachment]:
-    """A session seen writing, after a summary, what will not end. A busy machine may miss that: then in another one."""
-    for number in range(3):
-        speaking = await talks.open()
-        await speaking.say({"text": "Noted."}, words=WORDS)
-        await speaking.settled(1)
-        wish = NewAttachment("noise.png", "image/png", picture())
-        kept = await talks.engine.gateway.attachments.keep(talks.engine.caller.tenant_id, speaking.id, wish)
-        await speaking.say(step, words=f"What is it? {number}", attachments=(kept.id,))
-        with suppress(TimeoutError):
-            await speaking.writes(40)
-            return speaking, kept
-    raise AssertionError("no answer was seen on its way")
 
 
 def picture() -> bytes:
