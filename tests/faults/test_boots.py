@@ -120,18 +120,29 @@ def assert_told_once(messages: list[BootMessage]) -> None:
 
 async def test_an_import_that_is_cut_off_goes_on_with_the_same_document(stack: Stack, client: AsyncClient):
     for part in ("gateway", "postgres"):
-        wanted = [item(f"{part}-{number}") for number in range(ITEMS)]
-        taking = asyncio.create_task(take(client, wanted))
+        document = document_of(part)
+        taking = asyncio.create_task(take(client, document))
         await until(lambda part=part: has_begun(client, part), "the import has begun", UP_S)
         await stack.kill(part)
         await asyncio.wait([taking])
         cut = await surely(lambda part=part: imported(client, part))
-        again = await surely(lambda wanted=wanted: take(client, wanted))
+        again = await surely(lambda document=document: take(client, document))
 
         assert {each["outcome"] for each in again} <= {"same", "added", "changed"}
-        assert await imported(client, part) == sorted(wanted, key=lambda each: each["name"])
+        assert await imported(client, part) == sorted(document["services"], key=lambda each: each["name"])
+        assert await tasks(client, part) == [each["name"] for each in document.get("tasks", ())]
         assert [each["project"] for each in cut] == [""] * len(cut)
     await stack.is_whole()
+
+
+def document_of(part: str) -> dict[str, Any]:
+    """Services alone, or, where it is the gateway that dies, a whole organisation with tasks too."""
+    services = [item(f"{part}-{number}") for number in range(ITEMS)]
+    if part != "gateway":
+        return {"services": services}
+    recipe = {"agent": "claude", "inputs": {"prompt": "Hello."}}
+    tasks = [{"name": f"{part}-{number:02}", **recipe} for number in range(ITEMS)]
+    return {"kind": "windlass.tenant/1", "services": services, "tasks": tasks}
 
 
 def item(name: str) -> dict[str, Any]:
@@ -152,9 +163,12 @@ def item(name: str) -> dict[str, Any]:
     }
 
 
-async def take(client: AsyncClient, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+async def take(client: AsyncClient, document: dict[str, Any]) -> list[dict[str, Any]]:
     """Import it; raises when whoever does it dies."""
-    return [each.to_json() for each in (await client.exchange.take({"services": items})).items]
+    if "kind" not in document:
+        return [each.to_json() for each in (await client.exchange.take(document)).items]
+    done = await client.exchange.take_tenant(document)
+    return [each.to_json() for section in done.sections for each in section.items]
 
 
 async def has_begun(client: AsyncClient, part: str) -> bool:
@@ -164,3 +178,9 @@ async def has_begun(client: AsyncClient, part: str) -> bool:
 async def imported(client: AsyncClient, part: str) -> list[dict[str, Any]]:
     """What is there of a document, as it would travel on."""
     return [each for each in (await client.exchange.export())["services"] if each["name"].startswith(f"{part}-")]
+
+
+async def tasks(client: AsyncClient, part: str) -> list[str]:
+    """The tasks of a document that are there, as often as they are."""
+    found = (await client.exchange.export_tenant())["tasks"]
+    return sorted(each["name"] for each in found if each["name"].startswith(f"{part}-"))
