@@ -63,10 +63,8 @@ def test_nobody_kills_a_host_that_still_does_what_it_may_when_it_is_told_to_end(
     assert LINGER_S + GRACE_S + CLOSE_S < processes.STOP_S
 
 
-async def test_a_silent_host_is_ended_when_its_service_goes_and_holds_up_no_other(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("activities.adapters.processes.STOP_S", 3)
+async def test_a_silent_host_that_nobody_wants_holds_up_no_other(site: Site, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("activities.adapters.processes.STOP_S", 600)
     await site.add()
     async with site.keeping() as keeper:
         await site.state("running")
@@ -79,6 +77,21 @@ async def test_a_silent_host_is_ended_when_its_service_goes_and_holds_up_no_othe
         await until(lambda: serves(site, "other"))
 
         assert is_alive(pid)
+        os.kill(pid, signal.SIGCONT)
+        await until(lambda: gone(pid))
+
+
+async def test_a_silent_host_is_ended_when_its_service_goes(site: Site, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("activities.adapters.processes.STOP_S", 1)
+    await site.add()
+    async with site.keeping() as keeper:
+        await site.state("running")
+        (pid,) = await site.living()
+        os.kill(pid, signal.SIGSTOP)
+
+        await site.change("enabled = false")
+        keeper.look()
+
         await until(lambda: gone(pid))
         await until(lambda: stopped(site))
 
