@@ -24,6 +24,7 @@ from windlass.core.database import Database
 from windlass.core.errors import FieldError
 from windlass.core.exchange import Outcome
 from windlass.core.tenant_exchange import Document, Sent, TenantExchange
+from windlass.core.tenant_sections import MOST_ITEMS as MOST_OF_ONE
 from windlass.core.tenant_sections import (
     AgentSection,
     ScheduleSection,
@@ -38,7 +39,7 @@ from windlass.core.tenant_sections import (
 router = APIRouter(prefix="/v1/exchange", tags=["exchange"])
 
 KIND = "windlass.tenant/1"
-Items = Annotated[list[dict[str, Any]], Field(max_length=2_000)]
+Items = Annotated[list[dict[str, Any]], Field(max_length=MOST_OF_ONE)]
 SectionName = Annotated[str, Field(min_length=1, max_length=63)]
 
 

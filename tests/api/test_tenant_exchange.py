@@ -8,6 +8,7 @@ import pytest
 
 from tests.api.people import Gateway, Organisation
 from tests.api.terminals import Terminal
+from windlass.core import tenant_sections
 from windlass.core.permissions import Role
 
 KIND = {"kind": "windlass.tenant/1"}
@@ -105,6 +106,19 @@ async def test_how_things_were_is_kept_and_what_is_wrong_keeps_the_rest_from_not
     assert outcomes(again)["agents"] == ["changed"]
     assert (await exported(house))["schedules"] == before["schedules"]
     assert len((await house.owner.http.get("/v1/exchange/backups")).json()["items"]) == 4
+
+
+async def test_what_one_document_cannot_hold_is_an_error_and_no_part_of_it(
+    house: Organisation, monkeypatch: pytest.MonkeyPatch
+):
+    await taken(
+        house, KIND | {"tasks": [{"name": each, "agent": "claude", "inputs": {"prompt": "x"}} for each in "ab"]}
+    )
+    monkeypatch.setattr(tenant_sections, "MOST_ITEMS", 1)
+
+    answer = await house.owner.http.get("/v1/exchange/export")
+
+    assert (answer.status_code, "more than 1 tasks" in answer.text) == (409, True)
 
 
 async def test_only_who_may_write_all_of_it_exchanges_an_organisation(gateway: Gateway, house: Organisation):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID
 
 from windlass.contracts.agents import Profile, Rule, ServerUse
@@ -13,7 +13,7 @@ from windlass.contracts.events import Payload
 from windlass.core.calendars import read_timing
 from windlass.core.callers import Caller
 from windlass.core.desktop_templates import DesktopTemplates
-from windlass.core.errors import FieldError, Invalid, NotFound
+from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
 from windlass.core.parameters import read_parameters, written
 from windlass.core.saved_agents import SavedAgents, check_profile
 from windlass.core.schedules import BOUNDS, PLAIN, TIMING, NewSchedule, Policy, Schedule, Schedules
@@ -23,8 +23,9 @@ from windlass.core.tasks import Recipe, Task, Tasks
 from windlass.core.templates import check
 from windlass.core.tenant_settings import TenantSettings
 
-MOST_ITEMS = 2_000
+MOST_ITEMS = 2_000  # of a section
 RECIPE = tuple(each.name for each in fields(Recipe) if each.name != "sealed")  # no password travels
+Thing = TypeVar("Thing")
 
 
 class Section(Protocol):
@@ -176,7 +177,8 @@ class TaskSection:
 
     async def all(self, caller: Caller) -> dict[str, Payload]:
         """All tasks."""
-        return {each.name: plain(_task(each)) for each in await self.tasks.newest(caller, limit=MOST_ITEMS)}
+        found = await self.tasks.newest(caller, limit=MOST_ITEMS + 1)
+        return {each.name: plain(_task(each)) for each in _whole(found, self.name)}
 
     def check(self, caller: Caller, item: Payload) -> None:
         """Whether its templates can be filled in; whether there is its agent shows when it is saved."""
@@ -204,7 +206,8 @@ class ScheduleSection:
 
     async def all(self, caller: Caller) -> dict[str, Payload]:
         """All schedules, also those that have ended."""
-        return {each.name: plain(_schedule(each)) for each in await self.schedules.newest(caller, limit=MOST_ITEMS)}
+        found = await self.schedules.newest(caller, limit=MOST_ITEMS + 1)
+        return {each.name: plain(_schedule(each)) for each in _whole(found, self.name)}
 
     def check(self, caller: Caller, item: Payload) -> None:
         """Whether it is ever due; whether there is its task shows when it is recorded."""
@@ -225,6 +228,15 @@ class ScheduleSection:
         await self.schedules.change(caller, schedule.id, changes)
         if item["paused"] != before["paused"]:
             await (self.schedules.pause if item["paused"] else self.schedules.resume)(caller, schedule.id)
+
+
+def _whole(found: Sequence[Thing], section: str) -> Sequence[Thing]:
+    """All of a section. Raises Conflict where a document cannot hold it: one that lacks some would be no backup."""
+    if len(found) > MOST_ITEMS:
+        raise Conflict(
+            f"There are more than {MOST_ITEMS:,} {section}, and one document holds no more. Nothing was done."
+        )
+    return found
 
 
 async def _task_id(tasks: Tasks, caller: Caller, name: str) -> UUID:
