@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 import httpx
 
@@ -335,12 +335,9 @@ class Services:
         import_path: str,
         env: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
-        **more: Any,
+        **more: Unpack[calls.ServiceOptions],
     ) -> Service:
-        """Have a program served: its folder, and `module:app` in it; `secrets` are variables that are sealed.
-
-        More may be said of it: `python` and `replicas`.
-        """
+        """Have a program served: its folder, and `module:app` in it; `secrets` are variables that are sealed."""
         return await self._client.send(calls.add_service(name, project, import_path, env=env, secrets=secrets, **more))
 
     async def change(self, name: str, *, etag: str | None = None, **changes: Any) -> Service:

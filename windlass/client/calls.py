@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -254,6 +254,13 @@ def list_services() -> Call[Page[Service]]:
 def get_service(name: str) -> Call[Service]:
     """A service."""
     return Call("GET", f"/v1/services/{segment(name)}", Service.model_validate)
+
+
+class ServiceOptions(TypedDict, total=False):
+    """What a service runs on: a version of Python, such as 3.12, and in how many processes, 1 to 8."""
+
+    python: str
+    replicas: int
 
 
 def add_service(name: str, project: str, import_path: str, **wish: Any) -> Call[Service]:
