@@ -46,7 +46,7 @@ def register(context: typer.Context, name: str, url: str, as_json: AsJson = Fals
     """Have the flows of a service that others run in the catalogue; URL is that of its openapi.json."""
     with connect(context) as client:
         service = client.flows.register(name, url)
-    said = f"{service.name} is registered, with {len(service.flows)} flows: {', '.join(service.flows)}"
+    said = f"{service.name} is registered; its flows: {', '.join(service.flows)}"
     print_outcome(service.to_json(), said, as_json=as_json)
 
 
