@@ -39,11 +39,13 @@ async def test_the_second_time_nothing_happens(base: Path):
     assert stamp.stat().st_mtime_ns == before
 
 
-async def test_a_change_of_the_sdk_leaves_no_moment_without_it(
+async def test_one_of_an_older_version_gives_way_to_a_link_and_a_change_of_the_sdk_leaves_no_moment_without_it(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     folder = tmp_path / "base-env"
+    (folder / "bin").mkdir(parents=True)  # a folder, of a version that had no link
     await environment.ensure(folder)
+    assert folder.is_symlink()
     first = environment.python(folder.resolve())
     gaps: list[str] = []
     watching = asyncio.create_task(watch(folder / "bin" / "windlass", gaps))
@@ -67,13 +69,3 @@ async def watch(command: Path, gaps: list[str]) -> None:
         if not command.exists():  # noqa: ASYNC240 - it takes microseconds
             gaps.append("it was gone")
         await asyncio.sleep(0.001)
-
-
-async def test_an_environment_of_an_older_version_gives_way_to_a_link(base: Path, tmp_path: Path):
-    folder = tmp_path / "base-env"
-    (folder / "bin").mkdir(parents=True)
-
-    await environment.ensure(folder)
-
-    assert folder.is_symlink()
-    assert imports(environment.python(folder), "windlass")
