@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+
+from tests.sdk.commands import Ran, run
 
 RUN = {"id": "7", "agent": "claude", "status": "queued", "title": "Claude", "inputs": {"prompt": "Hi"}}
 ME = {"person": {"id": "1", "name": "Ada"}, "tenant": {"id": "2", "name": "Home", "role": "owner"}}
@@ -27,15 +27,6 @@ class Gateway:
     """The body, or the status and the body, by method and path."""
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
     tokens: list[str] = field(default_factory=list[str])
-
-
-@dataclass
-class Ran:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture
@@ -75,16 +66,8 @@ def home(tmp_path: Path) -> Path:
 
 def windlass(gateway: Gateway, home: Path, *arguments: str, say: str = "", **environment: str) -> Ran:
     clean = {name: text for name, text in os.environ.items() if not name.startswith("WINDLASS_")}
-    known = {"WINDLASS_CONFIG": str(home), "WINDLASS_URL": gateway.url, "NO_COLOR": "1", "COLUMNS": "200"}
-    done = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "windlass.cli", *arguments],
-        input=say,
-        capture_output=True,
-        text=True,
-        env=clean | known | environment,
-        check=False,
-    )
-    return Ran(done.returncode, done.stdout, done.stderr)
+    known = {"WINDLASS_CONFIG": str(home), "WINDLASS_URL": gateway.url}
+    return run(home.parent, [*arguments], clean | known | environment, say)
 
 
 def stream(*events: tuple[str, dict[str, Any]]) -> bytes:
