@@ -13,6 +13,7 @@ import selectors
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -77,10 +78,10 @@ class Birth:
 class ForkServer:
     """Forks what is ordered, and says to whoever ordered it as which process it lives and how it ended."""
 
-    def __init__(self, orders: socket.socket) -> None:
+    def __init__(self, orders: socket.socket, unloaded: Sequence[str]) -> None:
         self._orders = orders
         self._waiting: list[Order] = []
-        self._unloaded = [*ITS_OWN]
+        self._unloaded = [*unloaded]
         self._living: dict[int, tuple[int, socket.socket]] = {}  # by the descriptor that tells the end: pid and line
         self._selector = selectors.DefaultSelector()
         self._selector.register(orders, selectors.EVENT_READ)
@@ -167,7 +168,7 @@ def main() -> None:
     for name in SHARED:
         import_module(name)
     share()
-    ForkServer(orders).serve().live()
+    ForkServer(orders, ITS_OWN).serve().live()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stack import postgres as embedded
 from stack.postgres import Cluster
-from stack.processes import spawn
+from stack.processes import Process, spawn
 from stack.temporal import Server, find_program
 from stack.temporal import wait_ready as temporal_ready
 from tests.sdk.places import short_folder as short_folder  # noqa: PLC0414 - others find it here
@@ -88,14 +88,14 @@ async def running_temporal(folder: Path) -> AsyncGenerator[Server]:
         await stop(process, signal.SIGKILL)  # an orderly end takes it seconds
 
 
-async def stop(process: asyncio.subprocess.Process, polite: signal.Signals = signal.SIGTERM) -> None:
+async def stop(process: Process, polite: signal.Signals = signal.SIGTERM) -> None:
     """Ask a child to end, and end it when it does not within 10 s."""
     if process.returncode is None:
         process.send_signal(polite)
         try:
             await asyncio.wait_for(process.wait(), 10)
         except TimeoutError:
-            process.kill()
+            process.send_signal(signal.SIGKILL)
             await process.wait()
 
 

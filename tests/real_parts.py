@@ -8,11 +8,13 @@ import pytest
 
 from activities.adapters.engine import DockerEngine
 from activities.containers import EngineAway
+from stack.forks import Forks
 from stack.golang import NotBuilt
 from stack.store import built
 from stack.temporal import Server
 from tests import containers
 from tests.buckets import Store, running_store
+from tests.forks import running_forks
 from tests.parts import Postgres, running_postgres, running_temporal, short_folder
 from windlass.core.database import Database
 
@@ -29,6 +31,14 @@ async def postgres() -> AsyncGenerator[Postgres]:
     """A real PostgreSQL with the newest schema, shared by the whole session: make your own tenant."""
     with short_folder() as folder:
         async with running_postgres(folder) as running:
+            yield running
+
+
+@pytest.fixture(scope="session")
+async def forks() -> AsyncGenerator[Forks]:
+    """Where workers are forked from that tests kill and start again."""
+    with short_folder() as folder:
+        async with running_forks(folder / "forks.log") as running:
             yield running
 
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from activities.adapters import firewall
+from stack.forks import Forks
 from stack.temporal import Server
 from tests.activities.test_gates import server
 from tests.desktops.machine import Desk, desk_settings, running_desk
@@ -32,8 +33,8 @@ async def settings(database_url: str, temporal: Server, image: str) -> AsyncGene
 
 
 @pytest.fixture(scope="module")
-async def worker(settings: Settings) -> Apart:
-    return Apart(settings, "desktops")
+async def worker(forks: Forks, settings: Settings) -> Apart:
+    return Apart(forks, settings, "desktops")
 
 
 @pytest.fixture(scope="module")

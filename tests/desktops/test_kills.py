@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from stack.forks import Forks
 from stack.temporal import Server
 from tests.desktops.machine import Desk, desk_settings, running_desk
 from tests.parts import short_folder
@@ -30,8 +31,8 @@ async def settings(database_url: str, temporal: Server, image: str, model_url: s
 
 
 @pytest.fixture(scope="module")
-async def worker(settings: Settings) -> Apart:
-    return Apart(settings, "desktops")
+async def worker(forks: Forks, settings: Settings) -> Apart:
+    return Apart(forks, settings, "desktops")
 
 
 @pytest.fixture(scope="module")

@@ -1,26 +1,30 @@
 """A worker in a process of its own, to be killed."""
 
-import asyncio
+import json
 import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from signal import SIGKILL
 
-from windlass.core.mortality import dying_with_us
+from stack.forks import Fork, Forks
+from stack.processes import Command
 from windlass.core.settings import Settings
+from workers.__main__ import main
 
 
 class Apart:
-    """The worker of one role: started, killed as the kernel would, started again."""
+    """The worker of some roles: started, killed as the kernel would, started again."""
 
-    def __init__(self, settings: Settings, role: str) -> None:
-        self._role = role
+    def __init__(self, forks: Forks, settings: Settings, *roles: str) -> None:
+        self._forks, self._home, self._roles = forks, settings.home, roles
         self._environment = {
-            **os.environ,
             "WINDLASS_HOME": str(settings.home),
             "WINDLASS_NODE": settings.node,
             "WINDLASS_DATABASE_URL": settings.require_database_url(),
             "WINDLASS_SECRET_KEY": settings.require_secret_key().decode(),
+            "WINDLASS_HOST_PYTHON": str(settings.host_python),
             "WINDLASS_DESKTOP_IMAGE": settings.desktop_image,
             "WINDLASS_STANDIN_URL": settings.standin_url or "",
             "WINDLASS_SHELL": settings.shell,
@@ -28,27 +32,33 @@ class Apart:
             "WINDLASS_EGRESS_PRIVATE": settings.egress_private,
             "TEMPORAL_ADDRESS": settings.temporal_address,
         }
-        self._environment.pop("ANTHROPIC_API_KEY", None)
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Fork | None = None
 
-    async def start(self) -> None:
+    async def start(self) -> Fork:
         """Start it; it does not outlive the tests, whatever ends them."""
-        words, nowhere = (sys.executable, "-m", "workers", self._role), asyncio.subprocess.DEVNULL
-        self._process = await asyncio.create_subprocess_exec(
-            *words, env=self._environment, stdout=nowhere, stderr=nowhere, preexec_fn=dying_with_us()
-        )
+        environment = self._home / "apart.json"
+        environment.write_text(json.dumps(self._environment))
+        words = (sys.executable, "-m", __name__, str(environment), *self._roles)
+        self._process = await self._forks.spawn(Command(words), self._home / "apart.log")
+        return self._process
 
     @asynccontextmanager
-    async def running(self) -> AsyncGenerator[None]:
+    async def running(self) -> AsyncGenerator[Fork]:
         """Have it run, and nothing left of it afterwards, however the block ends."""
-        await self.start()
+        process = await self.start()
         try:
-            yield
+            yield process
         finally:
             await self.kill()
 
     async def kill(self) -> None:
         """End it in the middle of whatever it does."""
         if self._process is not None and self._process.returncode is None:
-            self._process.kill()
+            self._process.send_signal(SIGKILL)
             await self._process.wait()
+
+
+if __name__ == "__main__":
+    os.environ.pop("ANTHROPIC_API_KEY", None)
+    os.environ.update(json.loads(Path(sys.argv.pop(1)).read_text()))
+    main()

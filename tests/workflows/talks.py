@@ -9,6 +9,7 @@ from uuid import UUID
 
 from temporalio.api.enums.v1 import EventType
 
+from stack.forks import Forks
 from stack.temporal import Server
 from tests.parts import short_folder
 from tests.workflows.apart import Apart
@@ -135,10 +136,12 @@ async def asked(talks: Talks, talk: Talk) -> Question:
 
 
 @asynccontextmanager
-async def running_talks(database_url: str, temporal: Server, model_url: str, **more: Any) -> AsyncGenerator[Talks]:
+async def running_talks(
+    forks: Forks, database_url: str, temporal: Server, model_url: str, **more: Any
+) -> AsyncGenerator[Talks]:
     """Everything that holds conversations."""
     with short_folder() as folder:
         settings = settings_of(folder, database_url, temporal).model_copy(update={"standin_url": model_url, **more})
-        worker = Apart(settings, "runs")
+        worker = Apart(forks, settings, "runs")
         async with worker.running(), running_engine(settings, works=False) as engine:
             yield Talks(engine, worker)

@@ -20,6 +20,7 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.sessions import Couriers
+from stack.forks import Forks
 from stack.standin.server import listen
 from stack.temporal import Server
 from tests.owner import as_owner
@@ -42,10 +43,10 @@ pytestmark = pytest.mark.timeout(300)  # a worker that was killed may have to wa
 
 
 @pytest.fixture(scope="module")
-async def talks(database_url: str, temporal: Server):
+async def talks(forks: Forks, database_url: str, temporal: Server):
     server = await listen(0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with running_talks(database_url, temporal, url) as running:
+    async with running_talks(forks, database_url, temporal, url) as running:
         yield running
     server.close()
 

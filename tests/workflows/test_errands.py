@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from stack.forks import Forks
 from stack.standin.server import listen
 from stack.temporal import Server
 from tests.core.planned import enrol
@@ -24,10 +25,10 @@ pytestmark = pytest.mark.timeout(300)  # a worker that was killed may have to wa
 
 
 @pytest.fixture(scope="module")
-async def talks(database_url: str, temporal: Server) -> AsyncGenerator[Talks]:
+async def talks(forks: Forks, database_url: str, temporal: Server) -> AsyncGenerator[Talks]:
     server = await listen(0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with running_talks(database_url, temporal, url) as running:
+    async with running_talks(forks, database_url, temporal, url) as running:
         await enrol(running.engine.database, running.engine.caller)
         yield running
     server.close()

@@ -8,6 +8,7 @@ import pytest
 from temporalio.client import ScheduleHandle
 from temporalio.service import RPCError
 
+from stack.forks import Forks
 from stack.temporal import Server
 from tests.core.records import somebody
 from tests.owner import as_owner
@@ -37,11 +38,11 @@ async def database_url(postgres: Postgres) -> AsyncGenerator[str]:
 
 
 @pytest.fixture(scope="module")
-async def served(database_url: str, temporal: Server) -> AsyncGenerator[tuple[Engine, Apart]]:
+async def served(forks: Forks, database_url: str, temporal: Server) -> AsyncGenerator[tuple[Engine, Apart]]:
     """A worker in a process of its own; afterwards no other test is maintained."""
     with short_folder() as folder:
         settings = settings_of(folder, database_url, temporal)
-        worker = Apart(settings, "runs")
+        worker = Apart(forks, settings, "runs")
         async with worker.running(), running_engine(settings, works=False) as engine:
             yield engine, worker
             await worker.kill()

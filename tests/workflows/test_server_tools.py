@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from activities.uses import CUT_OFF, MAYBE
+from stack.forks import Forks
 from stack.standin.server import listen
 from stack.temporal import Server
 from tests.activities.test_servers import LOOPBACK, serving
@@ -26,10 +27,10 @@ TRUSTED = {"server": "web", "tools": ["add", "fail", "long", "note"], "trust": T
 
 
 @pytest.fixture(scope="module")
-async def talks(database_url: str, temporal: Server) -> AsyncGenerator[Talks]:
+async def talks(forks: Forks, database_url: str, temporal: Server) -> AsyncGenerator[Talks]:
     server = await listen(0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with running_talks(database_url, temporal, url, outbound_allow=(LOOPBACK,)) as running:
+    async with running_talks(forks, database_url, temporal, url, outbound_allow=(LOOPBACK,)) as running:
         yield running
     server.close()
 

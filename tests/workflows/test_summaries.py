@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from stack.forks import Forks
 from stack.temporal import Server
 from tests.bench.provider import Provider, answering
 from tests.workflows.engines import until
@@ -30,8 +31,8 @@ async def provider() -> AsyncGenerator[Provider]:
 
 
 @pytest.fixture(scope="module")
-async def talks(database_url: str, temporal: Server, provider: Provider) -> AsyncGenerator[Talks]:
-    async with running_talks(database_url, temporal, provider.url) as running:
+async def talks(forks: Forks, database_url: str, temporal: Server, provider: Provider) -> AsyncGenerator[Talks]:
+    async with running_talks(forks, database_url, temporal, provider.url) as running:
         yield running
 
 

@@ -1,21 +1,18 @@
 """Workers die, leave and wake up again; the agents of their runs never notice."""
 
 import asyncio
-import os
-import sys
-from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from signal import SIGKILL, SIGTERM
 
 import pytest
-from pydantic import SecretStr
 
+from stack.forks import Fork, Forks
 from stack.temporal import Server
-from tests.architecture.sources import ROOT
 from tests.parts import short_folder, stop
+from tests.workflows.apart import Apart
 from tests.workflows.engines import Engine, Meeting, running_engine, settings_of, until
 from windlass.contracts.runs import RunStatus
-from windlass.core.mortality import dying_with_us
 from windlass.core.runs import Run
 from windlass.core.settings import Settings
 
@@ -31,29 +28,11 @@ async def engine(database_url: str, temporal: Server) -> AsyncGenerator[Engine]:
 
 
 @asynccontextmanager
-async def worker(settings: Settings, *roles: str) -> AsyncGenerator[Process]:
-    """A worker of these roles, of runs alone without any; ended afterwards."""
-    named = {name: plain(value) for name, value, is_default in given(settings) if not is_default}
-    command = (sys.executable, "-m", "workers", *(roles or ["runs"]))
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, env={**os.environ, **named}, preexec_fn=dying_with_us()
-    )
-    try:
+async def worker(forks: Forks, settings: Settings, *roles: str) -> AsyncGenerator[Fork]:
+    """A worker of these roles, told to end afterwards."""
+    async with Apart(forks, settings, *roles).running() as process:
         yield process
-    finally:
         await stop(process)
-
-
-def plain(value: object) -> str:
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-
-
-def given(settings: Settings) -> list[tuple[str, object, bool]]:
-    fields = type(settings).model_fields
-    return [
-        (each.alias or name, getattr(settings, name), name not in settings.model_fields_set)
-        for name, each in fields.items()
-    ]
 
 
 async def halfway(engine: Engine, meeting: Meeting) -> Run:
@@ -62,12 +41,12 @@ async def halfway(engine: Engine, meeting: Meeting) -> Run:
     return run
 
 
-async def test_a_run_goes_on_when_its_worker_is_killed(engine: Engine, meeting: Meeting):
-    async with worker(engine.settings) as first:
+async def test_a_run_goes_on_when_its_worker_is_killed(forks: Forks, engine: Engine, meeting: Meeting):
+    async with worker(forks, engine.settings, "runs") as first:
         run = await halfway(engine, meeting)
-        first.kill()
+        first.send_signal(SIGKILL)
     meeting.leave("go")
-    async with worker(engine.settings):
+    async with worker(forks, engine.settings, "runs"):
         over = await engine.ended(run.id)
 
     assert (over.status, over.result) == (RunStatus.FINISHED, {"str": "0 10 20 30"})
@@ -75,10 +54,10 @@ async def test_a_run_goes_on_when_its_worker_is_killed(engine: Engine, meeting: 
     assert await engine.statuses(run.id) == ["queued", "starting", "running", "finished"]
 
 
-async def test_a_run_goes_on_when_its_worker_is_replaced(engine: Engine, meeting: Meeting):
-    async with worker(engine.settings):
+async def test_a_run_goes_on_when_its_worker_is_replaced(forks: Forks, engine: Engine, meeting: Meeting):
+    async with worker(forks, engine.settings, "runs"):
         run = await halfway(engine, meeting)
-    async with worker(engine.settings):
+    async with worker(forks, engine.settings, "runs"):
         meeting.leave("go")
         over = await engine.ended(run.id)
 
@@ -86,7 +65,7 @@ async def test_a_run_goes_on_when_its_worker_is_replaced(engine: Engine, meeting
     assert [meeting.count(f"step-{n}") for n in range(4)] == [1, 1, 1, 1]
 
 
-async def test_a_process_of_several_roles_ends_all_of_them_when_it_is_told_to(engine: Engine):
+async def test_a_process_of_several_roles_ends_all_of_them_when_it_is_told_to(forks: Forks, engine: Engine):
     async def roles() -> set[str]:
         query = "select role from worker where node = $1 and role <> 'services'"
         async with engine.database.open() as connection:
@@ -95,9 +74,9 @@ async def test_a_process_of_several_roles_ends_all_of_them_when_it_is_told_to(en
     async def are_there() -> bool:
         return await roles() == {"runs", "desktops"}
 
-    async with worker(engine.settings, "runs", "desktops") as process:
+    async with worker(forks, engine.settings, "runs", "desktops") as process:
         await until(are_there)
-        process.terminate()
+        process.send_signal(SIGTERM)
 
         assert await asyncio.wait_for(process.wait(), 30) == 0
     assert await roles() == set()
