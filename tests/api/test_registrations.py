@@ -224,6 +224,10 @@ async def test_the_panels_clients_the_command_line_and_the_page_do_the_same(
     assert [each["summary"] for each in listed.json()] == ["Deeper", "Trivial"]
     assert (refreshed.json()["total"], answered.json()["result"]) == (2, "far-1")
     assert [each.status_code for each in (refused, *gone)] == [422, 200, 404]
-    assert ("its flows: Deeper, Trivial" in said, url in page, "out of the catalogue" in removed) == (True, True, True)
+    assert ("its flows: far/root, far/much.deeper" in said, url in page, "out of the catalogue" in removed) == (
+        True,
+        True,
+        True,
+    )
     assert (posted.status_code, wrong.status_code) == (303, 422)
     assert [each["name"] for each in (await http.get("/v1/services")).json()["items"]] == ["page"]
