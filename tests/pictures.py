@@ -6,10 +6,12 @@ Needs Chromium, and takes about a minute.
 
 import asyncio
 import io
+import json
 import os
 import secrets
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,37 @@ LIVE = (
     ("hello/steps", {"n": 400, "seconds": 3}, "Rates refresh, all carriers"),
     ("hello/steps", {"n": STEPS, "seconds": 2}, "Carrier invoices, week 46"),
 )
+RATES = """carrier: Kestrel
+fuel_surcharge: 0.142
+express_factor: 1.80
+currency: EUR
+"""
+TALK = (  # what is said, and how the answer ends that is waited for
+    ("Keep our carrier rates in this workspace, in a file that people can read.", "one line for each."),
+    ("The fuel surcharge rises to 15.1 % on Monday. Change it, and publish the rates when I have seen them.", "I ask."),
+)
+ANSWERS = (
+    {"text": "I write them down.", "tools": [{"name": "write", "input": {"path": "rates/eu.yaml", "content": RATES}}]},
+    {"text": "The rates are in `rates/eu.yaml`, one line for each."},
+    {
+        "text": "I look where the surcharge stands, and change it there.",
+        "tools": [
+            {"name": "search", "input": {"pattern": "surcharge"}},
+            {
+                "name": "edit",
+                "input": {"path": "rates/eu.yaml", "old_str": "surcharge: 0.142", "new_str": "surcharge: 0.151"},
+            },
+        ],
+    },
+    {
+        "text": "Before I publish them I check that the file is whole.",
+        "tools": [{"name": "read", "input": {"path": "rates/eu.yaml"}}],
+    },
+    {
+        "text": "One line differs, the factor of express is as it was. Publishing leaves this workspace, so I ask.",
+        "tools": [{"name": "save_artifact", "input": {"path": "rates/eu.yaml", "name": "rates-week-48.yaml"}}],
+    },
+)
 PATIENCE_S = 120.0
 
 
@@ -54,12 +87,14 @@ async def take(stage: Stage) -> None:
     """Let things happen, and take the pictures of them."""
     async with running_chromium() as browser, httpx.AsyncClient(base_url=stage.url, timeout=30) as http:
         await settle_in(http, stage)
-        run = await work(http)
+        run, session = await work(http), await talk(http)
         cookie = await signed_in(http, stage)
         for name, path, view, theme in (
             ("run-dark", f"/runs/{run}", WIDE, "dark"),
             ("run-light", f"/runs/{run}", WIDE, "light"),
             ("run-phone", f"/runs/{run}", PHONE, "dark"),
+            ("session-dark", f"/sessions/{session}", WIDE, "dark"),
+            ("session-light", f"/sessions/{session}", WIDE, "light"),
             ("home", "/", WIDE, "dark"),
         ):
             theirs = SetCookieParam(name="windlass_theme", value=theme, url=stage.url)
@@ -93,6 +128,27 @@ async def work(http: httpx.AsyncClient) -> str:
     os.kill(host, signal.SIGKILL)
     await wait(http, f"/v1/runs/{runs[-1]}/steps", lambda steps: is_at(steps, SHOWN_IN))
     return runs[-1]
+
+
+async def talk(http: httpx.AsyncClient) -> str:
+    """A session whose second turn asks somebody to allow what it would do: its id."""
+    wish = {
+        "title": "Fuel surcharge, week 48",
+        "system": f"You keep the rates. <standin>{json.dumps(ANSWERS)}</standin>",
+        "policy": [{"action": "ask", "tool": "save_artifact"}],
+        "budget_usd": 5,
+    }
+    session = (await http.post("/v1/sessions", json=wish)).raise_for_status().json()["id"]
+    for content, ends in TALK:
+        (await http.post(f"/v1/sessions/{session}/messages", json={"content": content})).raise_for_status()
+        await wait(http, f"/v1/sessions/{session}/messages", partial(is_said, ends))
+    await wait(http, "/v1/questions", lambda asked: any(each["kind"] == "approval" for each in asked["items"]))
+    return session
+
+
+def is_said(words: str, messages: Any) -> bool:
+    """Whether an answer has these words."""
+    return any(words in json.dumps(each) for each in messages["items"])
 
 
 def is_at(steps: Any, name: str) -> bool:
