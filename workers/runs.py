@@ -34,7 +34,8 @@ from workers.driving import run_activities
 from workers.maintenance import maintaining, maintenance
 from workers.parts import Parts, beside, form_secrets, sockets
 from workers.reaper import reap
-from workers.runtime import GRACE, connect, sandbox, work
+from workers.runtime import GRACE, connect, work
+from workers.sandbox import sandbox
 from workers.servers import checking
 from workers.slots import Slot
 from workers.starting import RunStarts

@@ -1,17 +1,14 @@
-"""How Temporal is wired: its client, the sandbox of workflows, and a worker that ends in order."""
+"""How Temporal is wired: its client, and a worker that ends in order."""
 
 import asyncio
 from datetime import timedelta
 
 import structlog
-from temporalio import workflow
 from temporalio.client import Client
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from windlass.core.settings import Settings
 
-PASSED_THROUGH = ("windlass", "activities", "pydantic", "pydantic_core")
 GRACE = timedelta(seconds=5)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -32,16 +29,6 @@ async def connect(settings: Settings, identity: str) -> Client:
         except RuntimeError as error:
             log.warning("Temporal does not answer yet", address=settings.temporal_address, reason=str(error)[:200])
             await asyncio.sleep(0.2)
-
-
-def sandbox() -> SandboxedWorkflowRunner:
-    """The sandbox every worker and the replayer use: our library passes through once, a surprise import is an error."""
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-    return SandboxedWorkflowRunner(
-        restrictions=restrictions.with_import_notification_policy(
-            workflow.SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH
-        )
-    )
 
 
 async def work(worker: Worker, stopping: asyncio.Event) -> None:

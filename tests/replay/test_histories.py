@@ -1,7 +1,9 @@
 """Today's workflows still make sense of every history that was kept: what is on its way now will go on."""
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +14,30 @@ from temporalio.workflow import NondeterminismError
 
 from tests.architecture.test_sandbox import every_workflow
 from tests.replay.export import HISTORIES
-from workers.runtime import sandbox
+from workers.sandbox import sandbox
 
+CARELESS = """
+import datetime, random
+from temporalio import workflow
+
+@workflow.defn(name="RunWorkflow")
+class Careless:
+    @workflow.run
+    async def run(self, request: dict) -> str:
+        return str({})
+"""
 KEPT = sorted(HISTORIES.glob("*/*.json"))
 WORKFLOWS = list(every_workflow())
 
 
+def replayer(workflows: Sequence[type]) -> Replayer:
+    """What replays a history the way a worker would."""
+    return Replayer(workflows=workflows, workflow_runner=sandbox())
+
+
 async def replay(history: dict[str, Any]) -> None:
-    """Replay one history the way a worker would; raises where the code would decide otherwise."""
-    replayer = Replayer(workflows=WORKFLOWS, workflow_runner=sandbox())
-    await replayer.replay_workflow(WorkflowHistory.from_json("tenant/runs/run", history))
+    """Replay one history with today's workflows; raises where the code would decide otherwise."""
+    await replayer(WORKFLOWS).replay_workflow(WorkflowHistory.from_json("tenant/runs/run", history))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -68,3 +84,18 @@ async def test_a_history_without_the_timer_of_a_time_limit_does_not_replay():
 
     with pytest.raises(NondeterminismError):
         await replay(changed("finished_in_time", drop))
+
+
+@pytest.mark.parametrize("deed", ["datetime.datetime.now()", "random.random()", "open('/dev/null')", "input()"])
+async def test_the_second_execution_in_a_sandbox_is_held_as_the_first(
+    deed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "careless.py").write_text(CARELESS.format(deed))
+    monkeypatch.setattr("sys.path", [str(tmp_path), *sys.path])
+    monkeypatch.delitem(sys.modules, "careless", raising=False)
+    one = replayer([import_module("careless").Careless])
+    history = WorkflowHistory.from_json("tenant/runs/run", changed("finished", lambda _: None))
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"Cannot access .* from inside a workflow"):
+            await one.replay_workflow(history)
