@@ -1,7 +1,7 @@
 """The sandbox of workflows: one for each workflow, in which all its executions live."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from threading import get_ident
 from typing import Any
 
@@ -55,11 +55,9 @@ class Room:
         self._importer.restriction_context.is_runtime = True
         self._importer.restriction_context.in_activation = True
 
-    @contextmanager
-    def entered(self) -> Iterator[None]:
+    def entered(self) -> AbstractContextManager[None]:
         """Restrict imports and builtins of this thread too."""
-        with self._importer.applied():
-            yield
+        return self._importer.applied()
 
 
 class Guest(WorkflowInstance):
