@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from stack.standin.server import listen
+from tests.forks import running_forks
 from tests.parts import running_postgres, running_temporal, short_folder
 from tests.replay.export import keep, tidy
 from tests.workflows.talks import Step, Talk, Talks, running_talks
@@ -57,7 +58,8 @@ async def main() -> None:
         server = await listen(0)
         stack.callback(server.close)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        talks = await stack.enter_async_context(running_talks(postgres.url, temporal, url))
+        forks = await stack.enter_async_context(running_forks(folder / "forks.log"))
+        talks = await stack.enter_async_context(running_talks(forks, postgres.url, temporal, url))
         for scenario in (each for each in SCENARIOS if not sys.argv[1:] or each.__name__ in sys.argv[1:]):
             talk = await scenario(talks)
             await talk.workflow.result()
