@@ -43,6 +43,13 @@ class BadRequest(WindlassError):
     title = "Bad request"
 
 
+class Gone(WindlassError):
+    """What an older system had at this address is not here; `detail` says where the thing is, if there is one."""
+
+    status = 410
+    title = "Not here"
+
+
 class TooLarge(WindlassError):
     """The request is bigger than what is taken here."""
 

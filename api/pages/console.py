@@ -18,6 +18,7 @@ from api.pages import (
     join,
     live,
     organisation,
+    panel_forms,
     previews,
     questions,
     retry,
@@ -76,4 +77,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     system.router,
     find.router,
     live.router,
+    panel_forms.router,
 )

@@ -48,7 +48,7 @@ async def write(
         return await engine.proxy.forward(request, caller, root_of(path), lambda: known.still(caller))
     body = await read_file(request, LIMIT_BYTES, "A form")
     check_json("json", body)
-    return await flows.started(engine, caller, agent, flows.Posted(body, request.headers.get(flows.EXTRA, ""), new))
+    return await flows.started(engine, caller, agent, flows.Posted.read(request, body, new))
 
 
 @router.websocket("/{path:path}")

@@ -1,6 +1,7 @@
-"""Kodosumi's dashboard and the changes of its timeline, as its panel asks for them."""
+"""Kodosumi's dashboard, the changes of its timeline and its audit log, as its panel asks for them."""
 
 import time
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -70,6 +71,37 @@ async def test_the_timeline_tells_what_has_changed_since(gateway: Gateway):
     assert later["timestamp"] == pytest.approx(time.time(), abs=600)
     assert [each["fid"] for each in narrowed["update"]] == [tea]
     assert (stranger["update"], stranger["delete"]) == ([], [])
+
+
+async def test_the_audit_log_is_followed_in_lines_and_none_is_passed_over(gateway: Gateway, umbrella: Organisation):
+    acme = await gateway.organisation("Watched")
+    row = "insert into audit (tenant_id, at, actor_name, action, subject) values ($1, $2, 'Ada', 'run.start', $3)"
+    long_ago = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
+    written = [
+        ("run:1\nx", long_ago),
+        ("run:2", long_ago),
+        ("run:3", long_ago),
+        ("run:4", datetime(2100, 1, 1, tzinfo=UTC)),
+    ]
+    async with gateway.state["database"].tenant(TenantId(acme.id)) as connection:
+        first, *_, last, _young = [
+            await connection.fetchval(f"{row} returning id", acme.id, at, subject) for subject, at in written
+        ]
+    get, line = acme.admin.http.get, "2026-01-02 03:04:05,678 INFO - Ada run.start run:"
+
+    two = (await get(f"{PANEL}/audit/stream?limit=2&offset={first - 1}")).json()
+    then = (await get(f"{PANEL}/audit/stream?offset={two['next_offset']}")).json()
+    again = (await get(f"{PANEL}/audit/stream?offset={last}")).json()
+    anew = (await get(f"{PANEL}/audit/stream?offset={last + 10**9}&limit=1")).json()
+    info = (await get(f"{PANEL}/audit/info")).json()
+
+    assert (two["lines"], then["lines"]) == ([f"{line}1 x", f"{line}2"], [f"{line}3"])
+    assert (then["next_offset"], again["lines"], again["next_offset"]) == (last, [], last)
+    assert (len(anew["lines"]), anew["file_size"], anew["next_offset"] <= first) == (1, last, True)
+    assert (info["exists"], info["size"], info["modified"]) == (True, last, long_ago.timestamp())
+    theirs = (await umbrella.admin.http.get(f"{PANEL}/audit/stream?offset={first - 1}")).json()
+    assert [each for each in theirs["lines"] if "run:3" in each] == []
+    assert (await acme.builder.http.get(f"{PANEL}/audit/stream")).status_code == 403
 
 
 @pytest.mark.parametrize("query", ["running-agents?hours=0", "running-agents?user=x", "errors?limit=1000"])

@@ -7,9 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
+from api.errors import Gone
 from api.routes.compat.kodosumi.exposes import NewExpose, keep
+from api.routes.compat.kodosumi.pages import our_page
 from api.routes.compat.kodosumi.words import MAIN, Telling
-from windlass.core.errors import Invalid
+from windlass.core.errors import Invalid, NotFound
 from windlass.core.frames import Frame
 
 
@@ -50,3 +52,21 @@ async def test_a_value_with_any_kind_of_line_end_is_json_in_its_frame():
 
     data = [line.removeprefix("data: ") for line in told.decode().split("\n") if line.startswith("data: ")]
     assert orjson.loads("\n".join(data).partition(":")[2]) == {"Text": {"body": text}}
+
+
+@pytest.mark.parametrize(
+    ("page", "ours"),
+    [
+        ("", "/agents"), ("expose/boot/shutdown", "/boot"), ("status/view/01a1", "/runs/01a1"),
+        ("expose/edit/a b", "/services/a%20b"), ("expose/exchange", "/services/exchange"),
+    ],
+)  # fmt: skip
+def test_a_page_of_the_panel_leads_to_the_page_of_the_same_thing(page: str, ours: str):
+    assert our_page(page) == ours
+
+
+def test_a_page_that_has_none_here_says_where_the_thing_is():
+    with pytest.raises(Gone, match="PATCH /v1/services"):
+        our_page("expose/globals")
+    with pytest.raises(NotFound):
+        our_page("status/view")

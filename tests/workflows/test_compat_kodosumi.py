@@ -108,10 +108,15 @@ async def test_a_flow_is_found_by_its_words_and_shows_its_form(panel: httpx.Asyn
 
 async def test_inputs_that_cannot_be_used_are_named_by_field_in_a_200_and_start_nothing(panel: httpx.AsyncClient):
     empty, bad = await panel.post("/-/bench", json={}), await panel.post("/-/bench", json={"name": "bad"})
+    page = await panel.post("/inputs/-/bench", data={"name": "bad", "active": "off"})
+    cancelled = await panel.post("/inputs/-/bench", data={"name": "Ada", "__cancel__": "__cancel__"})
+    in_parts = await panel.post("/inputs/-/bench", data={"name": "Ada"}, files={"notes": b"x"})
 
     assert (empty.status_code, empty.json()["errors"]) == (200, {"_global_": [], "name": ["is required"]})
     assert bad.json()["errors"] == {"_global_": ["global message"], "name": ["name must not be bad"]}
-    assert (await panel.get("/timeline/list", params={"q": "bad"})).json()["items"] == []
+    assert (page.status_code, "name must not be bad" in page.text, 'value="bad"' in page.text) == (422, True, True)
+    assert (cancelled.headers["location"], in_parts.status_code) == ("/", 400)
+    assert (await panel.get("/timeline/list")).json()["items"] == []
 
 
 async def test_a_run_asks_is_answered_and_told_in_the_old_words(panel: httpx.AsyncClient):
@@ -173,8 +178,11 @@ async def test_files_the_timeline_and_the_end_of_a_run(panel: httpx.AsyncClient)
     late = await panel.post(f"/files/complete/{fid}/{batch['batchId']}/out", json=batch["items"])
     (lid,) = (await status_of(panel, fid, "awaiting"))["locks"]
     (item,) = (await panel.get("/timeline/list", params={"pp": 1})).json()["items"]
-    await panel.post(f"/lock/{fid}/{lid}", json={})
-    await status_of(panel, fid, "finished")
+    wrong, away, right = [
+        await panel.post(f"/inputs/lock/{fid}/{lid}", data=sent)
+        for sent in ({"continue": "perhaps"}, {"__cancel__": "__cancel__"}, {"continue": "on", "more": "tea"})
+    ]
+    over = await status_of(panel, fid, "finished")
     (file,), taken = (await panel.get(f"/files/{fid}/out")).json(), (await panel.get(f"/files/{fid}/in")).json()
     content = await panel.get(f"/files/{fid}/{file['path']}")
     removed = [(await panel.delete(f"/outputs/{fid}")).status_code for _ in range(2)]
@@ -188,10 +196,14 @@ async def test_files_the_timeline_and_the_end_of_a_run(panel: httpx.AsyncClient)
     assert all("takes files when it is launched" in each["error"] for each in late.json())
     assert (file["path"], file["size"], content.text) == ("out/report.txt", 9, "well done")
     assert removed == [204, 404]
+    assert (wrong.status_code, "must be on or off" in wrong.text) == (422, True)
+    assert [each.headers["location"] for each in (away, right)] == [f"/runs/{fid}"] * 2
+    assert orjson.loads(over["final"])["dict"]["lock-result"]["inputs"] == {"continue": True, "more": "tea"}
 
 
 async def test_a_run_that_is_deleted_while_it_lives_is_ended(panel: httpx.AsyncClient):
-    fid = await launched(panel, name="Cleo")
+    sent = await panel.post("/inputs/-/bench", data={"name": "Cleo", "active": "off"})
+    fid = sent.headers["location"].removeprefix("/runs/")
     await status_of(panel, fid, "awaiting")
 
     assert (await panel.request("DELETE", "/outputs", json={"fid": [fid]})).status_code == 204

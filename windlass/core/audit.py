@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +26,12 @@ select id, at, actor_id, actor_name, key_id, session_id, address, request_id, ac
 where ($1::text is null or action = $1) and ($2::text is null or subject = $2) and ($3::uuid is null or actor_id = $3)
   and ($4::bigint is null or id < $4) order by id desc limit $5
 """
+SETTLED = """
+select id, at, actor_id, actor_name, key_id, session_id, address, request_id, action, subject, before, after from audit
+where id > $1 and at < clock_timestamp() - $2::interval order by id limit $3
+"""
+LAST_SETTLED = "select id, at from audit where at < clock_timestamp() - $1::interval order by id desc limit 1"
+SETTLING = timedelta(seconds=5)  # a row has its number before it is committed: older ones may still come
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,18 @@ class Audit:
         async with self._database.tenant(caller.tenant_id) as connection:
             rows = await connection.fetch(LIST, wanted.action, wanted.subject, wanted.actor_id, after, limit)
         return [AuditEntry(*row.values()) for row in rows]
+
+    async def settled(self, caller: Caller, *, after: int, limit: int) -> list[AuditEntry]:
+        """The oldest rows after `after`; those of the last 5 s wait, so that whoever follows the log misses none."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            rows = await connection.fetch(SETTLED, after, SETTLING, limit)
+        return [AuditEntry(*row.values()) for row in rows]
+
+    async def last_settled(self, caller: Caller) -> tuple[int, datetime] | None:
+        """The number and the time of the newest row that `settled` tells, if there is one."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            row = await connection.fetchrow(LAST_SETTLED, SETTLING)
+        return None if row is None else (row["id"], row["at"])
 
     async def note(
         self, caller: Caller, action: str, subject: str, *, before: Facts | None = None, after: Facts | None = None

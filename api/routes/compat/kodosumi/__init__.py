@@ -2,6 +2,7 @@
 
 from api.routes.compat.kodosumi import (
     access,
+    audits,
     boots,
     dashboard,
     exchange,
@@ -10,6 +11,7 @@ from api.routes.compat.kodosumi import (
     files,
     flows,
     locks,
+    pages,
     uploads,
 )
 
@@ -17,6 +19,7 @@ ROUTERS = (
     access.router,
     flows.router,
     locks.router,
+    pages.router,
     executions.router,
     dashboard.router,
     uploads.router,  # before the files of executions, whose paths take any name
@@ -24,4 +27,6 @@ ROUTERS = (
     exposes.router,
     exchange.router,
     boots.router,
+    audits.router,
+    pages.hidden,  # last: what has no meaning here
 )

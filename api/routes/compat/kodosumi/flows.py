@@ -6,27 +6,25 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import md5
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, field_validator
-from starlette.responses import RedirectResponse
 
 from api.dependencies import AuthenticationDep, EngineDep, Me, RequestUuid, SettingsDep
 from api.engine import Engine
 from api.routes.agents import AgentReader
 from api.routes.compat.kodosumi.uploads import settled
 from api.routes.compat.kodosumi.words import PREFIX, read_object
-from api.routes.questions import QuestionReader
-from api.routes.runs import RunReader, RunStarter
+from api.routes.runs import RunStarter
 from api.routes.services import ServiceReader, ServiceWriter
 from windlass.core.agents import Agent
 from windlass.core.callers import Caller
 from windlass.core.errors import FieldError, Invalid, NotFound
 from windlass.core.health import Part, examine
-from windlass.core.runs import StartRun
+from windlass.core.runs import Run, StartRun
 from windlass.version import __version__
 
 router = APIRouter(prefix=PREFIX, tags=["compat"])
@@ -97,11 +95,16 @@ class HealthView(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What was posted to a form: a body that is no JSON object counts as empty."""
+    """What was posted to a form."""
 
-    body: bytes
+    inputs: Json
     extra: str
     id: UUID
+
+    @classmethod
+    def read(cls, request: Request, body: bytes, id: UUID) -> Self:
+        """What a request posts: a body that is no JSON object counts as empty."""
+        return cls(read_object(body) or {}, request.headers.get(EXTRA, ""), id)
 
 
 @router.get("/health")
@@ -220,37 +223,24 @@ async def start(
         agent = None
     if agent is None or agent.url:
         return await engine.proxy.forward(request, caller, _root_of(path), lambda: known.still(caller))
-    return await started(engine, caller, agent, Posted(request.state.body, request.headers.get(EXTRA, ""), new))
+    return await started(engine, caller, agent, Posted.read(request, request.state.body, new))
 
 
 async def started(engine: Engine, caller: Caller, agent: Agent, posted: Posted) -> JSONResponse:
     """Start a run with what was posted to its form, or say by field what is wrong."""
     try:
-        inputs, uploads = await settled(engine, caller, agent.elements, read_object(posted.body) or {})
-        wish = StartRun(agent.name, inputs, extra=_extra(posted.extra), id=posted.id, uploads=uploads)
-        run = await engine.runs.start(caller, wish)
+        run = await launched(engine, caller, agent, posted)
     except Invalid as refused:
         return JSONResponse({"errors": by_field(refused), "elements": agent.elements})
-    launched = {"result": str(run.id), "elements": agent.elements}
-    return JSONResponse(launched, headers={"kodosumi_launch": str(run.id)})
+    told = {"result": str(run.id), "elements": agent.elements}
+    return JSONResponse(told, headers={"kodosumi_launch": str(run.id)})
 
 
-@router.get("/inputs/-/{path:path}", response_class=RedirectResponse, status_code=303)
-async def form_page(path: str, caller: RunStarter, engine: EngineDep) -> Response:
-    """The page with the form."""
-    return RedirectResponse(f"/start?agent={(await engine.agents.at(caller, path)).path}", 303)
-
-
-@router.get("/inputs/lock/{run_id}/{question_id}", response_class=RedirectResponse, status_code=303)
-async def lock_page(run_id: UUID, question_id: UUID, caller: QuestionReader, engine: EngineDep) -> Response:
-    """The page where a lock is answered."""
-    return RedirectResponse((await engine.questions.of_run(caller, run_id, question_id)).place, 303)
-
-
-@router.get("/outputs/html/{run_id}", response_class=RedirectResponse, status_code=303)
-async def result_page(run_id: UUID, caller: RunReader, engine: EngineDep) -> Response:
-    """The page that shows the result."""
-    return RedirectResponse(f"/runs/{(await engine.runs.get(caller, run_id)).id}", 303)
+async def launched(engine: Engine, caller: Caller, agent: Agent, posted: Posted) -> Run:
+    """The run that a form asks for, with the files it names. Raises Invalid, Conflict."""
+    inputs, uploads = await settled(engine, caller, agent.elements, posted.inputs)
+    wish = StartRun(agent.name, inputs, extra=_extra(posted.extra), id=posted.id, uploads=uploads)
+    return await engine.runs.start(caller, wish)
 
 
 def _slug(url: str) -> str:
