@@ -303,8 +303,12 @@ async def test_files_are_announced_one_by_one_and_bounded_as_they_come(
         await uploads.put_chunk(caller, batch, other.id, 9, piece)
     with pytest.raises(NotFound):
         await uploads.put_chunk(caller, batch, other.id, 5 << 10, b"beyond what a file may have")
-    with pytest.raises(Invalid, match="Nothing was begun"):
-        await uploads.add(caller, batch, NewFile("a/b", None))
+    deep = await uploads.add(caller, batch, NewFile("c/d", None))
+    for path in ("a/b", "c"):
+        with pytest.raises(Invalid) as clash:
+            await uploads.add(caller, batch, NewFile(path, None))
+        assert [each.message for each in clash.value.errors] == [f"{path[0]} is a file and a folder"]
+    await uploads.drop(caller, deep.id)
     with pytest.raises(Conflict, match=r" 0\.0 MiB of that"):
         await uploads.add(caller, batch, NewFile("b", 11 << 20))
     assert await uploads.put_chunk(caller, batch, other.id, 8, piece) == 9  # a refusal loses nothing

@@ -14,9 +14,12 @@ select (select coalesce(sum(size_bytes), 0) from file_content)::bigint
   + (select coalesce(sum(size_bytes), 0) from service_archive)::bigint
 """
 ANNOUNCED = """
-select coalesce(sum(coalesce(f.size_bytes, (select sum(size_bytes) from upload_chunk where file_id = f.id))), 0)::bigint
-from upload_file f join upload u on u.id = f.upload_id
-where f.digest is null and u.expires_at > clock_timestamp()
+with open_file as (
+  select f.id, f.size_bytes from upload_file f join upload u on u.id = f.upload_id
+  where f.digest is null and u.expires_at > clock_timestamp())
+select (select coalesce(sum(size_bytes), 0) from open_file)::bigint
+  + (select coalesce(sum(c.size_bytes), 0) from upload_chunk c join open_file f on f.id = c.file_id
+     where f.size_bytes is null)::bigint
 """
 
 

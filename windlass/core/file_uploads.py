@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from windlass.contracts.files import CHUNK_BYTES, MOST_FILES, SIZE_BYTES, checked_path, folders_of
+from windlass.contracts.files import CHUNK_BYTES, IN, MOST_FILES, SIZE_BYTES, checked_path, folders_of
 from windlass.contracts.ids import TenantId, new_id
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
@@ -30,19 +30,27 @@ MINE = """
 select id, expires_at, completed_at from upload where id = $1 and created_by = $2 and expires_at > clock_timestamp()
 """
 FILES = """
-select f.id, f.path, f.size_bytes, f.expected, f.digest, array(
+select f.upload_id, f.id, f.path, f.size_bytes, f.expected, f.digest, array(
   select c.n from upload_chunk c where c.file_id = f.id order by c.n) as received
 from upload_file f where f.upload_id = $1 order by f.place
 """
-WHOSE = """
-select u.id from upload u join upload_file f on f.upload_id = u.id
-where f.id = $1 and u.created_by = $2 and u.expires_at > clock_timestamp()
+FILE = """
+select f.upload_id, f.id, f.path, f.size_bytes, f.expected, f.digest, array(
+  select c.n from upload_chunk c where c.file_id = f.id order by c.n) as received
+from upload_file f join upload u on u.id = f.upload_id
+where f.id = $1 and u.created_by = $2 and ($3::uuid is null or u.id = $3) and u.expires_at > clock_timestamp()
 """
-HOLD = "select from upload where id = $1 for update"
-HOLD_FILE = "select from upload_file where id = $1 for update"
+HOLD = "select id from upload where id = $1 and created_by = $2 and expires_at > clock_timestamp() for update"
+HOLD_SAME = "select id from upload_file where upload_id = $1 and path = $2 for update"
+BESIDE = """
+select count(*) as files, coalesce(max(place) + 1, 0) as place,
+  (array_agg(path) filter (where path = any ($2)))[1] as above,
+  coalesce(bool_or(starts_with(path, $3::text || '/')), false) as is_folder
+from upload_file where upload_id = $1
+"""
 ADD_ONE = """
 insert into upload_file (id, tenant_id, upload_id, place, path, size_bytes, expected)
-select $1, $2, $3, coalesce(max(place) + 1, 0), $4, $5, $6 from upload_file where upload_id = $3
+values ($1, $2, $3, $4, $5, $6, $7)
 """
 REOPEN = "update upload set completed_at = null where id = $1"
 DROP_FILE = "delete from upload_file where id = $1"
@@ -72,6 +80,7 @@ class NewFile:
 class UploadFile:
     """A file of an upload: `digest` once it is whole, else the chunks that were received; its size as far as known."""
 
+    upload_id: UUID
     id: UUID
     path: str
     size_bytes: int | None
@@ -105,13 +114,6 @@ class FileUpload:
     expires_at: datetime
     is_complete: bool
     files: tuple[UploadFile, ...]
-
-    def file(self, file_id: UUID) -> UploadFile:
-        """One of them. Raises NotFound."""
-        found = next((each for each in self.files if each.id == file_id), None)
-        if found is None:
-            raise NotFound("file of this upload", file_id)
-        return found
 
 
 class FileUploads:
@@ -147,27 +149,27 @@ class FileUploads:
         file_id, quota = new_id(), await self._quota.bytes_of(caller.tenant_id)
         facts = (checked.path, checked.size_bytes, checked.sha256)
         async with self._database.tenant(caller.tenant_id) as connection:
-            await connection.execute(HOLD, upload_id)  # several that are added at once see each other
-            files = (await find_upload(connection, caller, upload_id)).files
-            gone = await _made_way(connection, caller.tenant_id, files, checked.path)
+            if await connection.fetchval(HOLD, upload_id, caller.person_id) is None:  # several at once see each other
+                raise NotFound("upload", upload_id)
+            gone = await _made_way(connection, caller.tenant_id, upload_id, checked.path)
             await require_room(connection, caller.tenant_id, quota, checked.size_bytes or 0)
-            _check_place([each.path for each in files], checked.path)
-            await connection.execute(ADD_ONE, file_id, caller.tenant_id, upload_id, *facts)
+            place = await _place(connection, upload_id, checked.path)
+            await connection.execute(ADD_ONE, file_id, caller.tenant_id, upload_id, place, *facts)
             await connection.execute(REOPEN, upload_id)
             await self._objects.delete(gone)  # last of all: a refusal loses nothing
-        return UploadFile(file_id, *facts, digest=None)
+        return UploadFile(upload_id, file_id, *facts, digest=None)
 
-    async def of_file(self, caller: Caller, file_id: UUID) -> FileUpload:
-        """The upload that a file belongs to. Raises NotFound."""
+    async def file(self, caller: Caller, file_id: UUID, upload_id: UUID | None = None) -> UploadFile:
+        """One file, of that upload or of whichever, without reading the others. Raises NotFound."""
         async with self._database.tenant(caller.tenant_id) as connection:
-            upload_id = await connection.fetchval(WHOSE, file_id, caller.person_id)
-            if upload_id is None:
-                raise NotFound("upload", file_id)
-            return await find_upload(connection, caller, upload_id)
+            row = await connection.fetchrow(FILE, file_id, caller.person_id, upload_id)
+        if row is None:
+            raise NotFound("file of an upload", file_id)
+        return _file(row)
 
     async def drop(self, caller: Caller, file_id: UUID) -> None:
         """Forget one file of an upload; runs that took it keep it. Raises NotFound."""
-        await self.of_file(caller, file_id)
+        await self.file(caller, file_id)
         await self._drop_chunks(caller.tenant_id, file_id)
         async with self._database.tenant(caller.tenant_id) as connection:
             await connection.execute(DROP_FILE, file_id)
@@ -179,13 +181,13 @@ class FileUploads:
 
     async def put(self, caller: Caller, upload_id: UUID, file_id: UUID, chunks: AsyncIterable[bytes]) -> UploadFile:
         """Keep a whole file. The second time it is the same one. Raises NotFound, Invalid (not what was announced)."""
-        file = (await self.get(caller, upload_id)).file(file_id)
+        file = await self.file(caller, file_id, upload_id)
         await self._finish(caller.tenant_id, file, chunks)
-        return (await self.get(caller, upload_id)).file(file_id)
+        return await self.file(caller, file_id, upload_id)
 
     async def put_chunk(self, caller: Caller, upload_id: UUID, file_id: UUID, n: int, content: bytes) -> int:
         """Keep a chunk; one that is there already stays as it is. Says how many there are. Raises NotFound, Invalid."""
-        file = (await self.get(caller, upload_id)).file(file_id)
+        file = await self.file(caller, file_id, upload_id)
         if file.digest is not None:
             return file.chunks
         if n in file.received:  # bytes of another content would be named by nothing
@@ -218,10 +220,10 @@ class FileUploads:
 
     async def finish(self, caller: Caller, upload_id: UUID, file_id: UUID) -> UploadFile:
         """Make a file of the chunks of one alone. The second time nothing changes. Raises as `complete` does."""
-        file = (await self.get(caller, upload_id)).file(file_id)
+        file = await self.file(caller, file_id, upload_id)
         if file.digest is None:
             await self._assemble(caller.tenant_id, file)
-        return (await self.get(caller, upload_id)).file(file_id)
+        return await self.file(caller, file_id, upload_id)
 
     async def cancel(self, caller: Caller, upload_id: UUID) -> None:
         """Forget an upload; runs that took it keep their files. Raises NotFound."""
@@ -291,27 +293,26 @@ async def _opened(connection: Connection, caller: Caller) -> UUID:
     return upload_id
 
 
-async def _made_way(
-    connection: Connection, tenant_id: TenantId, files: Sequence[UploadFile], path: str
-) -> Sequence[str]:
+async def _made_way(connection: Connection, tenant_id: TenantId, upload_id: UUID, path: str) -> Sequence[str]:
     """Forget the file of that path, if there is one, and say under which keys its chunks are."""
-    keys = list[str]()
-    for same in (each for each in files if each.path == path):
-        await connection.execute(HOLD_FILE, same.id)  # a chunk of it that arrives now waits, and then finds it gone
-        keys += [
-            chunk_key(tenant_id, same.id, row["n"], row["digest"]) for row in await connection.fetch(CHUNKS, same.id)
-        ]
-        await connection.execute(DROP_FILE, same.id)
-    return keys
+    same: UUID | None = await connection.fetchval(HOLD_SAME, upload_id, path)
+    if same is None:  # a chunk of it that arrives now waits, and then finds it gone
+        return ()
+    rows = await connection.fetch(CHUNKS, same)
+    await connection.execute(DROP_FILE, same)
+    return [chunk_key(tenant_id, same, row["n"], row["digest"]) for row in rows]
 
 
-def _check_place(paths: Sequence[str], path: str) -> None:
-    """Go on only where there may be a file of that path beside those of the others. Raises Invalid."""
-    others = [each for each in paths if each != path]
-    if len(others) >= MOST_FILES:
+async def _place(connection: Connection, upload_id: UUID, path: str) -> int:
+    """Where a file of that path stands among the others, which are not read one by one. Raises Invalid."""
+    folders = [folder.partition("/")[2] for folder in folders_of(f"{IN}/{path}")]
+    row = await connection.fetchrow(BESIDE, upload_id, folders, path)
+    assert row is not None  # noqa: S101 - an aggregate has a row
+    if row["files"] >= MOST_FILES:
         raise Invalid("Nothing was begun.", (FieldError("files", f"must be 1 to {MOST_FILES:,}"),))
-    if wrong := clashes([*others, path], "path"):
-        raise Invalid("Nothing was begun.", tuple(wrong))
+    if wrong := row["above"] or (path if row["is_folder"] else None):
+        raise Invalid("Nothing was begun.", (FieldError("path", f"{wrong} is a file and a folder"),))
+    return row["place"]
 
 
 async def find_upload(connection: Connection, caller: Caller, upload_id: UUID) -> FileUpload:

@@ -93,10 +93,10 @@ async def chunk(request: Request, caller: Uploader, engine: EngineDep) -> Json:
     async with engine.uploads.place(caller.person_id):
         file_id, n, content = await _read_chunk(request)
         try:
-            upload = await engine.file_uploads.of_file(caller, file_id)
+            file = await engine.file_uploads.file(caller, file_id)
         except NotFound:
             return {"error": NOT_BEGUN}
-        count = await engine.file_uploads.put_chunk(caller, upload.id, file_id, n, content)
+        count = await engine.file_uploads.put_chunk(caller, file.upload_id, file_id, n, content)
     return {"status": "chunk received", "chunk_number": n, "received_chunks": count}
 
 
@@ -164,26 +164,26 @@ async def _finished(engine: Engine, caller: Caller, file_id: UUID, item: Item) -
     """A file made of its chunks, or what is wrong with it, as its clients know it."""
     uploads = engine.file_uploads
     try:
-        upload = await uploads.of_file(caller, file_id)
+        file = await uploads.file(caller, file_id)
     except NotFound:
         return {"error": INVALID}
-    file = upload.file(file_id)
     if file.path != _composed(item.filename):
         return {"error": f"The file was announced as {file.path}"}
     if file.digest is None and len(file.received) != item.totalChunks:
         return {"error": "Not all chunks uploaded"}
     if file.digest is None and item.totalChunks == 0:
-        await uploads.put(caller, upload.id, file_id, _nothing())
+        await uploads.put(caller, file.upload_id, file_id, _nothing())
     try:
-        await uploads.finish(caller, upload.id, file_id)
+        await uploads.finish(caller, file.upload_id, file_id)
     except Conflict as missing:
         return {"error": missing.detail}
-    return _told(str(upload.id), str(upload.id), file.path)
+    return _told(str(file.upload_id), str(file.upload_id), file.path)
 
 
 async def _given(engine: Engine, caller: Caller, run_id: UUID, root: str, items: Mapping[UUID, Item]) -> list[Json]:
     """What of these files the execution has; nothing is added to one that was launched. Raises NotFound."""
-    has = {each.path for each in await engine.files.list(caller, run_id, FileQuery(root, limit=MOST_FILES))}
+    below = f"{root}/{_composed(next(iter(items.values())).filename)}" if len(items) == 1 else root
+    has = {each.path for each in await engine.files.list(caller, run_id, FileQuery(below, limit=MOST_FILES))}
     late = "An execution takes files when it is launched: name them in its form. Only it writes what comes out of it."
     return [
         _told(str(run_id), None, each.filename)
