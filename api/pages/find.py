@@ -73,7 +73,12 @@ async def search(engine: Engine, caller: Caller, text: str, here: str) -> list[t
     places = [hit for hit in PLACES if fits(hit.name, text) and may_open(caller, hit.url)]
     runs = await find_runs(engine, caller, text)
     agents = [
-        Hit(f"Start {agent.name}", f"/start?agent={agent.path}", "play", note=agent.summary)
+        Hit(
+            f"Where {agent.name} runs" if agent.url else f"Start {agent.name}",
+            agent.start_page,
+            "play",
+            note=agent.summary,
+        )
         for agent in await engine.agents.catalogue(caller)
         if caller.may(Permission.RUNS_START) and fits(f"start {agent.name} {agent.summary}", text)
     ]

@@ -48,16 +48,22 @@ class Usual:
 
 @router.get("/start")
 async def choose(request: Request, caller: RunStarter, engine: EngineDep) -> Response:
-    """The form of the agent that the address names, or of the run to be repeated; else the agents to choose from."""
+    """The form of the agent that the address names, or of the run to be repeated; else the agents to choose from.
+
+    One that others run is not started here: its page says where.
+    """
     query = request.query_params
     if again := query.get("from"):
         run = await engine.runs.get(caller, as_id(again))
         agent = await engine.agents.get(caller, run.agent)
+        if agent.url:
+            return go(agent.start_page)
         facts = (run.title, ", ".join(run.tags), str(run.max_attempts), str(run.timeout_s or ""))
         filled = Filled(run.inputs, *facts, copied_from=str(run.id))
         return await form_page(request, caller, engine, agent, filled)
     if name := query.get("agent"):
-        return await form_page(request, caller, engine, await engine.agents.get(caller, name), Filled())
+        agent = await engine.agents.get(caller, name)
+        return go(agent.start_page) if agent.url else await form_page(request, caller, engine, agent, Filled())
     agents = await engine.agents.catalogue(caller)
     if len(agents) == 1:
         return await form_page(request, caller, engine, agents[0], Filled())
@@ -70,6 +76,8 @@ async def start(request: Request, caller: RunStarter, engine: EngineDep, cursors
     """Start the run, now or later, or show the form again with what is wrong. The same form sent twice is one run."""
     form, seen = read_form(request), viewer(request)
     agent = await engine.agents.get(caller, field(form, "agent", 200))
+    if agent.url:
+        return go(agent.start_page)
     filled = read_filled(agent, form)
     if (values := rearranged(filled.values or {}, form)) is not None:
         return await form_page(request, caller, engine, agent, replace(filled, values=values))

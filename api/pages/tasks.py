@@ -64,8 +64,10 @@ async def new(request: Request, caller: TaskWriter, engine: EngineDep) -> Respon
     name = request.query_params.get("agent")
     if name:
         agent = await engine.agents.get(caller, name)
+        if agent.url:  # nothing can be saved that others run: its page says where it is
+            return go(agent.start_page)
         return await show_form(request, caller, agent, TaskForm())
-    values = {"agents": await engine.agents.catalogue(caller), "title": "New task"}
+    values = {"agents": await engine.agents.of_ours(caller), "title": "New task"}
     place = Place("Schedules", (("Schedules", "/schedules"), ("Tasks", "/tasks"), ("New", "")))
     return await page(request, caller, "task_agents.html", place, values)
 

@@ -118,6 +118,7 @@ class AgentView(BaseModel):
     service: str | None
     owner: str | None
     available: bool
+    address: str | None = Field(description="Where its inputs are POSTed, if others run it; else `POST /v1/runs`.")
 
 
 class ProfileView(BaseModel):
@@ -237,6 +238,7 @@ def facts(agent: Agent) -> dict[str, Any]:
         "service": agent.service,
         "owner": agent.owner or None,
         "available": agent.service_state == "running",
+        "address": agent.address or None,
     }
 
 

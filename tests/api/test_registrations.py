@@ -36,6 +36,11 @@ DOCUMENT: dict[str, Any] = {
 }
 NAMED = 'attachment; filename="\N{EURO SIGN}.txt"'
 HTML = {"accept": "text/html"}
+REFUSED = {
+    "/garbage/openapi.json": 502, "/large/openapi.json": 502, "/slow/openapi.json": 504, "/moved/openapi.json": 502,
+    "/nul/openapi.json": 502, "/openapi.json?x=1": 422, "/": 422, "http://[x/openapi.json": 422,
+    "/waiting/openapi.json": 504,
+}  # fmt: skip
 PATIENCE = {"/slow/openapi.json": "DOCUMENT_S", "/waiting/openapi.json": "READ_S"}
 ROOTS, LEADING_OUT = ("/-/far", "/compat/kodosumi/-/far"), ("/%2e%2e/much", "%2F@127.0.0.1:1/x")
 
@@ -174,25 +179,38 @@ async def test_it_is_read_anew_and_what_it_said_stays_while_it_says_nothing(
     assert (await http.get("/v1/agents/far/root")).status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("address", "status"),
-    [
-        ("/garbage/openapi.json", 502), ("/large/openapi.json", 502), ("/slow/openapi.json", 504),
-        ("/moved/openapi.json", 502), ("/nul/openapi.json", 502), ("/openapi.json?x=1", 422), ("/", 422),
-        ("http://[x/openapi.json", 422), ("/waiting/openapi.json", 504),
-    ],
-)  # fmt: skip
-async def test_what_is_no_description_registers_nothing(
-    house: Organisation, far: Far, monkeypatch: pytest.MonkeyPatch, address: str, status: int
-):
-    if address in PATIENCE:
-        monkeypatch.setattr(registrations, PATIENCE[address], 0.3)
-    url = f"{far.url}{address}" if address.startswith("/") else address
+async def test_what_is_no_description_registers_nothing(house: Organisation, far: Far, monkeypatch: pytest.MonkeyPatch):
+    answers: dict[str, int] = {}
+    for address in REFUSED:
+        url = f"{far.url}{address}" if address.startswith("/") else address
+        with monkeypatch.context() as impatient:
+            if address in PATIENCE:
+                impatient.setattr(registrations, PATIENCE[address], 0.3)
+            refused = await house.owner.http.post("/v1/services", json={"name": "far", "url": url})
+        answers[address] = refused.status_code
 
-    refused = await house.owner.http.post("/v1/services", json={"name": "far", "url": url})
-
-    assert refused.status_code == status, refused.text
+    assert answers == REFUSED
     assert (await house.owner.http.get("/v1/services")).json()["items"] == []
+
+
+async def test_no_page_offers_to_start_what_others_run_and_each_leads_to_where_it_is(house: Organisation, far: Far):
+    http = house.operator.http
+    await registered(house, far)
+    task = {"name": "far away", "agent": "far/root", "inputs": {"name": "Ada"}}
+
+    shown = {page: (await http.get(page, headers=HTML)).text for page in ("/", "/agents", "/start", "/find?q=far")}
+    tasks = (await http.get("/tasks/new", headers=HTML)).text
+    led = [await http.get(f"{page}?agent=far/root", headers=HTML) for page in ("/start", "/tasks/new")]
+    posted = await http.post("/start", data={"agent": "far/root", "p-name": "Ada"}, headers=HTML)
+    old = await http.get("/compat/kodosumi/inputs/-/far", headers=HTML)
+    saved = await http.post("/v1/tasks", json=task)
+
+    assert [page for page, text in shown.items() if "start?agent=far" in text] == []
+    assert [page for page, text in shown.items() if 'href="/agents/far/root"' not in text] == []
+    assert ("far/root" in tasks, "agent=claude" in tasks) == (False, True)
+    assert {each.headers["location"] for each in (*led, posted, old)} == {"/agents/far/root"}
+    assert (saved.status_code, "POST its inputs to /-/far/" in saved.json()["detail"]) == (409, True)
+    assert (await http.get("/v1/agents/far/root")).json()["address"] == "/-/far/"
 
 
 async def test_no_address_inside_is_reached_and_nothing_is_half_a_service(house: Organisation):

@@ -133,10 +133,17 @@ def print_agents(context: typer.Context, q: str | None, tag: str | None, *, as_j
     if as_json:
         print_json(page.to_json())
         return
-    rows = ((a.name, a.summary, ", ".join(a.tags), "" if a.available else "its service is down") for a in page.items)
+    rows = ((each.name, each.summary, ", ".join(each.tags), note_on(each)) for each in page.items)
     print_table(
         ("Agent", "What it does", "Tags", ""), rows, "There are no agents. Add a service: windlass service add."
     )
+
+
+def note_on(agent: Agent) -> str:
+    """What keeps it from being started here."""
+    if agent.address:
+        return f"others run it: POST to {agent.address}"
+    return "" if agent.available else "its service is down"
 
 
 def print_agent(agent: Agent) -> None:
@@ -148,7 +155,12 @@ def print_agent(agent: Agent) -> None:
         print_saved(agent.saved)
     rows = (input_row(element) for element in agent.elements if element.get("type") not in NAMELESS)
     print_table(("Input", "Kind", "Required", "What it is"), rows, "It takes no inputs.")
-    console.print(f"Start it: windlass run start {agent.name} …", markup=False, highlight=False)
+    start = (
+        f"Others run it: POST its inputs to {agent.address}"
+        if agent.address
+        else f"Start it: windlass run start {agent.name} …"
+    )
+    console.print(start, markup=False, highlight=False)
 
 
 def print_saved(saved: SavedAgent) -> None:

@@ -170,6 +170,7 @@ class Agent(Record):
     tags: list[str] = []
     service: str | None = None
     available: bool = True
+    address: str | None = None
     elements: list[Json] = []
     json_schema: Json | None = None
     saved: SavedAgent | None = None

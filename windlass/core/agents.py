@@ -51,12 +51,22 @@ class Agent:
         """The name as a part of a URL."""
         return quote(self.name, safe="/")
 
+    @property
+    def address(self) -> str:
+        """Where its inputs are POSTed, if others run it; nothing where its runs are kept here."""
+        return f"/-/{self.service}/{self.flow_path.strip('/')}" if self.url else ""
+
+    @property
+    def start_page(self) -> str:
+        """Where a person starts it; of one that others run, the page that says where that is."""
+        return f"/agents/{self.path}" if self.url else f"/start?agent={self.path}"
+
     def of_ours(self) -> Self:
         """The same agent, if its runs are kept here. Raises Conflict."""
         if self.url:
             raise Conflict(
-                f"{self.name} runs elsewhere, so no run of it can be kept here. POST its inputs to"
-                f" /-/{self.service}/{self.flow_path.strip('/')}: they are carried there, and so is the answer back."
+                f"{self.name} runs elsewhere, so no run of it can be kept here. POST its inputs to {self.address}:"
+                " they are carried there, and so is the answer back."
             )
         return self
 
@@ -144,6 +154,10 @@ class Agents:
             kept = [_saved(row) for row in await connection.fetch(SAVED, None)]
             found = [claude(), *kept, *(_agent(row) for row in await connection.fetch(QUERY, None))]
         return [agent for agent in found if _matches(agent, text, tag)]
+
+    async def of_ours(self, caller: Caller) -> list[Agent]:
+        """Those of the catalogue whose runs are kept here."""
+        return [agent for agent in await self.catalogue(caller) if not agent.url]
 
     async def get(self, caller: Caller, name: str) -> Agent:
         """The agent of that name. Raises NotFound."""

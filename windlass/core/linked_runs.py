@@ -60,10 +60,10 @@ class LinkedRuns:
         return run
 
     async def names(self, wish: RunWish) -> list[str]:
-        """The agents that there are, by name."""
+        """The agents that can be started, by name."""
         async with self._database.tenant(wish.tenant_id) as connection:
             caller = await _owner(connection, wish)
-        return [agent.name for agent in await Agents(self._database).catalogue(caller)]
+        return [agent.name for agent in await Agents(self._database).of_ours(caller)]
 
     async def look(self, tenant_id: TenantId, run_id: UUID) -> Run | None:
         """The run as it stands."""

@@ -207,8 +207,11 @@ class Tasks:
         return None if row is None else Made(*row.values())
 
     async def _checked(self, caller: Caller, recipe: Recipe, before: Recipe | None = None) -> Recipe:
-        """The recipe as it may be stored, its passwords sealed: those of `before` or a copy stay. Raises Invalid."""
-        agent, inputs = await self._agents.get(caller, recipe.agent), recipe.inputs
+        """The recipe as it may be stored, its passwords sealed: those of `before` or a copy stay.
+
+        Raises Invalid, NotFound, Conflict (others run the agent).
+        """
+        agent, inputs = (await self._agents.get(caller, recipe.agent)).of_ours(), recipe.inputs
         is_kept = recipe.sealed is not None and (before is None or _feeds(before) == _feeds(recipe))
         is_same_agent = before is not None and before.agent == recipe.agent
         if recipe.sealed is not None and not is_kept and is_same_agent and masked(agent.elements, inputs):

@@ -51,7 +51,7 @@ LOGOUT = f"A link must not sign anybody out. POST {PREFIX}/logout."
 @router.get("/inputs/-/{path:path}", response_class=RedirectResponse, status_code=303)
 async def form_page(path: str, caller: RunStarter, engine: EngineDep) -> Response:
     """The page with the form."""
-    return RedirectResponse(f"/start?agent={(await engine.agents.at(caller, path)).path}", 303)
+    return RedirectResponse((await engine.agents.at(caller, path)).start_page, 303)
 
 
 @router.get("/inputs/lock/{run_id}/{question_id}", response_class=RedirectResponse, status_code=303)
