@@ -18,7 +18,8 @@ from windlass.core.boot import BootRecords, Standing, message
 LOOK_S = 0.1
 PATIENCE = timedelta(minutes=45)  # for one service: what it asks for may take half an hour to install
 PLACES = {phase: 10 * (place + 1) for place, phase in enumerate(words.PHASES)}
-LINES_FROM, FAILED, REACHED = 1000, 900, 901
+LINES_FROM, FAILED, REACHED, REPLICAS, AILING, LATE = 1000, 900, 901, 910, 920, 930
+REPLICAS_PATIENCE = timedelta(minutes=1)  # for the other replicas of a service, once its first one serves
 SAID = {"prepare": "Prepared", "start": "Started", "probe": "Answers", "register": "Registered"}
 
 Describe = Callable[[TenantId, UUID], Awaitable[Mapping[str, Any] | None]]
@@ -50,15 +51,18 @@ class BootActivities:
             if await self._records.is_over(tenant_id, boot_id):
                 return BroughtUp(request.name, "gone")
             await self._records.ask_for(tenant_id, boot_id, service_id)
-            told: Payload = {}
+            told: dict[int, Payload] = {}
+            up_at: datetime | None = None
             while True:
                 standing = await self._records.standing(tenant_id, boot_id, service_id)
                 if standing is None or await self._records.is_over(tenant_id, boot_id):
                     return BroughtUp(request.name, "gone")
-                if standing.is_due and standing.progress != told:
-                    told = dict(standing.progress)
-                    await self._records.say(tenant_id, boot_id, request.service_id, progress_of(request.name, standing))
-                if standing.is_up or standing.has_failed:
+                up_at = up_at or (self._now() if standing.is_up else None)
+                is_late = up_at is not None and self._now() - up_at > REPLICAS_PATIENCE
+                if standing.is_due and (said := progress_of(request.name, standing, is_late=is_late)) != told:
+                    told = said
+                    await self._records.say(tenant_id, boot_id, request.service_id, said)
+                if standing.has_failed or (standing.is_up and (is_late or not standing.late)):
                     break
                 if self._now() - standing.began_at > PATIENCE:
                     await self._records.say(tenant_id, boot_id, request.service_id, _given_up(request.name))
@@ -147,8 +151,11 @@ class Teller:
         await self.say("end", text, step=step)
 
 
-def progress_of(name: str, standing: Standing) -> dict[int, Payload]:
-    """What is to be told of a service's way up, by place; it may have been told before."""
+def progress_of(name: str, standing: Standing, *, is_late: bool = False) -> dict[int, Payload]:
+    """What is to be told of a service's way up, by place; it may have been told before.
+
+    Of its replicas the first one's way is told, and of each other one how it ended, or at last that it `is_late`.
+    """
     said: dict[int, Payload] = {}
     for number, text in standing.progress.get("lines", ()):
         said[LINES_FROM + number] = message("info", text, step="prepare", target=name)
@@ -164,6 +171,24 @@ def progress_of(name: str, standing: Standing) -> dict[int, Payload]:
         said |= _failure(name, standing)
     elif standing.is_up:
         said[REACHED] = message("result", "Reached final state", step="probe", target=name, result="RUNNING")
+        said |= _replicas(name, standing, is_late=is_late)
+    return said
+
+
+def _replicas(name: str, standing: Standing, *, is_late: bool) -> dict[int, Payload]:
+    """How the replicas beside the first ended. One that does not come up is tried again, as its record says."""
+    more = {"step": "probe", "target": name}
+    said: dict[int, Payload] = {}
+    for n in range(2, standing.replicas + 1):
+        if n in standing.serving:
+            said[REPLICAS + n] = message("result", f"Replica {n} reached final state", result="RUNNING", **more)
+        elif n in standing.ailing:
+            said[AILING + n] = message(
+                "warning", f"replica {n} did not come up and is tried again: others serve", **more
+            )
+    if is_late and standing.late:
+        late = ", ".join(map(str, standing.late))
+        said[LATE] = message("warning", f"not all replicas are there yet, and come by themselves: {late}", **more)
     return said
 
 

@@ -5,16 +5,18 @@ import os
 import signal
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from activities.boot import progress_of
 from tests.core.records import somebody
 from tests.workflows.engines import Engine, until
 from windlass.contracts.boot import line
 from windlass.contracts.ids import TenantId, new_id
-from windlass.core.boot import Boot, Boots
+from windlass.core.boot import Boot, Boots, Standing
 from windlass.core.errors import Conflict
 from windlass.core.services import NewService
 from windlass.core.wakeup import PollOnly
@@ -61,12 +63,12 @@ async def quiet(house: Engine) -> AsyncGenerator[None]:
         await connection.execute("update service set enabled = false")
 
 
-async def add(house: Engine, folder: Path, name: str, program: str = TRIVIAL) -> Path:
+async def add(house: Engine, folder: Path, name: str, program: str = TRIVIAL, replicas: int = 1) -> Path:
     """A service that nobody has started yet."""
     place = folder / name
     await asyncio.to_thread(place.mkdir)
     (place / "program.py").write_text(program)
-    await house.gateway.services.add(house.caller, NewService(name, str(place), "program:app"))
+    await house.gateway.services.add(house.caller, NewService(name, str(place), "program:app", replicas=replicas))
     return place
 
 
@@ -93,7 +95,7 @@ async def lines(house: Engine, boot: Boot) -> list[str]:
 
 
 async def test_a_boot_tells_of_every_step_in_order(house: Engine, tmp_path: Path):
-    await add(house, tmp_path, "bench")
+    await add(house, tmp_path, "bench", replicas=2)
 
     boot = await booted(house)
 
@@ -104,6 +106,7 @@ async def test_a_boot_tells_of_every_step_in_order(house: Engine, tmp_path: Path
         "  • [bench] Prepared → ",
         "  • [bench] Started → process ",
         "  [bench] Reached final state → RUNNING",
+        "  [bench] Replica 2 reached final state → RUNNING",
         "✓ Deployment complete (1/1 running)",
         "▶ [REGISTER] Registering flow endpoints",
         "  • [bench] Discovered 2 flow endpoint(s) → one, two",
@@ -134,6 +137,23 @@ async def test_a_broken_service_is_told_of_and_breaks_no_other(house: Engine, tm
     assert "✗ [broken] did not come up, the others are not touched: It ended with exit code 3." in said
     assert "RuntimeError: my mistake" in said
     assert "  [sound] Reached final state → RUNNING" in said
+
+
+def test_of_each_replica_the_end_is_told_and_at_last_which_are_not_there_yet():
+    progress, now = {"generation": 2, "end": "up"}, datetime.now(UTC)
+    serving, ailing = frozenset({1, 2}), frozenset({3})
+    standing = Standing("running", "", 2, 2, progress, now, (), (), 4, serving, ailing)
+
+    said = [line(each) for each in progress_of("bench", standing, is_late=True).values()]
+
+    assert standing.late == (4,)
+    assert said == [
+        "  [bench] Reached final state → RUNNING",
+        "  [bench] Replica 2 reached final state → RUNNING",
+        "⚠ [bench] replica 3 did not come up and is tried again: others serve",
+        "⚠ [bench] not all replicas are there yet, and come by themselves: 4",
+    ]
+    assert len(progress_of("bench", standing)) == 3
 
 
 async def test_one_boot_at_a_time_unless_by_force(house: Engine, tmp_path: Path):

@@ -58,6 +58,14 @@ class Standing:
     began_at: datetime
     flows: tuple[str, ...]
     before: tuple[str, ...]
+    replicas: int = 1
+    serving: frozenset[int] = frozenset()  # replicas with a host of this generation
+    ailing: frozenset[int] = frozenset()  # those of which it was said since that they do not come up
+
+    @property
+    def late(self) -> tuple[int, ...]:
+        """Replicas beside the first of which nothing has shown yet."""
+        return tuple(n for n in range(2, self.replicas + 1) if n not in self.serving | self.ailing)
 
     @property
     def is_due(self) -> bool:
@@ -111,7 +119,11 @@ from raised on conflict do nothing
 """
 STANDING = """
 select s.state, coalesce(s.reason, '') as reason, s.generation, b.generation as wanted, s.progress, b.began_at,
-  array(select f.name from flow f where f.service_id = s.id order by f.position) as flows, b.flows as before
+  array(select f.name from flow f where f.service_id = s.id order by f.position) as flows, b.flows as before,
+  s.replicas, array(select h.replica from host h where h.service_id = s.id and h.generation >= b.generation
+    and h.up_at is not null and h.ended_at is null) as serving,
+  array(select r.n from replica r where r.service_id = s.id and r.state in ('unhealthy', 'deploy_failed')
+    and r.since > b.began_at) as ailing
 from boot_service b join service s on s.id = b.service_id
 where b.boot_id = $1 and b.service_id = $2 and s.enabled and not s.stopped
 """
@@ -326,4 +338,5 @@ def _boot(row: Row) -> Boot:
 
 def _standing(row: Row) -> Standing:
     values: dict[str, Any] = {**row, "flows": tuple(row["flows"]), "before": tuple(row["before"])}
+    values |= {name: frozenset(row[name]) for name in ("serving", "ailing")}
     return Standing(**values)
