@@ -42,6 +42,7 @@ REFUSED = {
     "/waiting/openapi.json": 504,
 }  # fmt: skip
 PATIENCE = {"/slow/openapi.json": "DOCUMENT_S", "/waiting/openapi.json": "READ_S"}
+PAIR = ("/one", "/two")
 ROOTS, LEADING_OUT = ("/-/far", "/compat/kodosumi/-/far"), ("/%2e%2e/much", "%2F@127.0.0.1:1/x")
 
 
@@ -51,16 +52,19 @@ class Far:
 
     url: str
     document: Any = field(default_factory=lambda: DOCUMENT)
+    meeting: asyncio.Barrier = field(default_factory=lambda: asyncio.Barrier(2))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request."""
         request = Request(scope, receive)
+        if request.url.path.removesuffix("/openapi.json") in PAIR:
+            await self.meeting.wait()
         await (await self.answer(request))(scope, receive, send)
 
     async def answer(self, request: Request) -> Response:
         """What it says at an address."""
         match request.method, request.url.path:
-            case _, "/openapi.json" | "/waiting/openapi.json":
+            case _, "/openapi.json" | "/waiting/openapi.json" | "/one/openapi.json" | "/two/openapi.json":
                 return JSONResponse(self.document)
             case "GET", "/":
                 return JSONResponse({"elements": FORM})
@@ -191,6 +195,26 @@ async def test_what_is_no_description_registers_nothing(house: Organisation, far
 
     assert answers == REFUSED
     assert (await house.owner.http.get("/v1/services")).json()["items"] == []
+
+
+async def test_several_are_read_side_by_side_in_the_time_of_one(
+    house: Organisation, far: Far, monkeypatch: pytest.MonkeyPatch
+):
+    http, old = house.owner.http, "/compat/kodosumi/flow/register"
+    silent, pair = [{"url": [f"{far.url}{each}/openapi.json" for each in two]} for two in (("/waiting", ""), PAIR)]
+
+    with monkeypatch.context() as alone:
+        alone.setattr(registrations, "AT_ONCE", 1)
+        alone.setattr(registrations, "READ_S", 0.3)
+        refused = await http.post(old, json=silent)
+    none = (await http.get("/v1/services")).json()["items"]
+    met = await http.post(old, json=pair)  # neither says anything before the other one is asked
+    anew = await http.put(old)
+
+    assert (refused.status_code, none) == (504, [])
+    assert "/waiting/openapi.json did not show all" in refused.json()["detail"]
+    assert (met.status_code, len(met.json()), anew.json()["total"]) == (201, 4, 4)
+    assert {each["state"] for each in (await http.get("/v1/services")).json()["items"]} == {"running"}
 
 
 async def test_no_page_offers_to_start_what_others_run_and_each_leads_to_where_it_is(house: Organisation, far: Far):

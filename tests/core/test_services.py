@@ -140,20 +140,6 @@ async def test_a_host_that_is_started_serves_nobody_before_it_is_found(records: 
     assert (await records.services.get(records.caller, "texts")).pid == 2
 
 
-async def test_hosts_that_died_unwatched_are_lost_and_the_living_one_is_not(database: Database, records: Records):
-    await records.serve("texts")
-    service = await records.wanted_service("texts")
-    for boot, node in (("living", "here"), ("dead", "here"), ("elsewhere", "there")):
-        await records.wanted.record_up(service, HostFacts(f"{boot} {service.id}", 2, node, 1), {"flows": []})
-
-    await records.wanted.record_lost(service, "here", f"living {service.id}")
-
-    async with database.tenant(records.tenant_id) as connection:
-        rows = await connection.fetch("select boot_id from host where end_reason = 'lost'")
-    assert f"dead {service.id}" in [row["boot_id"] for row in rows]
-    assert not {f"living {service.id}", f"elsewhere {service.id}"} & {row["boot_id"] for row in rows}
-
-
 async def test_a_service_with_live_runs_is_not_removed(records: Records):
     await records.serve("texts", "count")
     run = await records.runs.start(records.caller, StartRun("texts/count", {"text": "hi"}))

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -22,7 +23,8 @@ from windlass.forms import Model, json_schema, validate
 
 DOCUMENT_BYTES, DOCUMENT_S = 4 << 20, 20.0
 FORM_BYTES, FORM_S, FORMS_AT_ONCE = 1 << 20, 10.0, 8
-FORMS_BYTES, READ_S = 8 << 20, 60.0  # of all forms of a service together, and all it says
+FORMS_BYTES, READ_S = 8 << 20, 60.0  # of all forms of a service together, and all it says; of several services, all
+AT_ONCE = 4  # services that are read side by side: each may say some MiB
 MOST_FLOWS = 200
 MARKS = ("x-windlass", "x-kodosumi")
 NO_FORM: Payload = {"elements": [], "schema": json_schema([])}
@@ -39,13 +41,13 @@ class Registrations:
         self._database, self._services = database, services
         self._elsewhere, self._wakeup = elsewhere, wakeup
 
-    async def register(self, caller: Caller, name: str, url: str) -> Service:
+    async def register(self, caller: Caller, name: str, url: str, until: float | None = None) -> Service:
         """Read the document at `url` and have its flows in the catalogue; the same one again reads it anew.
 
-        Killed in between, the service is there without flows, and says so. Raises Invalid, Conflict, BadGateway,
-        GatewayTimeout: then nothing was added.
+        Killed in between, the service is there without flows, and says so. `until` is a time of the loop. Raises
+        Invalid, Conflict, BadGateway, GatewayTimeout: then nothing was added.
         """
-        flows = await self._read(url)
+        flows = await self._read(url, until)
         try:
             service = await self._services.add(caller, NewService(name, url=url))
         except Conflict:
@@ -54,13 +56,24 @@ class Registrations:
                 raise
         return await self._keep(caller, service, flows)
 
-    async def refresh(self, caller: Caller, name: str) -> Service:
+    async def register_all(self, caller: Caller, wanted: Sequence[tuple[str, str]]) -> list[Service]:
+        """Register several by name and address, side by side, in the time of one. Raises as `register` does.
+
+        Of those that cannot be read the first says why, and the others are registered.
+        """
+        return await _side_by_side([partial(self.register, caller, name, url) for name, url in wanted])
+
+    async def refresh_all(self, caller: Caller) -> list[Service]:
+        """Read all that there are anew, as `register_all` does. Raises GatewayTimeout: some had no turn, and stay."""
+        return await _side_by_side([partial(self.refresh, caller, each.name) for each in await self.all(caller)])
+
+    async def refresh(self, caller: Caller, name: str, until: float | None = None) -> Service:
         """Read what it says anew; where that fails its flows stay, and the reason is on record. Raises NotFound."""
         service = await self._services.get(caller, name)
         if not service.url:
             raise NotFound("registered service", name)
         try:
-            return await self._keep(caller, service, await self._read(service.url))
+            return await self._keep(caller, service, await self._read(service.url, until))
         except WindlassError as failed:
             async with self._database.tenant(caller.tenant_id) as connection:
                 await connection.execute(DOWN, service.id, failed.detail[:1000])
@@ -82,13 +95,14 @@ class Registrations:
         self._wakeup.touch("health")
         return await self._services.get(caller, name or service.name)
 
-    async def _read(self, url: str) -> list[Payload]:
+    async def _read(self, url: str, until: float | None) -> list[Payload]:
         """What a service says of its flows, in time. Raises Invalid, BadGateway, GatewayTimeout."""
+        patience_s = READ_S if until is None else until - asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(READ_S):
+            async with asyncio.timeout(patience_s):
                 return await self._said(url)
         except TimeoutError:
-            raise GatewayTimeout(f"{url} did not show all of its forms within {READ_S:g} seconds.") from None
+            raise GatewayTimeout(f"{url} did not show all of its forms within {patience_s:.2g} seconds.") from None
 
     async def _said(self, url: str) -> list[Payload]:
         """The flows that a document marks, with their forms, as long as these fit. Raises as `_read` does."""
@@ -123,6 +137,25 @@ class Registrations:
             return {"elements": elements, "schema": json_schema(elements)}
         except (WindlassError, ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
             return NO_FORM
+
+
+async def _side_by_side(deeds: Sequence[Callable[[float], Awaitable[Service]]]) -> list[Service]:
+    """Do all of it, a few at once and until one time; what fails keeps nothing else from being done. Raises it."""
+    loop, turns = asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE)
+    until = loop.time() + READ_S
+
+    async def in_turn(deed: Callable[[float], Awaitable[Service]]) -> Service:
+        async with turns:
+            if loop.time() >= until:
+                words = f"was read within {READ_S:g} seconds, so the rest had no turn. Ask for fewer at once."
+                raise GatewayTimeout(f"Not every service {words}")
+            return await deed(until)
+
+    done = await asyncio.gather(*(in_turn(each) for each in deeds), return_exceptions=True)
+    for each in done:
+        if isinstance(each, BaseException):
+            raise each
+    return [each for each in done if isinstance(each, Service)]
 
 
 def _without_html(elements: Sequence[Payload]) -> list[Payload]:

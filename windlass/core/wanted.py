@@ -168,12 +168,3 @@ class Wanted:
         """Hosts of a replica on this node besides that one, by the record: their boot ids."""
         async with self._database.tenant(service.tenant_id) as connection:
             return [row["boot_id"] for row in await connection.fetch(OTHERS, *service.key, node, boot_id)]
-
-    async def record_lost(self, service: WantedService, node: str, living: str | None) -> None:
-        """Hosts of an earlier life of this node that are not there any more."""
-        query = (
-            "update host set ended_at = now(), end_reason = 'lost' where service_id = $1 and node = $2 "
-            "and ended_at is null and boot_id is distinct from $3"
-        )
-        async with self._database.tenant(service.tenant_id) as connection:
-            await connection.execute(query, service.id, node, living)

@@ -139,7 +139,8 @@ async def flows(
 async def add(body: Sources, caller: ServiceWriter, engine: EngineDep, settings: SettingsDep) -> Sequence[FlowView]:
     """Register services that others run by their OpenAPI documents; one that is registered is read anew."""
     named = {each.url: each.name for each in await engine.registrations.all(caller)}
-    done = [await engine.registrations.register(caller, named.get(url) or _slug(url), url) for url in body.url]
+    wanted = [(named.get(url) or _slug(url), url) for url in body.url]
+    done = await engine.registrations.register_all(caller, wanted)
     names = {each.name for each in done}
     return [each for each in _listed(await engine.agents.catalogue(caller), settings.url) if _service(each) in names]
 
@@ -171,8 +172,7 @@ async def register(caller: ServiceReader, engine: EngineDep) -> Routes:
 @router.put("/flow/register")
 async def registered(caller: ServiceWriter, engine: EngineDep, settings: SettingsDep) -> Register:
     """What the register holds, services that others run read anew; those of ours it follows by itself."""
-    for each in await engine.registrations.all(caller):
-        await engine.registrations.refresh(caller, each.name)
+    await engine.registrations.refresh_all(caller)
     found = _listed(await engine.agents.catalogue(caller), settings.url)
     return Register(
         summaries=sorted({each.summary or "" for each in found}),
