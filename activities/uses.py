@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ from temporalio import activity
 
 from activities.beats import beating
 from activities.dialogues import HANDS
+from activities.editor import BadEdit
 from activities.errands import Errands
 from activities.interrupts import Interrupts
 from activities.occasions import Occasion
@@ -18,7 +20,7 @@ from activities.shells import SHELL, Shells
 from activities.toolboxes import Toolbox, opened_box
 from activities.tools import Tool
 from activities.transcripts import Json, calls
-from activities.workspaces import QUOTA_BYTES, Workspace
+from activities.workspaces import QUOTA_BYTES, Workspace, contained
 from windlass.contracts import sessions as words
 from windlass.contracts.events import EventKind, NewEvent, Payload
 from windlass.contracts.ids import SessionId, TenantId
@@ -199,7 +201,7 @@ class Use:
     async def _ruled(self, call: Json, standing: Standing) -> Ruling | None:
         """Whether it may be done: what the policy says, or somebody whom it has asked. None: the session is gone."""
         given: Payload = call.get("input") or {}
-        rule = ruling(standing.settings.policy, str(call["name"]), given)
+        rule = ruling(standing.settings.policy, str(call["name"]), given, _plain(given))
         if standing.is_interrupted:
             return Ruling(said=INTERRUPTED)
         if rule.action == Action.DENY:
@@ -245,6 +247,14 @@ class Use:
     async def _folded(self, said: Payload) -> Payload:
         said = {**said, "turn": self._request.turn}
         return await self._hands.artifacts.fold(self._tenant_id, self._session_id, said)
+
+
+def _plain(given: Payload) -> Payload:
+    """The same with its path as the workspace knows it: ./secret is secret, for rules too."""
+    path = given.get("path")
+    with suppress(BadEdit):
+        return {**given, "path": contained(path)} if isinstance(path, str) else given
+    return given
 
 
 def _told(answer: ToolAnswer, offer: Offer) -> tuple[str, str]:

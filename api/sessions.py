@@ -118,7 +118,9 @@ class Couriers:
             await self._look(session.tenant_id, session.id)
 
     async def _repair(self) -> None:
-        """Look at some sessions with a turn under way: one without a living workflow gets another."""
+        """Have turns look that wait in vain; of some at work, give one without a living workflow another."""
+        for session in await self._workflows.untold():
+            await self._look(session.tenant_id, session.id)
         for session in await self._workflows.at_work(REPAIRED_AT_ONCE):
             try:
                 found = await self._handle(session.tenant_id, session.id).describe(rpc_timeout=CALL)

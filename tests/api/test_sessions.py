@@ -66,8 +66,11 @@ async def test_what_two_tabs_send_at_once_is_all_kept_and_the_same_message_once(
 
     said = await asyncio.gather(*(ada.http.post(f"{path}/messages", json=body) for body in bodies))
 
+    other = await ada.http.post(f"{path}/messages", json={"id": same["id"], "content": "Twice."})
+
     kept = (await ada.http.get(f"{path}/messages")).json()["items"]
     assert [each.status_code for each in said] == [202] * 6
+    assert (other.status_code, "under this id" in other.json()["detail"]) == (409, True)
     assert said[0].json()["seq"] == said[1].json()["seq"]
     assert sorted(each["content"] for each in kept) == ["Once.", *(f"Tab {n}." for n in range(4))]
     assert [each["seq"] for each in kept] == [2, 3, 4, 5, 6]
@@ -258,7 +261,7 @@ async def test_what_a_person_says_is_counted_over_sessions_and_gateways_and_once
     "wish",
     [
         *({"max_tokens": 0}, {"system": "x" * 1_000_000}, {"metadata": {"x": "y" * 20_000}}, {"budget_usd": -1}),
-        *({"x": 1}, {"tools": ["read", "reed"]}, {"tools": ["read", "read"]}),
+        *({"x": 1}, {"tools": ["read", "reed"]}, {"tools": ["read", "read"]}, {"model": "unheard-of", "budget_usd": 1}),
     ],
 )
 async def test_what_cannot_be_a_session_is_none(ada: Person, wish: dict[str, Any]):

@@ -1,13 +1,14 @@
 """Sessions that wait for somebody, to allow something or to speak again: it costs nothing, nothing is lost by it."""
 
+import asyncio
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import (
     Client,
     DescribeWorkflowInput,
@@ -28,8 +29,9 @@ from tests.workflows.engines import until
 from tests.workflows.talks import Talk, Talks, asked, running_talks
 from windlass.contracts.events import EventKind
 from windlass.contracts.ids import new_id
-from windlass.contracts.sessions import WORKFLOW, SessionInput, SessionStatus
-from windlass.core.database import JOBS_ROLE, Database
+from windlass.contracts.sessions import WORKFLOW, Rule, SessionInput, SessionStatus, ruling
+from windlass.core.database import JOBS_ROLE, Connection, Database
+from windlass.core.mortality import dying_with_us
 from windlass.core.questions import AlreadyClosed, Question
 from windlass.core.turns import SessionWorkflows
 
@@ -37,7 +39,7 @@ ASK = (
     {"action": "ask", "tool": "write", "argument": "notes/*"},
     {"action": "deny", "tool": "*", "arguments": '*"path": "secret*'},
 )
-
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.timeout(300)  # a worker that was killed may have to wait for a busy machine
 
@@ -65,9 +67,16 @@ async def outcomes(talks: Talks, talk: Talk) -> list[tuple[str | None, str]]:
     return [(each.outcome, each.text) for each in calls]
 
 
+def test_a_rule_may_mean_a_list():
+    rule = Rule("deny", "mail__*", arguments='*"to": ["board@*')
+
+    assert ruling([rule], "mail__send", {"to": ["board@example.org"]}) is rule
+    assert ruling([rule], "mail__send", {"to": ["ada@example.org"]}).action == "allow"
+
+
 async def test_a_tool_waits_for_a_decision_that_holds_for_it_alone_and_a_killed_worker_changes_nothing(talks: Talks):
     talk = await talks.open(policy=ASK)
-    await talk.say(write("free.md"), write("notes/a"), write("notes/b"), write("secret"), {"text": "Done."})
+    await talk.say(write("free.md"), write("notes/a"), write("notes/b"), write("./secret"), {"text": "Done."})
     first = await asked(talks, talk)
     waiting = await talk.now()
     await talks.worker.kill()
@@ -124,12 +133,29 @@ async def test_an_approval_expires_and_goes_with_its_turn(talks: Talks, database
         await decide(talks, gone, "once")
 
 
+async def test_a_turn_that_waits_goes_on_though_nobody_told_it_what_has_changed(talks: Talks, database_url: str):
+    stopped, raised = await talks.open(policy=ASK), await talks.open(budget_usd=0.5)
+    async with as_owner(database_url) as owner:
+        await owner.execute("update session set cost_usd = 0.6 where id = $1", raised.id)
+        await stopped.say(write("notes/a"), {"text": "never"})
+        await raised.say({"text": "On we go."})
+        for talk in (stopped, raised):
+            await asked(talks, talk)
+        interrupt = "select interrupt_session($1, $2, 'Ada')"  # and then the gateway dies
+        await owner.fetchval(interrupt, talks.engine.caller.tenant_id, stopped.id)
+        await owner.execute("update session set settings = settings || '{\"budget_usd\": 3}' where id = $1", raised.id)
+
+    assert [(await talk.settled(1)).error for talk in (stopped, raised)] == [None, None]
+    assert await outcomes(talks, stopped) == [("failed", "It was not done: the turn was interrupted.")]
+    assert await raised.answers() == ["On we go."]
+
+
 async def test_temporal_lets_go_of_what_a_session_at_rest_has_left_and_of_nothing_that_runs(
     talks: Talks, database_url: str
 ):
-    """Of two that have ended one was let go of by a gateway that died before it said so; a third still runs.
+    """Of two that have ended one was let go of by a gateway that is killed before it says so; a third still runs.
 
-    Temporal refuses the first that it is asked about: it comes later, and the others at once.
+    Temporal refuses the first that it is asked about afterwards: it comes later, and the others at once.
     """
     talk, name, client = await talks.open(), new_id(), talks.engine.client
     await talk.say({"text": "One."}, id=name)
@@ -142,26 +168,50 @@ async def test_temporal_lets_go_of_what_a_session_at_rest_has_left_and_of_nothin
         await couriers.clear()
         assert not await is_gone(first)  # somebody may be talking yet
         await owner.execute(NOTE, UUID(runs.first_execution_run_id), talk.id)
-        gone = WorkflowExecution(workflow_id=second.id, run_id=second.run_id or "")
-        await client.workflow_service.delete_workflow_execution(
-            DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=gone)
-        )
+        await kill_a_gateway_before_it_says_what_is_gone(talks, owner, talk, first)
 
         async def has_only_what_runs() -> bool:
             await owner.execute(LONG_AGO, talk.id)
             await couriers.clear()  # the gateway does so too
-            rows = await owner.fetch("select id from session_execution where session_id = $1", talk.id)
-            return [str(row["id"]) for row in rows] == [runs.first_execution_run_id]
+            return await notes(owner, talk) == [runs.first_execution_run_id]
 
+        assert first.run_id in await notes(owner, talk)
         await until(has_only_what_runs)
 
-    await until(lambda: is_gone(first))  # Temporal promises it, and does it a moment later
+    await until(lambda: is_gone(second))  # Temporal promises it, and does it a moment later
     assert (await runs.describe()).status is WorkflowExecutionStatus.RUNNING
     await runs.terminate()
     assert (await talk.say({"text": "never"}, id=name)).turn == 1
     await talk.say({"text": "Three."})
     await talk.settled(3)
     assert await talk.answers() == ["One.", "Two.", "Three."]
+
+
+async def kill_a_gateway_before_it_says_what_is_gone(
+    talks: Talks, owner: Connection, talk: Talk, left: WorkflowHandle[Any, Any]
+) -> None:
+    """Kill one in a process of its own when Temporal has let go of the oldest execution, which is still on record."""
+    settings = talks.engine.settings
+    words = (sys.executable, "-c", DOOMED, settings.require_database_url(), settings.temporal_address)
+    await owner.execute(HOLD.format(session=talk.id))
+    await owner.execute("select pg_advisory_lock($1)", SAYING)
+    await owner.execute(LONG_AGO, talk.id)
+    gateway = await asyncio.create_subprocess_exec(*words, cwd=ROOT, preexec_fn=dying_with_us())
+    try:
+        await until(lambda: owner.fetchval(HELD))
+    finally:
+        gateway.kill()
+        await gateway.wait()
+    await until(lambda: is_gone(left))
+    assert await owner.fetchval(f"select pg_terminate_backend(({HELD}))")
+    await owner.execute("drop trigger hold on session_execution")
+    await owner.execute("select pg_advisory_unlock($1)", SAYING)
+
+
+async def notes(owner: Connection, talk: Talk) -> list[str]:
+    """The executions that the record says Temporal may still hold, the oldest first."""
+    query = "select id from session_execution where session_id = $1 order by looked_at"
+    return [str(row["id"]) for row in await owner.fetch(query, talk.id)]
 
 
 async def ended(talk: Talk, turn: int) -> WorkflowHandle[Any, Any]:
@@ -212,6 +262,35 @@ class Refusing(OutboundInterceptor):
         return await super().describe_workflow(input)
 
 
+SAYING = 4_712
+DOOMED = """
+import asyncio, sys
+from temporalio.client import Client
+from api.orchestrator import Links
+from api.sessions import Couriers
+from windlass.core.database import JOBS_ROLE, Database
+from windlass.core.turns import SessionWorkflows
+
+async def clear(url, address):
+    jobs = await Database.connect(url, role=JOBS_ROLE, max_size=1, name="doomed")
+    await Couriers(await Client.connect(address), SessionWorkflows(jobs), Links("", None, "default")).clear()
+
+asyncio.run(clear(*sys.argv[1:]))
+"""
+HOLD = f"""
+create or replace function hold() returns trigger language plpgsql as $$ begin
+  if current_setting('application_name') <> 'doomed' then
+    return null;  -- the gateway of these tests leaves them alone
+  end if;
+  if tg_op = 'DELETE' then
+    perform pg_advisory_xact_lock_shared({SAYING});
+  end if;
+  return coalesce(new, old);
+end $$;
+create trigger hold before update or delete on session_execution for each row
+when (current_user = 'windlass_jobs' and old.session_id = '{{session}}') execute function hold()
+"""
+HELD = "select pid from pg_stat_activity where application_name = 'doomed' and wait_event_type = 'Lock'"
 NOTE = """
 insert into session_execution (id, session_id, tenant_id) select $1, id, tenant_id from session where id = $2
 """

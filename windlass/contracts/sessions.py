@@ -79,17 +79,25 @@ class Rule:
 
     def fits(self, tool: str, given: Mapping[str, Any]) -> bool:
         """Whether a use of a tool is meant."""
-        if not fnmatchcase(tool, self.tool):
+        if not _is_like(tool, self.tool):
             return False
-        if self.arguments is not None and not fnmatchcase(json.dumps(given, ensure_ascii=False), self.arguments):
+        if self.arguments is not None and not _is_like(json.dumps(given, ensure_ascii=False), self.arguments):
             return False
         texts = (value for value in given.values() if isinstance(value, str))
-        return self.argument is None or any(fnmatchcase(text, self.argument) for text in texts)
+        return self.argument is None or any(_is_like(text, self.argument) for text in texts)
 
 
-def ruling(policy: Sequence[Rule], tool: str, given: Mapping[str, Any]) -> Rule:
-    """The strictest rule that fits: deny wins over ask, ask over allow. Without one it is allowed, or asked for."""
-    fitting = [rule for rule in policy if rule.fits(tool, given)]
+def _is_like(text: str, pattern: str) -> bool:
+    """Whether a text fits a pattern in which * and ? alone mean something, so that lists in JSON can be meant."""
+    return fnmatchcase(text, pattern.replace("[", "[[]"))
+
+
+def ruling(policy: Sequence[Rule], tool: str, *given: Mapping[str, Any]) -> Rule:
+    """The strictest rule that fits: deny wins over ask, ask over allow. Without one it is allowed, or asked for.
+
+    `given`: the arguments, and what else they mean, such as a path that leads to the same file.
+    """
+    fitting = [rule for rule in policy if any(rule.fits(tool, each) for each in given)]
     otherwise = Rule(Action.ASK, tool) if tool in ASKED_FOR else Rule(Action.ALLOW)
     return min(fitting, key=lambda rule: list(Action).index(Action(rule.action)), default=otherwise)
 

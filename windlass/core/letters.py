@@ -22,6 +22,7 @@ REFUSED: Mapping[str, str] = {
     Refusal.CLOSED: "It is archived; nothing was kept. Take it up again with POST …/resume, then send it again.",
     Refusal.STALE: "The session has moved on to turn {turn}; nothing was kept. Read what was said and send it again.",
     Refusal.BUSY: f"{MOST_WAITING} messages wait already, and that is the limit; nothing was kept.",
+    "other": "Another message was said under this id; nothing was kept. Send this one under an id of its own.",
     "many": "So many of your sessions are at work already; nothing was kept. Wait for one of them, or interrupt one.",
 }
 
@@ -103,6 +104,8 @@ class Letters:
         if "refused" in kept:
             raise MessageRefused(REFUSED[kept["refused"]].format(turn=kept["turn"]))
         if not kept["is_new"]:
+            if not kept["is_same"]:
+                raise MessageRefused(REFUSED["other"])
             return Kept(kept, is_new=False)
         await connection.execute(USE, session_id, named(letter.payload), caller.tenant_id)
         return Kept(kept, True, await self._share.messages.take(connection, caller))

@@ -179,11 +179,23 @@ def tool_errors(tools: Sequence[str]) -> list[FieldError]:
     return [*errors, FieldError("tools", "names a tool twice")] if len(set(tools)) < len(tools) else errors
 
 
+def budget_errors(field: str, model: str, budget_usd: float | None) -> list[FieldError]:
+    """What is wrong with a budget: what a model costs that nobody listed cannot be counted."""
+    if budget_usd is None or prices.cost(model, Tokens(), datetime.now(UTC).date()) is not None:
+        return []
+    return [FieldError(field, f"cannot be kept: nobody listed a price for {model}")]
+
+
+def require_price(model: str, budget_usd: float | None) -> None:
+    """Raises Invalid for a session with a budget that could never be reached."""
+    if wrong := budget_errors("budget_usd", model, budget_usd):
+        raise Invalid("The session cannot have a budget; nothing was saved.", tuple(wrong))
+
+
 def check_profile(profile: Profile, name: str | None = None) -> None:
     """Raises Invalid by field for what could never start."""
     errors = [*_name_errors(name), *tool_errors(profile.tools)]
-    if profile.budget_usd is not None and prices.cost(profile.model, Tokens(), datetime.now(UTC).date()) is None:
-        errors.append(FieldError("budget", f"cannot be kept: nobody listed a price for {profile.model}"))
+    errors += budget_errors("budget", profile.model, profile.budget_usd)
     if errors:
         raise Invalid("The agent cannot be used like this; nothing was saved.", tuple(errors))
 

@@ -23,7 +23,7 @@ from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Conflict, Invalid, NotFound
 from windlass.core.letters import Kept, Letter, Letters, NewMessage, Share
 from windlass.core.permissions import Permission
-from windlass.core.saved_agents import find_saved, tool_errors
+from windlass.core.saved_agents import find_saved, require_price, tool_errors
 from windlass.core.server_uses import require_servers
 from windlass.core.transcripts import Message, SavedFile, ToolCall, Transcripts
 from windlass.core.wakeup import Wakeup
@@ -153,13 +153,14 @@ class Conversations:
     async def change(
         self, caller: Caller, session_id: UUID, *, title: str | None, metadata: Payload | None, budget_usd: float | None
     ) -> Session:
-        """Give it another title, other metadata or another budget; what is none stays. Raises NotFound, Conflict."""
+        """Give it another title, metadata or budget; what is none stays. Raises NotFound, Conflict, Invalid."""
         async with self._database.tenant(caller.tenant_id) as connection:
             before = await _get(connection, caller, session_id)
             settings = None
             if budget_usd is not None:
                 if budget_usd < (before.cost_usd or 0):
                     raise Conflict(f"The session has cost ${before.cost_usd:.2f} already. Its budget was not changed.")
+                require_price(before.settings.model, budget_usd)
                 settings = {**before.settings.to_json(), "budget_usd": budget_usd}
             row = await connection.fetchrow(CHANGE, _owner(caller), session_id, title, metadata, settings)
             was = {"title": before.title, "budget_usd": before.settings.budget_usd}
@@ -363,10 +364,12 @@ async def _opened_with(connection: Connection, wish: NewSession) -> Payload:
     if wish.agent is None:
         if wrong := tool_errors(wish.settings.tools or ()):
             raise Invalid("The session cannot be used like this; nothing was saved.", tuple(wrong))
+        require_price(wish.settings.model, wish.settings.budget_usd)
         await require_servers(connection, wish.settings.mcp_servers, "session")
         return {"settings": wish.settings.to_json()}
     agent = await find_saved(connection, wish.agent)
     settings = SessionSettings.of(agent.profile)
+    require_price(settings.model, wish.settings.budget_usd)
     if wish.settings.budget_usd is not None:
         settings = replace(settings, budget_usd=wish.settings.budget_usd)
     settings = replace(settings, limits=wish.settings.limits)

@@ -29,6 +29,13 @@ select s.id, s.tenant_id, s.title, q.id as message_id, 0 as place from question 
 where q.unsettled and q.state = 'answered' and q.answered_at < clock_timestamp() - make_interval(secs => $1)
   and s.status in ('running', 'awaiting') and s.deleted_at is null limit 200
 """
+UNTOLD = """
+select s.id, s.tenant_id, s.title, s.id as message_id, 0 as place from session s
+where s.status = 'awaiting' and s.deleted_at is null and (s.interrupted >= s.turn
+  or (s.settings->>'budget_usd')::float > coalesce(s.cost_usd, 0) and exists (
+    select from question q where q.session_id = s.id and q.state = 'open' and q.key like s.turn || '-budget-%'))
+limit 200
+"""  # whoever changed it died before saying so, or Temporal was away: nothing else wakes a turn that waits
 AT_WORK = """
 select id, tenant_id, title, id as message_id, 0 as place from session
 where status in ('running', 'awaiting') and deleted_at is null and began_at < clock_timestamp() - interval '10 seconds'
@@ -199,6 +206,11 @@ class SessionWorkflows:
     async def decided(self, older_than_s: float) -> Sequence[Calling]:
         """Sessions whose turn has not heard for so long that somebody decided."""
         return await self._calling(UNDECIDED, older_than_s)
+
+    async def untold(self) -> Sequence[Calling]:
+        """Sessions whose turn waits for people and need not any more: it was interrupted, or the budget was raised."""
+        async with self._jobs.open() as connection:
+            return [Calling(**row) for row in await connection.fetch(UNTOLD)]
 
     async def at_work(self, limit: int) -> Sequence[Calling]:
         """Some sessions with a turn under way."""
