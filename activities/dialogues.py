@@ -61,6 +61,13 @@ def conversation(events: Sequence[Event], files: Files = NO_FILES) -> tuple[Json
     return tuple(messages)
 
 
+def gone(events: Iterable[Event]) -> tuple[Json, ...]:
+    """The tools that were used, described as gone: where none is left, a request that tells of them must name some."""
+    names = sorted({str(call["name"]) for event in events if is_answer(event) for call in calls(event.payload)})
+    described: Json = {"description": "It is not there any more.", "input_schema": {"type": "object", "properties": {}}}
+    return tuple({"name": name, **described} for name in names)
+
+
 def summaries_of(events: Iterable[Event]) -> list[Event]:
     """The notes that sum up what came before."""
     return [event for event in events if event.kind is EventKind.LOG and "summary" in event.payload]

@@ -11,7 +11,7 @@ from temporalio import activity
 
 from activities import budgets, summaries
 from activities.beats import beating
-from activities.dialogues import KINDS, answer_of, answers_of, conversation, enclosed, of_turn, summary_of
+from activities.dialogues import KINDS, answer_of, answers_of, conversation, enclosed, gone, of_turn, summary_of
 from activities.exchanges import TROUBLE, Exchange, Recorder, Spot, whole_log
 from activities.interrupts import Interrupts
 from activities.models import CANCELLED, CallCancelled, ClaudeExecutor, ModelError, ModelRequest
@@ -237,7 +237,7 @@ class Asking:
             model=settings.model,
             max_tokens=settings.max_tokens,
             messages=conversation(self._events, files),
-            tools=self._box.described,
+            tools=self._box.described or gone(self._events),
         )
 
     def _may_not_go_on(self, standing: Standing) -> Answered | None:

@@ -113,6 +113,12 @@ async def test_a_saved_agent_is_opened_in_the_version_it_has_then(acme: Organisa
     await http.patch(f"/v1/agents/{name}", json={"system": "Be long."})
     second = await opened(acme.operator, agent=name)
     both = await http.post("/v1/sessions", json={"agent": name, "system": "Be mine.", "tools": []})
+    await http.patch(f"/v1/agents/{name}", json={"model": "unheard-of", "budget": None})
+    priceless = await opened(acme.operator, agent=name)
+    dear = [
+        await acme.operator.http.post("/v1/sessions", json={"agent": name, "budget_usd": 1}),
+        await acme.operator.http.patch(priceless, json={"budget_usd": 1}),
+    ]
     await http.delete(f"/v1/agents/{name}")
     gone = await http.post("/v1/sessions", json={"agent": name})
 
@@ -126,6 +132,7 @@ async def test_a_saved_agent_is_opened_in_the_version_it_has_then(acme: Organisa
     assert (await acme.operator.http.get(second)).json()["settings"]["system"] == "Be long."
     assert (both.status_code, gone.status_code) == (422, 404)
     assert "system, tools" in both.text
+    assert [(each.status_code, "nobody listed a price" in each.text) for each in dear] == [(422, True)] * 2
 
 
 async def test_a_session_is_called_by_its_first_words_and_found_by_them(ada: Person):

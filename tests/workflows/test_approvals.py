@@ -181,7 +181,7 @@ async def test_temporal_lets_go_of_what_a_session_at_rest_has_left_and_of_nothin
     await until(lambda: is_gone(second))  # Temporal promises it, and does it a moment later
     assert (await runs.describe()).status is WorkflowExecutionStatus.RUNNING
     await runs.terminate()
-    assert (await talk.say({"text": "never"}, id=name)).turn == 1
+    assert (await talk.say({"text": "One."}, id=name)).turn == 1
     await talk.say({"text": "Three."})
     await talk.settled(3)
     assert await talk.answers() == ["One.", "Two.", "Three."]

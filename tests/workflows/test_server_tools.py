@@ -150,7 +150,7 @@ async def test_a_server_killed_in_a_call_and_one_that_changed_its_words_are_resu
     async with serving(port) as process:
         await servers.create(caller, NewServer("other", Way(f"http://127.0.0.1:{port}/mcp")))
         await looked_at(talks, "other", ServerState.UP)
-        talk = await talks.open(mcp_servers=[{"server": "other"}])
+        talk = await talks.open(tools=[], mcp_servers=[{"server": "other"}])
         note = {"tool": use("other__note", path=str(file), seconds=50)}
         await talk.say(note, {"tool": use("other__add", a=1, b=1)}, {"text": "It is gone."})
         await has_come(file)
@@ -163,9 +163,13 @@ async def test_a_server_killed_in_a_call_and_one_that_changed_its_words_are_resu
         await servers.take(caller, "other", str(changed.digest))
         await talk.say({"tool": use("other__add", a=1, b=1)}, {"text": "Two."})
         await talk.settled(3)
+        await servers.delete(caller, "other")
+        await talk.say({"tool": use("other__add", a=1, b=1)}, {"text": "Nothing is left."})
+        await talk.settled(4)
 
     seen = await outcomes(talk)
-    assert [outcome for _, outcome, _ in seen] == ["unknown", "failed", "failed", "done"]
+    assert [outcome for _, outcome, _ in seen] == ["unknown", "failed", "failed", "done", "failed"]
+    assert (seen[4][2], (await talk.answers())[-1]) == ("There is no tool other__add.", "Nothing is left.")
     assert seen[0][2].endswith(f". {MAYBE}")
     assert seen[2][2] == "other offers other tools than were taken. A person must look at them."
     assert file.read_text() == "noted\n"
