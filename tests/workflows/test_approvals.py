@@ -68,7 +68,7 @@ async def outcomes(talks: Talks, talk: Talk) -> list[tuple[str | None, str]]:
 
 
 def test_a_rule_may_mean_a_list():
-    rule = Rule("deny", "mail__*", arguments='*"to": ["board@*')
+    rule = Rule("deny", "mail__*", arguments='*"to": ["board@*"]*')
 
     assert ruling([rule], "mail__send", {"to": ["board@example.org"]}) is rule
     assert ruling([rule], "mail__send", {"to": ["ada@example.org"]}).action == "allow"
