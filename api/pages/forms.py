@@ -1,7 +1,7 @@
 """An agent's form as fields on a page, and what comes back as inputs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from api.pages.markdown import cleaned, markdown
@@ -64,11 +64,22 @@ class Field:
     is_full: bool = False
     hint: str = ""
     is_own: bool = False  # of ours, not of the agent's form
+    card: str = ""  # which of several forms of a page it stands in
+
+    @property
+    def sent_as(self) -> str:
+        """The name under which a browser sends it."""
+        return self.name if self.is_own else PREFIX + self.name
 
     @property
     def id(self) -> str:
-        """The id of the field in the page, and its name."""
-        return self.name if self.is_own else PREFIX + self.name
+        """The id of the field, once in the page."""
+        return f"{self.card}-{self.sent_as}" if self.card else self.sent_as
+
+    def on(self, card: str) -> "Field":
+        """The field in one of several forms of a page, which may ask for the same names."""
+        entries = tuple(tuple(field.on(card) for field in entry) for entry in self.entries)
+        return replace(self, card=card, entries=entries)
 
     @property
     def inner(self) -> "tuple[Field, ...]":

@@ -15,9 +15,8 @@ from api.pages.formats import Clock, Viewer, took
 from api.pages.forms import Buttons, Field, buttons, errors_by_field, fields, problems, read_inputs, rearranged
 from api.pages.rendering import go, page, read_form, viewer
 from api.pages.shell import Place
-from api.pages.typed import to_json
 from api.routes.questions import QuestionAnswerer, QuestionReader
-from windlass.contracts.questions import QuestionKind
+from windlass.contracts.questions import QuestionKind, exactly
 from windlass.core.approvals import DENY, ONCE
 from windlass.core.callers import Caller
 from windlass.core.errors import Conflict, Invalid, NotFound
@@ -58,7 +57,7 @@ class Card:
     def decisions(self) -> tuple[tuple[str, str, str, str], ...]:
         """What may be decided about a use of a tool, each as a button (field, value, text, key)."""
         asked = [each for each in self.fields if each.look == "radio"] if self.kind == QuestionKind.APPROVAL else []
-        named = ((each.id, option) for each in asked for option in each.options)
+        named = ((each.sent_as, option) for each in asked for option in each.options)
         return tuple((field, option.name, option.label, KEYS.get(option.name, "")) for field, option in named)
 
     @property
@@ -85,7 +84,7 @@ class Card:
         if len(asked) != 1 or asked[0].look not in ("radio", "select") or asked[0].multiple or self.buttons.actions:
             return ()
         options = asked[0].options
-        return tuple((asked[0].id, each.name, each.label) for each in options) if len(options) <= SHORT else ()
+        return tuple((asked[0].sent_as, each.name, each.label) for each in options) if len(options) <= SHORT else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ class Filled:
 def card(question: Question, caller: Caller, seen: Viewer, filled: Filled | None = None) -> Card:
     """A question as one person sees it."""
     filled = filled or Filled(errors=question.errors if question.is_open else None)
-    drawn = fields(question.elements, filled.values, filled.errors)
+    drawn = [each.on(str(question.id)) for each in fields(question.elements, filled.values, filled.errors)]
     return Card(
         id=question.id,
         place=question.place,
@@ -112,7 +111,7 @@ def card(question: Question, caller: Caller, seen: Viewer, filled: Filled | None
         expires=seen.when(question.expires_at),
         data="" if question.data in (None, {}, "") else _shown(question.data),
         said=said(question, seen),
-        fields=drawn,
+        fields=tuple(drawn),
         buttons=buttons(question.elements, "Answer"),
         problems=tuple(problems(drawn, filled.errors)),
         kind=question.kind,
@@ -133,7 +132,7 @@ def said(question: Question, seen: Viewer) -> str:
 
 
 def _shown(data: Any) -> str:
-    return data if isinstance(data, str) else to_json(data, indent=2)
+    return data if isinstance(data, str) else exactly(data, indent=2)
 
 
 async def needs(engine: Engine, caller: Caller, seen: Viewer) -> tuple[Card, ...]:

@@ -125,7 +125,7 @@ async def check(request: Request, caller: RunStarter, engine: EngineDep) -> Resp
     filled = checked(agent, read_filled(agent, form), seen.zone.key, seen.now)
     drawn = (*fields(agent.elements, filled.values, filled.errors), *own_fields(agent, filled, caller))
     every = [*drawn, *(inner for each in drawn for inner in each.inner)]
-    left = next((each for each in every if each.id == field(form, "check", 300)), None)
+    left = next((each for each in every if each.sent_as == field(form, "check", 300)), None)
     return part(request, "parts/wrong.html", {"it": left})
 
 

@@ -178,7 +178,7 @@ async def test_an_approval_holds_for_the_very_call_that_was_shown(gateway: Gatew
     session = UUID(path.rpartition("/")[2])
     turn = (await Turns(database, PollOnly()).begin(tenant, session)).number
     approvals = Approvals(database, Inquiries(database, PollOnly(), gateway.state["engine"].artifacts))
-    rule, given = Rule("ask", "write"), {"path": "a", "content": "x" * characters}
+    rule, given = Rule("ask", "write"), {"path": "a\u202eb```", "content": "x" * characters}
     call = Call(tenant, session, turn, "1-1-0", "write", given)
 
     waits = await approvals.seek(call, rule)
@@ -188,6 +188,8 @@ async def test_an_approval_holds_for_the_very_call_that_was_shown(gateway: Gatew
 
     assert (waits is not None and waits.waits_s is not None, asked["data"]["input"]) == (True, given)
     assert asked["data"]["sha256"] == call.sha256
+    shown = asked["elements"][0]["text"]
+    assert (r"a\u202eb```" in shown, "more characters" in shown) == (True, characters > 4_000)
     assert changed == Ruling(said="It was not done: what was allowed was another call.")
     assert await approvals.seek(call, rule) == Ruling(is_allowed=True)
 

@@ -270,21 +270,25 @@ def test_who_comes_second_is_told_who_was_first(gateway: Gateway, home: Path):
 
 
 def test_what_a_turn_asks_to_do_is_shown_exactly_and_allowed_or_denied(gateway: Gateway, home: Path):
-    call = {"tool": "write", "input": {"path": "notes/a", "content": "x"}}
+    command = f"rm [a-z]* [/tmp] {'-v ' * 200}end"
+    call = {"tool": "shell", "input": {"command": command}}
     approval = {**QUESTION, "id": "q2", "kind": "approval", "run_id": None, "session_id": "s1", "data": call}
     gateway.answers["GET /v1/questions"] = {"items": [QUESTION, approval], "next": None}
+    gateway.answers["GET /v1/questions/q2"] = approval
     gateway.answers["POST /v1/questions/q2/answer"] = {**approval, "state": "answered"}
 
     listed = windlass(gateway, home, "approve")
     allowed = windlass(gateway, home, "approve", "q2", "--session")
     denied = windlass(gateway, home, "approve", "q2", "--deny", "--why", "not there")
 
-    assert (listed.out.count("q2"), "q1" in listed.out) == (1, False)
-    shown = 'write {"path": "notes/a", "content": "x"}'
+    shown = f'shell {{"command": "{command}"}}'
+    assert (listed.out.count("q2"), "q1" in listed.out, shown in listed.out) == (1, False, True)
     assert allowed.out == f"Allowed for the session: {shown}. Session s1 goes on.\n"
     assert denied.out.startswith(f"Denied: {shown}")
     decisions = [body["inputs"] for _, body in gateway.asked[-2:]]
     assert decisions == [{"decision": "session"}, {"decision": "deny", "why": "not there"}]
+    whole = windlass(gateway, home, "question", "show", "q2").out
+    assert ("rm [a-z]* [/tmp]" in whole, whole.count("-v"), 'end"' in whole) == (True, 200, True)
     assert windlass(gateway, home, "approve", "q2", "--session", "--deny").code == 2
 
 

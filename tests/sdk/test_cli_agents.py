@@ -47,14 +47,16 @@ def test_an_agent_is_saved_from_a_file(gateway: Gateway, home: Path, tmp_path: P
 
 
 def test_a_saved_agent_is_opened_as_a_session(gateway: Gateway, home: Path):
-    session = {"id": "s-1", "title": "Ledger", "status": "idle", "agent": "reviewer", "agent_version": 2}
-    gateway.answers = {"POST /v1/sessions": (201, session)}
+    session = {"id": "s-1", "title": "Fix [/x]", "status": "idle", "agent": "reviewer", "agent_version": 2}
+    gateway.answers = {"POST /v1/sessions": (201, session), "GET /v1/sessions/s-1": session}
+    gateway.answers |= {"GET /v1/sessions/s-1/messages": {"items": [], "next": None}}
 
-    opened = windlass(gateway, home, "session", "create", "Ledger", "--agent", "reviewer")
+    opened = windlass(gateway, home, "session", "create", "Fix [/x]", "--agent", "reviewer")
     windlass(gateway, home, "chat", "--agent", "reviewer")
 
-    assert (opened.code, opened.out) == (0, "Ledger is open. Speak: windlass chat s-1\n")
-    assert [body for _, body in gateway.asked] == [{"title": "Ledger", "agent": "reviewer"}, {"agent": "reviewer"}]
+    assert (opened.code, opened.out) == (0, "Fix [/x] is open. Speak: windlass chat s-1\n")
+    assert [body for _, body in gateway.asked] == [{"title": "Fix [/x]", "agent": "reviewer"}, {"agent": "reviewer"}]
+    assert windlass(gateway, home, "session", "show", "s-1").out.startswith("Fix [/x]  idle")
 
 
 def test_an_edit_sends_what_is_given_and_nothing_else(gateway: Gateway, home: Path):

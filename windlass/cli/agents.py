@@ -6,7 +6,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from windlass.cli.screen import AsJson, console, print_json, print_outcome, print_table
+from windlass.cli.screen import AsJson, console, print_head, print_json, print_outcome, print_table
 from windlass.cli.session import connect
 from windlass.client import Agent, SavedAgent
 
@@ -148,7 +148,7 @@ def note_on(agent: Agent) -> str:
 
 def print_agent(agent: Agent) -> None:
     """Print an agent: what it is, what it asks for, and how to start it."""
-    console.print(f"[bold]{agent.summary or agent.name}[/]")
+    print_head(agent.summary or agent.name)
     if agent.description:
         console.print(agent.description, markup=False)
     if agent.saved is not None:

@@ -4,6 +4,7 @@ import sys
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from windlass.cli import (
     agents,
@@ -93,7 +94,7 @@ def run() -> None:
     try:
         app()
     except ApiError as error:
-        errors.print(f"[red]{error.title}.[/] {error}", highlight=False, soft_wrap=True)
+        errors.print(f"[red]{escape(error.title)}.[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         for problem in error.errors:
             errors.print(f"  {problem.field}: {problem.message}", markup=False, highlight=False, soft_wrap=True)
         if error.status == 401:

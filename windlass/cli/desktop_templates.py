@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from windlass.cli.screen import AsJson, console, print_json, print_outcome, print_table
+from windlass.cli.screen import AsJson, console, print_head, print_json, print_outcome, print_table
 from windlass.cli.session import connect
 from windlass.client import ApiError, Client, DesktopTemplate
 
@@ -49,7 +49,7 @@ def show(context: typer.Context, name: Which, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found.to_json())
         return
-    console.print(f"[bold]{found.name}[/]  version {found.version}, {whose(found)}", highlight=False)
+    print_head(found.name, f"version {found.version}, {whose(found)}")
     console.print(
         f"{found.width}x{found.height}, {memory(found)}, {found.home_bytes // MiB} MiB at home, {found.cpus:g} cores, "
         f"{found.processes} processes, "

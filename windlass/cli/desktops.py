@@ -8,7 +8,7 @@ import typer
 from windlass.cli import desktop_skills, desktop_templates
 from windlass.cli.named import is_id, only_one
 from windlass.cli.runs import hand_over
-from windlass.cli.screen import AsJson, console, print_json, print_outcome, print_table
+from windlass.cli.screen import AsJson, console, print_head, print_json, print_outcome, print_table
 from windlass.cli.session import connect
 from windlass.client import Client, Desktop
 from windlass.client.calls import RunOptions
@@ -53,7 +53,7 @@ def show(context: typer.Context, desktop: Which, as_json: AsJson = False) -> Non
     if as_json:
         print_json(found.to_json())
         return
-    console.print(f"[bold]{found.name}[/]  {found.status}", highlight=False)
+    print_head(found.name, found.status)
     if found.reason:
         console.print(found.reason, markup=False, highlight=False)
     if found.status == "lost":

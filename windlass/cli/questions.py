@@ -1,6 +1,5 @@
 """`windlass question` and `windlass approve`: what runs and sessions ask, and answering it."""
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +10,7 @@ from windlass.cli.inputs import parse_inputs
 from windlass.cli.screen import AsJson, clock, console, errors, print_json, print_outcome, print_table
 from windlass.cli.session import connect
 from windlass.client import Client, Question
+from windlass.contracts.questions import exactly
 
 app = typer.Typer(no_args_is_help=True, help="What runs ask people, and answering it.")
 
@@ -68,7 +68,8 @@ def answer(
     if as_json:
         print_json(question.to_json())
         return
-    console.print(f"Answered: {question.name}. {_asker(question)} goes on.", highlight=False, soft_wrap=True)
+    said = f"Answered: {question.name}. {_asker(question)} goes on."
+    console.print(said, markup=False, highlight=False, soft_wrap=True)
     if question.unsettled:
         errors.print("The service is down: its handler looks at the answer when the run goes on.")
 
@@ -111,9 +112,7 @@ def print_approvals(client: Client, *, as_json: bool) -> None:
 def call_of(question: Question) -> str:
     """The exact call that an approval is about."""
     data: Any = question.data
-    return (
-        f"{data['tool']} {json.dumps(data['input'], ensure_ascii=False)}" if isinstance(data, dict) else question.name
-    )
+    return f"{data['tool']} {exactly(data['input'])}" if isinstance(data, dict) else question.name
 
 
 def find(client: Client, question_id: str) -> Question:
@@ -138,8 +137,13 @@ def facts(question: Question) -> list[tuple[str, str]]:
     if question.answered_by_name:
         known.append(("Answered by", question.answered_by_name))
     if question.data not in (None, {}):
-        known.append(("With", str(question.data)[:400]))
+        known.append(("With", _shown(question.data)))
     return known
+
+
+def _shown(data: Any) -> str:
+    """All that came with a question: who decides must see the end of a command, too."""
+    return data if isinstance(data, str) else exactly(data, indent=2)
 
 
 def named(question: Question) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import typer
 
 from windlass.cli.inputs import parse_inputs
 from windlass.cli.named import is_id, only_one
-from windlass.cli.screen import AsJson, clock, console, duration, print_json, print_outcome, print_table
+from windlass.cli.screen import AsJson, clock, console, duration, print_head, print_json, print_outcome, print_table
 from windlass.cli.session import connect
 from windlass.cli.tasks import find as find_task
 from windlass.client import Client, Plan, Preview, Schedule
@@ -218,7 +218,7 @@ def find(client: Client, name: str) -> Schedule:
 
 def print_facts(schedule: Schedule) -> None:
     """A schedule for people."""
-    console.print(f"[bold]{schedule.name}[/]  {schedule.state}, starts {schedule.task_name}", highlight=False)
+    print_head(schedule.name, f"{schedule.state}, starts {schedule.task_name}")
     following = f"; next {clock(schedule.next_at)}" if schedule.next_at else ""
     console.print(f"{schedule.words}, {schedule.time_zone}{following}", markup=False)
     if schedule.state == "paused":

@@ -20,6 +20,7 @@ PIPE_WIDTH = 200  # a pipe has no edge to fold at
 console = Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=PIPE_WIDTH)
 errors = Console(stderr=True)
 
+PROSE_WIDTH = 20  # what prose needs beside other columns
 PROSE = frozenset({"Title", "What it does", "What it is", "Permissions", "Project", "Tags"})
 UNKNOWN = "–"  # noqa: RUF001 - an en dash is what pages show too
 
@@ -56,16 +57,43 @@ def print_json_line(record: Record) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[RenderableType | None]], empty: str) -> None:
-    """Print rows under their columns, or the sentence that says there are none; only prose is broken into lines."""
-    listed = [[UNKNOWN if cell is None else cell for cell in row] for row in rows]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for place, column in enumerate(columns):
-        widest = max((len(str(row[place])) for row in listed), default=0)
-        is_prose = column in PROSE
-        table.add_column(column, no_wrap=not is_prose, min_width=None if is_prose else widest)
-    for row in listed:
-        table.add_row(*row)
-    console.print(table if listed else empty)
+    """Print rows under their columns, or a value a line where they do not fit, or the sentence that there are none.
+
+    Text is printed as it is; only prose is broken into lines, and nothing is left out.
+    """
+    known = [[UNKNOWN if cell is None else cell for cell in row] for row in rows]
+    listed = [[Text(cell) if isinstance(cell, str) else cell for cell in row] for row in known]
+    widest = [max((len(str(row[place])) for row in listed), default=0) for place in range(len(columns))]
+    kept = [
+        min(width, PROSE_WIDTH) if column in PROSE else width for column, width in zip(columns, widest, strict=True)
+    ]
+    if not listed:
+        console.print(empty)
+    elif sum(max(pair) for pair in zip(kept, map(len, columns), strict=True)) + 2 * len(columns) > console.width:
+        print_records(columns, listed)
+    else:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column, width in zip(columns, kept, strict=True):
+            table.add_column(column, no_wrap=column not in PROSE, min_width=width)
+        for row in listed:
+            table.add_row(*row)
+        console.print(table)
+
+
+def print_records(columns: Sequence[str], rows: Sequence[Sequence[RenderableType]]) -> None:
+    """Print one value a line, with its column before it, and a line between rows."""
+    for place, row in enumerate(rows):
+        if place:
+            console.print()
+        for column, cell in zip(columns, row, strict=True):
+            if str(cell):
+                console.print(Text(f"{column}: ", style="bold"), end="")
+                console.print(cell, soft_wrap=True, highlight=False)
+
+
+def print_head(name: str, facts: str = "") -> None:
+    """Print what something is called, as it is, and what is to be known first."""
+    console.print(Text.assemble((name, "bold"), f"  {facts}" if facts else ""), soft_wrap=True)
 
 
 def state(status: str) -> Text:

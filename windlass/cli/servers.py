@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from windlass.cli.screen import AsJson, clock, console, print_json, print_outcome, print_table
+from windlass.cli.screen import AsJson, clock, console, print_head, print_json, print_outcome, print_table
 from windlass.cli.session import connect
 from windlass.client import McpServer
 
@@ -133,7 +133,7 @@ def remove(context: typer.Context, name: Which, as_json: AsJson = False) -> None
 
 def print_server(server: McpServer) -> None:
     """Print a server."""
-    console.print(f"[bold]{server.name}[/]  {server.state}", highlight=False)
+    print_head(server.name, server.state)
     for text in (server.reason, server.description, server.url or f"command {server.command}"):
         if text:
             console.print(text, markup=False, highlight=False)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from windlass.cli.screen import AsJson, console, errors, print_json, print_outcome, print_table
+from windlass.cli.screen import AsJson, console, errors, print_head, print_json, print_outcome, print_table
 from windlass.cli.session import connect
 from windlass.client import Service
 
@@ -105,7 +105,7 @@ def show(context: typer.Context, name: str, as_json: AsJson = False) -> None:
     if as_json:
         print_json(service.to_json())
         return
-    console.print(f"[bold]{service.name}[/]  {service.state}", highlight=False)
+    print_head(service.name, service.state)
     if service.reason:
         console.print(service.reason, markup=False)
     console.print(f"{service.project}  {service.import_path}", markup=False, highlight=False)

@@ -10,7 +10,7 @@ import typer
 from windlass.cli import members
 from windlass.cli.agents import Servers, Trusted, servers_of
 from windlass.cli.codes import INTERRUPTED
-from windlass.cli.screen import AsJson, console, errors, print_json, print_outcome, print_table
+from windlass.cli.screen import AsJson, console, errors, print_head, print_json, print_outcome, print_table
 from windlass.cli.session import connect
 from windlass.cli.talk import Teller
 from windlass.client import Client, Session
@@ -79,9 +79,7 @@ def show(context: typer.Context, session: Which, as_json: AsJson = False) -> Non
         print_json({**found.to_json(), "messages": said.to_json()["items"]})
         return
     made_of = f", {found.agent} version {found.agent_version}" if found.agent else ""
-    console.print(
-        f"[bold]{found.title}[/]  {found.status}, turn {found.turn}, {_cost(found)}{made_of}", highlight=False
-    )
+    print_head(found.title, f"{found.status}, turn {found.turn}, {_cost(found)}{made_of}")
     for message in said.items:
         if not message.content:  # it used tools, and said nothing
             continue

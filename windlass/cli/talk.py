@@ -1,6 +1,5 @@
 """A conversation on a terminal: words as they come, tools as they are used, and how a turn ended."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,7 +8,9 @@ from rich.markup import escape
 from windlass.cli.screen import console, errors, print_json_line
 from windlass.client import Event
 from windlass.contracts.events import EventKind
+from windlass.contracts.questions import exactly
 
+SHOWN_CHARACTERS = 300  # of what waits to be allowed; where it is longer that is said
 SHAPES = {"done": "[green]✓[/]", "failed": "[red]✗[/]", "unknown": "[yellow]?[/]"}
 
 
@@ -71,7 +72,7 @@ class Teller:
             case EventKind.ARTIFACT:
                 console.print(f"[green]✓[/] {escape(str(said.get('name')))} is kept as a result", highlight=False)
             case EventKind.APPROVAL_REQUESTED:
-                what = json.dumps(_input(said), ensure_ascii=False)
+                what = exactly(_input(said))
                 self._waits(said, f"windlass approve {said.get('question_id')}", what)
             case EventKind.QUESTION if said.get("state") == "open":
                 self._waits(said, f"windlass question answer {said.get('question_id')} FIELD=VALUE")
@@ -80,7 +81,10 @@ class Teller:
 
     def _waits(self, said: Mapping[str, Any], command: str, what: str = "") -> None:
         """What waits for a person, and how it goes on."""
-        errors.print(f"[yellow]?[/] {escape(str(said.get('name')))} [dim]{escape(what[:300])}[/]", highlight=False)
+        if len(what) > SHOWN_CHARACTERS:
+            more = f"windlass question show {said.get('question_id')}"
+            what = f"{what[:SHOWN_CHARACTERS]}… {len(what) - SHOWN_CHARACTERS} characters more: {more}"
+        errors.print(f"[yellow]?[/] {escape(str(said.get('name')))} [dim]{escape(what)}[/]", highlight=False)
         errors.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
 
     def _write(self, item: str, attempt: int, order: int, text: str) -> None:

@@ -8,7 +8,18 @@ import typer
 from windlass.cli.inputs import parse_inputs
 from windlass.cli.named import is_id, only_one
 from windlass.cli.runs import Inputs, Pairs, Watch, hand_over
-from windlass.cli.screen import AsJson, clock, console, duration, elapsed, print_json, print_outcome, print_table, state
+from windlass.cli.screen import (
+    AsJson,
+    clock,
+    console,
+    duration,
+    elapsed,
+    print_head,
+    print_json,
+    print_outcome,
+    print_table,
+    state,
+)
 from windlass.cli.session import connect
 from windlass.client import Client, Task
 
@@ -71,7 +82,7 @@ def show(context: typer.Context, name: Which, as_json: AsJson = False) -> None:
     if as_json:
         print_json(task.to_json())
         return
-    console.print(f"[bold]{task.name}[/]  version {task.version}, {task.agent}", highlight=False)
+    print_head(task.name, f"version {task.version}, {task.agent}")
     if task.description:
         console.print(task.description, markup=False, highlight=False)
     console.print(json.dumps({"inputs": task.inputs, "parameters": task.parameters}, indent=2), markup=False)

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
 from windlass.contracts.events import Payload
 from windlass.contracts.ids import TenantId
-from windlass.contracts.questions import QuestionKind
+from windlass.contracts.questions import QuestionKind, exactly
 from windlass.contracts.sessions import Rule
 from windlass.core.database import Database
 from windlass.core.inquiries import Inquiries, Inquiry
@@ -89,7 +90,7 @@ def _ruling(found: Payload, call: Call) -> Ruling:
 
 def _question(call: Call, rule: Rule) -> Inquiry:
     data = {"tool": call.tool, "input": call.given, "sha256": call.sha256, "rule": asdict(rule)}
-    shown = json.dumps(call.given, indent=2, ensure_ascii=False)[:SHOWN_CHARACTERS].replace("```", "'''")
+    shown = exactly(call.given, indent=2)
     place, name = (call.tenant_id, call.session_id, call.turn, call.key), f"Let the model use {call.tool}?"
     return Inquiry(*place, QuestionKind.APPROVAL, name, form(shown, call.sha256), TIMEOUT_S, data)
 
@@ -101,8 +102,12 @@ def form(shown: str, sha256: str) -> list[dict[str, Any]]:
         InputOption(SESSION, "Allow this and its like for the session"),
         InputOption(DENY, "Deny and say why"),
     )
+    fence = "`" * (3 + max((len(each) for each in re.findall("`+", shown)), default=0))
+    left = len(shown) - SHOWN_CHARACTERS
+    more = f"{left:,} more characters stand in all of it. " if left > 0 else ""
+    said = f"{more}Bound to sha256 `{sha256[:8]}…{sha256[-4:]}`."
     return Model(
-        Markdown(f"```\n{shown}\n```\n\nBound to sha256 `{sha256[:8]}…{sha256[-4:]}`."),
+        Markdown(f"{fence}\n{shown[:SHOWN_CHARACTERS]}\n{fence}\n\n{said}"),
         InputRadio(DECISION, choices, label="Decision", required=True),
         InputArea(WHY, label="Why not", placeholder="It is told to the model", rows=2, max_length=2000),
         Submit("Decide"),
