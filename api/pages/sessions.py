@@ -176,7 +176,7 @@ async def show(
     crumbs = (("Sessions", "/sessions"), (found.title, ""))
     topics = (f"session:{found.id}", "runs")
     place = Place("Sessions", crumbs, topics, f"page=session&id={found.id}", live="live", seq=head.last_seq)
-    values |= {"title": found.title, "message_id": ""}
+    values |= {"title": found.title}
     return await page(request, caller, "session.html", place, values, 409 if problems else 200)
 
 
@@ -260,7 +260,7 @@ async def say(
     if not content:
         return await show(request, caller, engine, found, (("There is nothing to send.", "content"),))
     try:
-        message = NewMessage(content, id=new, steers=steers, attachments=attached_in(form))
+        message = NewMessage(content, id=named_in(form) or new, steers=steers, attachments=attached_in(form))
         await engine.sessions.say(caller, session_id, message)
     except Conflict as conflict:
         return await show(request, caller, engine, found, ((conflict.detail, ""),), content)
@@ -269,6 +269,14 @@ async def say(
         shown.status_code = refusal.status
         return shown
     return go(f"/sessions/{session_id}#end")
+
+
+def named_in(form: Form) -> UUID | None:
+    """The id that the browser gave the message: under it, it is said once. Raises Invalid."""
+    try:
+        return UUID(named) if (named := field(form, "id", 40)) else None
+    except ValueError as error:
+        raise Invalid("Nothing was said: the id of the message is none.") from error
 
 
 def attached_in(form: Form) -> tuple[UUID, ...]:

@@ -15,12 +15,14 @@ from api.pages.fragments import Fragment, say
 from api.pages.rendering import templates, viewer
 from api.pages.screens import Endless, as_id, changed_keys
 from api.pages.shell import Frame, Place, Shell
+from windlass.contracts.events import EventKind
 from windlass.contracts.sessions import TOPIC
 from windlass.core.callers import Caller
 from windlass.core.errors import NotFound
 from windlass.core.frames import Frame as LogFrame
 from windlass.core.multiplex import LogUpdate, Update
 
+PARTS = ("head", "talk", "waits", "aside")
 NOTHING = '<div id="writing"></div>'
 
 
@@ -55,11 +57,13 @@ class SessionScreen(Endless):
         if not recorded and self._seq >= 0:
             return words
         self._seq = max([self._seq, 0, *(frame.seq or 0 for frame in recorded)])
-        if any(b'"kind":"message"' in frame.data for frame in recorded):
+        told = [orjson.loads(frame.data) for frame in recorded]
+        if any(_ends_words(each) for each in told):
             self._writing.clear()
             words = [Fragment("writing", NOTHING)]
         parts = await self._parts()
-        return parts + (words + self._said(recorded) if self._id else [])
+        said = [say("Claude answered")] if any(_is_answer(each) for each in told) else []
+        return parts + (words + said if self._id else [])
 
     async def _parts(self) -> list[Fragment]:
         if self._id is None:
@@ -72,7 +76,7 @@ class SessionScreen(Endless):
         frame = Frame("", False, csrf_token(self._request, self._caller), f"/sessions/{self._id}")
         shell = Shell(self._caller, viewer(self._request), frame, Place("Sessions", ()))
         values = {**await sessions.parts(self._request, self._caller, self._engine, found), "shell": shell}
-        drawn = {name: templates().render(f"parts/session_{name}.html", values) for name in ("head", "talk", "aside")}
+        drawn = {name: templates().render(f"parts/session_{name}.html", values) for name in PARTS}
         seq = f'<span class="seq" id="seq">seq {self._seq}</span>' if self._seq else ""
         parts = [Fragment(f"session-{name}", html) for name, html in drawn.items()]
         return [*parts, *([Fragment("seq", seq)] if seq else [])]
@@ -89,6 +93,12 @@ class SessionScreen(Endless):
         self._writing[item] = attempt
         return [Fragment("writing", templates().macro("talk", "writing", item, text))]
 
-    def _said(self, recorded: Sequence[LogFrame]) -> list[Fragment]:
-        answers = sum(b'"role":"assistant"' in frame.data for frame in recorded)
-        return [say("Claude answered")] if answers else []
+
+def _is_answer(told: dict[str, Any]) -> bool:
+    """Whether this is a message of the model, and not what somebody says meanwhile."""
+    return told["kind"] == EventKind.MESSAGE and told["payload"].get("role") == "assistant"
+
+
+def _ends_words(told: dict[str, Any]) -> bool:
+    """Whether the words on their way are a message now, or will never be one."""
+    return _is_answer(told) or (told["kind"] == EventKind.STATUS and "end" in told["payload"])

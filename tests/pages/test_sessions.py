@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.api.people import FIRST_PASSWORD, some_email
 from tests.core.test_media import PICTURES
@@ -85,9 +85,8 @@ async def test_a_conversation_is_opened_followed_queued_in_and_put_away(console:
     await expect(page.locator("#writing")).to_contain_text("It is in")
     await worker.write(1, "the drawer.")
     await expect(page.locator("#writing")).to_contain_text("It is in the drawer.")
-    await page.get_by_label("Message", exact=True).fill("And the key?")
-    await page.keyboard.press("Enter")
-    await expect(page.locator(".waits")).to_contain_text("And the key?")
+    await said_though_the_gateway_died(console, page, "And the key?")
+    await expect(page.locator("#writing")).to_contain_text("It is in the drawer.")
     change = {"path": "a.txt", "old_str": "old", "new_str": "new"}
     item: dict[str, Any] = {"item": "turn-1-1", "stop_reason": "tool_use", "turn": 1, "call": 1, "standin": False}
     await worker.tell(EventKind.MESSAGE, role="assistant", text="It is in the **drawer**.", model="m", **item)
@@ -98,14 +97,38 @@ async def test_a_conversation_is_opened_followed_queued_in_and_put_away(console:
     await looked_at(page)
 
 
+async def said_though_the_gateway_died(console: Console, page: Page, text: str) -> None:
+    """A message that was kept and never answered, sent again, is one; what was written stays until it is."""
+
+    async def die(route: Route) -> None:
+        await route.fetch(max_redirects=0)
+        await route.abort()
+
+    await page.route("**/messages", die, times=1)
+    await page.get_by_label("Message", exact=True).fill(text)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_contain_text("What you wrote is still here")
+    await expect(page.get_by_label("Message", exact=True)).to_have_value(text)
+    await expect(page.locator(".waits")).to_contain_text(text)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_have_count(0)
+    await expect(page.locator(".waits")).to_have_count(1)
+    (complaint,) = console.complaints
+    assert "ERR_FAILED" in complaint
+    console.complaints.clear()
+
+
 async def looked_at(page: Page) -> None:
     """The answer, what was done, what waits taken back, the session put away and taken up again."""
     await expect(page.locator(".said.model strong")).to_have_text("drawer")
     await expect(page.locator("#writing")).to_be_empty()
+    await expect(page.locator("#said")).to_have_text("Claude answered")
+    await page.get_by_label("Message", exact=True).fill("Half a")
     await page.locator(".use summary").click()
     await expect(page.locator(".diff .add")).to_contain_text("new")
     await page.get_by_role("button", name="Take back").click()
     await expect(page.locator(".waits")).to_have_count(0)
+    await expect(page.get_by_label("Message", exact=True)).to_have_value("Half a")
     await page.get_by_role("button", name="Archive").click()
     await expect(page.get_by_text("nothing can be said")).to_be_visible()
     await page.get_by_role("button", name="Take up again").click()
@@ -179,15 +202,18 @@ async def allowed_and_denied_by_keys(page: Page, worker: Worker, turn: int) -> N
     await page.keyboard.press("a")
     await expect(card).to_have_count(0)
     assert await worker.may(turn, "shell", 1, command="ls") == Ruling(is_allowed=True)
-    await worker.may(turn, "shell", 2, command="rm -rf /")
-    await expect(card).to_be_visible()
+    await worker.may(turn, "shell", 2, command="ls -R /")
+    await worker.may(turn, "shell", 3, command="rm -rf /")
+    await expect(card).to_have_count(2)
     await page.get_by_label("Message", exact=True).press("d")
-    await page.get_by_role("heading", name="Let the model use shell?").click()
+    await card.last.get_by_text("Why not").click()
+    await expect(card.last.get_by_label("Why not")).to_be_focused()
+    await card.last.get_by_role("heading", name="Let the model use shell?").click()
     await page.keyboard.press("d")
     await page.keyboard.type("add a path")
     await page.keyboard.press("Control+Enter")
-    await expect(card).to_have_count(0)
-    denied = await worker.may(turn, "shell", 2, command="rm -rf /")
+    await expect(card).to_have_count(1)
+    denied = await worker.may(turn, "shell", 3, command="rm -rf /")
     assert denied == Ruling(said="It was not done: Ada denied it: add a path")
 
 

@@ -1,6 +1,6 @@
 """`windlass question` and `windlass approve`: what runs and sessions ask, and answering it."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.table import Table
@@ -111,8 +111,10 @@ def print_approvals(client: Client, *, as_json: bool) -> None:
 
 def call_of(question: Question) -> str:
     """The exact call that an approval is about."""
-    data: Any = question.data
-    return f"{data['tool']} {exactly(data['input'])}" if isinstance(data, dict) else question.name
+    if not isinstance(question.data, dict):
+        return question.name
+    data = cast("dict[str, Any]", question.data)
+    return f"{data['tool']} {exactly(data['input'])}"
 
 
 def find(client: Client, question_id: str) -> Question:
