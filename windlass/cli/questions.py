@@ -111,10 +111,9 @@ def print_approvals(client: Client, *, as_json: bool) -> None:
 
 def call_of(question: Question) -> str:
     """The exact call that an approval is about."""
-    if not isinstance(question.data, dict):
-        return question.name
-    data = cast("dict[str, Any]", question.data)
-    return f"{data['tool']} {exactly(data['input'])}"
+    data: Any = question.data
+    is_call = isinstance(cast("object", question.data), dict)
+    return f"{data['tool']} {exactly(data['input'])}" if is_call else question.name
 
 
 def find(client: Client, question_id: str) -> Question:
