@@ -65,7 +65,9 @@ class Card:
         """What becomes of it when nobody answers in time."""
         if self.decisions:
             return "then it expires, and is not done"
-        return f"then the {'run' if self.place.startswith('/runs/') else 'turn'} goes on without an answer"
+        if self.place.startswith("/runs/"):
+            return "then the run goes on without an answer"
+        return "then the turn goes on without an answer, or ends where it needs one"
 
     @property
     def is_open(self) -> bool:
