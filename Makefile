@@ -15,8 +15,9 @@ TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 FOLDERS := sdk core activities workflows desktops api replay architecture pages stack e2e faults bench compose
 PYTEST := $(RUN) -m pytest
 # Four at a time on two cores, since they wait for a third of their time; nothing in them asserts how long it took
-# (`make faults` does, alone). The longest come first.
-GROUPS := tests-screens tests-faults tests-api tests-stack tests-agents tests-workflows tests-core
+# (`make faults` does, alone). The longest come first, so that none is left alone with a core at the end; conversations under
+# a killer wait more than they work, and fill it.
+GROUPS := tests-screens tests-api tests-agents tests-faults tests-workflows tests-stack tests-core tests-talks
 IN_GROUPS = $(MAKE) --no-print-directory --jobs=4 --keep-going $(GROUPS)
 
 .DEFAULT_GOAL := help
@@ -80,8 +81,12 @@ tests-agents:
 tests-workflows:
 	$(PYTEST) tests/workflows
 
+TALKS := tests/faults/test_sessions.py
+tests-talks:
+	$(PYTEST) $(TALKS)
+
 tests-faults:
-	$(PYTEST) tests/faults --ignore=$(FAULTS_IN_CONTAINERS)
+	$(PYTEST) tests/faults --ignore=$(FAULTS_IN_CONTAINERS) --ignore=$(TALKS)
 
 check: check-style ## the gates: format, lint, types, layers, architecture
 	@$(MAKE) --no-print-directory --jobs=2 $(TOGETHER) check-types check-architecture
