@@ -1,5 +1,7 @@
 """A conversation as its page shows it: what people said, what the model said and did, and what waits."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +26,9 @@ PREVIEW_LINES = 40
 MOST_OPEN = 6  # uses of tools that stand as rows of their own once they have finished
 STEP, SECOND_ROW = 5, 8  # of the drawing of a turn, in pixels
 MOST_BLOCKS = 40
+GIST_CHARACTERS = 28
+SIGNS = {"+": "+", "-": "\N{MINUS SIGN}"}
+FOUND = re.compile(r".+?:\d+: ")  # a line that a search has found
 LOOKS = {"finished": "k-tool", "running": "live"}
 ENDS = {"interrupted": "Interrupted. What was said is kept.", "archived": "Archived. What was said is kept."}
 
@@ -61,11 +66,17 @@ class Use:
     took: Clock = field(default_factory=lambda: Clock(""))
     lines: tuple[Line, ...] = ()
     run_id: str = ""
+    gist: str = ""
 
     @property
     def title(self) -> str:
         """The tool as a row names it."""
         return titled(self.name)
+
+    @property
+    def came(self) -> str:
+        """What came of it, in a word or two; of what went well not every tool has one."""
+        return self.gist if self.outcome == "done" else self.outcome
 
 
 @dataclass(slots=True)
@@ -199,7 +210,9 @@ class Teller:
 
     def _called(self, event: Event) -> None:
         said = event.payload
-        use = Use(str(said.get("id")), str(said.get("name")), _what(said), event.at, lines=_lines(said))
+        lines = _lines(said)
+        use = Use(str(said.get("id")), str(said.get("name")), _what(said), event.at, lines=_shown(lines))
+        use.gist = _counts(lines)
         use.took = took(event.at, None, self._seen.now)
         self._uses[use.id] = use
         if not self._entries or self._entries[-1].kind != "tools":
@@ -213,6 +226,7 @@ class Teller:
             use.outcome = str(said.get("outcome"))
             use.shape = SHAPES.get(use.outcome, "failed")
             use.text = _text(said)[:SHOWN_CHARACTERS]
+            use.gist = use.gist or _gist(use.name, said.get("text"))
             use.run_id = str(said.get("run_id") or "")
             use.ended_at = event.at
             use.took = took(use.began_at, event.at, self._seen.now)
@@ -262,14 +276,33 @@ def titled(name: str) -> str:
     return f"{server}: {tool}" if tool else name.replace("_", " ").capitalize()
 
 
-def _lines(said: Payload) -> tuple[Line, ...]:
+def _lines(said: Payload) -> list[Line]:
     """What a tool would change, line by line."""
     given = _input(said)
     old = str(given.get("old_str") or "").splitlines()
     new = str(given.get("new_str") or given.get("content") or "").splitlines()
-    lines = [*(Line("-", each) for each in old), *(Line("+", each) for each in new)]
+    return [*(Line("-", each) for each in old), *(Line("+", each) for each in new)]
+
+
+def _shown(lines: Sequence[Line]) -> tuple[Line, ...]:
     more = len(lines) - PREVIEW_LINES
     return (*lines[:PREVIEW_LINES], *((Line("", f"… {more} more lines"),) if more > 0 else ()))
+
+
+def _counts(lines: Sequence[Line]) -> str:
+    """How many lines come and go."""
+    count = Counter(line.sign for line in lines)
+    return " ".join(f"{shown}{count[sign]}" for sign, shown in SIGNS.items() if count[sign])
+
+
+def _gist(tool: str, text: object) -> str:
+    """How many lines a search has found, or the last line of a command; nothing of what is too large for the log."""
+    lines = [each.strip() for each in text.splitlines() if each.strip()] if isinstance(text, str) else []
+    if tool == "search":
+        return counted(sum(FOUND.match(each) is not None for each in lines), "line")
+    if tool != "shell" or not lines:
+        return ""
+    return lines[-1] if len(lines[-1]) <= GIST_CHARACTERS else f"{lines[-1][: GIST_CHARACTERS - 1]}…"
 
 
 def _input(said: Payload) -> Payload:

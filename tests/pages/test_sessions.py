@@ -124,6 +124,7 @@ async def looked_at(page: Page) -> None:
     await expect(page.locator("#writing")).to_be_empty()
     await expect(page.locator("#said")).to_have_text("Claude answered")
     await page.get_by_label("Message", exact=True).fill("Half a")
+    await expect(page.locator(".use summary")).to_contain_text("+1 \N{MINUS SIGN}1")
     await page.locator(".use summary").click()
     await expect(page.locator(".diff .add")).to_contain_text("new")
     await page.get_by_role("button", name="Take back").click()
