@@ -33,6 +33,12 @@ class Toolbox:
         shell = (DESCRIBED,) if self.has_shell else ()
         return (*built_in, *shell, *self._errands.values(), *map(_described, self._offers.values()))
 
+    def has(self, name: str) -> bool:
+        """Whether there is a tool of that name."""
+        return (
+            name in self._built_in or name in self._offers or self.is_errand(name) or (name == SHELL and self.has_shell)
+        )
+
     def built_in(self, name: str) -> Tool | None:
         """The built-in tool of that name."""
         return self._built_in.get(name)
