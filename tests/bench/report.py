@@ -143,6 +143,12 @@ LINES = (
         "history of 10 tools of ten answers, events",
         "≤ 130",
     ),
+    Line(
+        "history of 10 tools that take their time, each asked for alone, events",
+        "sessions",
+        "history of 10 tools that are activities of ten answers, events",
+        "≤ 130",
+    ),
     Line("history of 10 tools, KB", "sessions", "history of 10 tools of ten answers, KB", "≤ 120"),
     Line(
         "2,000 messages, the next turn later by, ms", "sessions", "long session, median later by ms", "≤ 500", "≤ 150"
