@@ -91,7 +91,8 @@ async def running_temporal(folder: Path) -> AsyncGenerator[Server]:
 async def stop(process: Process, polite: signal.Signals = signal.SIGTERM) -> None:
     """Ask a child to end, and end it when it does not within 10 s."""
     if process.returncode is None:
-        process.send_signal(polite)
+        with suppress(ProcessLookupError):  # the end of a fork is heard of a moment later
+            process.send_signal(polite)
         try:
             await asyncio.wait_for(process.wait(), 10)
         except TimeoutError:

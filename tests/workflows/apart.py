@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from signal import SIGKILL
 
@@ -54,7 +54,8 @@ class Apart:
     async def kill(self) -> None:
         """End it in the middle of whatever it does."""
         if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(SIGKILL)
+            with suppress(ProcessLookupError):  # its end is heard of a moment later
+                self._process.send_signal(SIGKILL)
             await self._process.wait()
 
 
