@@ -48,6 +48,14 @@ async def began(site: Site) -> int:
     return int(mark.read_text())
 
 
+async def silenced(site: Site) -> int:
+    """The host of the service that is up, which says and does nothing any more."""
+    await site.state("running")
+    (pid,) = await site.living()
+    os.kill(pid, signal.SIGSTOP)
+    return pid
+
+
 async def test_a_host_that_nobody_wants_any_more_while_it_starts_is_ended(site: Site):
     await site.add(program=SLOW)
     async with site.keeping() as keeper:
@@ -67,9 +75,7 @@ async def test_a_silent_host_that_nobody_wants_holds_up_no_other(site: Site, mon
     monkeypatch.setattr("activities.adapters.processes.STOP_S", 600)
     await site.add()
     async with site.keeping() as keeper:
-        await site.state("running")
-        (pid,) = await site.living()
-        os.kill(pid, signal.SIGSTOP)
+        pid = await silenced(site)
 
         await site.change("enabled = false")
         await site.add("other")
@@ -85,9 +91,7 @@ async def test_a_silent_host_is_ended_when_its_service_goes(site: Site, monkeypa
     monkeypatch.setattr("activities.adapters.processes.STOP_S", 1)
     await site.add()
     async with site.keeping() as keeper:
-        await site.state("running")
-        (pid,) = await site.living()
-        os.kill(pid, signal.SIGSTOP)
+        pid = await silenced(site)
 
         await site.change("enabled = false")
         keeper.look()
@@ -101,10 +105,7 @@ async def test_a_host_without_a_sign_of_life_is_replaced(site: Site, monkeypatch
     monkeypatch.setattr("activities.adapters.processes.ANSWER_S", 0.5)
     await site.add()
     async with site.keeping(silent_s=2.0):
-        await site.state("running")
-        (pid,) = await site.living()
-
-        os.kill(pid, signal.SIGSTOP)
+        pid = await silenced(site)
 
         await site.another(pid)
         assert not is_alive(pid)
