@@ -29,17 +29,17 @@ select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::text[], 
 MINE = """
 select id, expires_at, completed_at from upload where id = $1 and created_by = $2 and expires_at > clock_timestamp()
 """
-FILES = """
-select f.upload_id, f.id, f.path, f.size_bytes, f.expected, f.digest, array(
-  select c.n from upload_chunk c where c.file_id = f.id order by c.n) as received
+FACTS = """f.upload_id, f.id, f.path, f.size_bytes, f.expected, f.digest, array(
+  select c.n from upload_chunk c where c.file_id = f.id order by c.n) as received"""
+FILES = f"""
+select {FACTS}
 from upload_file f where f.upload_id = $1 order by f.place
-"""
-FILE = """
-select f.upload_id, f.id, f.path, f.size_bytes, f.expected, f.digest, array(
-  select c.n from upload_chunk c where c.file_id = f.id order by c.n) as received
+"""  # noqa: S608 - column names are constants
+FILE = f"""
+select {FACTS}
 from upload_file f join upload u on u.id = f.upload_id
 where f.id = $1 and u.created_by = $2 and ($3::uuid is null or u.id = $3) and u.expires_at > clock_timestamp()
-"""
+"""  # noqa: S608 - column names are constants
 HOLD = "select id from upload where id = $1 and created_by = $2 and expires_at > clock_timestamp() for update"
 HOLD_SAME = "select id from upload_file where upload_id = $1 and path = $2 for update"
 BESIDE = """
@@ -295,8 +295,9 @@ async def _opened(connection: Connection, caller: Caller) -> UUID:
 
 async def _made_way(connection: Connection, tenant_id: TenantId, upload_id: UUID, path: str) -> Sequence[str]:
     """Forget the file of that path, if there is one, and say under which keys its chunks are."""
+    # A chunk of it that arrives now waits, and then finds it gone.
     same: UUID | None = await connection.fetchval(HOLD_SAME, upload_id, path)
-    if same is None:  # a chunk of it that arrives now waits, and then finds it gone
+    if same is None:
         return ()
     rows = await connection.fetch(CHUNKS, same)
     await connection.execute(DROP_FILE, same)
