@@ -4,6 +4,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from windlass.contracts.agents import MOST_COST_USD
+
+Usd = Annotated[float, Field(gt=0, le=MOST_COST_USD)]
+"""What something may cost."""
+
 
 class Body(BaseModel):
     """A request body; an unknown field is an error, so nobody believes it was heard."""

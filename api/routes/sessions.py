@@ -10,7 +10,7 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Response, status
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from api.bodies import Body
+from api.bodies import Body, Usd
 from api.dependencies import AuthenticationDep, CursorsDep, EngineDep, RequestUuid, requires
 from api.engine import Engine
 from api.paging import ListQuery, PageOf, place_in_time, place_of
@@ -18,8 +18,8 @@ from api.routes.agents import ServerBody
 from api.routes.runs import EventsPage, EventsQuery, EventView, Usage
 from api.speech import SpeechDep
 from api.sse import After, stream_response
-from windlass.contracts.agents import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, MAX_MAX_TOKENS, MOST_COST_USD
-from windlass.contracts.sessions import Action, Limits, SessionSettings, SessionStatus
+from windlass.contracts.agents import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, MAX_MAX_TOKENS
+from windlass.contracts.sessions import Action, Budget, Limits, SessionSettings, SessionStatus
 from windlass.core.attachments import MOST_PER_MESSAGE
 from windlass.core.callers import Caller
 from windlass.core.errors import NotFound
@@ -60,7 +60,6 @@ Content = Annotated[str, Field(max_length=CONTENT_CHARACTERS, examples=["Hello."
 Metadata = Annotated[dict[str, Any], AfterValidator(_bounded)]
 Title = Annotated[str, Field(min_length=1, max_length=200)]
 Tool = Annotated[str, Field(min_length=1, max_length=100)]
-Budget = Annotated[float, Field(gt=0, le=MOST_COST_USD)]
 
 
 class LimitsBody(Body):
@@ -68,7 +67,7 @@ class LimitsBody(Body):
 
     model_calls: int = Field(USUAL.model_calls, ge=1, le=500)
     tool_calls: int = Field(USUAL.tool_calls, ge=0, le=1_000)
-    cost_usd: float = Field(USUAL.cost_usd, gt=0, le=MOST_COST_USD)
+    cost_usd: Usd = USUAL.cost_usd
     time_s: int = Field(USUAL.time_s, ge=1, le=86_400)
 
 
@@ -87,7 +86,7 @@ class SettingsBody(Body):
     system: str | None = Field(None, max_length=100_000, description="Who the model should be.")
     model: str = Field(DEFAULT_MODEL, min_length=1, max_length=200)
     max_tokens: int = Field(DEFAULT_MAX_TOKENS, ge=1, le=MAX_MAX_TOKENS, description="Of one answer.")
-    budget_usd: Budget | None = Field(None, description="What the session may cost in all.")
+    budget_usd: Usd | None = Field(None, description="What the session may cost in all.")
     limits: LimitsBody = LimitsBody.model_validate({})
     policy: list[RuleBody] = Field(default_factory=list[RuleBody], max_length=100, description="Deny wins over ask.")
     tools: list[Tool] | None = Field(None, max_length=100, description="By name; every one that is built in if none.")
@@ -119,7 +118,11 @@ class ChangeBody(Body):
 
     title: Title | None = None
     metadata: Metadata | None = None
-    budget_usd: Budget | None = None
+    budget_usd: Usd | None = Field(None, description="Null takes the budget away.")
+
+    def budget(self) -> Budget | None:
+        """The budget that was sent; none: it stays."""
+        return Budget(self.budget_usd) if "budget_usd" in self.model_fields_set else None
 
 
 class HandOverBody(Body):
@@ -274,8 +277,9 @@ async def read(session_id: UUID, caller: SessionReader, engine: EngineDep) -> Se
 
 @router.patch("/{session_id}")
 async def change(session_id: UUID, body: ChangeBody, caller: SessionWriter, engine: EngineDep) -> SessionView:
-    """Give a session another title, other metadata or another budget."""
-    return view(await engine.sessions.change(caller, session_id, **body.model_dump()))
+    """Give a session another title, other metadata or another budget, or none: null takes it away."""
+    title, metadata, budget = body.title, body.metadata, body.budget()
+    return view(await engine.sessions.change(caller, session_id, title=title, metadata=metadata, budget=budget))
 
 
 @router.post("/{session_id}/messages", status_code=status.HTTP_202_ACCEPTED)

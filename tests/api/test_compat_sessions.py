@@ -97,6 +97,7 @@ async def test_a_session_of_the_session_service_lives_its_whole_life(gateway: Ga
     messages = await asked(ada, "GET", f"{path}/messages")
     (call,) = await asked(ada, "GET", f"{path}/tool-calls")
     changed = await asked(ada, "PATCH", path, name="Others", max_cost_usd=3)
+    limits = [await limit_after(ada, path, **each) for each in ({"name": "Ours"}, {"max_cost_usd": None})]
     archived = await asked(ada, "POST", f"{path}/archive")
     refused = await ada.http.post(f"{path}/query", json={"message": "Hello?"})
     resumed = await asked(ada, "POST", f"{path}/resume")
@@ -113,8 +114,14 @@ async def test_a_session_of_the_session_service_lives_its_whole_life(gateway: Ga
     assert (call["tool_output"], bool(call["completed_at"])) == ("All is well.", True)
     assert (changed["name"], archived["status"], refused.status_code) == ("Others", "archived", 409)
     assert [(each["id"], each["status"]) for each in listed] == [(made["id"], "active")]
-    assert resumed["status"] == "active"
+    assert (resumed["status"], limits) == ("active", [3, None])
     assert (await ada.http.get(path)).status_code == 404
+
+
+async def limit_after(person: Person, path: str, **change: Any) -> float | None:
+    """What a session may cost once it was changed."""
+    changed = await asked(person, "PATCH", path, **change)
+    return (await asked(person, "GET", f"/v1/sessions/{changed['id']}"))["settings"]["budget_usd"]
 
 
 async def test_what_an_agent_says_itself_is_not_said_beside_it(ada: Person):

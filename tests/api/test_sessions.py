@@ -46,6 +46,7 @@ async def test_a_session_is_opened_spoken_in_read_changed_and_deleted(ada: Perso
     said = await ada.http.post(f"{path}/messages", json=message)
     again = await ada.http.post(f"{path}/query", json=message)
     changed = await ada.http.patch(path, json={"title": "Greetings", "budget_usd": 3})
+    freed = [(await ada.http.patch(path, json=each)).json() for each in ({"title": "Hi"}, {"budget_usd": None})]
     page = (await ada.http.get(f"{path}/messages", params={"limit": 1})).json()
     kinds = [event["kind"] for event in (await ada.http.get(f"{path}/events")).json()["items"]]
     deleted = await ada.http.delete(path)
@@ -54,6 +55,7 @@ async def test_a_session_is_opened_spoken_in_read_changed_and_deleted(ada: Perso
     assert (said.json()["turn"], said.json()["role"], said.json()["id"]) == (None, "user", message["id"])
     settings = changed.json()["settings"]
     assert (changed.json()["title"], settings["budget_usd"], settings["system"]) == ("Greetings", 3, "Be brief.")
+    assert [(each["title"], each["settings"]["budget_usd"]) for each in freed] == [("Hi", 3), ("Hi", None)]
     assert ([each["content"] for each in page["items"]], page["next"]) == (["Hello there."], 2)
     assert kinds == ["status", "message"]
     assert (deleted.status_code, (await ada.http.get(path)).status_code) == (204, 404)

@@ -134,20 +134,23 @@ async def test_an_approval_expires_and_goes_with_its_turn(talks: Talks, database
 
 
 async def test_a_turn_that_waits_goes_on_though_nobody_told_it_what_has_changed(talks: Talks, database_url: str):
-    stopped, raised = await talks.open(policy=ASK), await talks.open(budget_usd=0.5)
+    stopped, raised, freed = await talks.open(policy=ASK), *[await talks.open(budget_usd=0.5) for _ in range(2)]
     async with as_owner(database_url) as owner:
-        await owner.execute("update session set cost_usd = 0.6 where id = $1", raised.id)
+        await owner.execute("update session set cost_usd = 0.6 where id = any ($1)", [raised.id, freed.id])
         await stopped.say(write("notes/a"), {"text": "never"})
-        await raised.say({"text": "On we go."})
-        for talk in (stopped, raised):
+        for talk in (raised, freed):
+            await talk.say({"text": "On we go."})
+        for talk in (stopped, raised, freed):
             await asked(talks, talk)
         interrupt = "select interrupt_session($1, $2, 'Ada')"  # and then the gateway dies
         await owner.fetchval(interrupt, talks.engine.caller.tenant_id, stopped.id)
-        await owner.execute("update session set settings = settings || '{\"budget_usd\": 3}' where id = $1", raised.id)
+        budgets = "update session set settings = settings || $2 where id = $1"
+        for talk, budget in ((raised, 3), (freed, None)):
+            await owner.execute(budgets, talk.id, {"budget_usd": budget})
 
-    assert [(await talk.settled(1)).error for talk in (stopped, raised)] == [None, None]
+    assert [(await talk.settled(1)).error for talk in (stopped, raised, freed)] == [None] * 3
     assert await outcomes(talks, stopped) == [("failed", "It was not done: the turn was interrupted.")]
-    assert await raised.answers() == ["On we go."]
+    assert [await raised.answers(), await freed.answers()] == [["On we go."]] * 2
 
 
 async def test_temporal_lets_go_of_what_a_session_at_rest_has_left_and_of_nothing_that_runs(

@@ -19,7 +19,7 @@ from tests.workflows.engines import until
 from tests.workflows.talks import Talks, asked, running_talks, scripted
 from windlass.contracts.events import EventKind
 from windlass.contracts.ids import new_id
-from windlass.contracts.sessions import SessionStatus
+from windlass.contracts.sessions import Budget, SessionStatus
 from windlass.core.attachments import NewAttachment
 from windlass.core.errors import Conflict, Invalid, NotFound
 from windlass.core.letters import MessageRefused, NewMessage
@@ -147,32 +147,32 @@ async def test_a_provider_in_trouble_is_asked_again_and_one_that_refuses_ends_th
 
 async def test_a_turn_at_the_budget_waits_for_more_or_ends_where_somebody_says_so(talks: Talks):
     sessions, questions, caller = talks.engine.gateway.sessions, talks.engine.gateway.questions, talks.engine.caller
-    allowed, patched, stopped = [await talks.open(budget_usd=0.5) for _ in range(3)]
+    _, patched, freed, _ = four = [await talks.open(budget_usd=0.5) for _ in range(4)]
     async with talks.engine.database.tenant(caller.tenant_id) as connection:
-        ids = [talk.id for talk in (allowed, patched, stopped)]
-        await connection.execute("update session set cost_usd = 0.6 where id = any ($1)", ids)
-    for talk in (allowed, patched, stopped):
+        await connection.execute("update session set cost_usd = 0.6 where id = any ($1)", [talk.id for talk in four])
+    for talk in four:
         await talk.say({"text": "On we go."})
-    open_ones = [await asked(talks, talk) for talk in (allowed, patched, stopped)]
+    open_ones = [await asked(talks, talk) for talk in four]
     await talks.worker.kill()
     for useless in (0.6, 1_001):  # no more than was spent, and more than any session may
         with pytest.raises(Invalid):
             await questions.answer(caller, open_ones[0].id, {"decision": "raise", "budget_usd": useless})
     await questions.answer(caller, open_ones[0].id, {"decision": "raise", "budget_usd": 2})
     with pytest.raises(Conflict, match="has cost"):
-        await sessions.change(caller, patched.id, title=None, metadata=None, budget_usd=0.1)
-    await sessions.change(caller, patched.id, title=None, metadata=None, budget_usd=3.0)
-    await questions.answer(caller, open_ones[2].id, {"decision": "stop"})
+        await sessions.change(caller, patched.id, title=None, metadata=None, budget=Budget(0.1))
+    for talk, budget in ((patched, Budget(3.0)), (freed, Budget())):
+        await sessions.change(caller, talk.id, title=None, metadata=None, budget=budget)
+    await questions.answer(caller, open_ones[3].id, {"decision": "stop"})
     await talks.worker.start()
-    ended = [await talk.settled(1) for talk in (allowed, patched, stopped)]
+    ended = [await talk.settled(1) for talk in four]
 
     errors = [session.error and session.error["type"] for session in ended]
     assert open_ones[0].name == "Let the session cost more than $0.50?"
-    assert (errors, ended[2].model_calls) == ([None, None, "BudgetReached"], 0)
-    assert [session.settings.budget_usd for session in ended] == [2, 3, 0.5]
-    assert [await talk.answers() for talk in (allowed, patched, stopped)] == [["On we go."], ["On we go."], []]
+    assert (errors, ended[3].model_calls) == ([None, None, None, "BudgetReached"], 0)
+    assert [session.settings.budget_usd for session in ended] == [2, 3, None, 0.5]
+    assert [await talk.answers() for talk in four] == [["On we go."], ["On we go."], ["On we go."], []]
     with pytest.raises(AlreadyClosed, match="withdrawn"):
-        await questions.answer(caller, open_ones[1].id, {"decision": "raise"})
+        await questions.answer(caller, open_ones[2].id, {"decision": "raise"})
 
 
 async def test_what_is_said_to_a_turn_under_way_is_taken_up_at_its_next_step(talks: Talks):

@@ -113,6 +113,13 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """What a session may cost in all; without `usd`, whatever it does."""
+
+    usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SessionSettings:
     """What a session is opened with, for as long as it lives; a saved agent's version fills it too."""
 

@@ -11,6 +11,7 @@ import asyncpg
 
 from windlass.contracts.agents import RESERVED_NAMES, SAVED_NAME, TOOLS, Profile, Rule, ServerUse
 from windlass.contracts.ids import new_id
+from windlass.contracts.sessions import Budget
 from windlass.core import prices
 from windlass.core.audit import record
 from windlass.core.callers import Caller
@@ -190,6 +191,15 @@ def require_price(model: str, budget_usd: float | None) -> None:
     """Raises Invalid for a session with a budget that could never be reached."""
     if wrong := budget_errors("budget_usd", model, budget_usd):
         raise Invalid("The session cannot have a budget; nothing was saved.", tuple(wrong))
+
+
+def require_budget(budget: Budget | None, model: str, cost_usd: float) -> None:
+    """Raises Conflict for a budget below what a session has cost, Invalid for one that could never be reached."""
+    if budget is None or budget.usd is None:
+        return
+    if budget.usd < cost_usd:
+        raise Conflict(f"The session has cost ${cost_usd:.2f} already. Its budget was not changed.")
+    require_price(model, budget.usd)
 
 
 def check_profile(profile: Profile, name: str | None = None) -> None:

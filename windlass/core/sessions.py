@@ -11,6 +11,7 @@ from windlass.contracts.sessions import (
     CHANNEL,
     CLAUDE,
     TOPIC,
+    Budget,
     Said,
     SessionSettings,
     SessionStatus,
@@ -23,7 +24,7 @@ from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Conflict, Invalid, NotFound
 from windlass.core.letters import Kept, Letter, Letters, NewMessage, Share
 from windlass.core.permissions import Permission
-from windlass.core.saved_agents import find_saved, require_price, tool_errors
+from windlass.core.saved_agents import find_saved, require_budget, require_price, tool_errors
 from windlass.core.server_uses import require_servers
 from windlass.core.transcripts import Message, SavedFile, ToolCall, Transcripts
 from windlass.core.wakeup import Wakeup
@@ -105,7 +106,8 @@ select {COLUMNS} from session where {VISIBLE} and (cardinality($2::text[]) = 0 o
   and ($4::timestamptz is null or (created_at, id) < ($4, $5)) order by created_at desc, id desc limit $6
 """  # noqa: S608 - column names are constants
 CHANGE = f"""
-update session set title = coalesce($3, title), metadata = coalesce($4, metadata), settings = coalesce($5, settings)
+update session set title = coalesce($3, title), metadata = coalesce($4, metadata),
+  settings = settings || coalesce($5, '{{}}'::jsonb)
 where {VISIBLE} and id = $2 returning {COLUMNS}
 """  # noqa: S608 - column names are constants
 BEGIN_WITH = """
@@ -151,27 +153,23 @@ class Conversations:
             return await _get(connection, caller, session_id)
 
     async def change(
-        self, caller: Caller, session_id: UUID, *, title: str | None, metadata: Payload | None, budget_usd: float | None
+        self, caller: Caller, session_id: UUID, *, title: str | None, metadata: Payload | None, budget: Budget | None
     ) -> Session:
         """Give it another title, metadata or budget; what is none stays. Raises NotFound, Conflict, Invalid."""
         async with self._database.tenant(caller.tenant_id) as connection:
             before = await _get(connection, caller, session_id)
-            settings = None
-            if budget_usd is not None:
-                if budget_usd < (before.cost_usd or 0):
-                    raise Conflict(f"The session has cost ${before.cost_usd:.2f} already. Its budget was not changed.")
-                require_price(before.settings.model, budget_usd)
-                settings = {**before.settings.to_json(), "budget_usd": budget_usd}
-            row = await connection.fetchrow(CHANGE, _owner(caller), session_id, title, metadata, settings)
-            was = {"title": before.title, "budget_usd": before.settings.budget_usd}
-            now = {"title": title or before.title, "budget_usd": budget_usd or before.settings.budget_usd}
+            require_budget(budget, before.settings.model, before.cost_usd or 0)
+            limited = None if budget is None else {"budget_usd": budget.usd}
+            row = await connection.fetchrow(CHANGE, _owner(caller), session_id, title, metadata, limited)
+            if row is None:
+                raise NotFound("session", session_id)
+            after = _whole(row)
+            was, now = ({"title": it.title, "budget_usd": it.settings.budget_usd} for it in (before, after))
             await record(connection, caller, "session.change", f"session:{session_id}", before=was, after=now)
-        if row is None:
-            raise NotFound("session", session_id)
-        if budget_usd is not None:
-            self._courier.changed(caller.tenant_id, _whole(row))  # a turn may wait for it
+        if budget is not None:
+            self._courier.changed(caller.tenant_id, after)  # a turn may wait for it
         self._wakeup.touch(TOPIC, caller.tenant_id)
-        return _whole(row)
+        return after
 
     async def begin(self, caller: Caller, wish: NewSession, content: str) -> tuple[Session, Message]:
         """Open a session with its first message, which has its id; without the one there is not the other.

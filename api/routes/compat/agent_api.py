@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, WebSocket, status
 from pydantic import AliasChoices, BaseModel, Field, TypeAdapter, model_validator
 
 from api.authentication import origin_of
-from api.bodies import Body
+from api.bodies import Body, Usd
 from api.dependencies import EngineDep, Me, PlatformReader, Public, RequestUuid, SessionsDep, SignInDep
 from api.dialogue import Language
 from api.routes.compat.people import (
@@ -24,11 +24,11 @@ from api.routes.compat.people import (
 from api.routes.health import Readiness, readiness
 from api.routes.servers import ServerBody, ServerChange, ServerReader, ServerWriter, changed_way, opened
 from api.routes.session_sockets import InterruptWord, hold
-from api.routes.sessions import Budget, Content, MessagesQuery, Metadata, SessionReader, SessionWriter, Title, Tool
+from api.routes.sessions import Content, MessagesQuery, Metadata, SessionReader, SessionWriter, Title, Tool
 from api.speech import SpeechDep
 from api.sse import After
 from windlass.contracts.agents import DEFAULT_MODEL, ServerUse
-from windlass.contracts.sessions import SessionSettings, SessionStatus
+from windlass.contracts.sessions import Budget, SessionSettings, SessionStatus
 from windlass.core.frames import Frame
 from windlass.core.health import Part, examine
 from windlass.core.letters import NewMessage
@@ -59,7 +59,7 @@ class NewAgentSession(Body):
     model: str = Field(DEFAULT_MODEL, min_length=1, max_length=200)
     allowed_tools: list[Tool] | None = Field(None, max_length=100)
     mcp_servers: list[str] = Field(default_factory=list[str], max_length=20, description="By name, with all tools.")
-    max_cost_usd: Budget | None = None
+    max_cost_usd: Usd | None = None
     metadata: Metadata = Field(default_factory=dict[str, Any])
 
     @model_validator(mode="after")
@@ -83,8 +83,12 @@ class AgentSessionChange(Body):
     """What is to be otherwise; what is left out stays."""
 
     name: Title | None = None
-    max_cost_usd: Budget | None = None
+    max_cost_usd: Usd | None = None
     metadata: Metadata | None = None
+
+    def budget(self) -> Budget | None:
+        """The limit that was sent; none: it stays."""
+        return Budget(self.max_cost_usd) if "max_cost_usd" in self.model_fields_set else None
 
 
 class AgentSessionView(BaseModel):
@@ -216,9 +220,9 @@ async def read(session_id: UUID, caller: SessionReader, engine: EngineDep) -> Ag
 async def change(
     session_id: UUID, body: AgentSessionChange, caller: SessionWriter, engine: EngineDep
 ) -> AgentSessionView:
-    """Give a session another name, other metadata or another limit of its cost."""
+    """Give a session another name, other metadata or another limit of its cost, or none: null takes it away."""
     changed = await engine.sessions.change(
-        caller, session_id, title=body.name, metadata=body.metadata, budget_usd=body.max_cost_usd
+        caller, session_id, title=body.name, metadata=body.metadata, budget=body.budget()
     )
     return _session(changed)
 
