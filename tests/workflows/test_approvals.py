@@ -133,21 +133,28 @@ async def test_an_approval_expires_and_goes_with_its_turn(talks: Talks, database
         await decide(talks, gone, "once")
 
 
-async def test_a_turn_that_waits_goes_on_though_nobody_told_it_what_has_changed(talks: Talks, database_url: str):
-    stopped, raised, freed = await talks.open(policy=ASK), *[await talks.open(budget_usd=0.5) for _ in range(2)]
+async def test_a_turn_that_waits_goes_on_or_ends_though_nobody_told_it_what_changed(
+    talks: Talks, database_url: str
+):
+    stopped, deleted = [await talks.open(policy=ASK) for _ in range(2)]
+    raised, freed = [await talks.open(budget_usd=0.5) for _ in range(2)]
     async with as_owner(database_url) as owner:
         await owner.execute("update session set cost_usd = 0.6 where id = any ($1)", [raised.id, freed.id])
-        await stopped.say(write("notes/a"), {"text": "never"})
+        for talk in (stopped, deleted):
+            await talk.say(write("notes/a"), {"text": "never"})
         for talk in (raised, freed):
             await talk.say({"text": "On we go."})
-        for talk in (stopped, raised, freed):
+        for talk in (stopped, deleted, raised, freed):
             await asked(talks, talk)
         interrupt = "select interrupt_session($1, $2, 'Ada')"  # and then the gateway dies
         await owner.fetchval(interrupt, talks.engine.caller.tenant_id, stopped.id)
+        await owner.fetchval("select delete_session($1, $2)", talks.engine.caller.tenant_id, deleted.id)
         budgets = "update session set settings = settings || $2 where id = $1"
         for talk, budget in ((raised, 3), (freed, None)):
             await owner.execute(budgets, talk.id, {"budget_usd": budget})
 
+    async with asyncio.timeout(120):
+        await deleted.workflow.result()
     assert [(await talk.settled(1)).error for talk in (stopped, raised, freed)] == [None] * 3
     assert await outcomes(talks, stopped) == [("failed", "It was not done: the turn was interrupted.")]
     assert [await raised.answers(), await freed.answers()] == [["On we go."]] * 2

@@ -34,6 +34,8 @@ select s.id, s.tenant_id, s.title, s.id as message_id, 0 as place from session s
 where s.status = 'awaiting' and s.deleted_at is null and (s.interrupted >= s.turn
   or coalesce((s.settings->>'budget_usd')::float, 'infinity') > coalesce(s.cost_usd, 0) and exists (
     select from question q where q.session_id = s.id and q.state = 'open' and q.key like s.turn || '-budget-%'))
+union select s.id, s.tenant_id, s.title, s.id, 0 from session_execution x join session s on s.id = x.session_id
+where s.deleted_at is not null and exists (select from question q where q.session_id = s.id and q.state = 'open')
 limit 200
 """  # whoever changed it died before saying so, or Temporal was away: nothing else wakes a turn that waits
 AT_WORK = """
@@ -208,7 +210,7 @@ class SessionWorkflows:
         return await self._calling(UNDECIDED, older_than_s)
 
     async def untold(self) -> Sequence[Calling]:
-        """Sessions whose turn waits for people and need not any more: it was interrupted, or may cost more."""
+        """Sessions whose turn waits for people and need not any more: interrupted, deleted, or allowed more."""
         async with self._jobs.open() as connection:
             return [Calling(**row) for row in await connection.fetch(UNTOLD)]
 
