@@ -13,6 +13,7 @@ from starlette.responses import Response
 from api.dependencies import EngineDep, RequestUuid
 from api.engine import Engine
 from api.pages.formats import MISSING, Viewer, counted, duration, money, short_id, size, tokens
+from api.pages.once import once_field, once_id
 from api.pages.questions import Card, card
 from api.pages.rendering import Form, field, go, page, read_form, viewer
 from api.pages.servers import SHAPES
@@ -82,6 +83,7 @@ async def _list(request: Request, caller: Caller, engine: Engine, filled: Filled
     saved = await engine.agents.catalogue(caller, tag="saved") if may_open else []
     names = [each.name for each in saved]
     values = {**await rows(request, caller, engine), "title": "Sessions", "filled": filled, "saved": names}
+    values["once"] = once_field(request.state.cursors, caller)
     status = 422 if filled.problems else 200
     place = Place("Sessions", (("Sessions", ""),), ("runs", TOPIC), f"page=sessions&{request.url.query}", live="live")
     return await page(request, caller, "sessions.html", place, values, status)
@@ -134,7 +136,7 @@ def cost(session: Session) -> str:
 
 @router.post("/sessions")
 async def open_one(request: Request, caller: SessionWriter, engine: EngineDep, new: RequestUuid) -> Response:
-    """Open a session with its first message."""
+    """Open a session with its first message. The same form sent twice is one session."""
     form = read_form(request)
     filled = Filled(said_in(form), field(form, "system", 100_000), field(form, "agent", 63))
     if not filled.content:
@@ -147,7 +149,12 @@ async def open_one(request: Request, caller: SessionWriter, engine: EngineDep, n
         )
         return await _list(request, caller, engine, replace(filled, problems=((problem, "system"),)))
     content, settings = filled.content, SessionSettings(system=filled.system or None)
-    opened, _ = await engine.sessions.begin(caller, NewSession(settings, agent=filled.agent or None, id=new), content)
+    once = once_id(request.state.cursors, caller, form) or new
+    try:
+        wish = NewSession(settings, agent=filled.agent or None, id=once)
+        opened, _ = await engine.sessions.begin(caller, wish, content)
+    except Conflict as refused:
+        return await _list(request, caller, engine, replace(filled, problems=((refused.detail, "content"),)))
     return go(f"/sessions/{opened.id}")
 
 

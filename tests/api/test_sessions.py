@@ -137,6 +137,23 @@ async def test_a_saved_agent_is_opened_in_the_version_it_has_then(acme: Organisa
     assert [(each.status_code, "nobody listed a price" in each.text) for each in dear] == [(422, True)] * 2
 
 
+async def test_the_same_form_or_key_twice_opens_one_session(gateway: Gateway, ada: Person):
+    browser, key = await signed_in(gateway, ada), {"idempotency-key": str(new_id())}
+    (once,) = re.findall(r'name="once" value="([^"]+)"', (await browser.get("/sessions")).text)
+    form = {"content": "Hello.", "once": once}
+
+    sent = [await browser.post("/sessions", data=form) for _ in range(2)]
+    other = await browser.post("/sessions", data=form | {"content": "Something else."})
+    asked = [await ada.http.post("/v1/sessions", json={"title": "By key"}, headers=key) for _ in range(2)]
+
+    kept = (await ada.http.get("/v1/sessions")).json()["items"]
+    audit = (await ada.http.get("/v1/audit", params={"action": "session.create"})).json()["items"]
+    assert [each.status_code for each in (*sent, other, *asked)] == [303, 303, 422, 201, 201]
+    assert "Something else." in other.text
+    assert sent[0].headers["location"] == sent[1].headers["location"] == f"/sessions/{kept[1]['id']}"
+    assert (len(kept), asked[0].json(), asked[1].json(), len(audit)) == (2, kept[0], kept[0], 2)
+
+
 async def test_a_session_is_called_by_its_first_words_and_found_by_them(ada: Person):
     path = await opened(ada)
     await opened(ada, title="Another")

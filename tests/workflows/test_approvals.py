@@ -133,9 +133,7 @@ async def test_an_approval_expires_and_goes_with_its_turn(talks: Talks, database
         await decide(talks, gone, "once")
 
 
-async def test_a_turn_that_waits_goes_on_or_ends_though_nobody_told_it_what_changed(
-    talks: Talks, database_url: str
-):
+async def test_a_turn_that_waits_goes_on_or_ends_though_nobody_told_it_what_changed(talks: Talks, database_url: str):
     stopped, deleted = [await talks.open(policy=ASK) for _ in range(2)]
     raised, freed = [await talks.open(budget_usd=0.5) for _ in range(2)]
     async with as_owner(database_url) as owner:

@@ -110,6 +110,7 @@ update session set title = coalesce($3, title), metadata = coalesce($4, metadata
   settings = settings || coalesce($5, '{{}}'::jsonb)
 where {VISIBLE} and id = $2 returning {COLUMNS}
 """  # noqa: S608 - column names are constants
+IS_NEW = "select xmin = pg_current_xact_id()::xid from session where id = $1"  # this transaction has made it
 BEGIN_WITH = """
 insert into session_file (session_id, path, tenant_id, digest, size_bytes, turn)
 select $1, path, tenant_id, digest, size_bytes, 0 from session_file
@@ -352,8 +353,9 @@ async def _opened(connection: Connection, caller: Caller, wish: NewSession) -> S
         raise Conflict("That id is taken. Nothing was made.")
     if wish.workspace is not None and created["said"] == 0:
         await connection.execute(BEGIN_WITH, created["id"], wish.workspace)
-    after = {name: created[name] for name in ("title", "agent", "agent_version")}
-    await record(connection, caller, "session.create", f"session:{created['id']}", after=after)
+    if await connection.fetchval(IS_NEW, created["id"]):
+        after = {name: created[name] for name in ("title", "agent", "agent_version")}
+        await record(connection, caller, "session.create", f"session:{created['id']}", after=after)
     return _whole(created)
 
 
