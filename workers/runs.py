@@ -83,7 +83,8 @@ async def serve(parts: Parts) -> None:
 
 def build(client: Client, parts: Parts, provider: ProviderRecord) -> Worker:
     """The Temporal worker of the role."""
-    claude = ClaudeExecutor(model(parts.settings), lambda: datetime.now(UTC).date(), seen=provider.add)
+    silence = timedelta(seconds=parts.settings.model_silence_s)
+    claude = ClaudeExecutor(model(parts.settings), lambda: datetime.now(UTC).date(), silence, provider.add)
     rush = Rush()
     activities = run_activities(parts, executors(parts, claude), rush)
     talks, tools = sessions.talking(parts, claude)

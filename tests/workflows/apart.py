@@ -27,6 +27,7 @@ class Apart:
             "WINDLASS_HOST_PYTHON": str(settings.host_python),
             "WINDLASS_DESKTOP_IMAGE": settings.desktop_image,
             "WINDLASS_STANDIN_URL": settings.standin_url or "",
+            "WINDLASS_MODEL_SILENCE_S": str(settings.model_silence_s),
             "WINDLASS_SHELL": settings.shell,
             "WINDLASS_OUTBOUND_ALLOW": ",".join(settings.outbound_allow),
             "WINDLASS_EGRESS_PRIVATE": settings.egress_private,

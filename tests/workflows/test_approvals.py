@@ -1,4 +1,4 @@
-"""Sessions that wait for somebody, to allow something or to speak again: it costs nothing, nothing is lost by it."""
+"""Sessions that wait, for somebody to allow something or for anybody to speak: it costs nothing, nothing is lost."""
 
 import asyncio
 import sys
@@ -39,6 +39,7 @@ ASK = (
     {"action": "ask", "tool": "write", "argument": "notes/*"},
     {"action": "deny", "tool": "*", "arguments": '*"path": "secret*'},
 )
+SILENCE_S = 5  # longer than a busy machine takes to answer
 ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.timeout(300)  # a worker that was killed may have to wait for a busy machine
@@ -48,7 +49,7 @@ pytestmark = pytest.mark.timeout(300)  # a worker that was killed may have to wa
 async def talks(forks: Forks, database_url: str, temporal: Server):
     server = await listen(0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with running_talks(forks, database_url, temporal, url) as running:
+    async with running_talks(forks, database_url, temporal, url, model_silence_s=SILENCE_S) as running:
         yield running
     server.close()
 
@@ -156,6 +157,16 @@ async def test_a_turn_that_waits_goes_on_or_ends_though_nobody_told_it_what_chan
     assert [(await talk.settled(1)).error for talk in (stopped, raised, freed)] == [None] * 3
     assert await outcomes(talks, stopped) == [("failed", "It was not done: the turn was interrupted.")]
     assert [await raised.answers(), await freed.answers()] == [["On we go."]] * 2
+
+
+async def test_a_model_that_takes_a_question_and_says_nothing_is_asked_again_and_that_is_said(talks: Talks):
+    talk = await talks.open()
+    await talk.say({"hang": 0, "times": 1, "text": "Here I am."})
+    session = await talk.settled(1)
+
+    said = [event.payload["text"] for event in await talk.events(EventKind.LOG)]
+    assert (session.error, await talk.answers()) == (None, ["Here I am."])
+    assert said == [f"The model was silent for {SILENCE_S} s. Attempt 2 of 6 follows in 1 s."]
 
 
 async def test_temporal_lets_go_of_what_a_session_at_rest_has_left_and_of_nothing_that_runs(

@@ -75,6 +75,7 @@ class Settings(BaseSettings):
 
     anthropic_api_key: SecretStr | None = Field(None, alias="ANTHROPIC_API_KEY")
     anthropic_base_url: str | None = Field(None, alias="ANTHROPIC_BASE_URL")
+    model_silence_s: int = Field(900, alias="WINDLASS_MODEL_SILENCE_S", ge=1, le=900)
 
     docker_socket: Path = Field(Path("/var/run/docker.sock"), alias="WINDLASS_DOCKER_SOCKET")
     desktop_image: str = Field("windlass-desktop", alias="WINDLASS_DESKTOP_IMAGE", min_length=1)
