@@ -51,7 +51,7 @@ def question(tenant_id: TenantId, session_id: UUID, turn: int, spent: Spent) -> 
     explained = Markdown(f"The session has cost {spent}. The turn waits, and costs nothing meanwhile.")
     decision = InputRadio("decision", choices, label="Decision", value=RAISE, required=True)
     form = Model(explained, decision, budget, Submit("Decide"))
-    key, name = f"{turn}-budget-{spent.budget_usd:g}", f"Let the session cost more than ${spent.budget_usd:.2f}?"
+    key, name = f"{turn}-budget-{spent.budget_usd:.15g}", f"Let the session cost more than ${spent.budget_usd:.2f}?"
     data: Payload = {"cost_usd": spent.cost_usd, "budget_usd": spent.budget_usd}
     return Inquiry(tenant_id, session_id, turn, key, QuestionKind.ASK, name, form.get_model(), TIMEOUT_S, data)
 

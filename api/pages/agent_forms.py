@@ -13,6 +13,7 @@ from windlass.contracts.agents import (
     DEFAULT_MODEL,
     MAX_MAX_TOKENS,
     MAX_SYSTEM,
+    MOST_COST_USD,
     Profile,
     Rule,
     ServerUse,
@@ -32,7 +33,7 @@ LIMITS = Model(
         "max_tokens", label="Longest answer, in tokens", required=True, value=str(DEFAULT_MAX_TOKENS),
         min_value=1, max_value=MAX_MAX_TOKENS, step=1,
     ),
-    InputNumber("budget", label="Most it may cost, in dollars", min_value=0.01, max_value=100_000, step=0.01),
+    InputNumber("budget", label="Most it may cost, in dollars", min_value=0.01, max_value=MOST_COST_USD, step=0.01),
 ).get_model()  # fmt: skip
 RULES = Model(
     Group(

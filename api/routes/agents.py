@@ -16,6 +16,7 @@ from windlass.contracts.agents import (
     DEFAULT_MODEL,
     MAX_MAX_TOKENS,
     MAX_SYSTEM,
+    MOST_COST_USD,
     Profile,
     Rule,
     ServerUse,
@@ -61,7 +62,7 @@ class ServerBody(Body):
 class BudgetBody(Body):
     """What the agent may cost."""
 
-    usd: float = Field(ge=0.000_001, le=100_000, description="In dollars; a millionth is the least that is kept.")
+    usd: float = Field(ge=0.000_001, le=MOST_COST_USD, description="In dollars; a millionth is the least that is kept.")
 
 
 class ProfileBody(Body):

@@ -75,6 +75,7 @@ async def test_operators_start_what_builders_save(acme: Organisation):
         ({"max_tokens": 0}, 422, "max_tokens"),
         ({"driver": "parrot"}, 422, "driver"),
         ({"budget": {"usd": -1}}, 422, "budget.usd"),
+        ({"budget": {"usd": 100_001}}, 422, "budget.usd"),
         ({"tools": ["fly"]}, 422, "tools.0"),
         ({"policy": [{"tool": "shell", "decision": "maybe"}]}, 422, "policy.0.decision"),
         ({"name": "claude"}, 422, "name"),

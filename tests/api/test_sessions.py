@@ -108,7 +108,7 @@ async def test_a_session_begins_with_the_files_of_another_that_its_owner_may_see
 async def test_a_saved_agent_is_opened_in_the_version_it_has_then(acme: Organisation):
     name, http = f"clerk-{new_id()}", acme.builder.http
     rule = {"tool": "write", "decision": "ask", "arguments": "*ledger*"}
-    saved = {"name": name, "system": "Be brief.", "tools": ["read"], "policy": [rule], "budget": {"usd": 3}}
+    saved = {"name": name, "system": "Be brief.", "tools": ["read"], "policy": [rule], "budget": {"usd": 90_000}}
     assert (await http.post("/v1/agents", json=saved)).status_code == 201
     path = await opened(acme.operator, agent=name, title="Ledger")
     cheap = await opened(acme.operator, agent=name, budget_usd=1)
@@ -121,6 +121,7 @@ async def test_a_saved_agent_is_opened_in_the_version_it_has_then(acme: Organisa
         await acme.operator.http.post("/v1/sessions", json={"agent": name, "budget_usd": 1}),
         await acme.operator.http.patch(priceless, json={"budget_usd": 1}),
     ]
+    raised = [(await acme.operator.http.patch(path, json={"budget_usd": each})).status_code for each in (1e5, 1e5 + 1)]
     await http.delete(f"/v1/agents/{name}")
     gone = await http.post("/v1/sessions", json={"agent": name})
 
@@ -128,8 +129,8 @@ async def test_a_saved_agent_is_opened_in_the_version_it_has_then(acme: Organisa
     settings = session["settings"]
     asked = {"action": "ask", "tool": "write", "argument": None, "arguments": "*ledger*"}
     assert (session["agent"], session["agent_version"], session["title"]) == (name, 1, "Ledger")
-    assert (settings["system"], settings["tools"], settings["budget_usd"]) == ("Be brief.", ["read"], 3)
-    assert settings["policy"] == [asked]
+    assert (settings["system"], settings["tools"], settings["budget_usd"]) == ("Be brief.", ["read"], 100_000)
+    assert (settings["policy"], raised) == ([asked], [200, 422])
     assert (await acme.operator.http.get(cheap)).json()["settings"]["budget_usd"] == 1
     assert (await acme.operator.http.get(second)).json()["settings"]["system"] == "Be long."
     assert (both.status_code, gone.status_code) == (422, 404)

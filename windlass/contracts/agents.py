@@ -95,6 +95,7 @@ CLAUDE_ELEMENTS: Elements = [
 SAVED_NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
 RESERVED_NAMES = frozenset({"claude", "desktop", "new"})  # built in, or a page's address
 MAX_SYSTEM = 100_000  # characters
+MOST_COST_USD = 100_000  # of anything: an agent, a session, a turn, a task of a desktop
 TOOLS = ("read", "write", "edit", "list", "search", "shell", "run_agent", "ask_person", "save_artifact")
 
 DECISIONS = ("allow", "ask", "deny")
@@ -158,7 +159,7 @@ SAVED_ELEMENTS: Elements = [
 
 DESKTOP = "desktop"
 MAX_ACTIONS, MOST_ACTIONS = 100, 300
-MAX_COST_USD, MOST_COST_USD = 5.0, 1_000
+MAX_COST_USD = 5.0
 DESKTOP_SUMMARY = "Desktop task"
 DESKTOP_DESCRIPTION = "Run a script in a desktop, or have a model work in it. A desktop does one task at a time."
 UUID_PATTERN = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
