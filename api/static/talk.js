@@ -5,8 +5,8 @@ import { changed } from "./swap.js";
 const NEAR = 160;
 let atEnd = true;
 const composer = document.getElementById("composer");
-const files = composer && attaching(composer);
 const DRAFT = composer && `windlass-draft:${composer.dataset.keep}`; // signing out forgets it, as drafts.js does
+const files = composer && attaching(composer, `${DRAFT}/files`);
 
 const box = () => document.getElementById("content");
 const column = document.querySelector("#session > .stack"); // on narrow screens more is below it
@@ -34,6 +34,7 @@ function keep(text, why) {
 
 function leave(form, body) { // the server says on a page what is wrong
   for (const name of ["id", "how"]) if (body.has(name)) form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value: body.get(name) }));
+  files.left();
   form.submit();
 }
 

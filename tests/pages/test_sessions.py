@@ -218,24 +218,46 @@ async def allowed_and_denied_by_keys(page: Page, worker: Worker, turn: int) -> N
     assert denied == Ruling(said="It was not done: Ada denied it: add a path")
 
 
-async def test_a_picture_is_attached_seen_and_a_wrong_one_is_refused(console: Console):
+async def test_a_picture_is_attached_stays_after_an_interrupt_and_a_wrong_one_is_refused(console: Console):
     opened = await console.person.http.post("/v1/sessions", json={"title": "Pictures"})
-    page = await console.open(f"/sessions/{opened.json()['id']}")
+    worker = Worker(console, opened.json()["id"])
+    await console.person.http.post(f"/v1/sessions/{worker.id}/messages", json={"content": "Look at it."})
+    await worker.begin()
+    page = await console.open(f"/sessions/{worker.id}")
     picker = page.get_by_label("Attach pictures, PDFs or texts")
     await picker.set_input_files({"name": "lie.png", "mimeType": "image/png", "buffer": b"not at all"})
     await expect(page.get_by_role("alert")).to_contain_text("lie.png is a picture by its name")
     await page.get_by_role("button", name="Leave lie.png out").click()
     await picker.set_input_files({"name": "teal.png", "mimeType": "image/png", "buffer": PICTURES["image/png"]})
     await expect(page.get_by_role("button", name="Leave teal.png out")).to_be_visible()
+    await interrupted_while_a_file_is_sent(page)
+    await expect(page.get_by_role("button", name="Leave teal.png out")).to_be_visible()
 
     await page.get_by_label("Message", exact=True).fill("What colour is it?")
     await page.keyboard.press("Enter")
 
     await expect(page.locator(".waits")).to_contain_text("What colour is it?")
+    await expect(page.locator("[data-attached] li")).to_have_count(0)
+    await page.reload()
     picture = page.get_by_role("img", name="teal.png")
     await expect(picture).to_be_visible()
     await expect(picture).to_have_js_property("naturalWidth", 40)
     await expect(page.locator("[data-attached] li")).to_have_count(0)
+
+
+async def interrupted_while_a_file_is_sent(page: Page) -> None:
+    """What was sent before is still there, and of what was not it is said."""
+
+    async def hold(route: Route) -> None:
+        """Nobody answers it."""
+
+    await page.route("**/attachments?*", hold)
+    picker = page.get_by_label("Attach pictures, PDFs or texts")
+    await picker.set_input_files({"name": "half.txt", "mimeType": "text/plain", "buffer": b"half"})
+    await expect(page.locator("[data-attached]")).to_contain_text("half.txt is sent")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("[data-attached]")).to_contain_text("half.txt was not sent to its end: choose it again")
+    await page.get_by_role("button", name="Leave half.txt out").click()
 
 
 async def test_the_servers_of_a_session_and_their_tools_stand_beside_it(console: Console):
