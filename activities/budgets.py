@@ -47,6 +47,7 @@ def question(tenant_id: TenantId, session_id: UUID, turn: int, spent: Spent) -> 
         min_value=spent.least_usd,
         max_value=MOST_COST_USD,
         step=0.01,
+        visible_if={"decision": RAISE},
     )
     explained = Markdown(f"The session has cost {spent}. The turn waits, and costs nothing meanwhile.")
     decision = InputRadio("decision", choices, label="Decision", value=RAISE, required=True)

@@ -84,9 +84,9 @@ class HomePage:
         rows = tuple(row(run, steps[run.id], seen, width=STRIP, asks=run.id in asking) for run in running)
         silent_since = await engine.statistics.silent_since(caller) if running else None
         services = await engine.services.catalogue(caller) if caller.may(Permission.SERVICES_READ) else []
-        report = await examine(parts)
+        report, waiting = await examine(parts), await needs(engine, caller, seen)
         return cls(
-            needs=await needs(engine, caller, seen),
+            needs=waiting,
             running=rows,
             live=live,
             failed=tuple(Failed(row(run, steps[run.id], seen, width=STRIP), run.steps_kept) for run in unseen),
@@ -95,7 +95,7 @@ class HomePage:
                 for each, run in zip(await load_rows(engine, caller, done, seen), done, strict=True)
             ),
             finished_count=at_least([counts.get(RunStatus.FINISHED, 0)], MOST_COUNTED),
-            is_first_visit=not counts,
+            is_first_visit=not counts and not waiting,
             report=report,
             sentence=sentence(report),
             services=tuple(services),

@@ -52,6 +52,7 @@ class Card:
     kind: str
     may_hand_over: bool = False
     """Whether it may be given to somebody else, together with the session that asks."""
+    is_of_budget: bool = False
 
     @property
     def decisions(self) -> tuple[tuple[str, str, str, str], ...]:
@@ -67,7 +68,7 @@ class Card:
             return "then it expires, and is not done"
         if self.place.startswith("/runs/"):
             return "then the run goes on without an answer"
-        return "then the turn goes on without an answer, or ends where it needs one"
+        return "then the turn ends" if self.is_of_budget else "then the turn goes on without an answer"
 
     @property
     def is_open(self) -> bool:
@@ -111,7 +112,7 @@ def card(question: Question, caller: Caller, seen: Viewer, filled: Filled | None
         age=took(question.asked_at, question.answered_at if not question.is_open else None, seen.now),
         asked_at=question.asked_at,
         expires=seen.when(question.expires_at),
-        data="" if question.data in (None, {}, "") else _shown(question.data),
+        data="" if question.data in (None, {}, "") or question.is_of_budget else _shown(question.data),
         said=said(question, seen),
         fields=tuple(drawn),
         buttons=buttons(question.elements, "Answer"),
@@ -119,6 +120,7 @@ def card(question: Question, caller: Caller, seen: Viewer, filled: Filled | None
         kind=question.kind,
         may_answer=question.is_open and caller.may(Permission.QUESTIONS_ANSWER),
         may_hand_over=question.session_id is not None and caller.may(Permission.SESSIONS_WRITE),
+        is_of_budget=question.is_of_budget,
     )
 
 
@@ -130,7 +132,8 @@ def said(question: Question, seen: Viewer) -> str:
         return f"{question.answered_by_name or 'Somebody'} answered it, {when}.{checked}"
     if question.state == "expired":
         return f"It expired, {seen.when(question.expires_at)}: nobody answered in time."
-    return "It was withdrawn: the run does not wait for it any more." if question.state == "cancelled" else ""
+    whose = "run" if question.session_id is None else "turn"
+    return f"It was withdrawn: the {whose} does not wait for it any more." if question.state == "cancelled" else ""
 
 
 def _shown(data: Any) -> str:
@@ -189,8 +192,8 @@ async def take(request: Request, caller: Caller, engine: Engine, asked: Question
         return await show(request, caller, asked, Filled(values, errors_by_field(wrong.errors)), 422)
     except Conflict:
         return await show(request, caller, await engine.questions.get(caller, asked.id), status=409)
-    goes_on = "the run goes on" if asked.session_id is None else "the turn goes on"
-    return go("/" if form.get("back") == ["home"] else asked.place, f"Answered, {goes_on}")
+    goes_on = "" if asked.is_of_budget else ", the run goes on" if asked.session_id is None else ", the turn goes on"
+    return go("/" if form.get("back") == ["home"] else asked.place, f"Answered{goes_on}")
 
 
 async def _of_run(engine: Engine, caller: Caller, run_id: UUID, question_id: UUID) -> Question:

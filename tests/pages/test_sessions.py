@@ -6,6 +6,7 @@ from uuid import UUID
 
 from playwright.async_api import Page, Route, expect
 
+from activities import budgets
 from tests.api.people import FIRST_PASSWORD, some_email
 from tests.core.test_media import PICTURES
 from tests.pages.consoles import Console
@@ -25,9 +26,9 @@ class Worker:
         self._tenant_id, self.id = TenantId(console.person.tenant_id), UUID(session_id)
         database = console.gateway.state["database"]
         self._turns, self._events = Turns(database, console.notifier), Events(database, console.notifier)
-        inquiries = Inquiries(database, console.notifier, console.gateway.state["engine"].artifacts)
+        self._inquiries = Inquiries(database, console.notifier, console.gateway.state["engine"].artifacts)
         self._workspaces = console.gateway.state["engine"].workspaces
-        self._approvals = Approvals(database, inquiries)
+        self._approvals = Approvals(database, self._inquiries)
         self._count = 0
 
     async def begin(self) -> int:
@@ -38,6 +39,10 @@ class Worker:
         """Whether a tool may be used, which people are asked."""
         call = Call(self._tenant_id, self.id, turn, f"1-1-{place}", tool, given)
         return await self._approvals.seek(call, Rule("ask", tool))
+
+    async def wants_more(self, turn: int) -> None:
+        """Ask whether the session may cost more."""
+        await self._inquiries.ask(budgets.question(self._tenant_id, self.id, turn, budgets.Spent(0.6, 0.5)))
 
     async def steers(self, turn: int) -> bool:
         """Take up what was said to the turn."""
@@ -216,6 +221,24 @@ async def allowed_and_denied_by_keys(page: Page, worker: Worker, turn: int) -> N
     await expect(card).to_have_count(1)
     denied = await worker.may(turn, "shell", 3, command="rm -rf /")
     assert denied == Ruling(said="It was not done: Ada denied it: add a path")
+    await asked_for_money_beside(page, worker, turn)
+
+
+async def asked_for_money_beside(page: Page, worker: Worker, turn: int) -> None:
+    """Each of two cards says what becomes of its own question, and one button of them is the main one."""
+    await worker.wants_more(turn)
+    other, money = page.locator(".ask").first, page.locator(".ask").last
+    await expect(money).to_contain_text("The session has cost $0.60 of $0.50.")
+    await expect(money.locator("footer")).to_contain_text("; then the turn ends.")
+    await expect(other.locator("footer")).to_contain_text("; then it expires, and is not done.")
+    await expect(money).not_to_contain_text("What came with it")
+    await expect(page.locator(".ask .button.main")).to_have_text(["Allow onceA"])
+    await money.get_by_label("End the turn here").check()
+    await expect(money.get_by_label("New budget, in dollars")).to_be_hidden()
+    await money.get_by_role("button", name="Decide").click()
+    await expect(page.locator(".ask")).to_have_count(1)
+    await page.get_by_role("link", name="Home").first.click()
+    await expect(page.locator("#home-needs")).to_contain_text("Let the model use shell?")
 
 
 async def test_a_picture_is_attached_stays_after_an_interrupt_and_a_wrong_one_is_refused(console: Console):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from windlass.contracts.events import Payload
 from windlass.contracts.ids import RunId, TenantId
-from windlass.contracts.questions import CHANNEL, TOPIC, QuestionState
+from windlass.contracts.questions import CHANNEL, TOPIC, QuestionKind, QuestionState
 from windlass.contracts.sessions import TOPIC as SESSIONS
 from windlass.core.artifacts import Artifacts
 from windlass.core.audit import record
@@ -54,6 +54,11 @@ class Question:
     def place(self) -> str:
         """Where the run or session that asks is found."""
         return f"/sessions/{self.session_id}" if self.run_id is None else f"/runs/{self.run_id}"
+
+    @property
+    def is_of_budget(self) -> bool:
+        """Whether a session asks if it may cost more: what a model asks brings no data."""
+        return self.session_id is not None and self.kind == QuestionKind.ASK and "budget_usd" in (self.data or ())
 
     @property
     def is_open(self) -> bool:
