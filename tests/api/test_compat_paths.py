@@ -5,19 +5,16 @@ What it does is told where it is used: `test_compat_desktops.py`, `test_compat_s
 """
 
 import re
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from api.app import create_app
-from api.dependencies import State
 from tests.api.machines import on_paper
 from tests.api.people import PASSWORD, Gateway, some_email
-from tests.declarations import WEBSOCKET, declared
+from tests.declarations import WEBSOCKET, ours
 from windlass.contracts.ids import new_id
-from windlass.core.settings import Settings
 
 DESKTOPS, API, KAYOS = "/compat/desktops/v1", "/compat/agent-api/api/v1", "/compat/kayos/api/v1"
 KODOSUMI = "/compat/kodosumi"
@@ -206,9 +203,7 @@ async def heard(gateway: Gateway, path: Path, token: str | None) -> int:
 
 
 def test_these_are_all_the_paths_of_the_services_that_are_replaced():
-    settings: Any = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
-    routes = declared(create_app(cast("State", {"settings": settings})))
-    found = sorted((route.method, route.path) for route in routes if route.path.startswith(ROOTS))
+    found = sorted((route.method, route.path) for route in ours() if route.path.startswith(ROOTS))
 
     assert sorted((path.method, path.path) for path in PATHS) == found
 

@@ -2,21 +2,18 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 
-from api.app import create_app
-from api.dependencies import State
 from tests.api.machines import on_paper
 from tests.api.people import Gateway, Organisation, Person
 from tests.core.asked import ask as ask_question
-from tests.declarations import WEBSOCKET, Declared, declared
+from tests.declarations import WEBSOCKET, Declared, ours
 from windlass.contracts.ids import RunId, TenantId, new_id
 from windlass.core.executions import Executions
-from windlass.core.settings import Settings
 from windlass.core.wakeup import PollOnly
 
 FILE = "out/plan.md"
@@ -74,11 +71,9 @@ WRITTEN = {  # things that one names by writing them: of the same name, everybod
 
 def routes() -> Iterator[Declared]:
     """Every route whose address names one thing."""
-    settings: Any = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
-    app = create_app(cast("State", {"settings": settings}))
     yield from (
         route
-        for route in declared(app)
+        for route in ours()
         if "{" in route.path and route.method != WEBSOCKET and route.path not in TEXTUAL and route.name not in WRITTEN
     )
 

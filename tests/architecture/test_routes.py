@@ -5,10 +5,11 @@ from typing import Any, cast
 
 import pytest
 
-from api.app import create_app
+from api.app import ROUTERS, create_app
 from api.dependencies import State
+from api.pages import console
 from api.routes.health import router
-from tests.declarations import Declared, declared
+from tests.declarations import Declared, declared, ours
 from windlass.core.permissions import OPERATOR_OF_PLATFORM, PERSONAL, ROLES, Permission, Role
 from windlass.core.settings import Settings
 
@@ -81,8 +82,7 @@ ANY_PASSWORD = {
 
 @pytest.fixture(scope="module")
 def routes() -> list[Declared]:
-    settings: Any = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
-    return declared(create_app(cast("State", {"settings": settings})))
+    return [*ours()]
 
 
 def test_every_route_declares_a_permission_or_that_it_is_public(routes: list[Declared]):
@@ -91,6 +91,14 @@ def test_every_route_declares_a_permission_or_that_it_is_public(routes: list[Dec
 
     assert silent == []
     assert len(routes) > 30
+
+
+def test_no_route_is_made_a_second_time():
+    """The application holds what the routers hold."""
+    settings: Any = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
+    app = create_app(cast("State", {"settings": settings}))
+
+    assert [route for each in (*ROUTERS, *console.ROUTERS) for route in each.routes if route not in app.routes] == []
 
 
 def test_what_is_public_is_on_this_list(routes: list[Declared]):
