@@ -2,16 +2,14 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
-from pwdlib.hashers.argon2 import Argon2Hasher
 
 from api.app import create_app
 from api.dependencies import State
@@ -19,6 +17,7 @@ from api.lifespan import open_state
 from api.server import server
 from tests.core.streams import until
 from tests.parts import free_ports
+from windlass.core.identity.passwords import Cost
 from windlass.core.permissions import Role
 from windlass.core.settings import Settings
 
@@ -26,7 +25,7 @@ FAR = "127.0.0.77"  # where services of others are, which the operator allows
 SECRET = "a secret of the tests, long enough: 0123456789"  # noqa: S105 - opens nothing
 PASSWORD = "a passphrase of one's own"  # noqa: S105
 FIRST_PASSWORD = "given by somebody else"  # noqa: S105
-CHEAP = partial(Argon2Hasher, time_cost=1, memory_cost=64, parallelism=1)  # they guard nothing
+CHEAP = Cost(passes=1, memory_kib=64, threads=1)  # they guard nothing
 TLS = httpx.create_ssl_context()  # made once: it reads every root certificate
 
 
@@ -171,11 +170,11 @@ def settings_for(database_url: str, **more: Any) -> Settings:
 
 
 @asynccontextmanager
-async def running_gateway(settings: Settings, hasher: Callable[[], Argon2Hasher] = CHEAP) -> AsyncGenerator[Gateway]:
+async def running_gateway(settings: Settings, cost: Cost = CHEAP) -> AsyncGenerator[Gateway]:
     """A gateway as `python -m api` runs it, in this process; but its hashes of passwords cost next to nothing."""
     async with AsyncExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("windlass.core.identity.passwords.Argon2Hasher", hasher)
+            patch.setattr("windlass.core.identity.passwords.COST", cost)
             state = await stack.enter_async_context(open_state(settings))
         running = server(create_app(state), settings, state["engine"].hub.drain)
         task = asyncio.create_task(running.serve())

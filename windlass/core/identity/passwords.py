@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from argon2 import DEFAULT_MEMORY_COST, DEFAULT_PARALLELISM, DEFAULT_TIME_COST
 from pwdlib import PasswordHash
@@ -13,15 +14,35 @@ from windlass.core.errors import FieldError, Invalid
 
 SHORTEST, LONGEST = 8, 256
 AT_ONCE = 2  # one hash costs 64 MiB and about 140 ms of four threads
-COST = f"m={DEFAULT_MEMORY_COST},t={DEFAULT_TIME_COST},p={DEFAULT_PARALLELISM}"
-NOBODY = f"$argon2id$v=19${COST}${'A' * 22}${'A' * 43}"  # no password has this hash, and to check one costs the same
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a hash costs: passes over memory, by threads."""
+
+    passes: int = DEFAULT_TIME_COST
+    memory_kib: int = DEFAULT_MEMORY_COST
+    threads: int = DEFAULT_PARALLELISM
+
+    @property
+    def hasher(self) -> Argon2Hasher:
+        """What hashes at this cost."""
+        return Argon2Hasher(self.passes, self.memory_kib, self.threads)
+
+    @property
+    def nobody(self) -> str:
+        """A hash that no password has; to check one against it costs the same."""
+        return f"$argon2id$v=19$m={self.memory_kib},t={self.passes},p={self.threads}${'A' * 22}${'A' * 43}"
+
+
+COST = Cost()
 
 
 class Passwords:
     """Hashes and checks passwords; hashes made with older parameters are renewed at sign-in."""
 
     def __init__(self) -> None:
-        self._hasher = PasswordHash((Argon2Hasher(),))
+        self._hasher, self._nobody = PasswordHash((COST.hasher,)), COST.nobody
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def hash(self, password: str) -> str:
@@ -43,7 +64,7 @@ class Passwords:
         return await asyncio.to_thread(self._verify, password, known)
 
     def _verify(self, password: str, known: str | None) -> tuple[bool, str | None]:
-        is_right, renewed = self._hasher.verify_and_update(password, known or NOBODY)
+        is_right, renewed = self._hasher.verify_and_update(password, known or self._nobody)
         return is_right and known is not None, renewed
 
 
