@@ -16,13 +16,10 @@ from stack.postgres import Cluster
 from stack.processes import Process, spawn
 from stack.temporal import Server, find_program
 from stack.temporal import wait_ready as temporal_ready
+from tests.blueprints import BLUEPRINT, RENAME, lay
 from tests.sdk.places import short_folder as short_folder  # noqa: PLC0414 - others find it here
 from tests.waiting import pause_s
-from windlass.core.database import Database
-from windlass.core.migrations.schema import upgrade
-
-BLUEPRINT = "blueprint"  # a database that is migrated once and copied from then on: 0.1 s instead of two
-UNFINISHED = "blueprint_unfinished"  # what it is called until it is migrated: one that failed is not copied
+from windlass.core.database import dial
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +40,12 @@ class Postgres:
 async def running_postgres(folder: Path) -> AsyncGenerator[Postgres]:
     """A PostgreSQL in `folder`, migrated to the newest schema."""
     cluster = embedded.lay_out(folder, embedded.find_binaries())
+    await lay(cluster)
     await embedded.prepare(cluster)
     log = folder / "postgres.log"
     process = await spawn(cluster.command, log)
     try:
         await embedded.wait_ready(cluster)
-        await upgrade(cluster.url)
         yield Postgres(cluster, process, log)
     finally:
         await stop(process, signal.SIGINT)
@@ -57,17 +54,13 @@ async def running_postgres(folder: Path) -> AsyncGenerator[Postgres]:
 @asynccontextmanager
 async def another_database(postgres: Postgres, name: str) -> AsyncGenerator[str]:
     """A migrated database of one's own in the same server: for what looks across all tenants. Yields its DSN."""
-    owner = await Database.connect(postgres.url, role=embedded.OWNER, max_size=1)
-    async with owner.open() as connection:
-        if not await connection.fetchval("select exists (select from pg_database where datname = $1)", BLUEPRINT):
-            await connection.execute(f"drop database if exists {UNFINISHED} with (force)")
-            await connection.execute(f"create database {UNFINISHED}")
-            await upgrade(url_of(postgres, UNFINISHED))
-            await connection.execute(f"alter database {UNFINISHED} rename to {BLUEPRINT}")
-        await connection.execute(f"create database {name} template {BLUEPRINT}")
+    owner = await dial(postgres.url, name="tests", role=embedded.OWNER, timeout_s=60)
+    await owner.execute(f"create database {name} template {BLUEPRINT}")
+    inside = await dial(url_of(postgres, name), name="tests", role=embedded.OWNER)
+    await inside.execute(RENAME)
+    await inside.close()
     yield url_of(postgres, name)
-    async with owner.open() as connection:
-        await connection.execute(f"drop database {name} with (force)")
+    await owner.execute(f"drop database {name} with (force)")
     await owner.close()
 
 

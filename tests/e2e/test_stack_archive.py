@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.blueprints import furnish
 from tests.parts import short_folder
 from tests.stacks import Stack, signs_in, stack_in
 
@@ -24,8 +25,10 @@ def folder() -> Generator[Path]:
 
 async def test_a_restore_moves_aside_what_was_there_and_a_reset_leaves_nothing(folder: Path):
     archive = str(folder / "saved.tar.gz")
+    await furnish(folder / "home")
     async with stack_in(folder / "home", WINDLASS_ADMIN_PASSWORD=SECRET) as stack:
         await stack.start()
+        assert "shown this once" not in stack.page
         assert (await stack.command("reset", "--yes"))[0] == 1
         await stack.command("down")
         await stack.ended()

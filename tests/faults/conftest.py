@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.blueprints import furnish
 from tests.containers import IMAGE
 from tests.faults.figures import Report
 from tests.faults.load import Load
@@ -38,6 +39,7 @@ def report() -> Generator[Report]:
 async def stack() -> AsyncGenerator[Stack]:
     """A stack that serves the program `stepping`; whoever breaks it leaves it whole again."""
     with short_folder() as folder:
+        await furnish(folder / "home")
         async with running_stack(
             folder / "home", WINDLASS_DESKTOP_IMAGE=IMAGE, WINDLASS_OUTBOUND_ALLOW=LOOPBACK
         ) as stack:

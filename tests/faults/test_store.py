@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.blueprints import furnish
 from tests.buckets import Store
 from tests.faults.load import whole_log
 from tests.faults.stack import Stack, running_stack, until
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.bucket, pytest.mark.timeout(180)]
 async def afar(store: Store) -> AsyncGenerator[Stack]:
     """A stack whose files are in the bucket."""
     with short_folder() as folder:
+        await furnish(folder / "home")
         async with running_stack(folder / "home", **store.variables("faults")) as stack:
             yield stack
 
