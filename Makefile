@@ -21,7 +21,7 @@ GROUPS := tests-screens tests-api tests-agents tests-faults tests-workflows test
 IN_GROUPS = $(MAKE) --no-print-directory --jobs=4 --keep-going $(GROUPS)
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo-desktop desktop-image down status backup restore doctor demo test check check-style check-types check-architecture coverage bench faults migrate db-reset lock clean $(GROUPS) $(FOLDERS:%=test-%)
+.PHONY: help up demo-desktop desktop-image down status backup restore doctor demo test check check-style check-types check-architecture coverage bench faults fuzz migrate db-reset lock clean $(GROUPS) $(FOLDERS:%=test-%)
 
 help:           ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -113,6 +113,9 @@ coverage: $(READY_DEV) ## every test, with the branches it covers
 
 faults: $(READY_DEV) ## every fault, in full
 	WINDLASS_FAULTS=full $(PYTEST) tests/faults
+
+fuzz: $(READY_DEV) ## ask every operation of the API forty times what its schema allows and forty times what it forbids
+	WINDLASS_FAULTS=full $(PYTEST) tests/api/test_openapi.py
 
 bench: $(READY_DEV) ## measure speed and size; writes tests/bench/results/latest.json
 	$(RUN) -m tests.bench
