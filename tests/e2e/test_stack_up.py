@@ -14,6 +14,7 @@ import pytest
 from stack.postgres import OWNER
 from stack.processes import Account, Command, run
 from stack.temporal import Server
+from tests.blueprints import furnish
 from tests.parts import Postgres, eventually, short_folder
 from tests.stacks import ROOT, Stack, database_url, password, signs_in, stack_in
 from windlass.core.database import dial
@@ -117,14 +118,19 @@ async def test_a_killed_part_comes_back_and_is_named(running: Stack, name: str):
     await eventually(lambda: f"{name} ended" in running.page)
 
 
-async def test_a_second_stack_runs_beside_the_first_and_goes_down_alone(running: Stack, home: Path):
-    async with stack_in(home, WINDLASS_ADMIN_PASSWORD="a password of the second one") as second:  # noqa: S106
+async def test_a_second_stack_outlives_its_supervisor_beside_the_first_and_goes_down_alone(running: Stack, home: Path):
+    await furnish(home)
+    async with stack_in(home) as second:
         await second.start()
-        assert await signs_in(second, "a password of the second one")
-        assert not await signs_in(running, "a password of the second one")
-        assert "shown this once" not in second.page
-        pids = second.living()
+        secret = password(second.page)
+        assert await signs_in(second, secret)
+        assert not await signs_in(running, secret)
 
+        await leaves_nobody_behind(second)
+        await second.start()
+        pids = second.living()
+        assert await signs_in(second, secret)
+        assert "shown this once" not in second.page
         code, said = await second.command("down")
 
         assert (code, said.strip()) == (0, "Stopped.")
@@ -134,20 +140,13 @@ async def test_a_second_stack_runs_beside_the_first_and_goes_down_alone(running:
     assert await signs_in(running, password(running.page))
 
 
-async def test_a_killed_supervisor_leaves_nobody_behind_and_the_next_start_still_knows_its_people(home: Path):
-    async with stack_in(home) as stack:
-        await stack.start()
-        secret = password(stack.page)
-        assert len(stack.living()) == len(NAMES) + 1
-
-        os.kill(stack.status.supervisor.pid, signal.SIGKILL)
-
-        await eventually(lambda: stack.living() == [])
-        assert (await stack.command("down"))[0] == 0
-        assert (await stack.command("status"))[0] != 0
-        await stack.start()
-        assert await signs_in(stack, secret)
-        assert "shown this once" not in stack.page
+async def leaves_nobody_behind(stack: Stack) -> None:
+    """Kill its supervisor: everybody goes, and it counts as down."""
+    assert len(stack.living()) == len(NAMES) + 1
+    os.kill(stack.status.supervisor.pid, signal.SIGKILL)
+    await eventually(lambda: stack.living() == [])
+    assert (await stack.command("down"))[0] == 0
+    assert (await stack.command("status"))[0] != 0
 
 
 async def test_a_busy_port_is_an_error_that_names_its_holder(home: Path):

@@ -74,6 +74,21 @@ def descriptors(pid: int) -> list[str]:
     return [os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()]
 
 
+async def test_who_is_ordered_while_what_the_gateway_needs_is_loaded_does_not_wait_for_it(server: Server):
+    """The first test here: the server has just begun to load, which takes three core-seconds."""
+    gateway = asyncio.create_task(server.fork("api"))
+    await asyncio.sleep(0)  # so that it is ordered first
+    other = await server.fork(*SLEEPING)
+
+    assert not gateway.done()
+    await eventually(lambda: "Serving HTTP" in server.said())
+    assert sum(link.startswith("socket:") for link in descriptors(other.pid)) == 1  # nothing of the one that waits
+    assert await (await gateway).wait() == 1
+    assert "WINDLASS_DATABASE_URL" in server.said()
+    assert server.said("server.log") == ""  # all of it is loaded
+    assert len(os.listdir(f"/proc/{server.process.pid}/task")) == 1  # a fork would lose every other thread
+
+
 async def test_a_fork_is_a_process_of_its_own_that_is_told_of_to_its_end(server: Server):
     living = await server.fork(*SLEEPING)
     ended = await server.fork("zipfile", "--no-such-option")
@@ -115,26 +130,6 @@ async def test_a_server_that_is_killed_takes_its_forks_along_and_the_next_one_go
     server.process = await begin(server.forks, server.logs, server.logs)
     assert identify((await ordered).pid).is_alive
     await eventually(lambda: "fastapi could not be loaded ahead: ImportError('half of" in server.said("server.log"))
-
-
-async def test_who_is_ordered_while_what_the_gateway_needs_is_loaded_does_not_wait_for_it(server: Server):
-    server.process.send_signal(SIGKILL)
-    await server.process.wait()
-    for log in ("fork.log", "server.log"):
-        (server.logs / log).write_bytes(b"")  # those of before may have said something
-    server.process = await begin(server.forks, server.logs)
-
-    gateway = asyncio.create_task(server.fork("api"))
-    await asyncio.sleep(0)  # so that it is ordered first
-    other = await server.fork(*SLEEPING)
-
-    assert not gateway.done()
-    await eventually(lambda: "Serving HTTP" in server.said())
-    assert sum(link.startswith("socket:") for link in descriptors(other.pid)) == 1  # nothing of the one that waits
-    assert await (await gateway).wait() == 1
-    assert "WINDLASS_DATABASE_URL" in server.said()
-    assert server.said("server.log") == ""  # all of it is loaded
-    assert len(os.listdir(f"/proc/{server.process.pid}/task")) == 1  # a fork would lose every other thread
 
 
 async def test_an_order_over_which_the_server_dies_has_failed(server: Server):
