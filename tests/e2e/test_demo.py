@@ -41,9 +41,14 @@ async def test_three_kills_in_the_middle_change_nothing_in_the_outcome(tmp_path:
 
 
 async def test_it_kills_no_servers_of_other_people(tmp_path: Path):
-    theirs = ("WINDLASS_DATABASE_URL", "TEMPORAL_ADDRESS", "WINDLASS_STORAGE_URL")
+    theirs = {
+        "WINDLASS_DATABASE_URL": "somewhere:1",
+        "TEMPORAL_ADDRESS": "somewhere:1",
+        "WINDLASS_STORAGE_URL": "s3://theirs/files",
+    }
 
-    code, said = await hold(WINDLASS_HOME=str(tmp_path / "home"), **dict.fromkeys(theirs, "somewhere:1"))
+    code, said = await hold(WINDLASS_HOME=str(tmp_path / "home"), **theirs)
 
     assert code == 1
+    assert "servers only" in said
     assert all(variable in said for variable in theirs), said
