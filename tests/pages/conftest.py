@@ -8,7 +8,7 @@ from playwright.async_api import Browser, expect
 from tests.api.people import Gateway, running_gateway, settings_for
 from tests.chromium import running_chromium
 from tests.owner import as_owner
-from tests.pages.consoles import Console, open_console
+from tests.pages.consoles import WIDE, Console, open_console
 from windlass.core.wakeup import Notifier
 
 STANDIN = "http://127.0.0.1:9"  # nobody asks it: the tests play the worker
@@ -44,7 +44,7 @@ async def chromium() -> AsyncGenerator[Browser]:
 @pytest.fixture
 async def console(gateway: Gateway, chromium: Browser, notifier: Notifier) -> AsyncGenerator[Console]:
     """Somebody new at a wide screen; a browser that complained fails the test."""
-    async with open_console(gateway, chromium, notifier, viewport={"width": 1440, "height": 900}) as somebody:
+    async with open_console(gateway, chromium, notifier, viewport=WIDE) as somebody:
         yield somebody
 
 
@@ -58,12 +58,5 @@ async def reader(gateway: Gateway, chromium: Browser, notifier: Notifier) -> Asy
 @pytest.fixture(scope="session")
 async def visitor(gateway: Gateway, chromium: Browser, notifier: Notifier) -> AsyncGenerator[Console]:
     """Somebody at a wide screen who only looks, shared by the whole session."""
-    async with open_console(gateway, chromium, notifier, viewport={"width": 1440, "height": 900}) as somebody:
-        yield somebody
-
-
-@pytest.fixture(scope="session")
-async def phone_visitor(gateway: Gateway, chromium: Browser, notifier: Notifier) -> AsyncGenerator[Console]:
-    """Somebody at a phone who only looks, shared by the whole session."""
-    async with open_console(gateway, chromium, notifier, viewport={"width": 390, "height": 844}) as somebody:
+    async with open_console(gateway, chromium, notifier, viewport=WIDE) as somebody:
         yield somebody

@@ -15,6 +15,7 @@ from playwright.async_api import (
     ConsoleMessage,
     Page,
     Request,
+    ViewportSize,
 )
 
 from tests.api.people import Gateway, Person
@@ -24,6 +25,8 @@ from windlass.core.events import Delta, Events
 from windlass.core.executions import Attached, Executions
 from windlass.core.wakeup import Notifier
 
+WIDE = ViewportSize(width=1440, height=900)
+PHONE = ViewportSize(width=390, height=844)
 EXPECTED = ("Blocked script execution", "status of 4")  # the sandbox at work; answers a test asks for on purpose
 
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, Route, expect
 
 from tests.api.people import FIRST_PASSWORD, PASSWORD, Gateway
-from tests.pages.consoles import Console, sign_in
+from tests.pages.consoles import PHONE, WIDE, Console, sign_in
 from windlass.contracts.events import EventKind
 from windlass.core.permissions import Role
 
@@ -18,6 +18,11 @@ PAGES = (
     "/desktops", "/desktops?status=lost&owner=me", "/settings/desktops", "/settings/skills", "/agents/new",
     "/mcp-servers", "/dashboard?span=30d", "/join", "/sessions", "/settings/organisation",
 )  # fmt: skip
+
+TOO_SMALL = (
+    "[...document.querySelectorAll('button,.bottom a,select,input:not([type=hidden])')]"
+    ".filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 24).map(e => e.outerHTML)"
+)
 
 
 async def test_a_wrong_password_is_told_in_one_sentence(gateway: Gateway, chromium: Browser):
@@ -61,24 +66,16 @@ async def test_an_address_waits_for_the_sign_in(gateway: Gateway, chromium: Brow
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_every_page_has_one_heading_and_no_complaint(visitor: Console, path: str):
+async def test_every_page_has_one_heading_no_complaint_and_is_no_wider_than_a_phone(visitor: Console, path: str):
+    await visitor.page.set_viewport_size(WIDE)
     page = await visitor.open(path)
 
     await expect(page.locator("h1")).to_have_count(1)
     assert await page.title() != " \u2013 Windlass"
     assert visitor.complaints == []
-
-
-@pytest.mark.parametrize("path", PAGES)
-async def test_no_page_is_wider_than_a_phone(phone_visitor: Console, path: str):
-    page = await phone_visitor.open(path)
-
-    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
-    small = await page.evaluate(
-        "[...document.querySelectorAll('button,.bottom a,select,input:not([type=hidden])')]"
-        ".filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 24).map(e => e.outerHTML)"
-    )
-    assert small == []
+    await page.set_viewport_size(PHONE)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert await page.evaluate(TOO_SMALL) == []
 
 
 async def test_the_theme_is_drawn_by_the_server(console: Console):
