@@ -1,7 +1,8 @@
 """Somebody who talks in a session through every outage, decides what is asked, and reads what is left of it."""
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from windlass.client.records import Question
 
 PASSING = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 PATIENCE_S = 240.0
+LOOK_S = 1.0  # after so long one looks though nothing was heard
 PAGE = 500
 
 T = TypeVar("T")
@@ -30,13 +32,22 @@ class Person:
     client: AsyncClient
     session_id: str
 
-    async def take_turn(self, turn: Turn) -> Json:
-        """Say what the turn is about, decide what it asks, and wait for its end. Answers the session then."""
+    async def take_turn(self, turn: Turn, heard: Callable[[], int]) -> Json:
+        """Say what the turn is about, decide what it asks, and wait for its end. Answers the session then.
+
+        Looks when more was heard: who asked ten times a second was a burden of its own.
+        """
         await self.say(turn)
         decisions = {use.id: use.decision for use in turn.uses if use.decision}
         session: Json = {}
+        looked = (-1, 0.0)
 
         async def is_over() -> bool:
+            nonlocal looked
+            now = (heard(), time.monotonic())
+            if now[0] == looked[0] and now[1] - looked[1] < LOOK_S:
+                return False
+            looked = now
             for question in await self._open_questions():
                 await self._decide(question, turn, decisions)
             session.update(await self.read(""))

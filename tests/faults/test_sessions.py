@@ -5,8 +5,8 @@ import os
 import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,8 @@ from windlass.client.calls import RunFilter
 from windlass.core.supervision import ProcessId, identify
 
 TURNS, ROUNDS = 30, 1000
+WATCHING, STAYING = 50, {"full": 50, "short": 10}[FORM]
+PATIENCE_S = 120.0
 KILL_EVERY_S = 3.0
 SPOKEN = ("gateway", "postgres", "temporal")  # who dies while the model speaks
 SEED = os.environ.get("WINDLASS_FAULTS_SEED") or secrets.token_hex(4)
@@ -82,36 +84,55 @@ async def stranger(client: AsyncClient) -> AsyncGenerator[Stranger]:
     await client.mcp_servers.delete(SERVER)
 
 
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Fifty clients that follow a session, every tenth of which hangs up again and again."""
+
+    watchers: Sequence[Watcher]
+    watching: Sequence["asyncio.Task[None]"]
+
+    @property
+    def heard(self) -> int:
+        """The last event that anybody has heard of."""
+        return max((watcher.seqs[-1] for watcher in self.watchers if watcher.seqs), default=0)
+
+    async def thin_out(self, killer: Killer) -> None:
+        """Once all are back after the first kill, only some stay: fifty readers cost as much as a worker."""
+
+        async def are_back() -> bool:
+            return bool(killer.kills) and all(each.connected_at > killer.kills[0].at for each in self.watchers)
+
+        await until(are_back, "everybody is back after the first kill", PATIENCE_S)
+        for each in self.watching[STAYING:]:
+            each.cancel()
+
+    async def have_all_heard(self, events: Sequence[Json]) -> None:
+        """Wait until who stayed has heard the last event, and assert that all have heard the same, without a gap."""
+        staying = [who for who, task in zip(self.watchers, self.watching, strict=True) if not task.cancelled()]
+
+        async def have_heard() -> bool:
+            return all(watcher.seqs[-1:] == [len(events)] for watcher in staying)
+
+        await until(have_heard, "everybody has heard the last event", 60, lambda: str([w.seqs[-3:] for w in staying]))
+        seqs, heard = list(range(1, len(events) + 1)), staying[0].heard
+        assert len(staying) >= STAYING
+        assert [event["seq"] for event in events] == seqs
+        for each in self.watchers:
+            assert (each.seqs, each.heard) == (seqs[: len(each.seqs)], heard[: len(each.heard)])
+
+
 @asynccontextmanager
-async def watched(client: AsyncClient, person: Person) -> AsyncGenerator[list[Watcher]]:
-    """Fifty clients that follow the session, every tenth of which hangs up again and again."""
+async def watched(client: AsyncClient, person: Person) -> AsyncGenerator[Audience]:
+    """Fifty follow the session."""
     hang_up = (7, *[None] * 9)
-    watchers = [Watcher(client.http, person.session_id, "sessions", hang_up[n % 10]) for n in range(50)]
+    watchers = [Watcher(client.http, person.session_id, "sessions", hang_up[n % 10]) for n in range(WATCHING)]
     tasks = [asyncio.create_task(watcher.watch()) for watcher in watchers]
     try:
-        yield watchers
+        yield Audience(watchers, tasks)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def heard_of(watchers: Sequence[Watcher]) -> int:
-    """The last event that anybody has heard of."""
-    return max((watcher.seqs[-1] for watcher in watchers if watcher.seqs), default=0)
-
-
-async def have_all_heard(watchers: Sequence[Watcher], events: Sequence[Json]) -> None:
-    """Wait until everybody has heard the last event, and assert that everybody has heard the same, without a gap."""
-
-    async def have_heard() -> bool:
-        return all(watcher.seqs[-1:] == [len(events)] for watcher in watchers)
-
-    await until(have_heard, "everybody has heard the last event", 60, lambda: str([w.seqs[-3:] for w in watchers]))
-    seqs = list(range(1, len(events) + 1))
-    assert [event["seq"] for event in events] == seqs
-    assert [watcher.seqs for watcher in watchers] == [seqs] * len(watchers)
-    assert all(watcher.heard == watchers[0].heard for watcher in watchers)
 
 
 @pytest.mark.timeout(900)  # 100 s alone; with three other groups beside it, each kill costs more
@@ -125,13 +146,15 @@ async def test_a_conversation_ends_as_it_is_scripted_while_one_part_after_the_ot
     person = await opened(client, system="Be brief.", policy=POLICY, mcp_servers=servers)
     victims: Mapping[str, Find] = {**parts_of(stack, client, "stepping"), SERVER: stranger.found}
 
-    async with watched(client, person) as watchers:
-        progress = partial(heard_of, watchers)
-        async with killing(Killer(victims, progress, SEED, ROUNDS, "gateway"), KILL_EVERY_S) as killer:
-            sessions = [await person.take_turn(turn) for turn in turns]
+    async with watched(client, person) as audience:
+        killer = Killer(victims, lambda: audience.heard, SEED, ROUNDS, "gateway")
+        thinning = asyncio.create_task(audience.thin_out(killer))
+        async with killing(killer, KILL_EVERY_S):
+            sessions = [await person.take_turn(turn, lambda: audience.heard) for turn in turns]
         await stack.is_whole()
         events = await person.whole("/events")
-        await have_all_heard(watchers, events)
+        await thinning
+        await audience.have_all_heard(events)
 
     print(killer)  # noqa: T201 - as above
     assert killer.kills[0].part == "gateway"  # while fifty watched
@@ -151,19 +174,19 @@ async def test_fifty_who_watch_a_session_hear_the_same_whoever_dies_while_its_mo
     person = await opened(client)
     turns = [Turn(number, part, (Step(LONG, pause_s=0.15),)) for number, part in enumerate(SPOKEN, 1)]
 
-    async with watched(client, person) as watchers:
+    async with watched(client, person) as audience:
         for turn in turns:
-            before = max(watcher.words for watcher in watchers)
-            taking = asyncio.create_task(person.take_turn(turn))
+            before = max(watcher.words for watcher in audience.watchers)
+            taking = asyncio.create_task(person.take_turn(turn, lambda: audience.heard))
 
             async def is_speaking(before: int = before) -> bool:
-                return max(watcher.words for watcher in watchers) > before + 2
+                return max(watcher.words for watcher in audience.watchers) > before + 2
 
             await until(is_speaking, "the model speaks", 60)
             await stack.kill(turn.about)
             session = await taking
             assert session["error"] is None
-        await have_all_heard(watchers, await person.whole("/events"))
+        await audience.have_all_heard(await person.whole("/events"))
 
     assert await said(person) == scripted(person, turns)
     await stack.is_whole()
