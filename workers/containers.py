@@ -36,7 +36,7 @@ from windlass.core.skills import Skills
 from workers.driving import run_activities
 from workers.parts import Parts
 from workers.reaper import DESKTOPS_AT_WORK, reap
-from workers.runtime import GRACE, connect
+from workers.runtime import BUILD, GRACE, connect
 
 AT_ONCE = 20
 SIGNAL = timedelta(seconds=5)
@@ -102,6 +102,7 @@ def build(client: Client, parts: Parts, bench: Bench, eyes: Screens, why: Why) -
             *(activities.bring_up, activities.shut_down, activities.freeze, activities.remove),
             *(tasks.drive, tasks.stop, screens.take, deeds.prepare, deeds.act),
         ],
+        build_id=BUILD,
         max_concurrent_activities=AT_ONCE + 2 * bench.machine.places,
         max_heartbeat_throttle_interval=timedelta(seconds=1),
         default_heartbeat_throttle_interval=timedelta(seconds=1),

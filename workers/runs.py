@@ -34,7 +34,7 @@ from workers.driving import run_activities
 from workers.maintenance import maintaining, maintenance
 from workers.parts import Parts, beside, form_secrets, sockets
 from workers.reaper import reap
-from workers.runtime import GRACE, connect, work
+from workers.runtime import BUILD, GRACE, connect, work
 from workers.sandbox import sandbox
 from workers.servers import checking
 from workers.slots import Slot
@@ -104,6 +104,7 @@ def build(client: Client, parts: Parts, provider: ProviderRecord) -> Worker:
             *(talks.begin, talks.seal, talks.ask, tools.use),
         ],
         workflow_runner=sandbox(),
+        build_id=BUILD,
         max_concurrent_activities=DRIVEN_AT_ONCE,
         max_cached_workflows=CACHED_WORKFLOWS,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),

@@ -8,7 +8,10 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from windlass.core.settings import Settings
+from windlass.version import __version__
 
+# Where it is told none, a worker of Temporal's SDK hashes the code of every module there is: a core-second a start.
+BUILD = f"windlass-{__version__}"
 GRACE = timedelta(seconds=5)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.common import SearchAttributeKey
 
@@ -10,6 +11,7 @@ from tests.workflows.engines import Engine, Meeting, until
 from windlass.contracts.events import EventKind
 from windlass.contracts.runs import RunStatus
 from windlass.core.runs import Run
+from workers.runtime import BUILD
 
 pytestmark = pytest.mark.usefixtures("agents")
 HISTORY_EVENTS = 14
@@ -141,6 +143,12 @@ async def test_a_workflow_says_what_it_is_and_where_its_page_is(engine: Engine):
     assert {
         name: described.typed_search_attributes[SearchAttributeKey.for_keyword(name)] for name in expected
     } == expected
+    decided = [
+        event.workflow_task_completed_event_attributes.worker_version.build_id
+        async for event in engine.workflow(run.id).fetch_history_events()
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+    ]
+    assert set(decided) == {BUILD}
 
 
 async def current_details(engine: Engine, run: Run) -> str:
