@@ -1,6 +1,7 @@
 """A fork server that has loaded what workers need, for tests that kill and start them again and again.
 
-Loading takes each of them 2.5 core-seconds, which a fork does not.
+Loading takes each of them 2.5 core-seconds, and the libraries of models and of MCP servers, which a worker loads with
+its first use of them, three and a half more; a fork none of these.
 """
 
 import socket
@@ -10,20 +11,22 @@ from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 
-from stack import processes
+from stack import environment, processes
 from stack.forks import Forks
 from stack.forkserver import ForkServer, share
 from stack.processes import Command
+from tests.sdk import forks as sdk
 
 ROOT = Path(__file__).parents[1]
 LOADED = ("workers.__main__", "workers.runs", "workers.services", "workers.desktops")
+OF_SESSIONS = ("anthropic", "mcp.client.client", "activities.adapters.pipes", "activities.adapters.web")
 
 
 @asynccontextmanager
-async def running_forks(log: Path) -> AsyncGenerator[Forks]:
-    """A server, and nothing left of it and its forks afterwards."""
+async def running_forks(log: Path, *more: str) -> AsyncGenerator[Forks]:
+    """A server that has loaded more than all workers do, and nothing left of it and its forks afterwards."""
     forks = Forks()
-    words = (sys.executable, "-m", "tests.forks", str(forks.server))
+    words = (sys.executable, "-m", "tests.forks", str(forks.server), *more)
     server = await processes.spawn(Command(words, cwd=ROOT, pass_fds=(forks.server,)), log)
     try:
         yield forks
@@ -33,9 +36,14 @@ async def running_forks(log: Path) -> AsyncGenerator[Forks]:
         forks.close()
 
 
+def forked_hosts() -> sdk.Forks:
+    """Hosts as forks of one that has loaded what they load, where they run on the base environment as it is."""
+    return sdk.hosts_on(str(environment.python(environment.place().resolve())))
+
+
 def main() -> None:
     """Load, then serve."""
-    for name in LOADED:
+    for name in (*LOADED, *sys.argv[2:]):
         import_module(name)
     share()
     ForkServer(socket.socket(fileno=int(sys.argv[1])), ()).serve().live()

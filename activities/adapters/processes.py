@@ -5,11 +5,11 @@ import os
 import re
 import select
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from activities.adapters.environments import Environments, Limits
 from activities.adapters.hosts import Line
@@ -47,6 +47,28 @@ class HostFolders:
 Unseal = Callable[[WantedService], Mapping[str, str]]  # raises Unavailable
 
 
+class Started(Protocol):
+    """A process that is being started, as much as is needed of it."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        ...
+
+    @property
+    def returncode(self) -> int | None:
+        """How it has ended; None: it has not."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once."""
+        ...
+
+
+# What `asyncio.create_subprocess_exec` does; tests fork the same process from one that has loaded it.
+Execute = Callable[..., Awaitable[Started]]
+
+
 def nothing(_service: WantedService) -> Mapping[str, str]:
     """Where services have no secrets."""
     return {}
@@ -61,8 +83,9 @@ class LocalHosts:
         sources: Sources,
         unseal: Unseal = nothing,
         limits: Limits | None = None,
+        execute: Execute = asyncio.create_subprocess_exec,
     ) -> None:
-        self._folders, self._sources, self._unseal = folders, sources, unseal
+        self._folders, self._sources, self._unseal, self._execute = folders, sources, unseal, execute
         self._environments = Environments(folders.environments, folders.python, limits)
         folders.sockets.mkdir(parents=True, exist_ok=True)
         folders.logs.mkdir(parents=True, exist_ok=True)
@@ -112,7 +135,7 @@ class LocalHosts:
         finally:
             os.close(handle)
 
-    async def _spawn(self, service: WantedService, python: str, boot_id: str) -> asyncio.subprocess.Process:
+    async def _spawn(self, service: WantedService, python: str, boot_id: str) -> Started:
         folders = self._folders
         arguments = ["--service", service.name, "--app", service.import_path, "--socket", str(self._address(service))]
         arguments += ["--boot-id", boot_id]  # said here too, so that the process can be told from any other
@@ -121,7 +144,7 @@ class LocalHosts:
         logs = self._logs(service)
         await asyncio.to_thread(logs.tidy)
         with logs.fresh(boot_id) as output:  # opened here: what a thread opens for a cancelled caller, nobody closes
-            return await asyncio.create_subprocess_exec(
+            return await self._execute(
                 str(_as_it_is_now(Path(python))),
                 "-m",
                 "windlass.host",
@@ -307,7 +330,7 @@ def _command_line(pid: int) -> list[bytes]:
         return []
 
 
-async def _answer(address: Path, logs: Logs, process: asyncio.subprocess.Process, boot_id: str) -> HostProcess:
+async def _answer(address: Path, logs: Logs, process: Started, boot_id: str) -> HostProcess:
     """Wait until the new process itself answers at the address."""
     while process.returncode is None:
         with suppress(ExecutionLost):

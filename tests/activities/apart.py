@@ -18,7 +18,8 @@ from windlass.core.permissions import Role
 async def keep(url: str, folder: Path, line: int, tenant_id: TenantId) -> None:
     """Keep the services of the tenant until killed."""
     database, jobs = await Database.connect(url), await Database.connect(url, role=JOBS_ROLE, max_size=2)
-    site = Site(database, records_of(database, jobs, somebody(Role.OWNER, tenant_id)), folder, line)
+    records = records_of(database, jobs, somebody(Role.OWNER, tenant_id))
+    site = Site(database, records, folder, line, asyncio.create_subprocess_exec)
     async with site.keeping():
         sys.stdout.write("ready\n")
         sys.stdout.flush()

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from activities.adapters.hosts import Line
-from activities.adapters.processes import HostFolders, LocalHosts
+from activities.adapters.processes import Execute, HostFolders, LocalHosts
 from activities.adapters.sources import Sources
 from activities.failures import ServiceFailed
 from activities.services import ServiceKeeper
 from stack import environment
 from tests.core.records import VAULT, Records
+from tests.forks import forked_hosts
 from tests.owner import eventually as until
 from tests.parts import lifeline, short_folder
 from windlass.cli.flows import packed
@@ -74,13 +75,15 @@ class Mine:
 class Site:
     """A machine that keeps the services of one tenant."""
 
-    def __init__(self, database: Database, records: Records, folder: Path, line: int) -> None:
+    def __init__(
+        self, database: Database, records: Records, folder: Path, line: int, execute: Execute | None = None
+    ) -> None:
         self.database, self.records = database, records
         python = str(environment.python(environment.place()))
         self.folders = HostFolders(folder / "hosts", folder / "logs", folder / "environments", python, line)
         self.objects = LocalObjects(folder / "objects")
         self.sources = Sources(folder / "sources", self.objects, Outbound())
-        self.hosts = LocalHosts(self.folders, self.sources, unsealing(VAULT))
+        self.hosts = LocalHosts(self.folders, self.sources, unsealing(VAULT), execute=execute or forked_hosts().execute)
         self.project = folder
         self.woken: list[tuple[str, str]] = []
 
@@ -151,6 +154,7 @@ async def site(database: Database, records: Records) -> AsyncGenerator[Site]:
 
 
 async def test_a_wanted_service_is_started_and_described(site: Site):
+    site.hosts = LocalHosts(site.folders, site.sources, unsealing(VAULT))  # whose environment the kernel shows
     await site.add(env={"LEVEL": "high"}, secrets={"TOKEN": "hush"})
 
     async with site.keeping():

@@ -4,13 +4,13 @@ import asyncio
 import json
 import os
 import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from uuid import uuid4
 
+from tests.sdk.forks import Fork, hosts_on
 from tests.sdk.log import Log, Message, Until, attach, line, never
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ SERVICES = Path(__file__).parent / "services"
 class Host:
     """A host process and its socket."""
 
-    def __init__(self, process: Process, socket: Path) -> None:
+    def __init__(self, process: Fork, socket: Path) -> None:
         self.process = process
         self.socket = socket
 
@@ -34,7 +34,7 @@ class Host:
             try:
                 return Driver(*await asyncio.open_unix_connection(str(self.socket), limit=2**25))
             except OSError:
-                assert self.process.returncode is None, (await self.process.communicate())[1].decode()
+                assert self.process.returncode is None, errors_of(self.socket)
                 await asyncio.sleep(0.02)
 
     async def ask(self, message: Message) -> Message:
@@ -154,7 +154,7 @@ async def running_host(
                 await process.wait()  # it has heard that nobody needs it any more, and goes in order
         with suppress(ProcessLookupError):
             process.kill()
-        await process.communicate()
+        await process.wait()
 
 
 async def start(
@@ -164,19 +164,24 @@ async def start(
     cwd: Path = SERVICES,
     lifeline: int | None = None,
     environment: Mapping[str, str] = MappingProxyType({}),
-) -> Process:
+) -> Fork:
     """Start a host as the services worker does."""
     own = ["--lifeline-fd", str(lifeline)] if lifeline is not None else []
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "windlass.host", "--service", "test", "--app", app, "--socket", str(socket), *own, *options),
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", **environment},
-        stderr=PIPE,
-        stdout=PIPE,
-        pass_fds=() if lifeline is None else (lifeline,),
-        start_new_session=True,
-    )
+    with socket.with_suffix(".out").open("wb") as output, socket.with_suffix(".err").open("wb") as errors:
+        return await hosts_on(sys.executable, str(ROOT)).execute(
+            sys.executable,
+            *("-m", "windlass.host", "--service", "test", "--app", app, "--socket", str(socket), *own, *options),
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", **environment},
+            stdout=output,
+            stderr=errors,
+            pass_fds=() if lifeline is None else (lifeline,),
+        )
+
+
+def errors_of(socket: Path) -> str:
+    """What the last host at this socket has printed of errors."""
+    return socket.with_suffix(".err").read_text()
 
 
 def is_step(name: str, state: str) -> Until:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sdk.hosts import SERVICES, Drive, Host, is_step, running_host, start
+from tests.sdk.hosts import SERVICES, Drive, Host, errors_of, is_step, running_host, start
 from tests.sdk.log import Log, Message, attach
 from tests.sdk.places import short_folder
 
@@ -318,7 +318,6 @@ async def test_a_host_ends_when_its_lifeline_is_cut():
 
         assert await process.wait() == 0
         assert not host.socket.exists()
-        await process.communicate()
 
 
 async def test_a_stale_socket_is_replaced():
@@ -339,10 +338,9 @@ async def test_a_stale_socket_is_replaced():
 async def test_a_service_that_cannot_be_imported_says_why_and_exits_with_3(app: str, reason: str):
     with short_folder() as folder:
         process = await start(folder / "s", app)
-        _, errors = await process.communicate()
 
-    assert process.returncode == 3
-    assert reason in errors.decode()
+        assert await process.wait() == 3
+        assert reason in errors_of(folder / "s")
 
 
 async def test_a_factory_makes_the_application():

@@ -17,6 +17,7 @@ from api.engine import open_engine
 from stack import environment
 from stack.temporal import Server
 from tests.core.records import somebody
+from tests.forks import forked_hosts
 from tests.parts import lifeline
 from tests.waiting import pause_s
 from windlass.contracts.events import Event, EventKind
@@ -199,7 +200,8 @@ async def keeping(parts: Parts, line: int) -> AsyncGenerator[None]:
     folders = HostFolders(sockets(settings), home / "logs", home / "environments", str(settings.host_python), line)
     wanted = Wanted(parts.database, parts.jobs, parts.notifier)
     sources = Sources(home / "sources", parts.objects, Outbound())
-    hosts = LocalHosts(folders, sources, unsealing(Vault(settings.require_secret_key())))
+    vault = Vault(settings.require_secret_key())
+    hosts = LocalHosts(folders, sources, unsealing(vault), execute=forked_hosts().execute)
     keeper = ServiceKeeper(wanted, hosts, resumer(settings), settings.node)
     parts.listener.on(CHANGED_CHANNEL, lambda _name: keeper.look())
     task = asyncio.create_task(keeper.run())
