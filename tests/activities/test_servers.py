@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import httpx2
@@ -20,6 +21,7 @@ from activities.servers import ServerFailed, ServerTools
 from tests.core.records import somebody
 from tests.core.streams import until
 from tests.parts import free_ports
+from tests.sdk.forks import Fork, Forks
 from windlass.contracts.servers import MAX_ANSWER_BYTES, MAX_TEXT, ServerState
 from windlass.core.callers import Caller
 from windlass.core.database import Database
@@ -30,7 +32,8 @@ from windlass.core.supervision import identify
 from windlass.core.vault import Vault
 from windlass.core.wakeup import PollOnly
 
-PROGRAM = Path(__file__).parents[1] / "programs" / "tools.py"
+ROOT = Path(__file__).parents[2]
+PROGRAM = ROOT / "tests" / "programs" / "tools.py"
 SECRET = b"a secret of the tests, long enough: 0123456789"
 LOOPBACK = "127.0.0.0/8"
 
@@ -47,6 +50,12 @@ asyncio.run(hold())
 """
 
 
+@cache
+def servers() -> Forks:
+    """What forks servers over HTTP; it ends with the tests."""
+    return Forks(sys.executable, (str(PROGRAM),), ["mcp.server.mcpserver", "mcp_types", "uvicorn"])
+
+
 def answers(port: int) -> bool:
     """Whether somebody listens."""
     with closing(socket.socket()) as tried:
@@ -54,10 +63,11 @@ def answers(port: int) -> bool:
 
 
 @asynccontextmanager
-async def serving(port: int, *words: str) -> AsyncGenerator[asyncio.subprocess.Process]:
+async def serving(port: int, *words: str) -> AsyncGenerator[Fork]:
     """A server over HTTP."""
     command = (sys.executable, str(PROGRAM), "http", str(port), *words)
-    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
+    nowhere = asyncio.subprocess.DEVNULL
+    process = await servers().execute(*command, cwd=ROOT, env={**os.environ}, stdout=nowhere, stderr=nowhere)
     try:
         await until(lambda: answers(port), 90)
         yield process
@@ -105,9 +115,9 @@ class Desk:
 @pytest.fixture
 def commands(tmp_path: Path) -> dict[str, Sequence[str]]:
     """What the operator listed; a link decides which words the server is started with."""
-    tools = (sys.executable, str(PROGRAM), "stdio")
-    known = ("sh", "-c", 'echo "$$" > "$0"; exec "$@"', str(tmp_path / "pid"), *tools)
-    return {"tools": tools, "known": known, "true": ("true",), "gone": (str(tmp_path / "gone"),)}
+    tools, bare = (sys.executable, str(PROGRAM), "stdio"), (sys.executable, str(PROGRAM.with_name("bare.py")))
+    known = ("sh", "-c", 'echo "$$" > "$0"; exec "$@"', str(tmp_path / "pid"), *bare)
+    return {"tools": tools, "bare": bare, "known": known, "true": ("true",), "gone": (str(tmp_path / "gone"),)}
 
 
 @pytest.fixture
@@ -143,7 +153,7 @@ async def test_a_server_that_is_a_command_is_called_through_its_pipes(desk: Desk
 
 async def test_answers_are_bounded(desk: Desk, port: int):
     await desk.add("web", url=f"http://127.0.0.1:{port}/mcp")
-    await desk.add("piped", command="tools")
+    await desk.add("piped", command="bare")
 
     for name in ("web", "piped"):
         outcome, said = await desk.call(name, "long", characters=MAX_TEXT + 5)
@@ -176,7 +186,7 @@ async def test_a_command_does_not_outlive_a_worker_that_is_killed(tmp_path: Path
     note = tmp_path / "pid"
     stubborn = "import os, sys, time; open(sys.argv[1], 'w').write(f'{os.getpid()} '); time.sleep(300)"
     command = (sys.executable, "-c", HOLDER, sys.executable, "-c", stubborn, str(note))
-    holder = await asyncio.create_subprocess_exec(*command, cwd=PROGRAM.parents[2])
+    holder = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
     await until(lambda: note.exists() and note.read_text().endswith(" "), 60)
     started = identify(int(note.read_text()))
     assert started.is_alive
@@ -232,7 +242,7 @@ async def test_a_command_killed_in_a_call_leaves_an_unknown_outcome(desk: Desk, 
 
 async def test_a_call_that_takes_too_long_may_have_acted(desk: Desk, tmp_path: Path):
     file = tmp_path / "notes"
-    await desk.add("piped", command="tools", timeout_s=1)
+    await desk.add("piped", command="bare", timeout_s=1)
 
     outcome, said = await desk.call("piped", "note", path=str(file), seconds=60)
 

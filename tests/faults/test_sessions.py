@@ -20,6 +20,7 @@ from tests.faults.scripts import NOTE, POLICY, SERVER, STEPS, Json, Script, Step
 from tests.faults.stack import Stack, until
 from tests.faults.watchers import Watcher
 from tests.parts import free_ports
+from tests.sdk.forks import Fork
 from windlass.client import AsyncClient
 from windlass.client.calls import RunFilter
 from windlass.core.supervision import ProcessId, identify
@@ -42,7 +43,7 @@ class Stranger:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Fork | None = None
         self.is_up = asyncio.Event()
 
     @property
@@ -53,9 +54,10 @@ class Stranger:
     async def keep(self) -> None:
         """Start it again and again."""
         while True:
-            async with serving(self._port) as self._process:
+            async with serving(self._port) as process:
+                self._process = process
                 self.is_up.set()
-                await self._process.wait()
+                await process.wait()
 
     async def found(self) -> Sequence[ProcessId]:
         """Its process."""

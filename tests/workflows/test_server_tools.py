@@ -14,6 +14,7 @@ from stack.standin.server import listen
 from stack.temporal import Server
 from tests.activities.test_servers import LOOPBACK, serving
 from tests.parts import free_ports
+from tests.sdk.forks import Fork
 from tests.workflows.engines import until
 from tests.workflows.talks import Talk, Talks, running_talks
 from windlass.contracts.events import EventKind
@@ -64,7 +65,7 @@ async def has_come(effect: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-async def web(talks: Talks) -> AsyncGenerator[asyncio.subprocess.Process]:
+async def web(talks: Talks) -> AsyncGenerator[Fork]:
     """A server that every session of these tests may use."""
     (port,) = free_ports(1)
     async with serving(port) as process:
@@ -100,7 +101,7 @@ async def test_a_session_uses_no_server_that_there_is_not(talks: Talks):
 
 
 async def test_a_worker_killed_before_or_in_a_call_leaves_an_unknown_outcome_or_may_repeat(
-    talks: Talks, web: asyncio.subprocess.Process, tmp_path: Path
+    talks: Talks, web: Fork, tmp_path: Path
 ):
     """The server is frozen: a worker that has claimed a call cannot make it before it is killed."""
     file, effect = tmp_path / "notes", tmp_path / "effect"
