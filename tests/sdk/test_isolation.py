@@ -113,7 +113,7 @@ async def test_a_death_that_nobody_heard_is_told_to_the_next_driver(apart: Host,
 
 
 async def test_a_process_in_which_nothing_moves_any_more_is_ended():
-    """A regular expression that backtracks for years stops every thread, also the one that watches."""
+    """A regular expression that backtracks for years stops every thread, also the one that watches. So does this."""
     drive = Drive(Log(), {"run_id": "still", "flow": "/stands_still"})
     with short_folder() as folder:
         async with running_host(folder, "agents:app", "--replace-after", "0.5") as host:
