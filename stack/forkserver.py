@@ -120,6 +120,7 @@ class ForkServer:
 
     def _bear(self, order: Order) -> Birth | None:
         with_us = dying_with_us(signal.SIGKILL)
+        gc.freeze()  # what was loaded since the last collection is shared, too
         pid = os.fork()
         if pid == 0:
             with_us()

@@ -49,7 +49,7 @@ from workflows.runs import RunWorkflow
 from workflows.sessions import SessionWorkflow
 
 DRIVEN_AT_ONCE = 2000
-CACHED_WORKFLOWS = 500
+CACHED_WORKFLOWS = 128  # more than 100 turns at once; each costs 55 KiB, and one that waits is read again in 10 ms
 WORKFLOWS = (
     *(RunWorkflow, FiringWorkflow, DesktopWorkflow, MaintenanceWorkflow, PromptWorkflow, SessionWorkflow),
     BootWorkflow,

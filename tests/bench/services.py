@@ -23,7 +23,10 @@ HOST = "windlass.host"
 SERVICES, BOOTS, REFRESHES = 5, 5, 5
 PER_S = 20
 SETTLE_S, IDLE_S = 30.0, 60.0
-WAITING, PARK_S, ANSWER_S = 200, 20.0, 60.0
+WAITING, ANSWER_S = 200, 60.0
+REST_S = (
+    150.0  # Temporal gives back what it no longer needs in a collection that a server at rest makes every two minutes
+)
 LONG_S = 240.0
 
 
@@ -186,23 +189,41 @@ async def _idle(stack: Stack, share: int) -> dict[str, tuple[float, float]]:
 
 
 async def _waiting(stack: Stack, home: Path, count: int) -> Row:
-    """Runs that wait for a person: what they hold, and whether all finish when their host dies meanwhile."""
+    """Runs that wait for a person: what they hold, and whether all finish when their host dies meanwhile.
+
+    The first bring what every process grows to with its first hundreds of runs, the next themselves alone.
+    """
     wire, marks = await stack.wire(), str(home / "marks")
     await _serve(wire, "stepping", "stepping:app")
     await _run_once(wire, marks)
-    before = _memory(stack)
-    ids = [
-        (await wire.ask("POST", "/v1/runs", {"agent": "stepping/ask", "inputs": {"marks": marks}}))["id"]
-        for _ in range(count)
-    ]
-    questions = await _questions(wire, count)
-    await asyncio.sleep(PARK_S)
-    growth, slots = (_memory(stack) - before) / count, await _slots(stack, wire, ids)
+    await asyncio.sleep(REST_S)
+    memory, ids = [_memory(stack)], list[str]()
+    for _ in ("the first", "the next"):
+        ids += [await _started(wire, marks) for _ in range(count)]
+        questions = await _questions(wire, len(ids))
+        await asyncio.sleep(REST_S)
+        memory.append(_memory(stack))
+    slots = await _slots(stack, wire, ids)
     os.kill((await wire.ask("GET", "/v1/services/stepping"))["pid"], signal.SIGKILL)
+    late = await _answered(wire, questions)
+    finished = [(await wire.ask("GET", f"/v1/runs/{each}"))["status"] for each in ids].count("finished")
+    await wire.close()
+    return {
+        "waiting runs": len(ids),
+        "waiting, growth per run, MiB": round((memory[1] - memory[0]) / count, 3),
+        "waiting, growth per run of as many more, MiB": round((memory[2] - memory[1]) / count, 3),
+        "waiting, activity slots": slots,
+        "waiting, not finished after the answers": len(ids) - finished,
+        "waiting, last end after the last answer, s": round(late, 2),
+    }
+
+
+async def _answered(wire: Wire, questions: list[str]) -> float:
+    """Answer all within a minute; answers the seconds from the last answer until no run is open."""
     began = time.perf_counter()
     for number, each in enumerate(questions):
         await wire.ask("POST", f"/v1/questions/{each}/answer", {"inputs": {"word": "on"}})
-        await asyncio.sleep(max(began + (number + 1) * ANSWER_S / WAITING - time.perf_counter(), 0))
+        await asyncio.sleep(max(began + (number + 1) * ANSWER_S / len(questions) - time.perf_counter(), 0))
     answered = time.perf_counter()
 
     live = "&".join(f"status={each}" for each in ("queued", "starting", "running", "awaiting"))
@@ -211,24 +232,20 @@ async def _waiting(stack: Stack, home: Path, count: int) -> Row:
         return not (await wire.ask("GET", f"/v1/runs?{live}&limit=1"))["items"]
 
     await _until(are_over)
-    ended = time.perf_counter() - answered
-    finished = [(await wire.ask("GET", f"/v1/runs/{each}"))["status"] for each in ids].count("finished")
-    await wire.close()
-    return {
-        "waiting runs": count,
-        "waiting, growth per run, MiB": round(growth, 3),
-        "waiting, activity slots": slots,
-        "waiting, not finished after the answers": count - finished,
-        "waiting, last end after the last answer, s": round(ended, 2),
-    }
+    return time.perf_counter() - answered
+
+
+async def _started(wire: Wire, marks: str) -> str:
+    """A run that asks; its id."""
+    return (await wire.ask("POST", "/v1/runs", {"agent": "stepping/ask", "inputs": {"marks": marks}}))["id"]
 
 
 async def _run_once(wire: Wire, marks: str) -> None:
     """What the first run has everything load is no run's own."""
-    run = await wire.ask("POST", "/v1/runs", {"agent": "stepping/ask", "inputs": {"marks": marks}})
+    run = await _started(wire, marks)
     (question,) = await _questions(wire, 1)
     await wire.ask("POST", f"/v1/questions/{question}/answer", {"inputs": {"word": "on"}})
-    await wire.follow(f"/v1/runs/{run['id']}/stream")
+    await wire.follow(f"/v1/runs/{run}/stream")
 
 
 async def _questions(wire: Wire, count: int) -> list[str]:
