@@ -47,6 +47,9 @@ class FarPassage:
             await asyncio.wait([putting, self._carrying], return_when=asyncio.FIRST_COMPLETED)
             putting.cancel()
 
+    async def taken(self) -> None:
+        """Others say nothing of it: what is sent is sent."""
+
     async def hear(self) -> Heard:
         """The head of the answer, then its pieces. Raises BadGateway, AddressRefused."""
         hearing = asyncio.ensure_future(self._heard.get())

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -22,13 +23,14 @@ from api.uploads import arriving
 from windlass.contracts.files import SIZE_BYTES
 from windlass.contracts.passages import HTTP, OVER, WEBSOCKET, Said
 from windlass.core.callers import Caller
-from windlass.core.doors import BadGateway, Door, Doors, GatewayTimeout
+from windlass.core.doors import BadGateway, Door, Doors, GatewayTimeout, ServiceDown
 from windlass.core.elsewhere import Elsewhere
 from windlass.core.errors import Forbidden, Unavailable
 from windlass.core.passages import Passage
 
 AT_ONCE = 100  # requests of one service in one gateway
 SLOWEST = 1024  # bytes a second, on average, once its patience is over
+REFUSED_S, AGAIN_S = 5.0, 0.02  # a request that no host takes is carried from one to the other so long, and so often
 LONGEST_S = 3600.0  # of a stream of events, which may be as slow as it likes
 FAILED = 1011
 EVENTS = b"text/event-stream"
@@ -62,7 +64,11 @@ class Proxy:
             raise
 
     async def _begun(self, door: Door, request: Request, scope: Said) -> tuple["Exchange", Said]:
-        """An exchange and the head of its answer; a replica that dies is none to whoever only reads: others are."""
+        """An exchange and the head of its answer, by whoever is there when one host goes away.
+
+        Another is asked whatever it is about when the first one had not taken it, and when it only reads.
+        """
+        search = Search()
         while True:
             far = await FarPassage.open(door, self._elsewhere, scope) if door.url else None
             passage = far or await Passage.open(door, HTTP, scope)
@@ -70,9 +76,12 @@ class Proxy:
             try:
                 return exchange, await exchange.begin()
             except BadGateway:
-                if not (isinstance(passage, Passage) and passage.may_be_elsewhere and only_reads(request)):
+                if isinstance(passage, Passage) and passage.was_refused:
+                    door = await search.beyond(door, passage)
+                elif isinstance(passage, Passage) and passage.may_be_elsewhere and only_reads(request):
+                    door = passage.others
+                else:
                     raise
-                door = passage.others
 
     async def connect(self, websocket: WebSocket, caller: Caller, root: str, check: Check) -> None:
         """A WebSocket of the service's, until one side ends it. Raises as `forward` does, before it opens."""
@@ -81,14 +90,30 @@ class Proxy:
             raise BadGateway(f"The service {door.name} runs elsewhere: its WebSockets are not carried.")
         place = await self._place(door)
         try:
-            passage = await Passage.open(door, WEBSOCKET, scope_of(websocket, caller, root, self._url))
+            passage = await self._opened(door, websocket, scope_of(websocket, caller, root, self._url))
             try:
-                await _accept(websocket, passage, self._patience_s)
                 await race(websocket, [_carry_in(websocket, passage), _carry_out(websocket, passage), watch(check)])
             finally:
                 passage.abort()
         finally:
             place.release()
+
+    async def _opened(self, door: Door, websocket: WebSocket, scope: Said) -> Passage:
+        """A passage whose WebSocket is open, by whoever is there when one host goes away before it has taken it."""
+        search = Search()
+        while True:
+            passage = await Passage.open(door, WEBSOCKET, scope)
+            try:
+                await _accept(websocket, passage, self._patience_s)
+                return passage
+            except BadGateway:
+                passage.abort()
+                if not passage.was_refused:
+                    raise
+                door = await search.beyond(door, passage)
+            except BaseException:
+                passage.abort()
+                raise
 
     async def _place(self, door: Door) -> asyncio.Semaphore:
         place = self._places.setdefault(door.service_id, asyncio.Semaphore(AT_ONCE))
@@ -96,6 +121,22 @@ class Proxy:
             raise Busy(f"The service {door.name} answers {AT_ONCE} requests already. Try again.")
         await place.acquire()
         return place
+
+
+class Search:
+    """Who is asked after a host that goes away without having taken a request: it is being replaced, as a rule."""
+
+    def __init__(self) -> None:
+        self._until: float | None = None
+
+    async def beyond(self, door: Door, passage: Passage) -> Door:
+        """The door with whoever refused as the last one: another host may have its place by now. Raises ServiceDown."""
+        self._until = self._until or monotonic() + REFUSED_S
+        if monotonic() > self._until:
+            raise ServiceDown(f"The hosts of the service {door.name} are ending, and took nothing of this. Try again.")
+        await asyncio.sleep(AGAIN_S)
+        rest = passage.others.addresses
+        return replace(door, addresses=(*rest, *door.addresses[: len(door.addresses) - len(rest)]))
 
 
 class Exchange:
@@ -167,6 +208,10 @@ class Exchange:
     async def _send(self) -> None:
         """Carry the body in as it arrives, then see the client leave. Raises TooSlow, TooLarge, BadRequest."""
         size = 0
+        if not only_reads(self._request):
+            self._asked_at = monotonic()
+            await self._passage.taken()  # what has been read of a body could be sent to no other host
+            self._asked_at = None
         async for piece in _body(self._request):
             size += len(piece)
             if size > SIZE_BYTES:

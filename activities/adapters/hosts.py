@@ -23,7 +23,7 @@ from activities.executors import (
 )
 from activities.passwords import Opened, RunPasswords
 from windlass.contracts.events import EventKind, NewEvent, Payload
-from windlass.contracts.hosts import LINE_BYTES, socket_path, sockets_from
+from windlass.contracts.hosts import LINE_BYTES, STOPPING, socket_path, sockets_from
 from windlass.contracts.runs import DriveEnd
 from windlass.core.executions import Attached, Executions
 from windlass.core.form_secrets import FormSecrets
@@ -32,7 +32,6 @@ from windlass.core.identity import RunClaim, RunTokens
 ISOLATE_AFTER_DEATHS = 2
 CANCEL_S = 1.0  # less than the STOP of a run, which a host that does not answer would keep from its end
 GREET_S = 2.0  # of several replicas, those that have not answered by then get no new run
-STOPPING = "the host is stopping"
 ENDS = {
     "finished": DriveEnd.FINISHED,
     "failed": DriveEnd.FAILED,

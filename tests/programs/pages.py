@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request, Response, WebSocket
 from fastapi.responses import HTMLResponse, StreamingResponse
 
-from windlass import Launch, ServeAPI, forms
+from windlass import InputsError, Launch, ServeAPI, forms
 
 app = ServeAPI()
 
@@ -16,6 +16,8 @@ app = ServeAPI()
 @app.enter("/form", forms.Model(forms.InputText("name", label="Name", required=True), forms.Submit("Go")))
 async def enter(request: Request, inputs: dict[str, Any]) -> Launch:
     """Greet somebody."""
+    if inputs["name"] == "Nobody":
+        raise InputsError(name="is nobody")
     return Launch(request, greet, inputs)
 
 

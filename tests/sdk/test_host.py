@@ -10,6 +10,7 @@ import pytest
 from tests.sdk.hosts import SERVICES, Drive, Host, errors_of, is_step, running_host, start
 from tests.sdk.log import Log, Message, attach
 from tests.sdk.places import short_folder
+from windlass.contracts.hosts import STOPPING
 
 
 async def test_a_host_describes_its_flows(host: Host):
@@ -295,11 +296,13 @@ async def test_a_stopping_host_lets_its_runs_end_and_takes_no_new_ones(own_host:
 
     stopper = await own_host.connect()
     stopper.say({"op": "stop", "grace_s": 10})
-    stopper.say({"op": "ping"})
-    await stopper.hear_until("pong")
+    stopper.say({"op": "enter", "run": {"run_id": "other", "flow": "/reports"}})
+    stopper.say({"op": "http", "scope": {}})
+    asked = await stopper.hear()
     late.say(attach({"run_id": "late", "flow": "/reports"}))
 
-    assert (await late.hear())["op"] == "closed"
+    assert asked == {"op": "error", "reason": STOPPING}
+    assert [(await each.hear())["op"] for each in (stopper, late)] == ["closed", "closed"]
     assert (await running).value == {"str": "rested"}
     await late.close()
     await stopper.close()

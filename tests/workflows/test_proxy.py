@@ -5,7 +5,6 @@ import os
 import signal
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -16,8 +15,23 @@ from stack.temporal import Server
 from tests.api.people import PASSWORD, Gateway, Person, running_gateway
 from tests.chromium import running_chromium
 from tests.parts import free_ports, short_folder
+from tests.sdk.hosts import start
 from tests.workflows.engines import PROGRAMS, Meeting, running_engine, settings_of, until
+from tests.workflows.owned import (
+    are_over,
+    are_up,
+    has_some,
+    have_come,
+    hosts_of,
+    is_taken,
+    result_of,
+    run_of,
+    served,
+    visitors,
+)
+from windlass.contracts.hosts import socket_path
 from windlass.core.permissions import Role
+from workers.parts import sockets
 
 PATIENCE_S = 1.0  # of the gateway that is in a hurry; the other one waits as long as it does everywhere
 TEN_MIB = 10 * 2**20
@@ -41,17 +55,6 @@ async def hurried(gateway: Gateway, ada: Person) -> AsyncGenerator[httpx.AsyncCl
     more = {"port": port, "proxy_timeout_s": PATIENCE_S}
     async with running_gateway(gateway.state["settings"].model_copy(update=more)) as running:
         yield await running.browser(headers={"authorization": f"Bearer {ada.token}"})
-
-
-async def served(person: Person, name: str) -> None:
-    """The program, up under this name."""
-    wish = {"name": name, "project": str(PROGRAMS), "import_path": "pages:app"}
-    assert (await person.http.post("/v1/services", json=wish)).status_code == 201
-    await until(lambda: is_up(person, name))
-
-
-async def is_up(person: Person, name: str) -> bool:
-    return (await person.http.get(f"/v1/services/{name}")).json()["state"] == "running"
 
 
 @pytest.fixture(scope="module")
@@ -223,8 +226,14 @@ async def test_an_answer_that_drips_or_has_no_end_is_cut_and_nobody_takes_it_for
             await http.get(f"/-/pages/{path}")
 
 
-async def test_a_host_that_dies_in_an_answer_ends_it_and_the_next_request_is_answered(gateway: Gateway, ada: Person):
+@pytest.fixture(scope="module")
+async def mortal(ada: Person) -> None:
+    """A service whose hosts are killed."""
     await served(ada, "mortal")
+
+
+@pytest.mark.usefixtures("mortal")
+async def test_a_host_that_dies_in_an_answer_ends_it_and_the_next_request_is_answered(ada: Person):
     pid = (await ada.http.get("/v1/services/mortal")).json()["pid"]
 
     async with ada.http.stream("GET", "/-/mortal/ticks?size=4096") as answer:
@@ -240,6 +249,35 @@ async def test_a_host_that_dies_in_an_answer_ends_it_and_the_next_request_is_ans
 
     await until(is_back)
     assert died.status_code in (502, 503)
+
+
+@pytest.mark.usefixtures("mortal")
+async def test_what_no_host_had_begun_when_it_went_is_done_by_the_one_that_has_its_place(gateway: Gateway, ada: Person):
+    service = (await ada.http.get("/v1/services/mortal")).json()
+    place = socket_path(sockets(gateway.state["settings"]), str(ada.tenant_id), service["id"])
+    os.kill(service["pid"], signal.SIGSTOP)  # it is as slow as it can be: what comes to it waits
+    known = visitors(service["pid"])
+
+    changing = asyncio.create_task(ada.http.post("/-/mortal/mirror", content=b"tea"))
+    asking = asyncio.create_task(ada.http.post("/-/mortal/form", json={"name": "Nobody"}))
+    talking = asyncio.create_task(first_word(gateway, ada, "mortal/talk"))
+    await until(lambda: have_come(service["pid"], known + 3))
+    successor = await start(place, "pages:app", cwd=PROGRAMS)
+    await until(lambda: is_taken(place, successor.pid))
+    os.kill(service["pid"], signal.SIGKILL)
+
+    assert ((await changing).status_code, (await changing).content) == (200, b"tea")
+    assert (await asking).json()["errors"]["name"] == ["is nobody"]
+    assert str(ada.id) in await talking
+    successor.kill()
+    await successor.communicate()
+
+
+async def first_word(gateway: Gateway, person: Person, path: str) -> str:
+    """What a WebSocket of a service says first."""
+    address, bearer = gateway.url.replace("http", "ws") + f"/-/{path}", {"authorization": f"Bearer {person.token}"}
+    async with connect(address, additional_headers=bearer) as line:
+        return str(await line.recv())
 
 
 async def collected(pieces: AsyncIterator[bytes]) -> list[bytes]:
@@ -309,53 +347,10 @@ async def test_a_refresh_and_fewer_replicas_cost_no_request_to_it_and_none_to_an
     assert len(await hosts_of(ada, "twins")) == 1
 
 
-async def has_some(found: list[int], number: int) -> bool:
-    return len(found) >= number
-
-
-async def are_over(processes: list[int]) -> bool:
-    """None of these is there any more."""
-    return not any([await asyncio.to_thread(Path(f"/proc/{pid}").exists) for pid in processes])
-
-
 @pytest.fixture(scope="module")
 async def twins(ada: Person) -> None:
     """A service of two."""
-    await added(ada, "twins", "agents:app", 2)
-
-
-async def added(person: Person, name: str, program: str, replicas: int) -> None:
-    wish = {"name": name, "project": str(PROGRAMS), "import_path": program, "replicas": replicas}
-    assert (await person.http.post("/v1/services", json=wish)).status_code == 201
-    await until(lambda: are_up(person, name, set()))
-
-
-async def are_up(person: Person, name: str, before: set[int]) -> bool:
-    """Every replica serves, and none by one of these processes."""
-    hosts = await hosts_of(person, name)
-    return {each["state"] for each in hosts} == {"running"} and not {each["pid"] for each in hosts} & {None, *before}
-
-
-async def hosts_of(person: Person, name: str) -> list[dict[str, Any]]:
-    return (await person.http.get(f"/v1/services/{name}")).json()["hosts"]
-
-
-async def run_of(person: Person, agent: str, meeting: Meeting) -> str:
-    """A run that works until its file is there."""
-    meeting.folder.mkdir()
-    run = await person.http.post("/v1/runs", json={"agent": agent, "inputs": {**meeting.inputs, "n": 3}})
-    await meeting.appears("step-1")
-    return run.json()["id"]
-
-
-async def result_of(person: Person, run_id: str) -> str:
-    """What the run came to."""
-
-    async def is_over() -> bool:
-        return (await person.http.get(f"/v1/runs/{run_id}")).json()["status"] == "finished"
-
-    await until(is_over)
-    return (await person.http.get(f"/v1/runs/{run_id}/result")).json()["value"]["str"]
+    await served(ada, "twins", "agents:app", 2)
 
 
 async def test_nobody_reaches_what_is_not_theirs(gateway: Gateway, ada: Person):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 LINE_BYTES = 24 * 1024 * 1024  # the longest line either side may send: a step result of 16 MiB and its frame
 ENTER = "enter"  # the step under which a host keeps what a flow's handler made of the inputs
+STOPPING = "the host is stopping"  # nothing of the question was begun: another host is asked
 MOST_REPLICAS = 8
 SOCKET_NAME_CHARACTERS = 16  # a unix socket's path must stay under 108 bytes
 

@@ -1,7 +1,8 @@
 """Passages: a request of somebody's, carried to the routes of a service's program over the socket of its host.
 
 After the line that asks for one, a connection carries nothing else. Both sides say the messages of ASGI: a line of JSON
-with `type` and `size`, and then so many bytes, which are the body of the message.
+with `type` and `size`, and then so many bytes, which are the body of the message. Before it has the program called, the
+host says `taken`: a request that was cut off before that was not begun, and may go to another host.
 """
 
 import json
@@ -12,6 +13,7 @@ HTTP, WEBSOCKET = "http", "websocket"
 LONGEST_LINE = 256 * 1024
 PIECE_BYTES = 64 * 1024  # of a body, at a time
 LARGEST_BODY = 1024 * 1024  # of one message: of a WebSocket too
+TAKEN = "taken"
 OVER = "over"  # the program has answered; `error` says that it failed
 
 Said = dict[str, Any]

@@ -10,11 +10,13 @@ from uuid import UUID
 
 import orjson
 
-from windlass.contracts.hosts import LINE_BYTES, sockets_from
+from windlass.contracts.hosts import LINE_BYTES, STOPPING, sockets_from
 from windlass.contracts.ids import TenantId
 from windlass.core.errors import FieldError, Invalid, WindlassError
 
 PATIENCE_S = 10.0
+AGAIN_S = 0.02  # a host that is ending is replaced, as a rule: then another one listens at its place
+ENDING = {"op": "error", "reason": STOPPING}
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -78,10 +80,22 @@ async def _told(addresses: Sequence[Path], message: dict[str, Any], op: str) -> 
     """What the first that listens says; None when it says nothing in time, or something else."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            said = await _ask(await _connected(addresses), message)
+            while True:
+                said = await _tried(addresses, message)
+                if said != ENDING:
+                    break
+                await asyncio.sleep(AGAIN_S)
     except (OSError, TimeoutError, ValueError):  # ValueError: no JSON, or a line that is too long
         return None
     return said if said.get("op") == op else None  # a host of an earlier version says something else
+
+
+async def _tried(addresses: Sequence[Path], message: dict[str, Any]) -> dict[str, Any]:
+    """What a host says, and `ENDING` of one that went away before it took the question. Raises OSError, ValueError."""
+    try:
+        return await _ask(await _connected(addresses), message)
+    except ConnectionResetError:  # the kernel's word for a line that nobody has read
+        return ENDING
 
 
 async def _connected(addresses: Sequence[Path]) -> Streams:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import orjson
 
-from windlass.contracts.passages import LONGEST_LINE, PIECE_BYTES, Said, packed, unpacked
+from windlass.contracts.passages import LONGEST_LINE, PIECE_BYTES, TAKEN, Said, packed, unpacked
 from windlass.core.doors import BadGateway, Door
 
 CONNECT_S = 3.0
@@ -20,6 +20,7 @@ class Passage:
     def __init__(self, others: Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.others, self._reader, self._writer = others, reader, writer
         self.is_cut = False  # the connection ended before the answer did
+        self._taken = asyncio.Event()
 
     @classmethod
     async def open(cls, door: Door, op: str, scope: Said) -> Self:
@@ -48,11 +49,22 @@ class Passage:
             if not line.endswith(b"\n"):
                 raise self._cut()
             said = unpacked(line)
-            return said, await self._reader.readexactly(said["size"])
+            body = await self._reader.readexactly(said["size"])
         except (OSError, asyncio.IncompleteReadError):
             raise self._cut() from None
         except ValueError:  # no JSON, or a line that is too long
             raise BadGateway(f"The service {self.others.name} answers what nobody understands.") from None
+        self._taken.set()
+        return await self.hear() if said["type"] == TAKEN else (said, body)
+
+    async def taken(self) -> None:
+        """Wait, while somebody hears, until the host has taken the request."""
+        await self._taken.wait()
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether the host went away before it had taken the request: nothing of it was begun, whatever it asks for."""
+        return self.is_cut and not self._taken.is_set()
 
     @property
     def may_be_elsewhere(self) -> bool:

@@ -4,10 +4,12 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from windlass.contracts.hosts import STOPPING
+from windlass.contracts.passages import TAKEN, packed
 from windlass.host import wire
 from windlass.host.care import Care
 from windlass.host.consulting import consult
@@ -193,8 +195,18 @@ class Connection:
 
     def _consult(self, message: Message) -> None:
         """Let a handler say something; it may take its time, other lines are obeyed meanwhile."""
+        if self._care.is_stopping:
+            self.send({"op": "error", "reason": STOPPING})
+            return
+        visit = ExitStack()
+        visit.enter_context(self._care.visited())
         said = asyncio.run_coroutine_threadsafe(consult(self._care.app, message), self._care.agents)
-        asyncio.wrap_future(said).add_done_callback(lambda done: self.send(done.result()))
+
+        def tell(done: asyncio.Future[Message]) -> None:
+            self.send(done.result())
+            visit.close()
+
+        asyncio.wrap_future(said).add_done_callback(tell)
 
     def _ask_passage(self, message: Message) -> None:
         """From here on this connection carries one request to the program's own routes."""
@@ -204,7 +216,8 @@ class Connection:
         self._passage = message
 
     async def _let_pass(self, asked: Message) -> None:
-        with self._care.visited():
+        with self._care.visited():  # from here on whoever ends this process waits for it: others are not asked
+            self.relay([packed({"type": TAKEN})])
             await Passage(self._care.app, self._care.agents, (self._reader, self._writer)).serve(asked)
 
     def _watch(self, message: Message) -> None:
