@@ -192,6 +192,9 @@ def _in_the_path(errors: Sequence[Any]) -> NotFound | None:
 
 def _fields(errors: Sequence[Any]) -> list[FieldError]:
     return [
-        FieldError(".".join(str(part) for part in error["loc"] if part != "body"), str(error["msg"]))
+        FieldError(
+            ".".join(str(part) for part in error["loc"] if part != "body"),
+            str(error["msg"]).removeprefix("Value error, "),  # ours say all of it
+        )
         for error in errors
     ]

@@ -192,7 +192,8 @@ class Environments:
         except DeployFailed as failed:
             if NOT_FOUND not in str(failed):
                 raise
-            said = f"Python {version} is not on this machine, whose own is {ours}; nothing is downloaded."
+            said = f"Python {version} is not on this machine, whose own is {ours}; nothing is downloaded. "
+            said += "Install it there, or have the service ask for another one."
             raise DeployFailed(f"{said}\n{failed}") from failed
 
     async def _uv(self, *words: str) -> str:

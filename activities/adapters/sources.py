@@ -22,7 +22,7 @@ from windlass.core.errors import NotFound
 from windlass.core.logging import clean
 from windlass.core.mortality import dying_with_us
 from windlass.core.outbound import AddressRefused, Outbound
-from windlass.core.sources import Repository, digest_of, key_of, repository_of
+from windlass.core.sources import PRIVATE, Repository, digest_of, key_of, repository_of
 from windlass.core.storage import Objects
 from windlass.core.wanted import WantedService
 
@@ -173,7 +173,8 @@ class Sources:
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
         if process.returncode != 0:
-            raise DeployFailed(f"git {words[0]} failed. {clean(said)}")
+            more = f"\nOnly what anybody may read is fetched, and no branch. {PRIVATE}." if words[0] == "fetch" else ""
+            raise DeployFailed(f"git {words[0]} failed. {clean(said)}{more}")
 
     async def _within_size(self, process: asyncio.subprocess.Process, program: Path) -> str:
         """What git says, at its end. Raises DeployFailed when it brings too much."""

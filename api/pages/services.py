@@ -17,7 +17,7 @@ from windlass.core.doors import BadGateway, GatewayTimeout
 from windlass.core.errors import Conflict, FieldError, Invalid
 from windlass.core.permissions import Permission
 from windlass.core.services import NewService, ServiceChange
-from windlass.core.sources import PROJECT
+from windlass.core.sources import checked_project
 
 router = APIRouter(include_in_schema=False)
 
@@ -142,13 +142,18 @@ def short_reason(reason: str) -> str:
     return last if len(last) <= 160 else f"\u2026{last[-159:]}"
 
 
+def _wrong_project(project: str) -> list[FieldError]:
+    try:
+        checked_project(project or "?")
+    except ValueError as wrong:
+        return [FieldError("project", str(wrong))]
+    return []
+
+
 def wish(form: Form) -> NewService:
     """The service that the form asks for. Raises Invalid."""
     project, import_path = field(form, "project", 1000), field(form, "import_path", 300)
-    is_place = re.fullmatch(PROJECT, project) is not None
-    errors = (
-        [] if is_place else [FieldError("project", "must be a folder, from the root on, or git+https://\u2026@commit")]
-    )
+    errors = _wrong_project(project)
     if not IMPORT_PATH.fullmatch(import_path):
         errors.append(FieldError("import_path", "must be module:app"))
     if errors:

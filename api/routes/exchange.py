@@ -11,11 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from api.bodies import Body
 from api.dependencies import EngineDep
 from api.routes.flows import Tag
-from api.routes.services import EnvName, EnvValue, Python, Replicas, ServiceWriter, Url, only_url
+from api.routes.services import EnvName, EnvValue, Project, Python, Replicas, ServiceWriter, Url, only_url
 from windlass.core.errors import FieldError, Invalid
 from windlass.core.exchange import Exchanged, Outcome, edit_of, written
 from windlass.core.services import checked_name
-from windlass.core.sources import PROJECT
 
 router = APIRouter(prefix="/v1/services", tags=["services"])
 
@@ -40,7 +39,7 @@ class ExchangedService(Body):
     """A service as it travels; of its secrets only the names. How many variables it has, no change of it limits."""
 
     name: str = Field(min_length=1, max_length=63)
-    project: str = Field("", max_length=1000, pattern=rf"^({PROJECT})?$")
+    project: Project = ""
     import_path: str = Field("", max_length=300, pattern=r"^([A-Za-z_][\w.]*:[A-Za-z_]\w*)?$")
     env: dict[EnvName, EnvValue] = Field(default_factory=dict[str, str])
     enabled: bool = True

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Protocol, Self, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request, status
-from pydantic import BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from api.bodies import Body
 from api.dependencies import EngineDep, requires
@@ -16,7 +16,7 @@ from windlass.contracts.hosts import MOST_REPLICAS
 from windlass.core.callers import Caller
 from windlass.core.permissions import Permission
 from windlass.core.services import NewService, Service, ServiceChange
-from windlass.core.sources import PROJECT
+from windlass.core.sources import PROJECT, checked_project
 
 router = APIRouter(prefix="/v1/services", tags=["services"])
 
@@ -39,6 +39,11 @@ Replicas = Annotated[
     Field(ge=1, le=MOST_REPLICAS, description="How many hosts are kept up, each a process; to have none, disable it."),
 ]
 
+Project = Annotated[
+    str,
+    Field(max_length=1000, json_schema_extra={"pattern": f"^({PROJECT})?$"}),
+    AfterValidator(checked_project),
+]
 PROJECT_SAYS = (
     "A folder on the services worker's machine (`/srv/hello`), a commit (`git+https://host/repository@\u2026`), or an"
     " archive that was sent (`archive:\u2026`, as `PUT /v1/services/{name}/archive` sets it)."
@@ -87,7 +92,7 @@ class NewServiceBody(Body):
 
     name: str = Field(min_length=1, max_length=63)
     url: Url = ""
-    project: str = Field("", max_length=1000, pattern=rf"^({PROJECT})?$", description=PROJECT_SAYS)
+    project: Project = Field("", description=PROJECT_SAYS)
     import_path: str = Field("", max_length=300, pattern=r"^([A-Za-z_][\w.]*:[A-Za-z_]\w*)?$", examples=["app:app"])
     env: dict[EnvName, EnvValue] = Field(default_factory=dict[str, str], max_length=100)
     enabled: bool = True
@@ -109,7 +114,7 @@ class ServiceChangeBody(Body):
     """
 
     name: str | None = Field(None, min_length=1, max_length=63)
-    project: str | None = Field(None, min_length=1, max_length=1000, pattern=rf"^{PROJECT}$", description=PROJECT_SAYS)
+    project: Annotated[Project, Field(min_length=1)] | None = Field(None, description=PROJECT_SAYS)
     import_path: str | None = Field(None, max_length=300, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     env: dict[EnvName, EnvValue | None] | None = Field(None, max_length=100)
     enabled: bool | None = None

@@ -27,10 +27,30 @@ async def house(gateway: Gateway) -> Organisation:
     return house
 
 
+@pytest.mark.parametrize(
+    ("project", "words"),
+    [
+        ("agents", "a folder, from the root on"),
+        ("archive:abc", "64 hex digits"),
+        ("https://example.org/agents", r"must be git\+https://host/repository@COMMIT"),
+        ("git+ssh://git@example.org/agents@main", "over ssh.*windlass service send"),
+        ("git@example.org:team/agents.git", "over ssh.*windlass service send"),
+        (f"git+https://ada:word@example.org/agents@{'a' * 40}", "no user and no password.*windlass service send"),
+        ("git+https://example.org/agents@main", "40 hex digits.*`git ls-remote https://example.org/agents`"),
+        ("git+https://example.org/agents", "40 hex digits.*`git ls-remote https://example.org/agents`"),
+    ],
+)
+def test_a_source_that_is_none_is_told_what_to_write_instead(project: str, words: str):
+    with pytest.raises(ValueError, match=words):
+        sources.checked_project(project)
+
+
 async def test_a_draft_is_served_from_the_archive_that_is_sent(house: Organisation):
     sent = (await house.owner.http.put(PATH, content=zipped(app="app = 1"))).json()
     same = (await house.owner.http.put(PATH, content=zipped(app="app = 1"))).json()
+    wrong = await house.owner.http.patch("/v1/services/sent", json={"project": "git@example.org:a/b.git"})
 
+    assert wrong.json()["errors"][0]["message"].startswith("must be git+https://")
     assert sent["project"].startswith("archive:")
     assert (sent["state"], same["project"], same["etag"]) == ("deploying", sent["project"], sent["etag"])
 

@@ -25,6 +25,7 @@ HTTPS = r"https://(?:[A-Za-z0-9-]+\.)*[A-Za-z0-9-]+(?::[1-9][0-9]{0,4})?/[^\s@#?
 GIT = re.compile(rf"git\+({HTTPS}|file://[^\s@#?]+)@([0-9a-f]{{40}})")
 PROJECT = rf"(/.*|{ARCHIVE.pattern}|{GIT.pattern})"
 FOLDER = "sources"
+PRIVATE = "Of what not everybody may read, send the files: `windlass service send NAME FOLDER`"
 KNOWN = "update service_archive set touched_at = clock_timestamp() where digest = $1 and size_bytes = $2 returning true"
 TAKE = """
 insert into service_archive (tenant_id, digest, size_bytes) values ($1, $2, $3)
@@ -44,6 +45,31 @@ def repository_of(project: str) -> Repository | None:
     """The commit that a project means, if it is one."""
     found = GIT.fullmatch(project)
     return Repository(found[1], found[2]) if found else None
+
+
+def checked_project(project: str) -> str:
+    """The same, where it says a source, or nothing. Raises ValueError with what is wrong, and what to write instead."""
+    if re.fullmatch(f"({PROJECT})?", project):
+        return project
+    raise ValueError(_what_is_wrong(project))
+
+
+def _what_is_wrong(project: str) -> str:
+    address, at, commit = project.removeprefix("git+").rpartition("@")
+    if project.startswith("archive:"):
+        return "must be archive: and the 64 hex digits of what was sent; `windlass service send` sends one and says so"
+    if not re.match(r"git\+|git@|[a-z]+://", project):
+        return "must be a folder, from the root on, of the services worker's machine, or git+https://host/repository@COMMIT"
+    if re.match(r"(git\+)?(ssh|git)://|git@", project):
+        return f"must be git+https://\u2026@COMMIT: nothing is fetched over ssh, which has no key here. {PRIVATE}"
+    if re.match(r"git\+https://[^/]*@", project):
+        return f"must hold no user and no password, which everybody would read here. {PRIVATE}"
+    if not project.startswith(("git+https://", "git+file://")):
+        return "must be git+https://host/repository@COMMIT"
+    if not at or not re.fullmatch("[0-9a-f]{40}", commit):
+        asked = address if at else project.removeprefix("git+")
+        return f"must end with @ and the 40 hex digits of a commit; what moves is told by `git ls-remote {asked}`"
+    return "must be git+https://host/repository@COMMIT, without a query or spaces"
 
 
 def digest_of(project: str) -> str | None:
