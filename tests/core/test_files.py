@@ -326,6 +326,19 @@ async def test_files_are_announced_one_by_one_and_bounded_as_they_come(
     assert (await taken_uploads(database, caller, Filled([], {}, (batch,)))).upload_ids == (batch,)
 
 
+async def test_for_a_file_of_unknown_size_room_is_asked_for_seldom(uploads: FileUploads, records: Records):
+    """All that is there is summed for it: were every chunk to ask, a large file took the square of its time."""
+    caller, batch = records.caller, await uploads.open(records.caller)
+    file, rooms = await uploads.add(caller, batch, NewFile("a", None)), list[int]()
+
+    for n in range(33):
+        await uploads.put_chunk(caller, batch, file.id, n, b"x")
+        rooms.append((await uploads.file(caller, file.id)).room_bytes)
+
+    assert sorted({*rooms}) == [1, 3, 7, 15, 31, 63]
+    assert all(room > n for n, room in enumerate(rooms))
+
+
 async def test_what_is_announced_counts_until_it_expires(uploads: FileUploads, records: Records, database: Database):
     caller = records.caller
     upload = await uploads.begin(caller, [NewFile("a", 8 << 20)])

@@ -1,6 +1,8 @@
 """How much files of runs and archives of services may take in an organisation, each content counted once."""
 
 from collections.abc import AsyncGenerator, AsyncIterable
+from dataclasses import dataclass
+from uuid import UUID
 
 from windlass.contracts.ids import TenantId
 from windlass.core.database import Connection, Database
@@ -8,19 +10,32 @@ from windlass.core.errors import Conflict
 from windlass.core.tenant_settings import FILES_QUOTA, TenantSettings
 
 MiB = 1 << 20
+MOST_AHEAD = 64 * MiB  # that is asked for ahead of a file whose size nobody knows
 LOCK = "select pg_advisory_xact_lock(hashtextextended('files:' || $1, 0))"
 KEPT = """
 select (select coalesce(sum(size_bytes), 0) from file_content)::bigint
   + (select coalesce(sum(size_bytes), 0) from service_archive)::bigint
 """
 ANNOUNCED = """
-with open_file as (
-  select f.id, f.size_bytes from upload_file f join upload u on u.id = f.upload_id
-  where f.digest is null and u.expires_at > clock_timestamp())
-select (select coalesce(sum(size_bytes), 0) from open_file)::bigint
-  + (select coalesce(sum(c.size_bytes), 0) from upload_chunk c join open_file f on f.id = c.file_id
-     where f.size_bytes is null)::bigint
+select coalesce(sum(coalesce(f.size_bytes, f.room_bytes)), 0)::bigint
+from upload_file f join upload u on u.id = f.upload_id where f.digest is null and u.expires_at > clock_timestamp()
 """
+GROW = "update upload_file set room_bytes = greatest(room_bytes, $2) where id = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class Growing:
+    """A file whose size nobody knows: how much of it there is, how much was asked for, and how much comes now."""
+
+    id: UUID
+    sent_bytes: int
+    room_bytes: int
+    more_bytes: int
+
+    @property
+    def needs_room(self) -> bool:
+        """Whether more is to be asked for; that sums all there is, and is to be done seldom."""
+        return self.sent_bytes + self.more_bytes > self.room_bytes
 
 
 class FileQuota:
@@ -33,11 +48,16 @@ class FileQuota:
         """The quota."""
         return await self._settings.value(tenant_id, FILES_QUOTA) * MiB
 
-    async def require(self, tenant_id: TenantId, more_bytes: int) -> None:
-        """Go on only where so much more fits beside what is kept and announced. Raises Conflict."""
+    async def grow(self, tenant_id: TenantId, file: Growing) -> None:
+        """Make room for what comes, and for as much again as there is: at most half of the rest. Raises Conflict."""
         quota = await self.bytes_of(tenant_id)
         async with self._database.tenant(tenant_id) as connection:
-            await require_room(connection, tenant_id, quota, more_bytes)
+            others = await _used(connection, tenant_id) - file.room_bytes
+            left = quota - others - file.sent_bytes - file.more_bytes
+            if left < 0:
+                raise _full(quota, others + file.sent_bytes)
+            ahead = min(file.sent_bytes, MOST_AHEAD, left // 2)
+            await connection.execute(GROW, file.id, file.sent_bytes + file.more_bytes + ahead)
 
     async def within(self, tenant_id: TenantId, chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
         """The same bytes, as long as they fit beside what is kept. Raises Conflict at the first that does not.
@@ -57,10 +77,15 @@ class FileQuota:
 
 async def require_room(connection: Connection, tenant_id: TenantId, quota: int, announced_bytes: int) -> None:
     """Go on only where so much more fits beside what is kept and announced; one after the other. Raises Conflict."""
-    await connection.execute(LOCK, str(tenant_id))
-    used: int = await connection.fetchval(KEPT) + await connection.fetchval(ANNOUNCED)
+    used = await _used(connection, tenant_id)
     if used + announced_bytes > quota:
         raise _full(quota, used)
+
+
+async def _used(connection: Connection, tenant_id: TenantId) -> int:
+    """What is kept and announced, and stays so to the end of the transaction."""
+    await connection.execute(LOCK, str(tenant_id))
+    return await connection.fetchval(KEPT) + await connection.fetchval(ANNOUNCED)
 
 
 def _full(quota: int, used: int) -> Conflict:

@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from windlass.contracts.ids import TenantId, new_id
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound, Unavailable
-from windlass.core.file_quota import FileQuota, require_room
+from windlass.core.file_quota import FileQuota, Growing, require_room
 from windlass.core.storage import Kept, Objects
 
 LIFETIME = timedelta(hours=24)
@@ -31,12 +31,14 @@ select id, expires_at, completed_at from upload where id = $1 and created_by = $
 """
 FACTS = """f.upload_id, f.id, f.path, f.size_bytes, f.expected, f.digest, array(
   select c.n from upload_chunk c where c.file_id = f.id order by c.n) as received"""
+SENT = """f.room_bytes, (
+  select coalesce(sum(c.size_bytes), 0)::bigint from upload_chunk c where c.file_id = f.id) as sent"""
 FILES = f"""
 select {FACTS}
 from upload_file f where f.upload_id = $1 order by f.place
 """  # noqa: S608 - column names are constants
 FILE = f"""
-select {FACTS}
+select {FACTS}, {SENT}
 from upload_file f join upload u on u.id = f.upload_id
 where f.id = $1 and u.created_by = $2 and ($3::uuid is null or u.id = $3) and u.expires_at > clock_timestamp()
 """  # noqa: S608 - column names are constants
@@ -87,6 +89,8 @@ class UploadFile:
     expected: str | None
     digest: str | None
     received: tuple[int, ...] = ()
+    room_bytes: int = field(default=0, compare=False)  # for one of unknown size: how much was asked for
+    sent: int = field(default=0, compare=False)  # bytes in chunks
 
     @property
     def chunks(self) -> int:
@@ -193,8 +197,9 @@ class FileUploads:
         if n in file.received:  # bytes of another content would be named by nothing
             return len(file.received)
         file.check_chunk(n, len(content))
-        if file.size_bytes is None:  # nobody has asked for room yet
-            await self._quota.require(caller.tenant_id, len(content))
+        growing = Growing(file_id, file.sent, file.room_bytes, len(content))
+        if file.size_bytes is None and growing.needs_room:
+            await self._quota.grow(caller.tenant_id, growing)
         digest = hashlib.sha256(content).hexdigest()
         key = chunk_key(caller.tenant_id, file_id, n, digest)
         await self._objects.put(key, content)  # bytes first
