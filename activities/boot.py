@@ -13,7 +13,7 @@ from windlass.contracts import boot as words
 from windlass.contracts.boot import Begun, BootInput, BringUpInput, BroughtUp
 from windlass.contracts.events import Payload
 from windlass.contracts.ids import ServiceId, TenantId
-from windlass.core.boot import BootRecords, Standing, message
+from windlass.core.boot import Ailing, BootRecords, Standing, message
 
 LOOK_S = 0.1
 PATIENCE = timedelta(minutes=45)  # for one service: what it asks for may take half an hour to install
@@ -183,19 +183,30 @@ def _replicas(name: str, standing: Standing, *, is_late: bool) -> dict[int, Payl
         if n in standing.serving:
             said[REPLICAS + n] = message("result", f"Replica {n} reached final state", result="RUNNING", **more)
         elif n in standing.ailing:
-            said[AILING + n] = message(
-                "warning", f"replica {n} did not come up and is tried again: others serve", **more
-            )
+            said[AILING + n] = _ailing(n, standing.ailing[n], more)
     if is_late and standing.late:
         late = ", ".join(map(str, standing.late))
         said[LATE] = message("warning", f"not all replicas are there yet, and come by themselves: {late}", **more)
     return said
 
 
+def _ailing(n: int, how: Ailing, more: Mapping[str, str]) -> Payload:
+    """What is told of a replica that did not come up, and is tried again."""
+    first, _, rest = how.reason.partition("\n")
+    goes_on = how.state == "running"  # the reason says so itself
+    text = f"replica {n} did not come up and is tried again{'' if goes_on else ', others serve'}: {first}"
+    result = "RUNNING (as before)" if goes_on else how.state.upper()
+    return message("warning", text, result=result, detail=rest or None, **more)
+
+
 def _failure(name: str, standing: Standing) -> dict[int, Payload]:
     step, reason = standing.failure.get("phase", "start"), standing.failure.get("reason", "")
     first, _, rest = reason.partition("\n")
-    kept = "the process before goes on serving" if standing.state == "running" else "the others are not touched"
+    kept = "the others are not touched"
+    if standing.state == "running":
+        first_one = standing.ailing.get(1)  # it alone may be down, and others run
+        goes_on = first_one is None or first_one.state == "running"
+        kept = "the process before goes on serving" if goes_on else "its other replicas serve"
     text = f"did not come up, {kept}: {first}"
     took = next((each["s"] for each in standing.progress.get("phases", ()) if each["name"] == step), None)
     state = "RUNNING (as before)" if standing.state == "running" else standing.state.upper()

@@ -213,8 +213,11 @@ class ServiceKeeper:
             pause = self._next_pause(service, failure.again_s)
             log.warning("service is not up", service=service.name, reason=str(failure)[-500:])
             state = "deploy_failed" if is_refused else "deploying" if may_pass else "unhealthy"
-            await self._wanted.record_state(service, state, self._told(service, failure, pause))
-            if not may_pass:
+            told = self._told(service, failure, pause)
+            if may_pass:
+                await self._wanted.record_state(service, state, told)
+            else:
+                await self._wanted.record_failure(service, state, told)
                 await progress.fail(str(failure))
             await asyncio.sleep(pause)
 
@@ -302,7 +305,7 @@ class ServiceKeeper:
             pause = self._next_pause(service, INSTALL_AGAIN_S)
             log.warning("a service is not replaced", service=service.name, reason=str(failure)[-500:])
             reason = f"The process before goes on serving: the new one did not start. {failure}"
-            await self._wanted.record_state(service, "running", reason)
+            await self._wanted.record_failure(service, "running", reason)
             await progress.fail(str(failure))
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):

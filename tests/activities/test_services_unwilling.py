@@ -119,12 +119,12 @@ class Forgetful(Mine):
         super().__init__(records)
         self.failures = 1
 
-    async def record_state(self, *facts: Any) -> None:
+    async def record_failure(self, *facts: Any) -> None:
         """Fail the first time."""
         if self.failures:
             self.failures -= 1
             raise Away("The database went away.")
-        await self._records.wanted.record_state(*facts)
+        await self._records.wanted.record_failure(*facts)
 
 
 async def test_a_failure_that_could_not_be_recorded_does_not_end_the_keeping(site: Site):
@@ -150,6 +150,11 @@ class Noting(Mine):
         """Remember it."""
         self.states.append(state)
         await self._records.wanted.record_state(service, state, reason)
+
+    async def record_failure(self, service: WantedService, state: str, reason: str) -> None:
+        """Remember it."""
+        self.states.append(state)
+        await self._records.wanted.record_failure(service, state, reason)
 
 
 async def test_a_host_that_is_killed_while_it_starts_says_nothing_about_its_service(site: Site):

@@ -77,6 +77,12 @@ async def ask_between(inputs: dict[str, Any], tracer: Tracer) -> dict[str, Any]:
     return {"taken": [first, await tracer.step("step 1", take_step, 1, inputs["marks"], 0)], "word": word}
 
 
+@app.get("/pid")
+async def pid() -> int:
+    """Which process answers."""
+    return os.getpid()
+
+
 async def take_step(number: int, marks: str, seconds: float) -> int:
     """Leave a mark, then work."""
     file = os.open(marks, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

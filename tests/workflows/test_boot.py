@@ -16,7 +16,7 @@ from tests.core.records import somebody
 from tests.workflows.engines import Engine, until
 from windlass.contracts.boot import line
 from windlass.contracts.ids import TenantId, new_id
-from windlass.core.boot import Boot, Boots, Standing
+from windlass.core.boot import Ailing, Boot, Boots, Standing
 from windlass.core.errors import Conflict
 from windlass.core.services import NewService
 from windlass.core.wakeup import PollOnly
@@ -38,6 +38,7 @@ async def two_form(request: Request) -> Launch:
 async def one() -> int:
     return 1
 """
+ALONE = TRIVIAL.replace("app = ServeAPI()", "app = ServeAPI()\nopen('lock', 'x')")  # but one process comes up
 WAIT = "Path('began').touch()\nwhile not Path('go').exists():\n    time.sleep(0.02)\n"
 SLOW = f"import time\nfrom pathlib import Path\n{WAIT}{TRIVIAL}"
 
@@ -95,9 +96,11 @@ async def lines(house: Engine, boot: Boot) -> list[str]:
 
 
 async def test_a_boot_tells_of_every_step_in_order(house: Engine, tmp_path: Path):
-    await add(house, tmp_path, "bench", replicas=2)
+    place = await add(house, tmp_path, "bench", replicas=2)
 
     boot = await booted(house)
+    (place / "program.py").write_text(ALONE)
+    again = "\n".join(await lines(house, await booted(house)))
 
     said = await lines(house, boot)
     wanted = [
@@ -123,7 +126,9 @@ async def test_a_boot_tells_of_every_step_in_order(house: Engine, tmp_path: Path
     rest = iter(said)
     assert all(any(each.startswith(start) for each in rest) for start in wanted), said
     assert (boot.status, boot.up, boot.failed) == ("finished", 1, 0)
-    assert "0 new, 2 preserved" in "\n".join(await lines(house, await booted(house)))
+    assert "0 new, 2 preserved" in again
+    assert "replica 2 did not come up and is tried again: The process before goes on serving" in again
+    assert "not all replicas are there yet" not in again
 
 
 async def test_a_broken_service_is_told_of_and_breaks_no_other(house: Engine, tmp_path: Path):
@@ -141,19 +146,20 @@ async def test_a_broken_service_is_told_of_and_breaks_no_other(house: Engine, tm
 
 def test_of_each_replica_the_end_is_told_and_at_last_which_are_not_there_yet():
     progress, now = {"generation": 2, "end": "up"}, datetime.now(UTC)
-    serving, ailing = frozenset({1, 2}), frozenset({3})
-    standing = Standing("running", "", 2, 2, progress, now, (), (), 4, serving, ailing)
+    ailing = {3: Ailing("unhealthy", "It ended.\nA traceback"), 4: Ailing("running", "The process before goes on.")}
+    standing = Standing("running", "", 2, 2, progress, now, (), (), 5, frozenset({1, 2}), ailing)
 
     said = [line(each) for each in progress_of("bench", standing, is_late=True).values()]
 
-    assert standing.late == (4,)
+    assert standing.late == (5,)
     assert said == [
         "  [bench] Reached final state → RUNNING",
         "  [bench] Replica 2 reached final state → RUNNING",
-        "⚠ [bench] replica 3 did not come up and is tried again: others serve",
-        "⚠ [bench] not all replicas are there yet, and come by themselves: 4",
+        "⚠ [bench] replica 3 did not come up and is tried again, others serve: It ended.\n      A traceback",
+        "⚠ [bench] replica 4 did not come up and is tried again: The process before goes on.",
+        "⚠ [bench] not all replicas are there yet, and come by themselves: 5",
     ]
-    assert len(progress_of("bench", standing)) == 3
+    assert len(progress_of("bench", standing)) == 4
 
 
 async def test_one_boot_at_a_time_unless_by_force(house: Engine, tmp_path: Path):

@@ -1,7 +1,7 @@
 """Boots: all services of a tenant brought up together, or taken down, as one thing that can be followed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -47,6 +47,14 @@ class Boot:
 
 
 @dataclass(frozen=True, slots=True)
+class Ailing:
+    """How a replica is that did not come up: `running`, where its host from before goes on."""
+
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How far the keeper of a service has come with what a boot asks of it."""
 
@@ -60,12 +68,12 @@ class Standing:
     before: tuple[str, ...]
     replicas: int = 1
     serving: frozenset[int] = frozenset()  # replicas with a host of this generation
-    ailing: frozenset[int] = frozenset()  # those of which it was said since that they do not come up
+    ailing: Mapping[int, Ailing] = field(default_factory=dict[int, "Ailing"])
 
     @property
     def late(self) -> tuple[int, ...]:
         """Replicas beside the first of which nothing has shown yet."""
-        return tuple(n for n in range(2, self.replicas + 1) if n not in self.serving | self.ailing)
+        return tuple(n for n in range(2, self.replicas + 1) if n not in {*self.serving, *self.ailing})
 
     @property
     def is_due(self) -> bool:
@@ -122,8 +130,8 @@ select s.state, coalesce(s.reason, '') as reason, s.generation, b.generation as 
   array(select f.name from flow f where f.service_id = s.id order by f.position) as flows, b.flows as before,
   s.replicas, array(select h.replica from host h where h.service_id = s.id and h.generation >= b.generation
     and h.up_at is not null and h.ended_at is null) as serving,
-  array(select r.n from replica r where r.service_id = s.id and r.state in ('unhealthy', 'deploy_failed')
-    and r.since > b.began_at) as ailing
+  (select jsonb_object_agg(r.n, jsonb_build_object('state', r.state, 'reason', r.reason)) from replica r
+    where r.service_id = s.id and r.failed >= b.generation) as ailing
 from boot_service b join service s on s.id = b.service_id
 where b.boot_id = $1 and b.service_id = $2 and s.enabled and not s.stopped
 """
@@ -338,5 +346,7 @@ def _boot(row: Row) -> Boot:
 
 def _standing(row: Row) -> Standing:
     values: dict[str, Any] = {**row, "flows": tuple(row["flows"]), "before": tuple(row["before"])}
-    values |= {name: frozenset(row[name]) for name in ("serving", "ailing")}
+    ailing: dict[str, dict[str, str | None]] = row["ailing"] or {}
+    values["serving"] = frozenset(row["serving"])
+    values["ailing"] = {int(n): Ailing(each["state"] or "", each["reason"] or "") for n, each in ailing.items()}
     return Standing(**values)

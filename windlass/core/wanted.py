@@ -59,6 +59,7 @@ from host h left join service s on s.id = h.service_id
 where h.ended_at is null and h.node = $1 and (s.enabled is not true or s.stopped or h.replica > s.replicas)
 """
 TELL = "select tell_replica($1, $2, $3, $4, $5)"
+FAILED = "select tell_replica($1, $2, $3, $4, $5, $6)"
 WANTED = """
 select id, tenant_id, name, project, import_path, env, generation, secrets, python, replica
 from service, generate_series(1, replicas) as replica where enabled and not stopped and state <> 'draft' and url = ''
@@ -139,6 +140,12 @@ class Wanted:
         """The replica is `deploying`, `running` or `unhealthy`, and why; the service is as its best replica is."""
         async with self._database.tenant(service.tenant_id) as connection:
             await connection.execute(TELL, service.tenant_id, *service.key, state, reason)
+        self._wakeup.touch("health")
+
+    async def record_failure(self, service: WantedService, state: str, reason: str) -> None:
+        """The replica did not come up with this generation, and why; `running`: its host of an earlier one goes on."""
+        async with self._database.tenant(service.tenant_id) as connection:
+            await connection.execute(FAILED, service.tenant_id, *service.key, state, reason, service.generation)
         self._wakeup.touch("health")
 
     async def forget(self, service: WantedService) -> None:
