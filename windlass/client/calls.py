@@ -62,7 +62,8 @@ class Call(Generic[T]):
         headers = {name: value for name, value in given.items() if value} or None
         params = {name: value for name, value in self.query.items() if value not in (None, (), [])}
         sent = {"json": self.body} if self.content is None else {"content": self.content}
-        return {"method": self.method, "url": self.path, **sent, "params": params, "headers": headers}
+        query = {"params": params} if params else {}  # httpx takes the query of a path away for parameters, none too
+        return {"method": self.method, "url": self.path, **sent, **query, "headers": headers}
 
     def should_wait(self, response: httpx.Response) -> bool:
         """Whether the answer may be better in a moment."""
