@@ -1,7 +1,7 @@
 """Bringing services up: asked for in rows, done by whoever keeps them, and told in the stream of the boot."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from windlass.contracts import boot as words
 from windlass.contracts.boot import Begun, BootInput, BringUpInput, BroughtUp
 from windlass.contracts.events import Payload
 from windlass.contracts.ids import ServiceId, TenantId
-from windlass.core.boot import Ailing, BootRecords, Standing, message
+from windlass.core.boot import BootRecords, Standing, message
 
 LOOK_S = 0.1
 PATIENCE = timedelta(minutes=45)  # for one service: what it asks for may take half an hour to install
@@ -84,7 +84,7 @@ class BootActivities:
             ]
             up = [(name, service_id, standing) for name, service_id, standing in found if standing.is_up]
             teller = Teller(self._records, tenant_id, boot_id)
-            await teller.end(f"Deployment complete ({len(up)}/{len(found)} running)", step="start")
+            await teller.end(_deployed(found, len(up)), step="start")
             await self._register(teller, up)
             alive = await self._retrieve(teller, up)
             await self._update(teller, up, alive)
@@ -151,6 +151,12 @@ class Teller:
         await self.say("end", text, step=step)
 
 
+def _deployed(found: Sequence[tuple[str, ServiceId, Standing]], up: int) -> str:
+    """How many services run, and how many of them not with what this boot was to bring."""
+    kept = sum(standing.state == "running" and not standing.is_up for _, _, standing in found)
+    return f"Deployment complete ({up + kept}/{len(found)} running{f', {kept} of them as before' if kept else ''})"
+
+
 def progress_of(name: str, standing: Standing, *, is_late: bool = False) -> dict[int, Payload]:
     """What is to be told of a service's way up, by place; it may have been told before.
 
@@ -171,6 +177,7 @@ def progress_of(name: str, standing: Standing, *, is_late: bool = False) -> dict
         said |= _failure(name, standing)
     elif standing.is_up:
         said[REACHED] = message("result", "Reached final state", step="probe", target=name, result="RUNNING")
+    if standing.has_failed or standing.is_up:
         said |= _replicas(name, standing, is_late=is_late)
     return said
 
@@ -183,18 +190,20 @@ def _replicas(name: str, standing: Standing, *, is_late: bool) -> dict[int, Payl
         if n in standing.serving:
             said[REPLICAS + n] = message("result", f"Replica {n} reached final state", result="RUNNING", **more)
         elif n in standing.ailing:
-            said[AILING + n] = _ailing(n, standing.ailing[n], more)
+            said[AILING + n] = _ailing(n, standing, more)
     if is_late and standing.late:
         late = ", ".join(map(str, standing.late))
         said[LATE] = message("warning", f"not all replicas are there yet, and come by themselves: {late}", **more)
     return said
 
 
-def _ailing(n: int, how: Ailing, more: Mapping[str, str]) -> Payload:
+def _ailing(n: int, standing: Standing, more: Mapping[str, str]) -> Payload:
     """What is told of a replica that did not come up, and is tried again."""
+    how = standing.ailing[n]
     first, _, rest = how.reason.partition("\n")
     goes_on = how.state == "running"  # the reason says so itself
-    text = f"replica {n} did not come up and is tried again{'' if goes_on else ', others serve'}: {first}"
+    others = "" if goes_on or standing.state != "running" else ", others serve"
+    text = f"replica {n} did not come up and is tried again{others}: {first}"
     result = "RUNNING (as before)" if goes_on else how.state.upper()
     return message("warning", text, result=result, detail=rest or None, **more)
 
@@ -202,14 +211,14 @@ def _ailing(n: int, how: Ailing, more: Mapping[str, str]) -> Payload:
 def _failure(name: str, standing: Standing) -> dict[int, Payload]:
     step, reason = standing.failure.get("phase", "start"), standing.failure.get("reason", "")
     first, _, rest = reason.partition("\n")
-    kept = "the others are not touched"
-    if standing.state == "running":
-        first_one = standing.ailing.get(1)  # it alone may be down, and others run
-        goes_on = first_one is None or first_one.state == "running"
-        kept = "the process before goes on serving" if goes_on else "its other replicas serve"
+    its = standing.ailing.get(1)  # the service is as its best replica is
+    state = standing.state if its is None else its.state
+    kept = "its other replicas serve" if standing.state == "running" else "the others are not touched"
+    if state == "running":
+        kept = "the process before goes on serving"
     text = f"did not come up, {kept}: {first}"
     took = next((each["s"] for each in standing.progress.get("phases", ()) if each["name"] == step), None)
-    state = "RUNNING (as before)" if standing.state == "running" else standing.state.upper()
+    state = "RUNNING (as before)" if state == "running" else state.upper()
     return {
         FAILED: message("error", text, step=step, target=name, detail=rest or None, s=took),
         REACHED: message("result", "Reached final state", step=step, target=name, result=state),

@@ -160,6 +160,13 @@ def test_of_each_replica_the_end_is_told_and_at_last_which_are_not_there_yet():
         "⚠ [bench] not all replicas are there yet, and come by themselves: 5",
     ]
     assert len(progress_of("bench", standing)) == 4
+    failed = {"generation": 2, "end": "failed", "failure": {"phase": "start", "reason": "It ended."}}
+    first = replace(standing, progress=failed, ailing={1: Ailing("unhealthy", "It ended.")}, replicas=2)
+    assert [line(each) for each in progress_of("bench", first).values()] == [
+        "✗ [bench] did not come up, its other replicas serve: It ended.",
+        "  [bench] Reached final state → UNHEALTHY",
+        "  [bench] Replica 2 reached final state → RUNNING",
+    ]
 
 
 async def test_one_boot_at_a_time_unless_by_force(house: Engine, tmp_path: Path):
