@@ -10,19 +10,24 @@ from windlass.version import __version__
 
 if TYPE_CHECKING:
     from windlass import forms, response
+    from windlass.client import AsyncClient, Client
     from windlass.errors import InputsError, KodosumiError, StepFailed, StepUnknown, WindlassError
     from windlass.launch import Launch
     from windlass.service import ServeAPI
+    from windlass.templates import Templates
     from windlass.testing import TracerMock
     from windlass.tracer import Tracer
 
 __all__ = [
+    "AsyncClient",
+    "Client",
     "InputsError",
     "KodosumiError",
     "Launch",
     "ServeAPI",
     "StepFailed",
     "StepUnknown",
+    "Templates",
     "Tracer",
     "TracerMock",
     "WindlassError",
@@ -32,6 +37,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncClient": "windlass.client",
+    "Client": "windlass.client",
     "InputsError": "windlass.errors",
     "KodosumiError": "windlass.errors",
     "StepFailed": "windlass.errors",
@@ -39,6 +46,7 @@ _HOMES = {
     "WindlassError": "windlass.errors",
     "Launch": "windlass.launch",
     "ServeAPI": "windlass.service",
+    "Templates": "windlass.templates",
     "Tracer": "windlass.tracer",
     "TracerMock": "windlass.testing",
 }

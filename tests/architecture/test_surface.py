@@ -253,8 +253,8 @@ def test_roles_and_permissions():
 
 
 def test_the_sdk():
-    pinned = """InputsError KodosumiError Launch ServeAPI StepFailed StepUnknown Tracer TracerMock WindlassError
-        __version__ forms response"""
+    pinned = """AsyncClient Client InputsError KodosumiError Launch ServeAPI StepFailed StepUnknown Templates Tracer
+        TracerMock WindlassError __version__ forms response"""
 
     assert sorted(windlass.__all__) == sorted(pinned.split())
     assert all(hasattr(windlass, name) for name in windlass.__all__)
