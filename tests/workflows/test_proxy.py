@@ -270,7 +270,7 @@ async def test_what_no_host_had_begun_when_it_went_is_done_by_the_one_that_has_i
     assert (await asking).json()["errors"]["name"] == ["is nobody"]
     assert str(ada.id) in await talking
     successor.kill()
-    await successor.communicate()
+    await successor.wait()
 
 
 async def first_word(gateway: Gateway, person: Person, path: str) -> str:
