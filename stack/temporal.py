@@ -36,7 +36,7 @@ DYNAMIC = {
     "matching.numTaskqueueReadPartitions": "1",
     "matching.numTaskqueueWritePartitions": "1",
     # What waits is let go of after a minute and read again when it goes on: the stock hour holds 60 KiB for each run.
-    # An update that waits would be lost with it, but none of ours waits for more than 5 s.
+    # An update that no worker has taken would be lost with it, but whoever asks for one gives up after 5 s.
     "history.cacheTTL": '"60s"',
     "history.cacheBackgroundEvict": '{"Enabled":true,"LoopInterval":"15s","MaxEntryPerCall":1024}',
     "history.eventsCacheTTL": '"60s"',

@@ -9,7 +9,9 @@ import hashlib
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from stack import home, postgres
@@ -21,7 +23,7 @@ from windlass.core.database import dial
 from windlass.core.migrations.schema import upgrade
 
 ROOT = Path(__file__).parents[1]
-KEPT = ROOT / ".pytest_cache" / "databases"
+KEPT = ROOT / ".pytest_cache" / f"databases-{os.geteuid()}"
 BLUEPRINT = "blueprint"  # a second database in it, migrated too, to be copied within a server
 # Two installations are never called alike: each takes what it finds in a container engine for its own by that name.
 RENAME = "update installation set value = to_jsonb(gen_random_uuid()) where key = 'id'"
@@ -30,10 +32,10 @@ SOURCES = (ROOT / "stack" / "postgres.py", ROOT / "windlass" / "core" / "migrati
 
 async def lay(cluster: Cluster) -> None:
     """Give a cluster that has no data yet a migrated database, of an installation of its own."""
-    made = await _made(cluster.binaries)
     own(cluster.place, cluster.account, 0o711)
     half = cluster.place / "data.half"
-    await _copied(made, half)
+    async with _made(cluster.binaries) as made:
+        await _copied(made, half)
     single = [str(cluster.binaries / "postgres"), "--single", "-D", str(half), "postgres"]
     words = ["/bin/sh", "-c", 'echo "$0" | "$@"', RENAME, *single]
     await _must(Command(words, env=program_environment(), cwd=cluster.place, account=cluster.account))
@@ -46,16 +48,20 @@ async def furnish(folder: Path) -> None:
     await lay(postgres.lay_out(folder, postgres.find_binaries()))
 
 
-async def _made(binaries: Path) -> Path:
-    """The data to copy. Two who need it at once make it once."""
+@asynccontextmanager
+async def _made(binaries: Path) -> AsyncGenerator[Path]:
+    """The data to copy, which stays as long as this is held. Two who need it at once make it once."""
     kept = KEPT / _digest(binaries)
-    if not kept.exists():
-        KEPT.mkdir(parents=True, exist_ok=True)
-        with KEPT.with_suffix(".lock").open("a") as turn:
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with KEPT.with_suffix(".lock").open("a") as turn:
+        if not kept.exists():
             await asyncio.to_thread(fcntl.flock, turn, fcntl.LOCK_EX)
             if not kept.exists():
                 await _make(binaries, kept)
-    return kept
+        await asyncio.to_thread(fcntl.flock, turn, fcntl.LOCK_SH)
+        if not kept.exists():  # somebody with other sources has made theirs meanwhile
+            raise RuntimeError(f"{kept} is gone: the migrations were changed while tests ran. Run them again.")
+        yield kept
 
 
 async def _make(binaries: Path, kept: Path) -> None:
@@ -96,8 +102,9 @@ async def _must(command: Command) -> None:
 
 
 def _digest(binaries: Path) -> str:
-    """Changes with whatever has a say in it."""
-    total = hashlib.sha256(f"{binaries} {(binaries / 'postgres').stat().st_mtime_ns} {os.geteuid()}".encode())
+    """Changes with whatever has a say in it; the month, since partitions of events are made for those to come."""
+    made_of = f"{binaries} {(binaries / 'postgres').stat().st_mtime_ns} {datetime.now(UTC):%Y-%m}"
+    total = hashlib.sha256(made_of.encode())
     for path in sorted(_sources()):
         total.update(f"{path.name} {path.parent.name}\0".encode() + path.read_bytes())
     return total.hexdigest()[:16]
@@ -106,4 +113,4 @@ def _digest(binaries: Path) -> str:
 def _sources() -> Iterator[Path]:
     for source in SOURCES:
         inside = source.rglob("*") if source.is_dir() else (source,)
-        yield from (path for path in inside if path.is_file() and path.suffix != ".pyc")
+        yield from (path for path in inside if path.is_file() and path.parent.name != "__pycache__")

@@ -65,7 +65,7 @@ class Started(Protocol):
         ...
 
 
-# What `asyncio.create_subprocess_exec` does; tests fork the same process from one that has loaded it.
+# What `asyncio.create_subprocess_exec` does, or a fork of a process that has loaded the program.
 Execute = Callable[..., Awaitable[Started]]
 
 

@@ -114,7 +114,7 @@ async def test_a_session_of_the_session_service_lives_its_whole_life(gateway: Ga
     assert (call["tool_output"], bool(call["completed_at"])) == ("All is well.", True)
     assert (changed["name"], archived["status"], refused.status_code) == ("Others", "archived", 409)
     assert [(each["id"], each["status"]) for each in listed] == [(made["id"], "active")]
-    assert (resumed["status"], limits) == ("active", [3, None])
+    assert (resumed["status"], limits) == ("active", [3, 3])
     assert (await ada.http.get(path)).status_code == 404
 
 

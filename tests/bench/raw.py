@@ -36,7 +36,7 @@ async def serve(address: str) -> None:
         workflows=[RawWorkflow],
         activities=[nothing],
         max_concurrent_activities=2000,
-        max_cached_workflows=500,
+        max_cached_workflows=128,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
     )
     await worker.run()

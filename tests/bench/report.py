@@ -148,7 +148,7 @@ LINES = (
         "history of 10 tools that take their time, each asked for alone, events",
         "sessions",
         "history of 10 tools that are activities of ten answers, events",
-        "≤ 140",
+        "≤ 130",
     ),
     Line("history of 10 tools, KB", "sessions", "history of 10 tools of ten answers, KB", "≤ 120"),
     Line(

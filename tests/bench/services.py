@@ -24,9 +24,8 @@ SERVICES, BOOTS, REFRESHES = 5, 5, 5
 PER_S = 20
 SETTLE_S, IDLE_S = 30.0, 60.0
 WAITING, ANSWER_S = 200, 60.0
-REST_S = (
-    150.0  # Temporal gives back what it no longer needs in a collection that a server at rest makes every two minutes
-)
+# Temporal gives back what it no longer needs in a collection that a server at rest makes every two minutes.
+REST_S = 150.0
 LONG_S = 240.0
 
 

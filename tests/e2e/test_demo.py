@@ -6,6 +6,8 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
+
 from windlass.core.mortality import dying_with_us
 
 ROOT = Path(__file__).parents[2]
@@ -40,13 +42,14 @@ async def test_three_kills_in_the_middle_change_nothing_in_the_outcome(tmp_path:
     assert is_empty(tmp_path)
 
 
-async def test_it_kills_no_servers_of_other_people(tmp_path: Path):
-    theirs = {
-        "WINDLASS_DATABASE_URL": "somewhere:1",
-        "TEMPORAL_ADDRESS": "somewhere:1",
-        "WINDLASS_STORAGE_URL": "s3://theirs/files",
-    }
-
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        {"TEMPORAL_ADDRESS": "somewhere:1"},
+        {"WINDLASS_DATABASE_URL": "somewhere:1", "WINDLASS_STORAGE_URL": "s3://theirs/files"},
+    ],
+)
+async def test_it_kills_no_servers_of_other_people(tmp_path: Path, theirs: dict[str, str]):
     code, said = await hold(WINDLASS_HOME=str(tmp_path / "home"), **theirs)
 
     assert code == 1

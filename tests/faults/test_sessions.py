@@ -150,12 +150,11 @@ async def test_a_conversation_ends_as_it_is_scripted_while_one_part_after_the_ot
 
     async with watched(client, person) as audience:
         killer = Killer(victims, lambda: audience.heard, SEED, ROUNDS, "gateway")
-        thinning = asyncio.create_task(audience.thin_out(killer))
-        async with killing(killer, KILL_EVERY_S):
+        async with asyncio.TaskGroup() as beside, killing(killer, KILL_EVERY_S):
+            beside.create_task(audience.thin_out(killer))
             sessions = [await person.take_turn(turn, lambda: audience.heard) for turn in turns]
         await stack.is_whole()
         events = await person.whole("/events")
-        await thinning
         await audience.have_all_heard(events)
 
     print(killer)  # noqa: T201 - as above

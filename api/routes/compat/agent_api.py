@@ -87,8 +87,8 @@ class AgentSessionChange(Body):
     metadata: Metadata | None = None
 
     def budget(self) -> Budget | None:
-        """The limit that was sent; none: it stays."""
-        return Budget(self.max_cost_usd) if "max_cost_usd" in self.model_fields_set else None
+        """The limit that was sent; none: it stays, as whatever else is null."""
+        return None if self.max_cost_usd is None else Budget(self.max_cost_usd)
 
 
 class AgentSessionView(BaseModel):
