@@ -15,7 +15,6 @@ from stack import postgres
 from stack.postgres import OWNER, Cluster, PostgresError, find_binaries, lay_out, prepare, wait_ready
 from stack.processes import Account, spawn
 from stack.readiness import answers, selects_one
-from tests.blueprints import lay
 from tests.parts import Postgres, eventually, short_folder, stop
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can borrow an account")
@@ -25,14 +24,6 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can borrow an 
 def folder() -> Generator[Path]:
     with short_folder() as made:
         yield made
-
-
-@pytest.fixture
-async def cluster(folder: Path) -> Cluster:
-    """One with data: who is not about the first start does without it."""
-    laid = lay_out(folder, find_binaries())
-    await lay(laid)
-    return laid
 
 
 @asynccontextmanager
@@ -71,7 +62,8 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-async def test_what_was_committed_is_there_after_a_kill(folder: Path, cluster: Cluster):
+async def test_what_was_committed_is_there_after_a_kill(folder: Path):
+    cluster = lay_out(folder, find_binaries())
     async with serving(cluster, folder / "log") as pid:
         assert psql(cluster, "create table kept as select 42 as n").returncode == 0
         os.kill(pid, signal.SIGKILL)
@@ -80,9 +72,8 @@ async def test_what_was_committed_is_there_after_a_kill(folder: Path, cluster: C
         assert psql(cluster, "select n from kept").stdout.strip() == "42"
 
 
-async def test_a_lock_file_whose_pid_belongs_to_somebody_else_by_now_does_not_stop_the_start(
-    folder: Path, cluster: Cluster
-):
+async def test_a_lock_file_whose_pid_belongs_to_somebody_else_by_now_does_not_stop_the_start(folder: Path):
+    cluster = lay_out(folder, find_binaries())
     await prepare(cluster)
     stale = f"{os.getpid()}\n{cluster.data}\n1700000000\n5432\n{cluster.sockets}\n\n  1  1\nready\n"
     (cluster.data / "postmaster.pid").write_text(stale)
@@ -146,14 +137,14 @@ async def test_a_home_with_a_long_path_gets_a_short_socket(folder: Path):
     for each in (home, home.parent):
         each.chmod(0o711)
     cluster = lay_out(home, find_binaries())
-    await lay(cluster)
 
     async with serving(cluster, folder / "log"):
         assert psql(cluster, "select 1").stdout.strip() == "1"
     shutil.rmtree(cluster.sockets)
 
 
-async def test_a_dead_server_does_not_answer(folder: Path, cluster: Cluster):
+async def test_a_dead_server_does_not_answer(folder: Path):
+    cluster = lay_out(folder, find_binaries())
     async with serving(cluster, folder / "log"):
         assert await answers(lambda: selects_one(cluster.sockets, OWNER))
         assert not await answers(lambda: selects_one(cluster.sockets, "stranger"))
@@ -166,10 +157,9 @@ def test_a_missing_server_is_named_with_a_way_out(folder: Path):
         find_binaries(str(folder))
 
 
-async def test_a_second_server_on_the_same_data_is_refused(
-    folder: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-):
+async def test_a_second_server_on_the_same_data_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(postgres, "ORPHANS_S", 0.1)
+    cluster = lay_out(folder, find_binaries())
     async with serving(cluster, folder / "log"):
         await eventually((cluster.data / "postmaster.pid").exists)
 
