@@ -29,11 +29,13 @@ class Ran:
     err: str
 
 
-def run(folder: Path, words: list[str], environment: Mapping[str, str], say: str) -> Ran:
-    """Run `windlass WORDS…` in this environment to its end."""
-    streams = [folder / f"std{name}" for name in ("in", "out", "err")]
+def run(folder: Path, words: list[str], environment: Mapping[str, str], say: str = "") -> Ran:
+    """Run `windlass WORDS…` in this folder and environment to its end; what it says stays beside the folder."""
+    said = folder.with_name(f"{folder.name}-said")
+    said.mkdir(exist_ok=True)
+    streams = [said / f"std{name}" for name in ("in", "out", "err")]
     streams[0].write_text(say)
-    process = loaded().Process(target=live, args=(words, {**environment, **PLAIN}, streams))
+    process = loaded().Process(target=live, args=(folder, words, {**environment, **PLAIN}, streams))
     process.start()
     process.join()
     ran = Ran(process.exitcode, streams[1].read_text(), streams[2].read_text())
@@ -53,12 +55,13 @@ def loaded() -> ForkServerContext:
     return context
 
 
-def live(words: list[str], environment: dict[str, str], streams: list[Path]) -> None:
+def live(folder: Path, words: list[str], environment: dict[str, str], streams: list[Path]) -> None:
     """In the fork: become the command, as if the interpreter had been started with `-m`."""
     for number, path in enumerate(streams):
         with path.open("wb" if number else "rb") as stream:
             os.dup2(stream.fileno(), number)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 - the one there was has been closed
+    os.chdir(folder)
     os.environ.clear()
     os.environ |= environment
     sys.argv = ["windlass", *words]

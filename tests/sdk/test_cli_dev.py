@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.sdk.test_cli_new import ENVIRONMENT, run
+from tests.sdk.commands import run
+from tests.sdk.test_cli_new import ENVIRONMENT
 
 PATIENCE_S = 60
 
@@ -19,7 +20,7 @@ PATIENCE_S = 60
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A service to work on."""
-    assert run(tmp_path, "windlass.cli", "new", "bench").returncode == 0
+    assert run(tmp_path, ["new", "bench"], ENVIRONMENT).code == 0
     return tmp_path / "bench"
 
 
@@ -83,8 +84,8 @@ def test_no_other_site_reaches_it(page: httpx.Client):
 def test_a_taken_port_is_named_with_what_to_do(folder: Path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        ran = run(folder, "windlass.cli", "dev", "--port", port)
+        ran = run(folder, ["dev", "--port", port], ENVIRONMENT)
 
-    assert ran.returncode == 2
-    assert f"Port {port} cannot be used" in ran.stderr
-    assert "Traceback" not in ran.stderr
+    assert ran.code == 2
+    assert f"Port {port} cannot be used" in ran.err
+    assert "Traceback" not in ran.err

@@ -7,28 +7,24 @@ from pathlib import Path
 
 import pytest
 
+from tests.sdk.commands import run
 from tests.sdk.hosts import ROOT, running_host
 from tests.sdk.places import short_folder
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "200"}
 
 
-def run(folder: Path, *command: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", *command], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False
-    )
-
-
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    done = run(tmp_path, "windlass.cli", "new", "my-agent")
-    assert done.returncode == 0, done.stderr
-    assert "windlass service add my-agent" in done.stdout
+    done = run(tmp_path, ["new", "my-agent"], ENVIRONMENT)
+    assert done.code == 0, done.err
+    assert "windlass service add my-agent" in done.out
     return tmp_path / "my-agent"
 
 
 def test_its_own_test_passes(made: Path):
-    done = run(made, "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(made), "test_app.py")
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(made), "test_app.py"]
+    done = subprocess.run(words, cwd=made, env=ENVIRONMENT, capture_output=True, text=True, check=False)  # noqa: S603
 
     assert done.returncode == 0, done.stdout
 
@@ -45,13 +41,13 @@ async def test_a_host_runs_it(made: Path):
 def test_a_folder_that_is_there_is_left_alone(made: Path):
     (made / "app.py").write_text("mine")
 
-    done = run(made.parent, "windlass.cli", "new", "my-agent")
+    done = run(made.parent, ["new", "my-agent"], ENVIRONMENT)
 
-    assert done.returncode == 2
+    assert done.code == 2
     assert (made / "app.py").read_text() == "mine"
 
 
 @pytest.mark.parametrize("name", ["Bad Name", "../up", "-x", ""])
 def test_a_name_that_is_none_is_refused(tmp_path: Path, name: str):
-    assert run(tmp_path, "windlass.cli", "new", "--", name).returncode == 2
+    assert run(tmp_path, ["new", "--", name], ENVIRONMENT).code == 2
     assert list(tmp_path.iterdir()) == []
