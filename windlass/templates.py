@@ -12,7 +12,7 @@ MISSING = "Templates need Jinja2. Write jinja2 into the service's requirements.t
 
 
 class Templates:
-    """Jinja2's templates in folders of the service, every value in them escaped.
+    """Jinja2's templates in folders of the service, every value in them escaped unless an `env` of its own is given.
 
     In them `url_for(name)` is the address of a route, and `static(path)` that of a file of Windlass's own pages.
     """
@@ -24,6 +24,8 @@ class Templates:
             raise ImportError(MISSING) from error
         self._drawn = Jinja2Templates(directory, **more)
         self.env = self._drawn.env
+        if "env" not in more:
+            self.env.autoescape = True  # Starlette's default escapes by the end of a name, and not in `page.html.j2`
         cast("dict[str, Any]", self.env.globals)["static"] = self.static
 
     def static(self, path: str) -> str:

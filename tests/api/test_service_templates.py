@@ -15,7 +15,8 @@ DRAWN = '<link href="/static/app.css"><a href="http://testserver/">&lt;b&gt;</a>
 
 @pytest.fixture
 def app(tmp_path: Path) -> ServeAPI:
-    (tmp_path / "page.html").write_text(PAGE)
+    for name in ("page.html", "page.html.j2"):
+        (tmp_path / name).write_text(PAGE)
     app, templates = ServeAPI(), Templates(directory=[tmp_path])
 
     @app.get("/")
@@ -24,7 +25,7 @@ def app(tmp_path: Path) -> ServeAPI:
 
     @app.get("/old")
     async def old(request: Request) -> Response:
-        return templates.TemplateResponse("page.html", {"request": request, "word": "<b>"}, status_code=201)
+        return templates.TemplateResponse("page.html.j2", {"request": request, "word": "<b>"}, status_code=201)
 
     return app
 

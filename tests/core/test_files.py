@@ -339,6 +339,22 @@ async def test_for_a_file_of_unknown_size_room_is_asked_for_seldom(uploads: File
     assert all(room > n for n, room in enumerate(rooms))
 
 
+async def test_chunks_of_a_file_of_unknown_size_that_come_at_once_ask_for_room_together(
+    uploads: FileUploads, records: Records
+):
+    caller, batch = records.caller, await uploads.open(records.caller)
+    file, piece = await uploads.add(caller, batch, NewFile("a", None)), b"x" * (1 << 20)
+
+    many = [uploads.put_chunk(caller, batch, file.id, n, piece) for n in range(8)]
+    await asyncio.gather(*many)
+
+    stands = await uploads.file(caller, file.id)
+    assert stands.sent == 8 << 20
+    assert stands.room_bytes >= stands.sent
+    with pytest.raises(Conflict, match="are in use or on their way"):
+        await uploads.begin(caller, [NewFile("b", 3 << 20)])
+
+
 async def test_what_is_announced_counts_until_it_expires(uploads: FileUploads, records: Records, database: Database):
     caller = records.caller
     upload = await uploads.begin(caller, [NewFile("a", 8 << 20)])

@@ -17,8 +17,14 @@ select (select coalesce(sum(size_bytes), 0) from file_content)::bigint
   + (select coalesce(sum(size_bytes), 0) from service_archive)::bigint
 """
 ANNOUNCED = """
-select coalesce(sum(coalesce(f.size_bytes, f.room_bytes)), 0)::bigint
-from upload_file f join upload u on u.id = f.upload_id where f.digest is null and u.expires_at > clock_timestamp()
+select coalesce(sum(coalesce(f.size_bytes, greatest(f.room_bytes, sent.bytes))), 0)::bigint
+from upload_file f join upload u on u.id = f.upload_id cross join lateral (
+  select coalesce(sum(c.size_bytes), 0) as bytes from upload_chunk c where f.size_bytes is null and c.file_id = f.id
+) sent where f.digest is null and u.expires_at > clock_timestamp()
+"""
+STANDS = """
+select coalesce(sum(c.size_bytes), 0)::bigint as sent_bytes, f.room_bytes
+from upload_file f left join upload_chunk c on c.file_id = f.id where f.id = $1 group by f.id
 """
 GROW = "update upload_file set room_bytes = greatest(room_bytes, $2) where id = $1"
 
@@ -52,12 +58,18 @@ class FileQuota:
         """Make room for what comes, and for as much again as there is: at most half of the rest. Raises Conflict."""
         quota = await self.bytes_of(tenant_id)
         async with self._database.tenant(tenant_id) as connection:
-            others = await _used(connection, tenant_id) - file.room_bytes
-            left = quota - others - file.sent_bytes - file.more_bytes
+            used = await _used(connection, tenant_id)
+            stands = await connection.fetchrow(STANDS, file.id)
+            if stands is None:  # it was cancelled meanwhile; whoever writes its chunk says so
+                return
+            sent_bytes, room_bytes = stands
+            under_way = max(room_bytes - sent_bytes, 0)  # what others asked for, of this file, and have not kept yet
+            left = quota - used + under_way - file.more_bytes
             if left < 0:
-                raise _full(quota, others + file.sent_bytes)
-            ahead = min(file.sent_bytes, MOST_AHEAD, left // 2)
-            await connection.execute(GROW, file.id, file.sent_bytes + file.more_bytes + ahead)
+                raise _full(quota, used - under_way)
+            room = sent_bytes + file.more_bytes + min(under_way, left)
+            ahead = min(sent_bytes, MOST_AHEAD, max(left - under_way, 0) // 2)
+            await connection.execute(GROW, file.id, room + ahead)
 
     async def within(self, tenant_id: TenantId, chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
         """The same bytes, as long as they fit beside what is kept. Raises Conflict at the first that does not.

@@ -44,6 +44,16 @@ class Passage:
 
     async def hear(self) -> tuple[Said, bytes]:
         """The next message out, and its body. Raises BadGateway at the end of the connection, or at nonsense."""
+        said, body = await self._next()
+        if said["type"] == TAKEN and not self._taken.is_set():
+            self._taken.set()
+            said, body = await self._next()
+        self._taken.set()
+        if said["type"] == TAKEN:
+            raise self._nonsense()
+        return said, body
+
+    async def _next(self) -> tuple[Said, bytes]:
         try:
             line = await self._reader.readline()
             if not line.endswith(b"\n"):
@@ -53,9 +63,8 @@ class Passage:
         except (OSError, asyncio.IncompleteReadError):
             raise self._cut() from None
         except ValueError:  # no JSON, or a line that is too long
-            raise BadGateway(f"The service {self.others.name} answers what nobody understands.") from None
-        self._taken.set()
-        return await self.hear() if said["type"] == TAKEN else (said, body)
+            raise self._nonsense() from None
+        return said, body
 
     async def taken(self) -> None:
         """Wait, while somebody hears, until the host has taken the request."""
@@ -70,6 +79,9 @@ class Passage:
     def may_be_elsewhere(self) -> bool:
         """Whether the host went away before the end of its answer, and there are others."""
         return self.is_cut and bool(self.others.addresses)
+
+    def _nonsense(self) -> BadGateway:
+        return BadGateway(f"The service {self.others.name} answers what nobody understands.")
 
     def _cut(self) -> BadGateway:
         self.is_cut = True

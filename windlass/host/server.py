@@ -203,8 +203,8 @@ class Connection:
         said = asyncio.run_coroutine_threadsafe(consult(self._care.app, message), self._care.agents)
 
         def tell(done: asyncio.Future[Message]) -> None:
-            self.send(done.result())
-            visit.close()
+            with visit:
+                self.send(done.result())
 
         asyncio.wrap_future(said).add_done_callback(tell)
 
