@@ -253,6 +253,7 @@ async def test_a_host_that_dies_in_an_answer_ends_it_and_the_next_request_is_ans
 
 @pytest.mark.usefixtures("mortal")
 async def test_what_no_host_had_begun_when_it_went_is_done_by_the_one_that_has_its_place(gateway: Gateway, ada: Person):
+    await until(lambda: are_up(ada, "mortal", set()))
     service = (await ada.http.get("/v1/services/mortal")).json()
     place = socket_path(sockets(gateway.state["settings"]), str(ada.tenant_id), service["id"])
     os.kill(service["pid"], signal.SIGSTOP)  # it is as slow as it can be: what comes to it waits

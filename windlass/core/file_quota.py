@@ -62,8 +62,10 @@ class FileQuota:
             stands = await connection.fetchrow(STANDS, file.id)
             if stands is None:  # it was cancelled meanwhile; whoever writes its chunk says so
                 return
-            sent_bytes, room_bytes = stands
-            under_way = max(room_bytes - sent_bytes, 0)  # what others asked for, of this file, and have not kept yet
+            sent_bytes: int = stands["sent_bytes"]
+            under_way: int = max(
+                stands["room_bytes"] - sent_bytes, 0
+            )  # what others asked for, of this file, and have not kept yet
             left = quota - used + under_way - file.more_bytes
             if left < 0:
                 raise _full(quota, used - under_way)
