@@ -80,7 +80,16 @@ class Forks:
         known = len(self._started_with)
         if (python, *words)[:known] != self._started_with:
             return await asyncio.create_subprocess_exec(python, *words, **how)
-        reader, writer = await asyncio.open_unix_connection(sock=self._order(words[known - 1 :], how))
+        birth = asyncio.ensure_future(self._born(self._order(words[known - 1 :], how)))
+        try:
+            return await asyncio.shield(birth)
+        except asyncio.CancelledError:
+            with suppress(ProcessLookupError):
+                (await birth).kill()  # as a process that is executed for somebody who has gone
+            raise
+
+    async def _born(self, line: socket.socket) -> Fork:
+        reader, writer = await asyncio.open_unix_connection(sock=line)
         fork = Fork(int(await reader.readline()), reader, writer)
         self._ends.add(fork.end)
         fork.end.add_done_callback(self._ends.discard)

@@ -15,11 +15,13 @@ from activities.boot import progress_of
 from tests.core.records import somebody
 from tests.workflows.engines import Engine, until
 from windlass.contracts.boot import line
+from windlass.contracts.hosts import socket_path
 from windlass.contracts.ids import TenantId, new_id
 from windlass.core.boot import Ailing, Boot, Boots, Standing
 from windlass.core.errors import Conflict
 from windlass.core.services import NewService
 from windlass.core.wakeup import PollOnly
+from workers.parts import sockets
 
 TRIVIAL = """
 from fastapi import Request
@@ -38,7 +40,7 @@ async def two_form(request: Request) -> Launch:
 async def one() -> int:
     return 1
 """
-ALONE = TRIVIAL.replace("app = ServeAPI()", "app = ServeAPI()\nopen('lock', 'x')")  # but one process comes up
+BUT_ONE = f"import sys\nassert open('refused').read() not in str(sys.argv), 'not this one'\n{TRIVIAL}"
 WAIT = "Path('began').touch()\nwhile not Path('go').exists():\n    time.sleep(0.02)\n"
 SLOW = f"import time\nfrom pathlib import Path\n{WAIT}{TRIVIAL}"
 
@@ -99,7 +101,10 @@ async def test_a_boot_tells_of_every_step_in_order(house: Engine, tmp_path: Path
     place = await add(house, tmp_path, "bench", replicas=2)
 
     boot = await booted(house)
-    (place / "program.py").write_text(ALONE)
+    service = await house.gateway.services.get(house.caller, "bench")
+    second = socket_path(sockets(house.settings), str(house.caller.tenant_id), str(service.id), replica=2)
+    (place / "refused").write_text(second.stem)
+    (place / "program.py").write_text(BUT_ONE)
     again = "\n".join(await lines(house, await booted(house)))
 
     said = await lines(house, boot)
@@ -109,7 +114,6 @@ async def test_a_boot_tells_of_every_step_in_order(house: Engine, tmp_path: Path
         "  • [bench] Prepared → ",
         "  • [bench] Started → process ",
         "  [bench] Reached final state → RUNNING",
-        "  [bench] Replica 2 reached final state → RUNNING",
         "✓ Deployment complete (1/1 running)",
         "▶ [REGISTER] Registering flow endpoints",
         "  • [bench] Discovered 2 flow endpoint(s) → one, two",
@@ -125,6 +129,9 @@ async def test_a_boot_tells_of_every_step_in_order(house: Engine, tmp_path: Path
     ]
     rest = iter(said)
     assert all(any(each.startswith(start) for each in rest) for start in wanted), said
+    assert (
+        "  [bench] Replica 2 reached final state → RUNNING" in said[: said.index("✓ Deployment complete (1/1 running)")]
+    )
     assert (boot.status, boot.up, boot.failed) == ("finished", 1, 0)
     assert "0 new, 2 preserved" in again
     assert "replica 2 did not come up and is tried again: The process before goes on serving" in again
