@@ -220,7 +220,7 @@ async def read(session_id: UUID, caller: SessionReader, engine: EngineDep) -> Ag
 async def change(
     session_id: UUID, body: AgentSessionChange, caller: SessionWriter, engine: EngineDep
 ) -> AgentSessionView:
-    """Give a session another name, other metadata or another limit of its cost, or none: null takes it away."""
+    """Give a session another name, other metadata or another limit of its cost; what is null stays."""
     changed = await engine.sessions.change(
         caller, session_id, title=body.name, metadata=body.metadata, budget=body.budget()
     )
