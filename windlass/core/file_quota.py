@@ -63,9 +63,8 @@ class FileQuota:
             if stands is None:  # it was cancelled meanwhile; whoever writes its chunk says so
                 return
             sent_bytes: int = stands["sent_bytes"]
-            under_way: int = max(
-                stands["room_bytes"] - sent_bytes, 0
-            )  # what others asked for, of this file, and have not kept yet
+            # Of this file: what others asked for and have not kept yet, or what was asked for ahead.
+            under_way: int = max(stands["room_bytes"] - sent_bytes, 0)
             left = quota - used + under_way - file.more_bytes
             if left < 0:
                 raise _full(quota, used - under_way)
