@@ -12,7 +12,7 @@ COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --generate-hashe
 WEEK_AGO := date -u -d '7 days ago' +%Y-%m-%d 2>/dev/null || date -u -v-7d +%Y-%m-%d
 # What runs side by side is printed one after another, where make can (not before 4.0).
 TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
-FOLDERS := sdk core activities workflows desktops api replay architecture pages stack e2e faults bench compose
+FOLDERS := sdk core activities workflows desktops api replay architecture pages stack e2e acceptance faults bench compose
 PYTEST := $(RUN) -m pytest
 # Four at a time on two cores, since they wait for a third of their time; nothing in them asserts how long it took
 # (`make faults` does, alone). The longest come first, so that none is left alone with a core at the end; conversations under
@@ -73,7 +73,7 @@ tests-screens:
 	$(PYTEST) tests/pages; status=$$?; $(AFTER_PAGES) $(PYTEST) tests/desktops tests/compose $(FAULTS_IN_CONTAINERS) && exit $$status
 
 tests-stack:
-	$(PYTEST) tests/e2e tests/stack
+	$(PYTEST) tests/e2e tests/stack tests/acceptance
 
 tests-agents:
 	$(PYTEST) tests/activities tests/sdk

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
 from typing import Annotated, Any, Protocol
 from uuid import UUID
@@ -51,8 +51,10 @@ class Source(Protocol):
         ...
 
 
-async def stream_response(hub: Hub, tenant_id: TenantId, stream_id: UUID, after: int, check: Check) -> Response:
-    """Answer with everything that follows `after` in a stream of the log, live until its terminal event.
+async def stream_response(
+    hub: Hub, tenant_id: TenantId, stream_id: UUID, after: int, check: Check, kinds: Collection[str] | None = None
+) -> Response:
+    """Answer with all that follows `after` in a stream of the log, or these kinds of it, live until its terminal event.
 
     Raises NotFound and BadCursor before the first byte; 204 when the reader has seen the end, which also stops a
     browser from coming back. `check` is asked every 1.5 s whether the caller may still read; when not, the stream ends.
@@ -60,7 +62,7 @@ async def stream_response(hub: Hub, tenant_id: TenantId, stream_id: UUID, after:
     subscription = await hub.subscribe(tenant_id, stream_id, after)
     if subscription.is_over:
         return Response(status_code=204)
-    return EventStream(subscription, render_frame, check)
+    return EventStream(subscription, render_frame if kinds is None else only(kinds), check)
 
 
 def topics_response(multiplex: Multiplex, check: Check, render: "Callable[[Update], bytes] | None" = None) -> Response:
@@ -123,7 +125,7 @@ async def _render(source: Source, render: Callable[[Any], bytes]) -> AsyncGenera
     try:
         async with aclosing(source.batches(PING_S)) as batches:
             async for batch in batches:
-                yield b"".join(map(render, batch)) if batch else b": ping\n\n"
+                yield b"".join(map(render, batch)) or b": ping\n\n"
     except Exception:  # the client comes back with its cursor; half a stream has no status to change
         log.exception("a stream was cut short")
     if source.must_resync:
@@ -144,6 +146,17 @@ async def _plain(source: Source, render: Callable[[Any], bytes]) -> AsyncGenerat
 def render_frame(frame: Frame) -> bytes:
     """An event, with its seq as the id."""
     return frame.sse
+
+
+def only(kinds: Collection[str]) -> Callable[[Frame], bytes]:
+    """Events of these kinds; of a last one that is none of them its id alone, so that nobody comes back for it."""
+
+    def render(frame: Frame) -> bytes:
+        if frame.kind in kinds:
+            return frame.sse
+        return b"id: %d\n\n" % frame.seq if frame.is_last and frame.seq is not None else b""
+
+    return render
 
 
 def render_update(update: Update) -> bytes:

@@ -34,7 +34,7 @@ async def show(
 ) -> Response:
     """The members who may work with sessions, but for whoever has it."""
     found = await engine.sessions.get(caller, session_id)
-    known = await members.oldest(caller, limit=MOST)
+    known = await members.by_name(caller, limit=MOST)
     heirs = [
         each
         for each in known

@@ -103,7 +103,7 @@ async def members_page(request: Request, caller: Caller, members: Members, shown
     """The list, the forms that invite and add, and the matrix of roles."""
     invitations: Invitations = request.state.invitations
     values: dict[str, Any] = {
-        "members": await members.oldest(caller, limit=MOST_ROWS),
+        "members": await members.by_name(caller, limit=MOST_ROWS),
         "sessions": await members.sessions(caller),
         "invitations": await invitations.live(caller),
         "seen": viewer(request),

@@ -70,11 +70,11 @@ async def add_member(body: AddMember, caller: MemberWriter, members: MembersDep)
 async def list_members(
     query: Annotated[ListQuery, Query()], caller: MemberReader, members: MembersDep, cursors: CursorsDep
 ) -> PageOf[MemberView]:
-    """The members in the order they came."""
+    """The members by name."""
     place = cursors.read(caller, LIST, query)
-    after = (datetime.fromisoformat(place[0]), UUID(place[1])) if place else None
-    found = await members.oldest(caller, limit=query.limit + 1, after=after)
-    items, next_ = cursors.page(caller, LIST, query, found, lambda member: (member.created_at, member.id))
+    after = (place[0], UUID(place[1])) if place else None
+    found = await members.by_name(caller, limit=query.limit + 1, after=after)
+    items, next_ = cursors.page(caller, LIST, query, found, lambda member: (member.name, member.id))
     return PageOf(items=[view(member) for member in items], next=next_)
 
 

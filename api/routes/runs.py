@@ -37,6 +37,7 @@ VIEWS: Mapping[str, Sequence[EventKind]] = {
     "main": [kind for kind in EventKind if kind not in STDIO],
     "stdio": [EventKind.ERROR, *STDIO],
 }
+View = Literal["main", "stdio"]
 
 
 class StartBody(Body):
@@ -178,7 +179,7 @@ class EventsQuery(BaseModel):
     after: int = Field(0, ge=0, le=2**62)
     limit: int = Field(500, ge=1, le=500)
     kinds: str | None = Field(None, max_length=500)
-    view: Literal["main", "stdio"] | None = None
+    view: View | None = None
 
     def wanted(self) -> Sequence[EventKind] | None:
         """The kinds asked for; None means all."""
@@ -294,11 +295,17 @@ async def events(
 
 @router.get("/{run_id}/stream")
 async def stream(
-    run_id: UUID, after: After, caller: RunReader, engine: EngineDep, known: AuthenticationDep
+    run_id: UUID,
+    after: After,
+    caller: RunReader,
+    engine: EngineDep,
+    known: AuthenticationDep,
+    view: View | None = None,
 ) -> Response:
-    """The run's log, live: server-sent events, closed at once after the last one."""
+    """The run's log or a view of it, live: server-sent events, closed at once after the last one."""
     await engine.runs.get(caller, run_id)
-    return await stream_response(engine.hub, caller.tenant_id, run_id, after, lambda: known.still(caller))
+    kinds = None if view is None else VIEWS[view]
+    return await stream_response(engine.hub, caller.tenant_id, run_id, after, lambda: known.still(caller), kinds)
 
 
 @router.get("/{run_id}/result")

@@ -367,4 +367,4 @@ async def test_a_disabled_member_is_out_at_once(gateway: Gateway):
 
     assert await status_of_me(worker) == 401
     body = {"email": worker.email, "password": PASSWORD}
-    assert (await (await gateway.browser()).post("/v1/auth/login", json=body)).status_code == 403
+    assert (await (await gateway.browser()).post("/v1/auth/login", json=body)).status_code == 401

@@ -26,6 +26,7 @@ def test_the_folder_is_a_regular_package_of_this_repository(name: str):
 
 @pytest.mark.parametrize("name", [*OURS, "windlass", "stack"])
 def test_every_folder_of_python_inside_is_a_regular_package(name: str):
-    folders = {path.parent for path in (ROOT / name).rglob("*.py")}
+    folders = {path.parent.relative_to(ROOT) for path in (ROOT / name).rglob("*.py")}
 
-    assert [each for each in folders if each.name not in PROGRAMS and not (each / "__init__.py").exists()] == []
+    ours = [each for each in folders if PROGRAMS.isdisjoint(each.parts)]
+    assert [each for each in ours if not (ROOT / each / "__init__.py").exists()] == []

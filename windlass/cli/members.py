@@ -21,7 +21,7 @@ Role = Annotated[str, typer.Option(help="admin, builder, operator or viewer; bel
 
 @app.command("list")
 def list_members(context: typer.Context, as_json: AsJson = False) -> None:
-    """Everybody, in the order they came."""
+    """Everybody, by name."""
     with connect(context) as client:
         members = list(everybody(client))
     if as_json:

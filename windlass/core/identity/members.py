@@ -21,8 +21,8 @@ COLUMNS = "p.id, p.name, p.email, m.role, m.active, p.must_change_password, m.cr
 SESSIONS = "select * from identity_sessions_in(current_tenant())"
 FROM = "membership m join person p on p.id = m.person_id"
 LIST = f"""
-select {COLUMNS} from {FROM} where $1::timestamptz is null or (m.created_at, p.id) > ($1, $2)
-order by m.created_at, p.id limit $3
+select {COLUMNS} from {FROM} where $1::text is null or (lower(p.name), p.id) > (lower($1), $2)
+order by lower(p.name), p.id limit $3
 """  # noqa: S608 - constants
 
 
@@ -70,10 +70,10 @@ class Members:
         self._passwords = passwords
         self._authentication = authentication
 
-    async def oldest(
-        self, caller: Caller, *, limit: int = 50, after: tuple[datetime, UUID] | None = None
+    async def by_name(
+        self, caller: Caller, *, limit: int = 50, after: tuple[str, UUID] | None = None
     ) -> Sequence[Member]:
-        """The members in the order they came."""
+        """The members by name, those after a name and an id."""
         async with self._database.tenant(caller.tenant_id) as connection:
             rows = await connection.fetch(LIST, *(after or (None, None)), limit)
         return [_member(row) for row in rows]

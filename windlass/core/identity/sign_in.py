@@ -66,10 +66,10 @@ class SignIn:
         person = await self._proven(email, password, origin)
         tenants = await tenants_of(self._database, person["id"])
         chosen = next((t for t in tenants if tenant is None or tenant in (str(t.id), t.name)), None)
+        if chosen is None and tenant is None:
+            raise Unauthenticated("You belong to no organisation, or may not sign in to it any more.")
         if chosen is None:
-            raise Forbidden(
-                "You are not a member of this organisation." if tenant else "You belong to no organisation."
-            )
+            raise Forbidden("You are not a member of this organisation.")
         grant = await self._sessions.open(chosen.id, PersonId(person["id"]), origin, web=web)
         await self._audit.note(grant.caller, "session.open", f"session:{grant.caller.session_id}")
         return grant

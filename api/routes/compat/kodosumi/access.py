@@ -98,8 +98,7 @@ async def profile(caller: Me) -> RoleView:
 @router.get("/role")
 async def roles(caller: MemberReader, members: MembersDep) -> Sequence[RoleView]:
     """The first thousand members, by name."""
-    found = await members.oldest(caller, limit=SHOWN)
-    return sorted((_role(each) for each in found), key=lambda each: each.name)
+    return [_role(each) for each in await members.by_name(caller, limit=SHOWN)]
 
 
 @router.post("/role", status_code=status.HTTP_201_CREATED)
