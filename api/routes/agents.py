@@ -1,6 +1,6 @@
 """Agents: what can be run, with the form a person fills in; and those that are saved here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
@@ -175,6 +175,12 @@ class AgentDetail(AgentView):
     versions: Sequence[AgentVersionView] = ()
 
 
+class TagsView(BaseModel):
+    """How many flows carry each tag."""
+
+    tags: Mapping[str, int] = Field(examples=[{"bench": 1, "Test": 1}])
+
+
 class AgentList(BaseModel):
     """All agents that match."""
 
@@ -197,6 +203,12 @@ async def catalogue(
 async def create(body: AgentBody, caller: AgentWriter, engine: EngineDep, new: RequestUuid) -> SavedView:
     """Save an agent."""
     return view(await engine.saved_agents.create(caller, body.name, Profile(**body.given()), new))
+
+
+@router.get("/tags")
+async def tags(caller: AgentReader, engine: EngineDep) -> TagsView:
+    """How many flows that can be started carry each tag; `built-in` and `saved` are no flows' tags."""
+    return TagsView(tags=await engine.agents.tags(caller))
 
 
 @router.get("/{name:path}")

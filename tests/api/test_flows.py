@@ -84,19 +84,24 @@ async def test_what_somebody_says_of_a_flow_is_shown_and_outlives_its_next_boot(
 
 async def test_a_flow_that_is_off_is_in_no_catalogue_and_does_not_start(kept: Kept):
     http = kept.house.owner.http
-    await kept.up("count")
+    await kept.up("count", "read")
     run: dict[str, Any] = {"agent": "texts/count", "inputs": {}}
+    for name, tags in (("count", ["house", "Test"]), ("read", ["Test"])):
+        await http.patch(f"/v1/services/texts/flows/{name}", json={"tags": tags})
+    both = (await http.get("/v1/agents/tags")).json()
 
     off = await http.patch("/v1/services/texts/flows/count", json={"enabled": False})
     listed = [each["name"] for each in (await http.get("/v1/agents")).json()["items"]]
+    tags = (await http.get("/v1/agents/tags")).json()
     refused = await http.post("/v1/runs", json=run)
     await http.patch("/v1/services/texts/flows/count", json={"enabled": True})
     started = await http.post("/v1/runs", json=run)
 
     assert (off.json()["enabled"], off.json()["available"]) == (False, False)
     assert "texts/count" not in listed
+    assert (both, tags) == ({"tags": {"house": 1, "Test": 2}}, {"tags": {"Test": 1}})
     assert (refused.status_code, started.status_code) == (404, 202)
-    (flow,) = (await http.get("/v1/services/texts/flows")).json()["items"]
+    flow = (await http.get("/v1/services/texts/flows")).json()["items"][0]
     assert (flow["live"], flow["finished"], flow["available"]) == (1, 0, True)
 
 

@@ -51,6 +51,17 @@ def list_agents(context: typer.Context, q: Search = None, tag: Tag = None, as_js
     print_agents(context, q, tag, as_json=as_json)
 
 
+@app.command()
+def tags(context: typer.Context, as_json: AsJson = False) -> None:
+    """The tags of the flows that can be started, and how many flows carry each."""
+    with connect(context) as client:
+        found = client.agents.tags()
+    if as_json:
+        print_json({"tags": found})
+    else:
+        print_table(("Tag", "Flows"), ((name, str(count)) for name, count in found.items()), "No flow has a tag.")
+
+
 @listing.command()
 @app.command()
 def show(

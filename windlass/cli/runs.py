@@ -100,6 +100,30 @@ def list_runs(  # noqa: PLR0913 - one parameter is one option
 
 
 @app.command()
+def changes(
+    context: typer.Context,
+    since: Annotated[str | None, typer.Option(help="The cursor that was printed the last time.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=200)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """The runs that began, changed or left the lists since a cursor; without one, only the cursor to begin with."""
+    with connect(context) as client:
+        found = client.runs.changes(since, limit=limit)
+    if as_json:
+        print_json(found.to_json())
+        return
+    rows = [(run.id, state(run.status), run.agent, run.title) for run in found.items]
+    if since is not None:
+        print_table(
+            ("Run", "Status", "Agent", "Title"),
+            [*rows, *((each, "deleted", "", "") for each in found.deleted)],
+            "Nothing has changed.",
+        )
+    more = "There is more. " if found.is_more else ""
+    errors.print(f"{more}Ask next with --since {found.cursor}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def show(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> None:
     """A run with its steps, its inputs and how it ended."""
     with connect(context) as client:

@@ -6,7 +6,7 @@ with Client("http://127.0.0.1:8700", api_key="wl_…") as client:
         print(event.kind, event.payload)
 """
 
-from windlass.client.archive import Archived
+from windlass.client.archive import Archived, RunChanges
 from windlass.client.asynchronous import AsyncClient
 from windlass.client.boot import Boot, BootMessage, BootState
 from windlass.client.credentials import Credentials, CredentialStore
@@ -84,6 +84,7 @@ __all__ = [
     "Question",
     "Result",
     "Run",
+    "RunChanges",
     "RunFile",
     "SavedAgent",
     "Schedule",

@@ -5,12 +5,23 @@ from urllib.parse import quote
 
 from windlass.client.calls import Call, fresh_key, nothing, segment
 from windlass.client.desktops import Sends, SendsAsync
-from windlass.client.records import Agent, Json, Page, SavedAgent
+from windlass.client.records import Agent, Json, Page, Record, SavedAgent
+
+
+class Tags(Record):
+    """How many flows carry each tag."""
+
+    tags: dict[str, int]
 
 
 def list_agents(q: str | None, tag: str | None) -> Call[Page[Agent]]:
     """What can be run."""
     return Call("GET", "/v1/agents", Page[Agent].model_validate, query={"q": q, "tag": tag})
+
+
+def agent_tags() -> Call[dict[str, int]]:
+    """How many flows carry each tag."""
+    return Call("GET", "/v1/agents/tags", lambda body: Tags.model_validate(body).tags)
 
 
 def get_agent(name: str, version: int | None = None) -> Call[Agent]:
@@ -43,6 +54,10 @@ class Agents:
         """The agents, those that match."""
         return self._client.send(list_agents(q, tag))
 
+    def tags(self) -> dict[str, int]:
+        """How many flows that can be started carry each tag."""
+        return self._client.send(agent_tags())
+
     def get(self, name: str, *, version: int | None = None) -> Agent:
         """An agent with its form and JSON Schema; a saved one as it is, or as it was in a version."""
         return self._client.send(get_agent(name, version))
@@ -69,6 +84,10 @@ class AsyncAgents:
     async def list(self, *, q: str | None = None, tag: str | None = None) -> Page[Agent]:
         """The agents, those that match."""
         return await self._client.send(list_agents(q, tag))
+
+    async def tags(self) -> dict[str, int]:
+        """How many flows that can be started carry each tag."""
+        return await self._client.send(agent_tags())
 
     async def get(self, name: str, *, version: int | None = None) -> Agent:
         """An agent with its form and JSON Schema; a saved one as it is, or as it was in a version."""

@@ -1,11 +1,11 @@
-"""Many runs out of the lists at once, as both clients offer it."""
+"""Runs that leave the lists, many at once, and what else has changed in them, as both clients offer it."""
 
 from collections.abc import Sequence
 
 from pydantic import Field
 
 from windlass.client.calls import Call, RunFilter, fresh_key, given
-from windlass.client.records import Record
+from windlass.client.records import Record, Run
 
 
 class Refused(Record):
@@ -23,6 +23,20 @@ class Archived(Record):
     ids: list[str]
     refused: list[Refused] = Field(default_factory=list[Refused])
     is_more: bool = False
+
+
+class RunChanges(Record):
+    """Runs that began or changed, the ids of those that left the lists, and what to ask with next."""
+
+    items: list[Run] = Field(default_factory=list[Run])
+    deleted: list[str] = Field(default_factory=list[str])
+    cursor: str
+    is_more: bool = False
+
+
+def run_changes(since: str | None, limit: int) -> Call[RunChanges]:
+    """What has changed since a cursor."""
+    return Call("GET", "/v1/runs/changes", RunChanges.model_validate, query={"since": since, "limit": limit})
 
 
 def archive_runs(ids: Sequence[str]) -> Call[Archived]:

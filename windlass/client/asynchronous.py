@@ -10,7 +10,7 @@ import httpx
 
 from windlass.client import calls, planning
 from windlass.client.agents import AsyncAgents
-from windlass.client.archive import Archived, archive_all, archive_runs
+from windlass.client.archive import Archived, RunChanges, archive_all, archive_runs, run_changes
 from windlass.client.boot import AsyncBoots
 from windlass.client.calls import PAUSES_S, Call, RunFilter, RunOptions
 from windlass.client.credentials import Bearer, Credentials, CredentialStore, MemoryStore
@@ -136,6 +136,10 @@ class Runs:
     ) -> Page[Run]:
         """The newest runs."""
         return await self._client.send(calls.list_runs(wanted or RunFilter(), limit, cursor))
+
+    async def changes(self, since: str | None = None, *, limit: int = 50) -> RunChanges:
+        """The runs that changed since the `cursor` of the answer before; without it only a cursor."""
+        return await self._client.send(run_changes(since, limit))
 
     async def events(self, run_id: str, *, after: int = 0, limit: int = 500, kinds: Sequence[str] = ()) -> Page[Event]:
         """A page of the run's events after a seq."""

@@ -93,7 +93,7 @@ CLAUDE_ELEMENTS: Elements = [
 
 # Saved agents: a name, and who Claude should be under it.
 SAVED_NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
-RESERVED_NAMES = frozenset({"claude", "desktop", "new"})  # built in, or a page's address
+RESERVED_NAMES = frozenset({"claude", "desktop", "new", "tags"})  # built in, or an address of its own
 MAX_SYSTEM = 100_000  # characters
 MOST_COST_USD = 100_000  # of anything: an agent, a session, a turn, a task of a desktop
 TOOLS = ("read", "write", "edit", "list", "search", "shell", "run_agent", "ask_person", "save_artifact")

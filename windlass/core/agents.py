@@ -135,6 +135,13 @@ where s.enabled and e.enabled is not false and ($1::text is null or f.name = $1)
 FLOW_AT = QUERY.replace("($1::text is null or f.name = $1)", "s.name = $1 and trim(f.path, '/') = any ($2)").replace(
     "order by summary, f.name", "order by array_position($2, trim(f.path, '/')) limit 1"
 )
+TAGS = """
+select tag, count(distinct f.name) as n
+from flow f join service s on s.id = f.service_id
+left join flow_edit e on e.service_id = f.service_id and f.name = s.name || '/' || e.name
+cross join unnest(coalesce(e.tags, f.tags)) as tag
+where s.enabled and e.enabled is not false group by tag order by tag
+"""
 SAVED = """
 select a.name, a.id, a.version, a.created_by_name as owner, v.driver, v.description from agent a
 join agent_version v on v.agent_id = a.id and v.version = a.version
@@ -154,6 +161,11 @@ class Agents:
             kept = [_saved(row) for row in await connection.fetch(SAVED, None)]
             found = [claude(), *kept, *(_agent(row) for row in await connection.fetch(QUERY, None))]
         return [agent for agent in found if _matches(agent, text, tag)]
+
+    async def tags(self, caller: Caller) -> dict[str, int]:
+        """How many flows of the catalogue carry each tag, by tag; what is not a flow is not counted."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            return {row["tag"]: row["n"] for row in await connection.fetch(TAGS)}
 
     async def of_ours(self, caller: Caller) -> list[Agent]:
         """Those of the catalogue whose runs are kept here."""

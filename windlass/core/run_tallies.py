@@ -1,18 +1,16 @@
-"""What clients of a panel count and compare: runs by state and person, their files, and what changed in the list."""
+"""What clients of a panel count: runs by state and person, and their files."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from windlass.contracts.files import IN
-from windlass.contracts.runs import LIVE, RunStatus
+from windlass.contracts.runs import RunStatus
 from windlass.core.callers import Caller
 from windlass.core.database import Database
-from windlass.core.run_search import narrowed
-from windlass.core.runs import RUN_COLUMNS, VISIBLE, Run, owner, run_of
+from windlass.core.runs import VISIBLE, owner
 
-MOST_CHANGES, MOST_COUNTED = 200, 10_000
+MOST_COUNTED = 10_000
 
 COUNTS = f"""
 select kind.name as status, (
@@ -30,14 +28,6 @@ select run_id, split_part(path, '/', 1) as root, count(*) as n from run_file
 where run_id = any ($2) and removed_in is null and exists (select from run where run.id = run_file.run_id and {VISIBLE})
 group by 1, 2
 """  # noqa: S608 - constants
-CHANGED = f"""
-select {RUN_COLUMNS} from run
-where {VISIBLE} and (status = any ($2) or ended_at > $3) and {{narrowed}}
-order by created_at desc, id desc limit $5
-"""  # noqa: S608 - constants
-GONE = """
-select id from run where archived_at > $2 and ($1::uuid is null or created_by = $1) order by archived_at desc limit $3
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +47,6 @@ class FileCounts:
 
     given: int = 0
     left: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """Runs that may look different than before, at most 200, and those that left the lists."""
-
-    runs: Sequence[Run]
-    gone: Sequence[UUID]
 
 
 class RunTallies:
@@ -96,13 +78,3 @@ class RunTallies:
         for row in rows:
             counts.setdefault(row["run_id"], [0, 0])[row["root"] != IN] += row["n"]
         return {run_id: FileCounts(*both) for run_id, both in counts.items()}
-
-    async def changes(self, caller: Caller, since: datetime, text: str | None = None) -> Changes:
-        """What lives, what has ended since, and what was taken out since."""
-        live = [str(status) for status in LIVE]
-        async with self._database.tenant(caller.tenant_id) as connection:
-            words = await narrowed(connection, caller.tenant_id, owner(caller), text)
-            query = CHANGED.replace("{narrowed}", words.numbered(4))
-            rows = await connection.fetch(query, owner(caller), live, since, words.value, MOST_CHANGES)
-            gone = await connection.fetch(GONE, owner(caller), since, MOST_CHANGES)
-        return Changes([run_of(row) for row in rows], [row["id"] for row in gone])

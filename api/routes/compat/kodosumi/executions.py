@@ -1,7 +1,7 @@
 """Kodosumi's outputs and timeline: runs, their logs and their ends."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,14 +14,15 @@ from pydantic import BaseModel, Field
 from api.bodies import Body
 from api.dependencies import AuthenticationDep, EngineDep
 from api.engine import Engine
-from api.routes.compat.kodosumi.dashboard import TalliesDep
 from api.routes.compat.kodosumi.words import EVERYTHING, MAIN, PREFIX, STATUSES, STDIO, Telling, error_text, unix
+from api.routes.run_changes import ChangesDep
 from api.routes.runs import RunDeleter, RunReader
 from api.sse import After, EventStream
-from windlass.contracts.runs import RunStatus
+from windlass.contracts.runs import LIVE, RunStatus
 from windlass.core.callers import Caller
 from windlass.core.permissions import Permission
 from windlass.core.questions import QuestionFilter
+from windlass.core.run_changes import Look, Mark
 from windlass.core.runs import Run, RunFilter
 from windlass.values import typed
 
@@ -30,6 +31,8 @@ router = APIRouter(prefix=PREFIX, tags=["compat"])
 Json = dict[str, Any]
 SENT_EVENTS: dict[int | str, Json] = {200: {"content": {"text/event-stream": {}}}}
 MOST_LOCKS = 200
+MOST_CHANGES = 200
+OVERLAP = timedelta(seconds=5)  # a time alone passes over what commits late, so the last of it is told again
 PATIENT = "no result, yet. please be patient."
 
 
@@ -176,18 +179,24 @@ async def timeline(
 async def changes(
     caller: RunReader,
     engine: EngineDep,
-    tallies: TalliesDep,
+    changed: ChangesDep,
     since: Annotated[float | None, Query(ge=0, le=32_503_680_000)] = None,
     q: Annotated[str | None, Query(max_length=200)] = None,
 ) -> TimelineChanges:
     """What lives or has ended since then, and what was deleted; without `since` only the time to ask from next."""
-    now = datetime.now(UTC).timestamp()
     if since is None:
-        return TimelineChanges(update=[], delete=[], timestamp=now, query=q)
-    found = await tallies.changes(caller, datetime.fromtimestamp(since, UTC), q)
+        return TimelineChanges(update=[], delete=[], timestamp=_asked_next(await changed.now(caller)), query=q)
+    told = await changed.since(caller, Mark(Look(datetime.fromtimestamp(since, UTC))), limit=MOST_CHANGES, text=q)
+    live = await engine.runs.newest(caller, RunFilter(tuple(LIVE), text=q), limit=MOST_CHANGES)
+    runs = sorted({run.id: run for run in (*live, *told.runs)}.values(), key=lambda run: run.created_at, reverse=True)
     locks = await _locks(engine, caller)
-    items = [_item(run, locks.get(run.id, ())) for run in found.runs]
-    return TimelineChanges(update=items, delete=found.gone, timestamp=now, query=q)
+    items = [_item(run, locks.get(run.id, ())) for run in runs]
+    return TimelineChanges(update=items, delete=told.gone, timestamp=_asked_next(told.mark), query=q)
+
+
+def _asked_next(mark: Mark) -> float:
+    """The time to ask from next."""
+    return (mark.place[0] if mark.place else mark.known.at - OVERLAP).timestamp()
 
 
 async def _stream(

@@ -2,7 +2,6 @@
 
 import platform
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import md5
@@ -159,8 +158,7 @@ async def take_out(body: Sources, caller: ServiceWriter, engine: EngineDep) -> M
 @router.get("/flow/tags")
 async def tags(caller: AgentReader, engine: EngineDep) -> Mapping[str, int]:
     """How many flows carry each tag."""
-    found = [agent for agent in await engine.agents.catalogue(caller) if agent.service]
-    return Counter(tag for agent in found for tag in agent.tags)
+    return await engine.agents.tags(caller)
 
 
 @router.get("/flow/register")
