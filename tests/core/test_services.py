@@ -78,7 +78,7 @@ async def test_another_name_takes_agents_and_tasks_along_and_waits_for_runs(reco
 
     renamed = await records.services.change(caller, "texts", ServiceChange(name=" Letters ", python="3.12"))
 
-    assert ("1 runs of texts are live" in refused[0], "already a service taken" in refused[1]) == (True, True)
+    assert ("1 run of texts is live" in refused[0], "already a service taken" in refused[1]) == (True, True)
     assert (renamed.name, renamed.python, renamed.flows) == ("letters", "3.12", ("letters/count",))
     known = [(await records.tasks.get(caller, each.id)).recipe.agent for each in tasks]
     assert known == ["letters/count", "texts2/count"]
@@ -144,7 +144,7 @@ async def test_a_service_with_live_runs_is_not_removed(records: Records):
     await records.serve("texts", "count")
     run = await records.runs.start(records.caller, StartRun("texts/count", {"text": "hi"}))
 
-    with pytest.raises(Conflict, match="1 runs of texts are live"):
+    with pytest.raises(Conflict, match="1 run of texts is live"):
         await records.services.remove(records.caller, "texts")
     await records.end(run, RunStatus.CANCELLED)
     await records.services.remove(records.caller, "texts")

@@ -345,3 +345,19 @@ def test_the_hosts_of_a_service_are_told_one_by_one(gateway: Gateway, home: Path
     ran = windlass(gateway, home, "service", "show", "hello")
 
     assert ran.out.splitlines()[-2:] == ["host 1: running, process 7.", "host 2: unhealthy, no process. It ended."]
+
+
+def test_what_several_hosts_of_a_service_printed_last_is_told_once(gateway: Gateway, home: Path):
+    lines = "Traceback\nValueError: mine"
+    hosts = [{"n": n, "state": "unhealthy", "pid": None, "reason": f"Try {n}. It ended.\n{lines}"} for n in (1, 2)]
+    reason = f"Replica 1 of 2: {hosts[0]['reason']}"
+    known = {"name": "hello", "state": "unhealthy", "reason": reason, "replicas": 2, "hosts": hosts}
+    gateway.answers = {"GET /v1/services/hello": known}
+
+    ran = windlass(gateway, home, "service", "show", "hello")
+
+    assert ran.out.splitlines()[2:] == [
+        "host 1: unhealthy, no process. Try 1. It ended.",
+        *lines.splitlines(),
+        "host 2: unhealthy, no process. Try 2. It ended. Its last lines: those of host 1.",
+    ]

@@ -1,6 +1,7 @@
 """`windlass new`: a service to start from, with a test that passes."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -119,9 +120,10 @@ def new(
     title = name.replace("-", " ").replace("_", " ").capitalize()
     for file, text in FILES.items():
         (home / file).write_text(text.format(name=name, title=title))
+    place = shlex.quote(str(home.resolve()))  # the lines work from wherever the one before has led
     following = (
-        f"cd {home} && windlass dev",
-        f"windlass service add {name} --project {home} --app app:app",
+        f"cd {place} && windlass dev",
+        f"windlass service add {name} --project {place} --app app:app",
         f'windlass run start {name}/work topic="white whales" --watch',
     )
     said = "\n  ".join((f"Made {home}. Next:", *following))

@@ -106,21 +106,39 @@ def show(context: typer.Context, name: str, as_json: AsJson = False) -> None:
         print_json(service.to_json())
         return
     print_head(service.name, service.state)
-    if service.reason:
-        console.print(service.reason, markup=False)
+    if service.reason and not _is_told(service):
+        console.print(service.reason, markup=False, highlight=False, soft_wrap=True)
     console.print(f"{service.project}  {service.import_path}", markup=False, highlight=False)
     for line in _hosts(service):
-        console.print(line, markup=False, highlight=False)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     for flow in service.flows:
         console.print(f"  {flow}", markup=False, highlight=False)
 
 
+def _is_told(service: Service) -> bool:
+    """Whether one of several hosts says the same of itself."""
+    reasons = (str(each["reason"]) for each in service.hosts if each["reason"])
+    return service.replicas > 1 and any((service.reason or "").endswith(each) for each in reasons)
+
+
 def _hosts(service: Service) -> list[str]:
-    """Which processes serve it, or should."""
+    """Which processes serve it, or should; the last lines that several printed alike are told once."""
     if service.replicas == 1:
         return [f"host: process {service.pid}"] if service.pid else []
-    told = ((each, f"process {each['pid']}" if each["pid"] else "no process") for each in service.hosts)
-    return [f"host {each['n']}: {each['state']}, {where}. {each['reason'] or ''}".rstrip() for each, where in told]
+    told, first = list[str](), dict[str, int]()
+    for each in service.hosts:
+        happened, _, lines = str(each["reason"] or "").partition("\n")
+        before = first.setdefault(lines, each["n"]) if lines else each["n"]
+        rest = (
+            f"\n{lines}"
+            if lines and before == each["n"]
+            else f" Its last lines: those of host {before}."
+            if lines
+            else ""
+        )
+        where = f"process {each['pid']}" if each["pid"] else "no process"
+        told.append(f"host {each['n']}: {each['state']}, {where}. {happened}{rest}".rstrip())
+    return told
 
 
 @app.command()

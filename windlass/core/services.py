@@ -266,7 +266,7 @@ class Services:
         async with self._database.tenant(caller.tenant_id) as connection:
             running = await connection.fetchval(LIVE, service.id)
             if running:
-                raise Conflict(f"{running} runs of {name} are live. Cancel them first; nothing was deleted.")
+                raise Conflict(f"{_are_live(running, name)}. Cancel what is live first; nothing was deleted.")
             await connection.execute("delete from service where id = $1", service.id)
             await record(connection, caller, "service.delete", f"service:{name}", before={"project": service.project})
         self._wakeup.send(CHANGED_CHANNEL, name)
@@ -291,8 +291,12 @@ async def _rename(connection: Connection, service: Service, name: str) -> None:
         raise Conflict(f"There is already a service {name}. Nothing was changed.") from error
     running = await connection.fetchval(LIVE, service.id)
     if running:
-        raise Conflict(f"{running} runs of {service.name} are live, and are known by its name. Nothing was changed.")
+        raise Conflict(f"{_are_live(running, service.name)}, known by its name. Nothing was changed.")
     await connection.execute(RENAMED, service.id, service.name, name)
+
+
+def _are_live(count: int, name: str) -> str:
+    return f"1 run of {name} is live" if count == 1 else f"{count} runs of {name} are live"
 
 
 def sealed_for(service_id: UUID) -> str:

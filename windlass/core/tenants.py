@@ -74,7 +74,9 @@ class Tenants:
             name = await _own(connection, caller, tenant_id)
             live = await connection.fetchval(LIVE_RUNS)
             if live:
-                raise Conflict(f"{live} runs are live. Cancel them first; nothing was deleted.")
+                raise Conflict(
+                    f"{live} {'run is' if live == 1 else 'runs are'} live. Cancel first; nothing was deleted."
+                )
             await connection.execute("update service set enabled = false, updated_at = now()")  # their hosts end
             await connection.execute("update tenant set deleted_at = now() where id = $1", tenant_id)
             await connection.execute(END_SCHEDULES)
