@@ -1,5 +1,6 @@
 """The page of one service: how it is, and its flows, of which somebody may say other things than it does itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from api.pages.services import SHAPES, WORDS, show
 from api.pages.shell import Place
 from api.routes.flows import FlowChangeBody
 from api.routes.services import ServiceChangeBody, ServiceReader, ServiceWriter
+from windlass.contracts.hosts import MOST_REPLICAS
 from windlass.core.callers import Caller
 from windlass.core.checkups import Checkup
 from windlass.core.errors import Conflict, Invalid, Stale
@@ -24,12 +26,19 @@ router = APIRouter(include_in_schema=False)
 
 EDITED = ("name", "project", "import_path", "python", "replicas")
 TEXTS = ("display", "description", "author", "organization")
+LABELS = {"import_path": "App", "description": "Description", "display": "Name", "organization": "Organisation"}
+RULES = {
+    "name": "must be 1 to 63 characters long",
+    "import_path": "must be module:app",
+    "python": "must be a version such as 3.12, or empty",
+    "replicas": f"must be a number from 1 to {MOST_REPLICAS}",
+}
 
 
 @router.get("/services/{name}")
 async def service(name: str, request: Request, caller: ServiceReader, engine: EngineDep) -> Response:
     """One service."""
-    return await _show(request, caller, engine, name)
+    return await show_service(request, caller, engine, name)
 
 
 @router.post("/services/check")
@@ -41,7 +50,7 @@ async def check_all(request: Request, caller: ServiceReader, engine: EngineDep) 
 @router.post("/services/{name}/check")
 async def check(name: str, request: Request, caller: ServiceReader, engine: EngineDep) -> Response:
     """Ask its host how it is."""
-    return await _show(request, caller, engine, name, Said(await engine.checkups.of(caller, name)))
+    return await show_service(request, caller, engine, name, Said(await engine.checkups.of(caller, name)))
 
 
 @router.post("/services/{name}/edit")
@@ -55,17 +64,15 @@ async def edit(name: str, request: Request, caller: ServiceWriter, engine: Engin
         )
         changed = await engine.services.change(caller, name, ServiceChange(**body.model_dump()), etag or None)
     except ValidationError as wrong:
-        problems = tuple(
-            (f"{str(each['loc'][0]).replace('_', ' ')}: {each['msg']}", str(each["loc"][0])) for each in wrong.errors()
-        )
+        problems = tuple((_said_of(each), str(each["loc"][0])) for each in wrong.errors())
     except Invalid as wrong:
-        problems = tuple((f"{each.field} {each.message}", each.field) for each in wrong.errors)
+        problems = tuple((f"{_label(each.field)} {each.message}", each.field) for each in wrong.errors)
     except (Conflict, Stale) as wrong:
         problems = ((wrong.detail, "name"),)
     else:
         return go(f"/services/{changed.name}", f"{changed.name} is changed")
     kept = {**filled, "etag": etag}  # what was changed meanwhile must be seen before it is written over
-    return await _show(request, caller, engine, name, Said(problems=problems, filled=kept))
+    return await show_service(request, caller, engine, name, Said(problems=problems, filled=kept))
 
 
 @router.post("/services/{name}/flows/{flow}")
@@ -74,8 +81,8 @@ async def change(name: str, flow: str, request: Request, caller: ServiceWriter, 
     try:
         body = FlowChangeBody.model_validate(_wish(read_form(request)))
     except ValidationError as wrong:
-        problems = tuple((f"{each['loc'][0]}: {each['msg']}", "") for each in wrong.errors())
-        return await _show(request, caller, engine, name, Said(problems=problems))
+        problems = tuple((_said_of(each), "") for each in wrong.errors())
+        return await show_service(request, caller, engine, name, Said(problems=problems))
     changed = await engine.flows.change(caller, name, flow, body.given())
     return go(f"/services/{name}", f"{changed.display} is changed")
 
@@ -88,6 +95,17 @@ async def switch(name: str, flow: str, request: Request, caller: ServiceWriter, 
     return go(f"/services/{name}", f"{changed.display} is {'on' if is_on else 'off'}")
 
 
+def _said_of(error: Mapping[str, Any]) -> str:
+    """What is wrong with a field, in the words of the page."""
+    name = str(error["loc"][0])
+    return f"{_label(name)} {RULES.get(name) or str(error['msg']).removeprefix('Value error, ')}"
+
+
+def _label(name: str) -> str:
+    """What a field is called on the page."""
+    return LABELS.get(name, name.capitalize())
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """What the page has to say to what somebody just did: how the host is, or what is wrong with what was filled in."""
@@ -95,17 +113,20 @@ class Said:
     checkup: Checkup | None = None
     problems: tuple[tuple[str, str], ...] = ()
     filled: dict[str, str] | None = None
+    variable: tuple[str, str] = ("", "")  # its kind and name, where it could not be set
 
 
 NOTHING = Said()
 
 
-async def _show(request: Request, caller: Caller, engine: Engine, name: str, said: Said = NOTHING) -> Response:
+async def show_service(request: Request, caller: Caller, engine: Engine, name: str, said: Said = NOTHING) -> Response:
+    """The page of a service."""
     found = await engine.services.get(caller, name)
     values: dict[str, Any] = {
         "service": found,
         "trouble": trouble_of(found),
         "filled": said.filled,
+        "variable": said.variable,
         "flows": await engine.flows.of(caller, name),
         "checkup": said.checkup,
         "shapes": SHAPES,

@@ -32,3 +32,31 @@ async def test_a_viewer_gives_none_and_names_are_names(acme: Organisation):
 
     assert (denied.status_code, wrong.status_code) == (403, 422)
     assert SECRET not in denied.text + wrong.text
+
+
+async def test_the_page_sets_variables_and_secrets_one_by_one(acme: Organisation):
+    page, path = acme.builder.http, "/services/paged/variables"
+    await page.post("/v1/services", json={**SERVICE, "name": "paged", "env": {"LEVEL": "low", "OLD": "1"}})
+
+    done = [
+        await page.post(path, data=form)
+        for form in (
+            {"kind": "env", "variable": "LEVEL", "value": "high"},
+            {"kind": "secrets", "variable": "TOKEN", "value": SECRET},
+            {"kind": "env", "variable": "OLD", "deed": "take"},
+        )
+    ]
+    wrong = await page.post(path, data={"kind": "secrets", "variable": "1 A", "value": SECRET})
+    empty = await page.post(path, data={"kind": "env", "variable": "LEVEL", "value": ""})
+    by_viewer = await acme.viewer.http.post(path, data={"kind": "env", "variable": "A", "value": "1"})
+    shown, read = await page.get("/services/paged"), (await page.get("/v1/services/paged")).json()
+
+    assert ([each.status_code for each in done], by_viewer.status_code) == ([303] * 3, 403)
+    assert (read["env"], read["secrets"]) == (["LEVEL"], ["TOKEN"])
+    assert (wrong.status_code, "Name must be letters" in wrong.text, SECRET in wrong.text + shown.text) == (
+        422,
+        True,
+        False,
+    )
+    assert (empty.status_code, "Value is required" in empty.text) == (422, True)
+    assert ('value="1 A"' in wrong.text, "Take TOKEN away" in shown.text) == (True, True)
