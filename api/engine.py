@@ -42,6 +42,7 @@ from windlass.core.firings import Firings
 from windlass.core.flows import Flows
 from windlass.core.form_secrets import Forms, FormSecrets
 from windlass.core.history import History
+from windlass.core.host_logs import HostLogs
 from windlass.core.hosts import Hosts
 from windlass.core.letters import Share
 from windlass.core.listener import Listener
@@ -99,6 +100,7 @@ class Engine:
     files: Files
     flows: Flows
     exchange: Exchange
+    host_logs: HostLogs
     hub: Hub
     links: Links
     objects: Objects
@@ -177,6 +179,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             files=Files(database, objects, quota, notifier),
             flows=Flows(database),
             exchange=Exchange(database, services),
+            host_logs=HostLogs(database, settings.home / "logs", settings.node),
             hub=hub,
             links=carriers.links,
             objects=objects,

@@ -1,5 +1,6 @@
 """The page of a boot: every service in its phases, what was said, and what did not come up."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ from windlass.core.errors import Conflict, NotFound
 from windlass.core.permissions import Permission
 
 router = APIRouter(include_in_schema=False)
+
+AT = re.compile(r" at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d")  # in UTC, as Kodosumi says it; the line has its time beside it
 
 SHAPES = {"running": "running", "finished": "finished", "failed": "failed", "cancelled": "cancelled"}
 WORDS = {"running": "Running", "finished": "Over", "failed": "Failed", "cancelled": "Cancelled"}
@@ -182,7 +185,7 @@ def log_lines(said: Sequence[Event], seen: Viewer, chosen: str) -> list[LogLine]
             seen.clock(each.at),
             str(each.payload.get("step") or ""),
             TONES.get(str(each.payload.get("type")), ""),
-            text.strip(),
+            AT.sub("", text.strip()),
         )
         for each in said
         if (text := line(each.payload)) and (not chosen or each.payload.get("target") == chosen)

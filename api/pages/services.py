@@ -121,6 +121,16 @@ async def switch(name: str, request: Request, caller: ServiceWriter, engine: Eng
     return go(_back(request, name), f"{name} is {'off' if service.enabled else 'on'}")
 
 
+@router.get("/services/{name}/delete")
+async def confirm(name: str, request: Request, caller: ServiceWriter, engine: EngineDep) -> Response:
+    """Ask before a service goes, with what goes with it."""
+    found = await engine.services.get(caller, name)
+    place = Place("Services", (("Services", "/services"), (found.name, f"/services/{found.name}"), ("Delete", "")))
+    return await page(
+        request, caller, "service_delete.html", place, {"service": found, "title": f"Delete {found.name}"}
+    )
+
+
 @router.post("/services/{name}/delete")
 async def remove(name: str, request: Request, caller: ServiceWriter, engine: EngineDep) -> Response:
     """End a service; its runs stay on record."""

@@ -95,6 +95,27 @@ class CheckupList(BaseModel):
     items: Sequence[CheckupView]
 
 
+class HostLogView(BaseModel):
+    """The last 64 KiB a host printed."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    replica: int
+    node: str = Field(description="Its machine.")
+    pid: int | None
+    started_at: datetime
+    ended_at: datetime | None = Field(description="Null while it is there.")
+    text: str | None = Field(description="Null where its machine is not that of the gateway.")
+    is_cut: bool = Field(description="Whether it printed more before.")
+
+
+class HostLogList(BaseModel):
+    """Those that serve first, then the newest that have ended."""
+
+    items: Sequence[HostLogView]
+    next: None = None
+
+
 @router.post("/health")
 async def check_all(caller: ServiceReader, engine: EngineDep) -> CheckupList:
     """Ask the hosts of all services how they are; one that is off is not woken."""
@@ -105,6 +126,12 @@ async def check_all(caller: ServiceReader, engine: EngineDep) -> CheckupList:
 async def check(name: str, caller: ServiceReader, engine: EngineDep) -> CheckupView:
     """Ask the host of one service how it is; one that is off is not woken."""
     return CheckupView.model_validate(await engine.checkups.of(caller, name))
+
+
+@router.get("/{name}/log")
+async def log(name: str, caller: ServiceWriter, engine: EngineDep) -> HostLogList:
+    """What the hosts of a service printed last, on the gateway's machine: also of those that did not come up."""
+    return HostLogList(items=[HostLogView.model_validate(each) for each in await engine.host_logs.of(caller, name)])
 
 
 @router.get("/{name}/flows")

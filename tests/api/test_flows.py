@@ -27,6 +27,7 @@ class Kept:
     def __init__(self, house: Organisation, wanted: Wanted, service: WantedService, settings: Settings) -> None:
         self.house, self.wanted, self.service = house, wanted, service
         self.node = settings.node
+        self.boot_id, self.logs = "", settings.home / "logs"
         folder = settings.home / "hosts"
         folder.mkdir(parents=True, exist_ok=True)
         self.address = socket_path(folder, str(service.tenant_id), str(service.id))
@@ -34,7 +35,8 @@ class Kept:
     async def up(self, *flows: str, node: str | None = None) -> None:
         """Its host describes these flows."""
         described = [{**FLOW, "name": name, "summary": name.capitalize(), "author": "Ada"} for name in flows]
-        facts = HostFacts(str(new_id()), 1, node or self.node, 1)
+        self.boot_id = new_id().hex
+        facts = HostFacts(self.boot_id, 7, node or self.node, 1)
         await self.wanted.record_up(self.service, facts, {"isolation": "shared", "flows": described})
 
     @asynccontextmanager
@@ -192,3 +194,23 @@ async def test_the_page_of_a_service_says_what_is_wrong_and_changes_it(kept: Kep
     assert all(each in told for each in ("1 of 2 replicas are up", "Replica 2 of 2: Not again.", "1 of 2 processes"))
     assert (stale.status_code, "was changed since you read it" in stale.text) == (422, True)
     assert by_viewer.status_code == 403
+
+
+async def test_what_a_service_printed_is_read_by_those_who_may_write_it(kept: Kept):
+    http, path = kept.house.owner.http, "/v1/services/texts/log"
+    await kept.up("count", node="elsewhere")
+    (far,) = (await http.get(path)).json()["items"]
+    await kept.up("count")
+    kept.logs.mkdir(exist_ok=True)
+    log = kept.logs / f"host-before-{str(kept.service.id)[-8:]}-{kept.boot_id}.log"
+    log.write_bytes(b"\x1b[31mred\x1b[0m <b>\n" + b"x" * 70_000 + b"\nlast\n")
+
+    (long, _) = (await http.get(path)).json()["items"]
+    log.write_bytes(b"\x1b[31mred\x1b[0m <b>\n")
+    shown = (await http.get("/services/texts/log")).text
+    by_viewer = await kept.house.people[Role.VIEWER].http.get(path)
+
+    assert (far["node"], far["text"]) == ("elsewhere", None)
+    assert (long["pid"], long["text"], long["is_cut"]) == (7, "last", True)
+    assert '<span class="f1">red</span> &lt;b&gt;' in shown
+    assert (by_viewer.status_code, (await http.get("/v1/services/none/log")).status_code) == (403, 404)

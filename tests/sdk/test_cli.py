@@ -361,3 +361,17 @@ def test_what_several_hosts_of_a_service_printed_last_is_told_once(gateway: Gate
         *lines.splitlines(),
         "host 2: unhealthy, no process. Try 2. It ended. Its last lines: those of host 1.",
     ]
+
+
+def test_what_a_service_printed_is_shown_of_what_lives_or_else_of_what_ended_last(gateway: Gateway, home: Path):
+    at = "2026-11-30T10:00:00Z"
+    old, new = ({"pid": n, "text": f"[{n}] said", "started_at": at, "ended_at": at} for n in (1, 2))
+    gateway.answers = {"GET /v1/services/hello/log": {"items": [new, old]}}
+
+    ended = windlass(gateway, home, "service", "log", "hello")
+    every = windlass(gateway, home, "service", "log", "hello", "--all")
+    gateway.answers = {"GET /v1/services/hello/log": {"items": []}}
+    nothing = windlass(gateway, home, "service", "log", "hello")
+
+    assert (ended.out, every.out, nothing.out) == ("[2] said\n", "[2] said\n[1] said\n", "")
+    assert ("process 2" in ended.err, "Nothing of hello has run" in nothing.err) == (True, True)

@@ -1,6 +1,8 @@
 """`windlass boot`: all services brought up together, or taken down."""
 
+import re
 import time
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -11,6 +13,7 @@ from windlass.client.boot import BootState
 from windlass.client.sync import Client
 
 LOOK_S = 0.5
+AT = re.compile(r"(?<= at )\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")  # in UTC, as Kodosumi says it
 
 app = typer.Typer()
 
@@ -81,4 +84,10 @@ def say(state: BootState) -> None:
     """Print messages as lines."""
     for each in state.messages:
         if each.text:
-            console.print(each.text, markup=False, highlight=False, soft_wrap=True)
+            text = each.text if each.target else AT.sub(_here, each.text)
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _here(at: re.Match[str]) -> str:
+    """A moment in this machine's zone."""
+    return f"{datetime.fromisoformat(at[0]).replace(tzinfo=UTC).astimezone():%Y-%m-%d %H:%M:%S}"

@@ -54,6 +54,18 @@ class Checkup(Record):
     loop_lag_s: float | None = None
 
 
+class HostLog(Record):
+    """What a host printed last; `text` is None where its machine is not that of the gateway."""
+
+    replica: int = 1
+    node: str = ""
+    pid: int | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    text: str | None = None
+    is_cut: bool = False
+
+
 class Checkups(Record):
     """How all services are."""
 
@@ -69,6 +81,11 @@ def check_services() -> Call[Checkups]:
 def check_service(name: str) -> Call[Checkup]:
     """Ask the host of a service how it is."""
     return Call("POST", f"{PATH}/{segment(name)}/health", Checkup.model_validate)
+
+
+def read_log(name: str) -> Call[Page[HostLog]]:
+    """What the hosts of a service printed last."""
+    return Call("GET", f"{PATH}/{segment(name)}/log", Page[HostLog].model_validate)
 
 
 def list_flows(service: str) -> Call[Page[Flow]]:
@@ -123,6 +140,10 @@ class Flows:
         """Have a service served from a zip or tar.gz; its runs go on."""
         return self._client.send(send_archive(service, archive))
 
+    def log(self, service: str) -> Page[HostLog]:
+        """What the hosts of a service printed last: those that serve first, then the newest that have ended."""
+        return self._client.send(read_log(service))
+
     def check(self, service: str) -> Checkup:
         """Ask the host of a service how it is."""
         return self._client.send(check_service(service))
@@ -157,6 +178,10 @@ class AsyncFlows:
     async def send(self, service: str, archive: bytes) -> Service:
         """Have a service served from a zip or tar.gz; its runs go on."""
         return await self._client.send(send_archive(service, archive))
+
+    async def log(self, service: str) -> Page[HostLog]:
+        """What the hosts of a service printed last: those that serve first, then the newest that have ended."""
+        return await self._client.send(read_log(service))
 
     async def check(self, service: str) -> Checkup:
         """Ask the host of a service how it is."""
