@@ -116,7 +116,7 @@ class ServeAPI(FastAPI):
         described = {name: settings.pop(name) for name in About.__slots__ if settings.get(name) is not None}
 
         def register(handler: Handler) -> Handler:
-            flow = Flow(path, handler, model, About(**_from_docstring(handler) | described))
+            flow = Flow(path, handler, model, About(**_from_docstring(handler, "summary" in described) | described))
             self.flows[path] = flow
             self._add_routes(flow, {**flow.about.document(), **(openapi_extra or {})}, settings)
             return handler
@@ -276,8 +276,10 @@ async def _problem(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(document, status_code=500, media_type="application/problem+json")
 
 
-def _from_docstring(handler: Callable[..., Any]) -> dict[str, Any]:
-    """A summary from the docstring's first line and a description from the rest, when the decorator has none."""
+def _from_docstring(handler: Callable[..., Any], has_summary: bool) -> dict[str, Any]:
+    """What the decorator does not say: a summary from the docstring's first line, a description from what is left."""
+    if has_summary:
+        return {"description": cleandoc(handler.__doc__)} if handler.__doc__ else {}
     summary, _, description = (handler.__doc__ or "").strip().partition("\n")
     found = {"summary": summary.strip().rstrip(".") or handler.__name__, "description": cleandoc(description)}
     return {name: text for name, text in found.items() if text}

@@ -42,11 +42,15 @@ def _column(stack: Sequence[tuple[str, int]], x: float, width: float, scale: flo
 def line(values: Sequence[float | None], highest: float) -> tuple[str, ...]:
     """The points of a line (percent from the left, pixels from above), one text for each stretch without a gap."""
     step = 100 / max(1, len(values))
-    stretches: list[list[str]] = [[]]
+    stretches: list[list[tuple[float, float]]] = [[]]
     for place, value in enumerate(values):
         if value is None:
             stretches.append([])
         else:
             height = HIGH - HIGH * value / highest if highest else HIGH
-            stretches[-1].append(f"{place * step + step * 0.385:.2f},{height:.1f}")
-    return tuple(" ".join(points * 2 if len(points) == 1 else points) for points in stretches if points)
+            stretches[-1].append((place * step + step * 0.385, height))
+    half = step * 0.385  # of a column: what stands alone is as wide as one
+    wide = (
+        [(x - half, y), (x + half, y)] if len(points) == 1 else points for points in stretches for x, y in points[:1]
+    )
+    return tuple(" ".join(f"{x:.2f},{y:.1f}" for x, y in points) for points in wide)

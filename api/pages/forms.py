@@ -8,6 +8,7 @@ from api.pages.markdown import cleaned, markdown
 from api.pages.rendering import Form
 from api.pages.typed import to_json
 from windlass.core.masks import MASK
+from windlass.forms.drawing import OWN_VALUE
 from windlass.forms.validation import conditions
 
 TEXTS = frozenset(
@@ -124,7 +125,7 @@ def draw_field(
         look=look_of(kind),
         name=within + name,
         label=str(element.get("label") or name),
-        value="" if content is None or kind == "boolean" else as_text(content),
+        value=OWN_VALUE.get(kind, "") if content is None or kind == "boolean" else as_text(content),
         required=bool(element.get("required")) and not asked,
         needed=bool(element.get("required")),
         placeholder=str(element.get("placeholder") or ""),

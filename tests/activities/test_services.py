@@ -262,6 +262,7 @@ async def test_a_service_that_does_not_start_says_why_and_harms_no_other(site: S
     assert first == "It ended with exit code 3. RuntimeError: my mistake"
     assert "Traceback" in below[0]
     assert below[-1] == "RuntimeError: my mistake"
+    assert "windlass/host" not in reason  # where the program is wrong, not how it was come to
 
 
 async def _serves(site: Site, name: str) -> bool:

@@ -208,6 +208,7 @@ async def test_what_a_service_printed_is_read_by_those_who_may_write_it(kept: Ke
     (long, _) = (await http.get(path)).json()["items"]
     log.write_bytes(b"\x1b[31mred\x1b[0m <b>\n")
     shown = (await http.get("/services/texts/log")).text
+    log.unlink()
     by_viewer = await kept.house.people[Role.VIEWER].http.get(path)
 
     assert (far["node"], far["text"]) == ("elsewhere", None)

@@ -37,7 +37,7 @@ def test_a_line_breaks_where_nothing_is_known_and_begins_at_zero():
     first, second = line([0.0, 4.0, None, 2.0], 4.0)
 
     assert first == "9.62,54.0 34.62,0.0"
-    assert second == "84.62,27.0 84.62,27.0"
+    assert second == "75.00,27.0 94.25,27.0"  # what stands alone would be seen by nobody
     assert line([None, None], 0.0) == ()
 
 

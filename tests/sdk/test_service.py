@@ -86,6 +86,13 @@ async def test_the_docstring_describes_a_flow_that_says_nothing_else():
     assert (about.summary, about.description) == ("Say what it does", "And more.")
 
 
+def test_the_docstring_is_the_description_of_a_flow_that_has_a_summary():
+    named = ServeAPI()
+    named.enter("/", forms.Model(), summary="Named")(wrong)
+
+    assert (named.flows["/"].about.summary, named.flows["/"].about.description) == ("Named", "Launch nothing.")
+
+
 async def test_post_answers_with_the_id_of_the_run_it_decided_on(http: httpx.AsyncClient):
     answer = await http.post("/much/deeper", json={"name": "hello"}, headers={"x-windlass-run": "r1"})
 

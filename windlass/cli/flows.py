@@ -130,8 +130,9 @@ def log(
     if as_json:
         print_json(page.to_json())
         return
-    living = [each for each in page.items if each.ended_at is None]
-    shown = page.items if every else living or page.items[:1]
+    told = [each for each in page.items if each.text or each.ended_at is None]
+    living = [each for each in told if each.ended_at is None]
+    shown = page.items if every else living if any(each.text for each in living) else told[:1]
     for each in shown:
         errors.print(_printed_by(each), style="dim", highlight=False, soft_wrap=True)
         console.print(each.text or "", markup=False, highlight=False, soft_wrap=True)
@@ -159,7 +160,10 @@ def health(
     if as_json:
         print_json({"items": [each.to_json() for each in found]})
     else:
-        rows = ((each.name, each.state, ANSWERS[each.answers], _took(each), each.message) for each in found)
+        rows = (
+            (each.name, each.state, ANSWERS[each.answers], _took(each), each.message.partition("\n")[0])
+            for each in found
+        )
         print_table(("Service", "State", "Host", "Within", "What it says"), rows, "There are no services.")
         for each in found:
             _say_flows(each)

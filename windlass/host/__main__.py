@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import gc
+import importlib
 import os
 import signal
 import socket
@@ -11,8 +12,7 @@ import threading
 import traceback
 from collections.abc import Coroutine
 from contextlib import suppress
-from importlib import import_module
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any
 from uuid import uuid4
 
@@ -52,7 +52,7 @@ def main() -> None:
 def load(app: str) -> ServeAPI:
     """Import `module:app`; a callable without arguments may make the application."""
     module, _, name = app.partition(":")
-    found: Any = getattr(import_module(module), name or "app")
+    found: Any = getattr(importlib.import_module(module), name or "app")
     if not isinstance(found, ServeAPI) and callable(found):
         found = found()
     if not isinstance(found, ServeAPI):
@@ -86,10 +86,22 @@ def _route(kind: EventKind, text: str) -> bool:
 def _load_or_leave(app: str) -> ServeAPI:
     try:
         return load(app)
-    except BaseException:  # noqa: BLE001 (foreign code may raise anything, SystemExit too, while it is imported)
-        traceback.print_exc()
+    except BaseException as error:  # noqa: BLE001 (foreign code may raise anything, SystemExit too, while it is imported)
+        traceback.print_exception(error.with_traceback(_of_the_program(error.__traceback__)))
         sys.stderr.flush()
         os._exit(EXIT_IMPORT_FAILED)
+
+
+def _of_the_program(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback without the frames that lead to the program: where its own line is, is what somebody looks for."""
+    ours = (__file__, importlib.__file__)
+    while (
+        trace is not None
+        and (name := trace.tb_frame.f_code.co_filename)
+        and (name in ours or name.startswith("<frozen importlib"))
+    ):
+        trace = trace.tb_next
+    return trace
 
 
 async def _serve(app: ServeAPI, agents: asyncio.AbstractEventLoop, options: argparse.Namespace) -> None:
