@@ -15,8 +15,13 @@ MOST_BYTES = 1024 * 1024
 Errors = Mapping[str, list[str]]
 NAMES = frozenset({"localhost", "127.0.0.1"})
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; frame-ancestors 'none'"
-STYLE = """body{font:16px/1.5 system-ui;max-width:46rem;margin:2rem auto;padding:0 1rem}pre{white-space:pre-wrap}
-.error{color:#b00020}td{padding:.1rem .8rem .1rem 0;vertical-align:top}fieldset{margin:.5rem 0}"""
+STYLE = """:root{color-scheme:light dark}body{font:16px/1.5 system-ui;max-width:46rem;margin:2rem auto;padding:0 1rem}
+pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:0}.error{color:#b00020;margin-left:.5rem}
+td{padding:.1rem .8rem .1rem 0;vertical-align:top}fieldset{border:0;padding:0;margin:.8rem 0}legend{padding:0}
+input,select,textarea,button{font:inherit;max-width:100%}@media(prefers-color-scheme:dark){.error{color:#ff8077}}"""
+HEAD = """<!doctype html><html lang="en"><meta charset="utf-8"><title>windlass dev</title>
+<meta name="viewport" content="width=device-width,initial-scale=1">"""
+NO_FILES = "takes no files under windlass dev: add the service to a server"
 
 
 class Pages(ThreadingHTTPServer):
@@ -53,7 +58,9 @@ class Page(BaseHTTPRequestHandler):
             make([unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")])
         except HostAway:
             self._send(
-                HTTPStatus.SERVICE_UNAVAILABLE, "<p>The service is not up. The terminal says why.</p>", wait=True
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "<p>The service starts. If it stays down, the terminal says why.</p>",
+                wait=True,
             )
         except (KeyError, LookupError):
             self._send(HTTPStatus.NOT_FOUND, "<p>There is nothing here.</p>")
@@ -88,6 +95,9 @@ class Page(BaseHTTPRequestHandler):
     def _start(self, flow: Message) -> None:
         sent = self._fields(flow["elements"])
         values, errors = validate(flow["elements"], sent)
+        errors |= {
+            each["name"]: [NO_FILES] for each in flow["elements"] if each["type"] == "file" and each["name"] in sent
+        }
         if not errors:
             run = DevRun(flow["path"], flow["name"], values, {})
             asked = {"run_id": run.id, "flow": run.flow, "inputs": values}
@@ -126,7 +136,9 @@ class Page(BaseHTTPRequestHandler):
         size = min(int(self.headers.get("content-length") or 0), MOST_BYTES)
         sent = parse_qs(self.rfile.read(size).decode(errors="replace"), keep_blank_values=True, max_num_fields=2000)
         several = {each.get("name") for each in elements if each.get("multiple")}
-        return {name: values if name in several else values[-1] for name, values in sent.items()}
+        files = {each.get("name") for each in elements if each["type"] == "file"}
+        given = {name: values for name, values in sent.items() if name not in files or any(values)}
+        return {name: values if name in several else values[-1] for name, values in given.items()}
 
     def _go(self, address: str) -> None:
         self.send_response(HTTPStatus.SEE_OTHER)
@@ -136,7 +148,7 @@ class Page(BaseHTTPRequestHandler):
 
     def _send(self, status: HTTPStatus, body: str, *, wait: bool = False) -> None:
         again = '<meta http-equiv="refresh" content="1">' if wait else ""
-        head = f"<!doctype html><meta charset=utf-8><title>windlass dev</title>{again}<style>{STYLE}</style>"
+        head = f"{HEAD}{again}<style>{STYLE}</style>"
         page = f"{head}<p><a href='/'>windlass dev</a></p>{body}".encode()
         self.send_response(status)
         headers = {
@@ -157,7 +169,8 @@ def _home(flows: list[Message], runs: list[DevRun]) -> str:
         f"<tr><td><a href='/runs/{run.id}'>{run.id}</a></td><td>{escape(run.title)}</td><td>{run.state}</td></tr>"
         for run in runs
     )
-    return f"<h1>Flows</h1><ul>{links}</ul><h1>Runs</h1><table>{rows}</table>"
+    listed = f"<table>{rows}</table>" if rows else "<p>None yet. Open a flow and start one.</p>"
+    return f"<h1>Flows</h1><ul>{links}</ul><h1>Runs</h1>{listed}"
 
 
 def _form(flow: Message, sent: Message | None = None, errors: Errors | None = None) -> str:
@@ -175,10 +188,10 @@ def _drawn(elements: list[Message], action: str, sent: Message | None, errors: E
 def _run(run: DevRun, errors: Mapping[str, Errors]) -> str:
     asked = "".join(_asked(run, each, errors.get(each["question_id"])) for each in run.open_questions)
     rows = "".join(
-        f"<tr><td>{escape(each['kind'])}</td><td><pre>{escape(_text(each['payload']))}</pre></td></tr>"
+        f"<tr><td>{escape(each['kind'])}</td><td><pre>{escape(_told(each['kind'], each['payload']))}</pre></td></tr>"
         for each in tuple(run.events)
     )
-    end = _text(run.error or run.value or {}) if run.outcome else ""
+    end = "" if run.outcome is None else _told("error", run.error) if run.error else _text(run.value or {})
     told = f"<h1>{escape(run.title)}: {run.state}</h1><p>Lives of its host: {run.lives}</p>"
     return f"{told}<pre>{escape(end)}</pre>{asked}<table>{rows}</table>"
 
@@ -188,5 +201,24 @@ def _asked(run: DevRun, question: Message, errors: Errors | None) -> str:
     return f"<h2>{escape(question['name'])}</h2>{_drawn(question['elements'], action, None, errors)}"
 
 
+def _told(kind: str, payload: Message) -> str:
+    """What an event says, for somebody who reads it."""
+    match kind:
+        case "step":
+            took = f", {payload['ms']:.0f} ms" if payload.get("ms") is not None else ""
+            came = f"\n{json.dumps(payload['result'], ensure_ascii=False)}" if "result" in payload else ""
+            return f"{payload['name']}: {payload['state']}{took}{came}"
+        case "question":
+            return f"{payload.get('name', 'question')}: {payload['state']}"
+        case "error":
+            said = f"{payload.get('type')}: {payload.get('message')}"
+            return str(payload.get("traceback") or said)
+        case _:
+            return _text(payload)
+
+
 def _text(payload: Message) -> str:
-    return str(payload["text"]) if payload.keys() == {"text"} else json.dumps(payload, ensure_ascii=False)
+    """A text as it is, anything else as JSON."""
+    ((name, content),) = payload.items() if len(payload) == 1 else (("", payload),)
+    body = content.get("body") if name in ("Markdown", "HTML", "Text") else content if name in ("str", "text") else None
+    return body if isinstance(body, str) else json.dumps(payload, ensure_ascii=False)
