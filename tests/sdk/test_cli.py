@@ -239,12 +239,14 @@ def test_what_waits_is_listed(gateway: Gateway, home: Path):
 
 
 def test_a_question_is_shown_with_its_fields(gateway: Gateway, home: Path):
-    gateway.answers["GET /v1/questions/q1"] = QUESTION
+    tick = {"type": "boolean", "name": "sure", "label": "Sure", "option": "I have looked"}
+    gateway.answers["GET /v1/questions/q1"] = {**QUESTION, "elements": [*QUESTION["elements"], tick]}
 
     ran = windlass(gateway, home, "question", "show", "q1")
 
     assert "pay, dispute" in ran.out
     assert "812" in ran.out
+    assert "on: I have looked" in ran.out
 
 
 def test_the_question_that_waits_longest_is_answered(gateway: Gateway, home: Path):
@@ -359,7 +361,7 @@ def test_what_several_hosts_of_a_service_printed_last_is_told_once(gateway: Gate
     assert ran.out.splitlines()[2:] == [
         "host 1: unhealthy, no process. Try 1. It ended.",
         *lines.splitlines(),
-        "host 2: unhealthy, no process. Try 2. It ended. Its last lines: those of host 1.",
+        "host 2: unhealthy, no process. Try 2. It ended. (the last lines are those of host 1)",
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from windlass.cli.screen import AsJson, console, print_json, print_outcome, print_table
+from windlass.cli.screen import AsJson, clock, console, print_json, print_outcome, print_table
 from windlass.cli.session import connect
 from windlass.client.exchange import Outcome
 from windlass.client.records import Json
@@ -73,7 +73,7 @@ def backups(context: typer.Context, *, tenant: Whole = False, as_json: AsJson = 
     if as_json:
         print_json(page.to_json())
         return
-    rows = ((str(each.created_at), "all" if tenant else str(each.services), each.id) for each in page.items)
+    rows = ((clock(each.created_at), "all" if tenant else str(each.services), each.id) for each in page.items)
     print_table(("Before the import of", "Services", "Id"), rows, "Nothing was imported yet.")
 
 

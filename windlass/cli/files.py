@@ -16,6 +16,8 @@ from windlass.client.files import Moved, Told, Upload
 
 app = typer.Typer(no_args_is_help=True, help="What goes into a run and what comes out of it.")
 
+ROOTS = frozenset({"in", "out"})  # there in every run, if empty
+
 Run = Annotated[str, typer.Argument(metavar="RUN", help="The id of the run.")]
 Which = Annotated[str, typer.Argument(metavar="PATH", help="With its root: out/report.csv, in/a folder, out.")]
 
@@ -64,8 +66,11 @@ def download(
     if as_json:
         print_json({"files": places})
         return
-    for each in places or ["The run has no files there."]:
+    for each in places:
         console.print(each, markup=False, highlight=False, soft_wrap=True)
+    if not places:
+        errors.print("The run has no files there.", soft_wrap=True)
+        raise typer.Exit(0 if path in ROOTS else REFUSED)
 
 
 @app.command()

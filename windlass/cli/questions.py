@@ -153,8 +153,10 @@ def named(question: Question) -> list[dict[str, Any]]:
 
 
 def choices(element: dict[str, Any]) -> str:
-    """The options of a choice."""
-    options: list[dict[str, Any]] = element.get("option") or []
+    """The options of a choice; a tick has one word beside it."""
+    options: str | list[dict[str, Any]] = element.get("option") or []
+    if isinstance(options, str):
+        return f"on: {options}" if options != "on" else options
     return ", ".join(str(each["name"]) for each in options)
 
 

@@ -132,7 +132,7 @@ def _hosts(service: Service) -> list[str]:
         rest = (
             f"\n{lines}"
             if lines and before == each["n"]
-            else f" Its last lines: those of host {before}."
+            else f" (the last lines are those of host {before})"
             if lines
             else ""
         )
