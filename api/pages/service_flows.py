@@ -134,6 +134,7 @@ async def show_service(request: Request, caller: Caller, engine: Engine, name: s
         "seen": viewer(request),
         "may_write": caller.may(Permission.SERVICES_WRITE),
         "problems": said.problems,
+        "wrong": {field: text for text, field in said.problems},
         "title": found.name,
     }
     place = Place("Services", (("Services", "/services"), (found.name, "")))

@@ -16,7 +16,7 @@ from windlass.core.checkups import Checkup
 from windlass.core.doors import BadGateway, GatewayTimeout
 from windlass.core.errors import Conflict, FieldError, Invalid
 from windlass.core.permissions import Permission
-from windlass.core.services import NewService, ServiceChange
+from windlass.core.services import NewService, ServiceChange, checked_name
 from windlass.core.sources import checked_project
 
 router = APIRouter(include_in_schema=False)
@@ -38,6 +38,7 @@ WORDS = {
     "dead": "Off",
 }
 FIELDS = {"name": "far_name"}  # of the form that registers
+LABELS = {"name": "Name", "project": "Project", "import_path": "App", "url": "OpenAPI document"}
 IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -66,6 +67,7 @@ async def show(
         "may_write": caller.may(Permission.SERVICES_WRITE),
         "filled": dict.fromkeys(("name", "project", "import_path", "far_name", "url"), "") | (filled or {}),
         "problems": problems,
+        "wrong": {field: text for text, field in problems},
         "title": "Services",
     }
     place = Place("Services", (("Services", ""),))
@@ -80,7 +82,7 @@ async def add(request: Request, caller: ServiceWriter, engine: EngineDep) -> Res
     try:
         await engine.services.add(caller, wish(form))
     except Invalid as problem:
-        wrong = tuple((f"{error.field.replace('_', ' ')} {error.message}", error.field) for error in problem.errors)
+        wrong = tuple((f"{LABELS.get(each.field, each.field)} {each.message}", each.field) for each in problem.errors)
         return await show(request, caller, engine, filled, wrong or ((problem.detail, ""),))
     except Conflict as problem:
         return await show(request, caller, engine, filled, ((problem.detail, "name"),))
@@ -96,7 +98,10 @@ async def register(request: Request, caller: ServiceWriter, engine: EngineDep) -
     try:
         found = await engine.registrations.register(caller, name, url)
     except Invalid as problem:
-        wrong = tuple((f"{each.field} {each.message}", FIELDS.get(each.field, "url")) for each in problem.errors)
+        wrong = tuple(
+            (f"{LABELS.get(each.field, each.field)} {each.message}", FIELDS.get(each.field, "url"))
+            for each in problem.errors
+        )
         return await show(request, caller, engine, filled, wrong or ((problem.detail, "url"),))
     except (BadGateway, Conflict, GatewayTimeout) as problem:
         return await show(request, caller, engine, filled, ((problem.detail, "url"),))
@@ -152,6 +157,14 @@ def short_reason(reason: str) -> str:
     return last if len(last) <= 160 else f"\u2026{last[-159:]}"
 
 
+def _wrong_name(name: str) -> tuple[FieldError, ...]:
+    try:
+        checked_name(name)
+    except Invalid as wrong:
+        return wrong.errors
+    return ()
+
+
 def _wrong_project(project: str) -> list[FieldError]:
     try:
         checked_project(project or "?")
@@ -163,7 +176,7 @@ def _wrong_project(project: str) -> list[FieldError]:
 def wish(form: Form) -> NewService:
     """The service that the form asks for. Raises Invalid."""
     project, import_path = field(form, "project", 1000), field(form, "import_path", 300)
-    errors = _wrong_project(project)
+    errors = [*_wrong_name(field(form, "name", 63)), *_wrong_project(project)]
     if not IMPORT_PATH.fullmatch(import_path):
         errors.append(FieldError("import_path", "must be module:app"))
     if errors:

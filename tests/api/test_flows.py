@@ -161,6 +161,7 @@ async def test_the_page_of_a_service_edits_switches_and_asks(kept: Kept):
     shown = (await page.get("/services/texts")).text
     asked = (await page.post("/services/texts/check")).text
     everything = (await page.post("/services/check")).text
+    wrong = await page.post("/services", data={"name": "A B", "project": "git+ssh://x", "import_path": "app"})
 
     assert "&lt;b&gt;Counter&lt;/b&gt;" in shown
     assert "<b>Counter" not in shown
@@ -168,6 +169,7 @@ async def test_the_page_of_a_service_edits_switches_and_asks(kept: Kept):
     assert "Switch on" in shown
     assert "Its host does not answer" in asked
     assert "Its host does not answer" in everything
+    assert all(f'id="{each}-wrong"' in wrong.text for each in ("name", "project", "import_path"))
 
 
 async def test_the_page_of_a_service_says_what_is_wrong_and_changes_it(kept: Kept):
