@@ -341,8 +341,7 @@ class ServiceKeeper:
         """Ask the host for its flows and keep them. Raises ServiceFailed."""
         await progress.begin("probe")
         description = await host.describe()
-        found = len(description["flows"])
-        await progress.finish("1 flow" if found == 1 else f"{found} flows")
+        await progress.finish(f"{(found := len(description['flows']))} flow{'' if found == 1 else 's'}")
         await progress.begin("register")
         facts = HostFacts(host.boot_id, host.pid, self._node, service.generation)
         await self._wanted.record_up(service, facts, description)

@@ -146,9 +146,8 @@ class Answers:
 @asynccontextmanager
 async def open_engine(settings: Settings, database: Database, jobs: Database) -> AsyncGenerator[Engine]:
     """Connect to wake-ups and, lazily, to Temporal: the gateway starts and answers without it."""
-    url = settings.require_database_url()
     async with AsyncExitStack() as stack:
-        notifier, listener = Notifier(url, name="gateway"), Listener(url, name="gateway")
+        notifier, listener = wakers(settings.require_database_url())
         hub = await stack.enter_async_context(Hub(database, jobs, listener, States(listener=listener)))
         await _started(stack, notifier, listener)
         carriers = await _carriers(stack, settings, database, jobs, notifier)
@@ -256,6 +255,11 @@ class Starts(Protocol):
     async def close(self) -> None:
         """Stop."""
         ...
+
+
+def wakers(url: str) -> tuple[Notifier, Listener]:
+    """What wakes others up, and what is woken."""
+    return Notifier(url, name="gateway"), Listener(url, name="gateway")
 
 
 async def _started(stack: AsyncExitStack, *parts: Starts) -> None:
