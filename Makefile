@@ -73,7 +73,7 @@ tests-screens:
 	$(PYTEST) tests/pages; status=$$?; $(AFTER_PAGES) $(PYTEST) tests/desktops tests/compose $(FAULTS_IN_CONTAINERS) && exit $$status
 
 tests-stack:
-	$(PYTEST) tests/e2e tests/stack tests/acceptance
+	$(PYTEST) tests/e2e tests/stack
 
 tests-agents:
 	$(PYTEST) tests/activities tests/sdk
@@ -86,7 +86,7 @@ tests-talks:
 	$(PYTEST) $(TALKS)
 
 tests-faults:
-	$(PYTEST) tests/faults --ignore=$(FAULTS_IN_CONTAINERS) --ignore=$(TALKS)
+	$(PYTEST) tests/acceptance tests/faults --ignore=$(FAULTS_IN_CONTAINERS) --ignore=$(TALKS)
 
 check: check-style ## the gates: format, lint, types, layers, architecture
 	@$(MAKE) --no-print-directory --jobs=2 $(TOGETHER) check-types check-architecture

@@ -13,10 +13,14 @@ from stack.golang import NotBuilt
 from stack.store import built
 from stack.temporal import Server
 from tests import containers
+from tests.blueprints import furnish
 from tests.buckets import Store, running_store
+from tests.faults.stack import Stack, running_stack
 from tests.forks import running_forks
 from tests.parts import Postgres, running_postgres, running_temporal, short_folder
 from windlass.core.database import Database
+
+LOOPBACK = "127.0.0.0/8"  # MCP servers of tests
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -89,3 +93,13 @@ async def docker() -> AsyncGenerator[DockerEngine]:
 async def image(docker: DockerEngine) -> str:
     """The image of desktops, without the browser, built where it is not there yet."""
     return await containers.built()
+
+
+@pytest.fixture(scope="session")
+async def stack() -> AsyncGenerator[Stack]:
+    """Everything, as `make up` starts it, shared by the whole session; whoever breaks it leaves it whole again."""
+    variables = {"WINDLASS_DESKTOP_IMAGE": containers.IMAGE, "WINDLASS_OUTBOUND_ALLOW": LOOPBACK}
+    with short_folder() as folder:
+        await furnish(folder / "home")
+        async with running_stack(folder / "home", **variables, WINDLASS_SIGNUP="open") as stack:
+            yield stack

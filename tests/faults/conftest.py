@@ -6,15 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.blueprints import furnish
-from tests.containers import IMAGE
 from tests.faults.figures import Report
 from tests.faults.load import Load
-from tests.faults.stack import Stack, running_stack
-from tests.parts import short_folder
+from tests.faults.stack import Stack
 from windlass.client import AsyncClient
 
-LOOPBACK = "127.0.0.0/8"  # MCP servers of tests
 FORM = os.environ.get("WINDLASS_FAULTS", "short")
 LOADS = {"full": Load(20, 30, 0.2), "short": Load(8, 15, 0.2)}
 
@@ -36,16 +32,11 @@ def report() -> Generator[Report]:
 
 
 @pytest.fixture(scope="session")
-async def stack() -> AsyncGenerator[Stack]:
-    """A stack that serves the program `stepping`; whoever breaks it leaves it whole again."""
-    with short_folder() as folder:
-        await furnish(folder / "home")
-        async with running_stack(
-            folder / "home", WINDLASS_DESKTOP_IMAGE=IMAGE, WINDLASS_OUTBOUND_ALLOW=LOOPBACK
-        ) as stack:
-            async with await stack.client() as client:
-                await stack.serve(client, "stepping")
-            yield stack
+async def stack(stack: Stack) -> Stack:
+    """The stack of this session, which now serves the program `stepping`."""
+    async with await stack.client() as client:
+        await stack.serve(client, "stepping")
+    return stack
 
 
 @pytest.fixture

@@ -29,8 +29,8 @@ async def everything_killed(stack: Stack) -> None:
     await stack.start()
 
 
-SHORT = (killing("host"), killing("temporal", "postgres"))
-FULL = (*SHORT, killing("worker-runs"), killing("gateway"), everything_killed)
+SHORT = (killing("temporal", "postgres"),)  # of the host too in tests/acceptance
+FULL = (*SHORT, killing("host"), killing("worker-runs"), killing("gateway"), everything_killed)
 STRIKES = {"full": FULL, "short": SHORT}[FORM]
 
 

@@ -191,24 +191,6 @@ async def test_one_boot_at_a_time_unless_by_force(house: Engine, tmp_path: Path)
     assert (await ended(house, second.id)).status == "finished"
 
 
-async def test_a_shutdown_takes_all_down_and_the_next_boot_has_them_up_with_their_runs(house: Engine, tmp_path: Path):
-    await add(house, tmp_path, "bench")
-    await booted(house)
-
-    stopped = await house.gateway.boots.stop(house.caller, new_id())
-    run = await house.start("bench/one")
-
-    assert await lines(house, stopped) == [
-        "▶ [DEPLOY] Shutting down",
-        "  • [bench] Set state to DEAD",
-        "✔ Shutdown complete",
-    ]
-    assert (await house.gateway.services.get(house.caller, "bench")).state == "dead"
-    assert (await house.get(run.id)).status == "queued"
-    await booted(house)
-    assert (await house.ended(run.id)).status == "finished"
-
-
 async def test_a_host_that_is_killed_while_it_is_booted_is_started_again(house: Engine, tmp_path: Path):
     place = await add(house, tmp_path, "slow", f"import os\nopen('pid', 'w').write(str(os.getpid()))\n{SLOW}")
     boot = await house.gateway.boots.start(house.caller, new_id())

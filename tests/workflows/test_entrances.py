@@ -11,30 +11,7 @@ from tests.workflows.engines import Engine, Meeting
 from tests.workflows.test_questions import waiting
 from windlass.contracts.ids import new_id
 from windlass.contracts.runs import RunStatus
-from windlass.core.errors import Invalid
-from windlass.core.hosts import HandlerFailed, NothingLaunched
 from windlass.core.masks import MASK
-from windlass.core.runs import RunFilter
-
-
-async def runs_of(engine: Engine) -> int:
-    return len(await engine.gateway.runs.newest(engine.caller, RunFilter(agent="agents/choosy")))
-
-
-@pytest.mark.usefixtures("agents")
-async def test_what_the_handler_refuses_names_the_fields_and_starts_nothing(engine: Engine, meeting: Meeting):
-    before = await runs_of(engine)
-
-    with pytest.raises(Invalid) as refused:
-        await engine.start("agents/choosy", {**meeting.inputs, "n": 13})
-    with pytest.raises(NothingLaunched, match="must return a Launch object or raise an InputsError"):
-        await engine.start("agents/choosy", {**meeting.inputs, "n": 14})
-    with pytest.raises(HandlerFailed, match="RuntimeError: This is a runtime error"):
-        await engine.start("agents/choosy", {**meeting.inputs, "n": 15})
-
-    messages = {error.field: error.message for error in refused.value.errors}
-    assert messages == {"inputs.n": "must not be 13", "inputs._global_": "we are superstitious"}
-    assert await runs_of(engine) == before
 
 
 @pytest.mark.usefixtures("agents")

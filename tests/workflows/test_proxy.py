@@ -151,21 +151,6 @@ async def test_a_client_may_take_longer_to_send_than_a_service_to_answer(hurried
     assert (answers[0].json()["size"], answers[1].content) == (3, b"xxx")
 
 
-async def test_a_flow_is_answered_as_in_kodosumi_and_its_run_is_a_real_one(ada: Person):
-    form = await ada.http.get("/-/pages/form/")
-    refused = await ada.http.post("/-/pages/form", json={})
-    started = await ada.http.post("/-/pages/form", json={"name": "Bea"})
-    run = f"/v1/runs/{started.json()['result']}"
-
-    async def is_over() -> bool:
-        return (await ada.http.get(run)).json()["status"] == "finished"
-
-    await until(is_over)
-    assert [each["type"] for each in form.json()["elements"]] == ["text", "submit"]
-    assert refused.json()["errors"]["name"] == ["is required"]
-    assert (await ada.http.get(f"{run}/result")).json()["value"] == {"str": "Hello, Bea."}
-
-
 async def test_a_websocket_goes_both_ways_and_ends_as_the_service_says(gateway: Gateway, ada: Person):
     address = gateway.url.replace("http", "ws") + "/-/pages/talk"
     bearer = {"authorization": f"Bearer {ada.token}", "cookie": "windlass=secret"}
