@@ -10,7 +10,8 @@ from fastapi import APIRouter, Depends, Query, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.bodies import Body, Name
-from api.dependencies import EngineDep, RequestUuid, requires
+from api.dependencies import CursorsDep, EngineDep, RequestUuid, requires
+from api.paging import ListQuery
 from windlass.contracts.agents import (
     DEFAULT_MAX_TOKENS,
     DEFAULT_MODEL,
@@ -31,6 +32,7 @@ router = APIRouter(prefix="/v1/agents", tags=["agents"])
 AgentReader = Annotated[Caller, Depends(requires(Permission.AGENTS_READ))]
 AgentWriter = Annotated[Caller, Depends(requires(Permission.AGENTS_WRITE))]
 
+LIST, MOST_AGENTS = "agents", 10_000
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
 ToolName = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -185,18 +187,28 @@ class AgentList(BaseModel):
     """All agents that match."""
 
     items: Sequence[AgentView]
-    next: None = None
+    next: str | None
+
+
+class AgentQuery(ListQuery):
+    """Which agents; without a limit all of them."""
+
+    limit: int = Field(MOST_AGENTS, ge=1, le=MOST_AGENTS, description="How many items at most.")
+    q: str | None = Field(None, max_length=200)
+    tag: str | None = Field(None, max_length=100)
+    service: str | None = Field(None, max_length=63)
 
 
 @router.get("")
 async def catalogue(
-    caller: AgentReader,
-    engine: EngineDep,
-    q: Annotated[str | None, Query(max_length=200)] = None,
-    tag: Annotated[str | None, Query(max_length=100)] = None,
+    query: Annotated[AgentQuery, Query()], caller: AgentReader, engine: EngineDep, cursors: CursorsDep
 ) -> AgentList:
-    """The agents whose words contain `q` and that carry `tag`."""
-    return AgentList(items=[AgentView(**facts(agent)) for agent in await engine.agents.catalogue(caller, q, tag)])
+    """The agents whose words contain `q`, that carry `tag` and that a `service` has."""
+    place = cursors.read(caller, LIST, query)
+    found = await engine.agents.catalogue(caller, query.q, query.tag, query.service)
+    left = [agent for agent in found if place is None or agent.place > tuple(place)]
+    shown, following = cursors.page(caller, LIST, query, left, lambda agent: agent.place)
+    return AgentList(items=[AgentView(**facts(agent)) for agent in shown], next=following)
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)

@@ -1,6 +1,8 @@
 """P8, P9, P17 and P22: runs are followed, fail, are cancelled and listed."""
 
-from tests.acceptance.cases import events, has_become, runs_of, started, streamed
+from uuid import uuid4
+
+from tests.acceptance.cases import events, has_become, read, runs_of, started, streamed
 from tests.owner import eventually
 from tests.people import Person
 
@@ -61,6 +63,30 @@ async def test_p17_a_run_is_cancelled_stays_in_the_list_and_goes_when_it_is_dele
     assert deleted == [204, 404]
     assert (await ada.http.get(path)).status_code == 404
     assert run_id not in await runs_of(ada)
+
+
+async def test_p22_the_list_is_newest_first_keeps_its_place_and_tells_what_has_changed(ada: Person):
+    """`q` looks for words in inputs and results; a status is a filter of its own."""
+    word = f"w{uuid4().hex[:12]}"
+    ids = [await started(ada, "bench/trivial", name=f"{word} {number}") for number in range(3)]
+    for run_id in ids:
+        await has_become(ada, run_id, "finished")
+    first = await read(ada, "/v1/runs", q=word, limit=2)
+    mark = await read(ada, "/v1/runs/changes")
+
+    late = await started(ada, "bench/trivial", name=f"{word} late")
+    await has_become(ada, late, "finished")
+    rest = await runs_of(ada, q=word, limit=2, after=first["next"])
+    after_one = await read(ada, "/v1/runs/changes", since=mark["cursor"])
+    assert (await ada.http.delete(f"/v1/runs/{late}")).status_code == 204
+    after_all = await read(ada, "/v1/runs/changes", since=after_one["cursor"])
+
+    assert [*(run["id"] for run in first["items"]), *rest] == ids[::-1]
+    assert await runs_of(ada, q=word, status="finished") == ids[::-1]
+    assert await runs_of(ada, q=word, status="failed") == []
+    assert (mark["items"], mark["deleted"]) == ([], [])
+    assert ([run["id"] for run in after_one["items"]], after_one["deleted"]) == ([late], [])
+    assert (after_all["items"], after_all["deleted"]) == ([], [late])
 
 
 async def nothing_runs(person: Person, service: str) -> bool:

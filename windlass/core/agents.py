@@ -47,6 +47,11 @@ class Agent:
     url: str = ""
 
     @property
+    def place(self) -> tuple[int, str, str]:
+        """Where it stands in the catalogue: the built-in one first, then what is saved, then flows; by summary."""
+        return 2 if self.service else 1 if self.pin else 0, self.summary.casefold(), self.name
+
+    @property
     def path(self) -> str:
         """The name as a part of a URL."""
         return quote(self.name, safe="/")
@@ -155,11 +160,15 @@ class Agents:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def catalogue(self, caller: Caller, text: str | None = None, tag: str | None = None) -> list[Agent]:
-        """All agents by summary, those whose words contain `text` and that carry `tag`."""
+    async def catalogue(
+        self, caller: Caller, text: str | None = None, tag: str | None = None, service: str | None = None
+    ) -> list[Agent]:
+        """All agents by summary, those of a `service` whose words contain `text` and that carry `tag`."""
         async with self._database.tenant(caller.tenant_id) as connection:
             kept = [_saved(row) for row in await connection.fetch(SAVED, None)]
-            found = [claude(), *kept, *(_agent(row) for row in await connection.fetch(QUERY, None))]
+            flows = [_agent(row) for row in await connection.fetch(QUERY, None)]
+        every = sorted([claude(), *kept, *flows], key=lambda agent: agent.place)
+        found = [agent for agent in every if service in (None, agent.service)]
         return [agent for agent in found if _matches(agent, text, tag)]
 
     async def tags(self, caller: Caller) -> dict[str, int]:
