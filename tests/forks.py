@@ -4,6 +4,7 @@ Loading takes each of them 2.5 core-seconds, and the libraries of models and of 
 its first use of them, three and a half more; a fork none of these.
 """
 
+import gc
 import socket
 import sys
 from collections.abc import AsyncGenerator
@@ -43,6 +44,7 @@ def forked_hosts() -> sdk.Forks:
 
 def main() -> None:
     """Load, then serve."""
+    gc.disable()
     for name in (*LOADED, *sys.argv[2:]):
         import_module(name)
     share()

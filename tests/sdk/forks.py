@@ -129,6 +129,7 @@ class Birth(NamedTuple):
 
     def live(self, program: Sequence[str]) -> None:
         """Become it."""
+        gc.enable()
         beyond = max(self.descriptors) + 1
         away = {number: fcntl.fcntl(held, fcntl.F_DUPFD, beyond) for number, held in self.descriptors.items()}
         for held in self.descriptors.values():
@@ -219,6 +220,7 @@ def entitle(words: Sequence[str]) -> None:
 def main() -> None:
     """Load, then serve."""
     del sys.path[0]  # where this file lies
+    gc.disable()  # until somebody lives: what is loaded stays
     program, loads = json.loads(sys.argv[2])
     for name in loads:
         import_module(name)

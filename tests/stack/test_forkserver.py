@@ -104,6 +104,16 @@ async def test_a_fork_is_a_process_of_its_own_that_is_told_of_to_its_end(server:
         living.send_signal(SIGKILL)
 
 
+async def test_a_fork_looks_for_garbage_as_every_process_does(server: Server):
+    """The server does not while it loads."""
+    program = server.logs / "program.py"
+    program.write_text("import gc; print('It looks:', gc.isenabled())")
+
+    await (await server.fork("cProfile", "-o", os.devnull, str(program))).wait()
+
+    assert "It looks: True" in server.said()
+
+
 async def test_a_fork_inherits_nothing_that_belongs_to_the_server(server: Server):
     first = await server.fork(*SLEEPING)
     second = await server.fork(*SLEEPING)
