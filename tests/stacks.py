@@ -14,6 +14,7 @@ import httpx
 
 from stack.postgres import OWNER
 from tests.parts import eventually, free_ports, stop
+from windlass.client.credentials import believed
 from windlass.core import supervision
 from windlass.core.mortality import dying_with_us
 from windlass.core.supervision import ChildStatus, StackStatus
@@ -146,6 +147,6 @@ def password(page: str) -> str:
 
 async def signs_in(stack: Stack, secret: str, email: str = "admin@localhost") -> bool:
     """Whether the first administrator gets in with this password."""
-    async with httpx.AsyncClient(base_url=stack.url, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=stack.url, timeout=20, verify=believed(stack.url)) as client:
         answer = await client.post("/v1/auth/login", json={"email": email, "password": secret})
     return answer.status_code == 200

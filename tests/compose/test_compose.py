@@ -14,6 +14,7 @@ from tests.compose.ship import EMAIL, PASSWORD, SHELL, Ship, afloat, built
 from tests.faults.stack import until
 from tests.parts import free_ports, short_folder
 from windlass.client import ApiError, AsyncClient, Unreachable
+from windlass.client.credentials import believed
 
 pytestmark = pytest.mark.timeout(900)  # the first time everything is built
 STEPS = 10
@@ -52,7 +53,7 @@ async def client(ship: Ship) -> AsyncGenerator[AsyncClient]:
 
 
 async def is_ready(ship: Ship) -> bool:
-    async with httpx.AsyncClient(base_url=ship.url, timeout=10) as http:
+    async with httpx.AsyncClient(base_url=ship.url, timeout=10, verify=believed(ship.url)) as http:
         try:
             return (await http.get("/ready")).status_code == 200
         except httpx.TransportError:

@@ -1,6 +1,7 @@
 """How the client signs its requests and renews its tokens, against a real server on loopback."""
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ import pytest
 
 from windlass.client import ApiError, AsyncClient, Client, Credentials, Unreachable
 from windlass.client.calls import RunOptions
-from windlass.client.credentials import MemoryStore
+from windlass.client.credentials import MemoryStore, believed
 
 
 @dataclass
@@ -162,3 +163,12 @@ def test_a_sign_in_is_never_repeated(gate: Gate):
 def test_a_gateway_that_is_down_is_named():
     with Client("http://127.0.0.1:1") as client, pytest.raises(Unreachable, match=r"127\.0\.0\.1:1"):
         client.login("ada@example.org", "secret")
+
+
+def test_certificates_are_believed_where_an_address_asks_for_them_and_nobodys_where_it_does_not():
+    nobodys = believed("http://gateway")
+
+    assert believed("HTTPS://gateway") is True
+    assert isinstance(nobodys, ssl.SSLContext)
+    assert (nobodys.verify_mode, nobodys.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert nobodys.get_ca_certs() == []

@@ -13,7 +13,7 @@ from windlass.client.agents import Agents
 from windlass.client.archive import Archived, RunChanges, archive_all, archive_runs, run_changes
 from windlass.client.boot import Boots
 from windlass.client.calls import PAUSES_S, Call, RunFilter, RunOptions
-from windlass.client.credentials import Bearer, Credentials, CredentialStore, MemoryStore
+from windlass.client.credentials import Bearer, Credentials, CredentialStore, MemoryStore, believed
 from windlass.client.dashboard import Dashboards
 from windlass.client.desktops import Desktops
 from windlass.client.errors import Unreachable
@@ -56,7 +56,7 @@ class Client:
     ) -> None:
         self.url = url.rstrip("/")
         self._bearer = Bearer(self.url, MemoryStore(Credentials(api_key)) if api_key else store or MemoryStore())
-        self.http = httpx.Client(base_url=self.url, auth=self._bearer, timeout=timeout_s)
+        self.http = httpx.Client(base_url=self.url, auth=self._bearer, timeout=timeout_s, verify=believed(url))
         self.runs, self.agents, self.services = Runs(self), Agents(self), Services(self)
         self.exchange = Exchange(self)
         self.boots, self.dashboards, self.flows = Boots(self), Dashboards(self), Flows(self)
