@@ -1,6 +1,7 @@
 """Our folders have generic names: nothing that is installed may own one of them."""
 
 import importlib.util
+from functools import cache
 from importlib.metadata import packages_distributions
 
 import pytest
@@ -9,11 +10,12 @@ from tests.architecture.sources import ROOT
 
 PROGRAMS = frozenset({"versions", "services", "programs"})  # run by Alembic or by hosts, never imported
 OURS = ("workflows", "activities", "workers", "api", "tests")
+owners = cache(packages_distributions)  # reads what every distribution has installed
 
 
 @pytest.mark.parametrize("name", [*OURS, "windlass", "stack"])
 def test_no_installed_distribution_owns_the_name(name: str):
-    assert packages_distributions().get(name, []) == []
+    assert owners().get(name, []) == []
 
 
 @pytest.mark.parametrize("name", [*OURS, "windlass", "stack"])

@@ -30,13 +30,8 @@ def alone(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
 
 
-def test_every_test_of_the_sdk_loads():
-    done = alone("--collect-only", "tests/sdk")
+def test_every_test_of_the_sdk_loads_and_forms_and_services_work():
+    done = alone("tests/sdk", "-k", "test_form_elements.py or test_service.py or test_tracer.py")
 
     assert done.returncode == 0, done.stdout[-3000:]
-
-
-def test_forms_and_services_work():
-    done = alone("tests/sdk/test_form_elements.py", "tests/sdk/test_service.py", "tests/sdk/test_tracer.py")
-
-    assert done.returncode == 0, done.stdout[-3000:]
+    assert " passed" in done.stdout
