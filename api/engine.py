@@ -58,6 +58,7 @@ from windlass.core.saved_agents import SavedAgents
 from windlass.core.schedules import Schedules
 from windlass.core.screenshots import Screenshots
 from windlass.core.servers import Servers
+from windlass.core.service_defaults import ServiceDefaults
 from windlass.core.services import Services
 from windlass.core.sessions import Conversations
 from windlass.core.settings import Settings
@@ -112,6 +113,7 @@ class Engine:
     runs: Runs
     saved_agents: SavedAgents
     servers: Servers
+    service_defaults: ServiceDefaults
     services: Services
     sessions: Conversations
     sources: Sources
@@ -147,9 +149,7 @@ class Answers:
 async def open_engine(settings: Settings, database: Database, jobs: Database) -> AsyncGenerator[Engine]:
     """Connect to wake-ups and, lazily, to Temporal: the gateway starts and answers without it."""
     async with AsyncExitStack() as stack:
-        notifier, listener = wakers(settings.require_database_url())
-        hub = await stack.enter_async_context(Hub(database, jobs, listener, States(listener=listener)))
-        await _started(stack, notifier, listener)
+        notifier, hub = await _woken(stack, settings, database, jobs)
         carriers = await _carriers(stack, settings, database, jobs, notifier)
         forms, objects = Forms(Agents(database), FormSecrets(vault(settings))), opened(stack, settings)
         contents, hosts, heralds = Contents(database, objects), Hosts(settings.home / "hosts"), carriers.heralds
@@ -185,11 +185,12 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             orchestrator=carriers.orchestrator,
             outbox=carriers.outbox,
             proxy=proxy(settings, database),
-            registrations=Registrations(database, services, elsewhere(settings), notifier),
+            registrations=Registrations(database, services, elsewhere(settings), hosts, notifier),
             questions=Questions(database, notifier, artifacts, Way(hosts, forms.secrets, carriers.answers)),
             runs=runs,
             saved_agents=SavedAgents(database),
             servers=servers(settings, database, notifier),
+            service_defaults=ServiceDefaults(database, notifier, vault(settings)),
             services=services,
             sessions=Conversations(database, notifier, artifacts, carriers.couriers, share(settings)),
             sources=Sources(database, objects, services, quota),
@@ -204,6 +205,14 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             workspaces=Workspaces(database, contents),
             viewers=Viewers(database, notifier, heralds, settings.require_secret_key(), lambda: datetime.now(UTC)),
         )
+
+
+async def _woken(stack: AsyncExitStack, settings: Settings, database: Database, jobs: Database) -> tuple[Notifier, Hub]:
+    """What tells of changes, and what hears of them, for as long as the gateway is."""
+    notifier, listener = wakers(settings.require_database_url())
+    hub = await stack.enter_async_context(Hub(database, jobs, listener, States(listener=listener)))
+    await _started(stack, notifier, listener)
+    return notifier, hub
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from activities.adapters.processes import HostFolders, LocalHosts, Unseal
 from activities.adapters.sources import Sources
 from activities.services import Resume, ServiceKeeper
 from windlass.core.outbound import Outbound
+from windlass.core.service_defaults import PLACE
 from windlass.core.services import CHANGED_CHANNEL, sealed_for
 from windlass.core.settings import Settings
 from windlass.core.vault import Vault
@@ -53,14 +54,18 @@ async def serve(parts: Parts) -> None:
 
 
 def unsealing(vault: Vault) -> Unseal:
-    """Opens the secrets of a service for its host."""
+    """Opens the secrets of a service for its host; what it says itself stands before what it inherits."""
 
     def unseal(service: WantedService) -> Mapping[str, str]:
-        if service.secrets is None:
-            return {}
-        return vault.open(service.tenant_id, sealed_for(service.id), service.secrets)
+        own = _opened(vault, service, sealed_for(service.id), service.secrets)
+        inherited = _opened(vault, service, PLACE, service.inherited_secrets)
+        return {**{name: each for name, each in inherited.items() if name not in service.env}, **own}
 
     return unseal
+
+
+def _opened(vault: Vault, service: WantedService, place: str, sealed: bytes | None) -> dict[str, str]:
+    return {} if sealed is None else vault.open(service.tenant_id, place, sealed)
 
 
 def resumer(settings: Settings) -> Resume:

@@ -366,7 +366,7 @@ async def _meet(address: Path, logs: Logs) -> HostProcess | None:
 
 def _environment(service: WantedService, secrets: Mapping[str, str]) -> dict[str, str]:
     own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return {**own, "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", **service.env, **secrets}
+    return {**own, "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", **service.inherited, **service.env, **secrets}
 
 
 def _as_it_is_now(python: Path) -> Path:

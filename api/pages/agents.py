@@ -97,5 +97,5 @@ def figures_of(record: Record) -> Figures:
 def group_name(agent: Agent) -> str:
     """Where an agent comes from."""
     if agent.service:
-        return f"Service {agent.service}"
+        return f"{agent.service_display} ({agent.service})" if agent.service_display else f"Service {agent.service}"
     return "Saved here" if agent.pin else "Built in"

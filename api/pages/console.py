@@ -29,6 +29,7 @@ from api.pages import (
     saved_agents,
     schedules,
     servers,
+    service_defaults,
     service_flows,
     service_log,
     service_variables,
@@ -68,6 +69,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     tasks.router,
     servers.router,
     exchange.router,
+    service_defaults.router,  # before the services, whose address would take it for a name
     service_flows.router,
     service_log.router,
     service_variables.router,

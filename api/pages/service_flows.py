@@ -1,7 +1,7 @@
 """The page of one service: how it is, and its flows, of which somebody may say other things than it does itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -20,11 +20,11 @@ from windlass.core.callers import Caller
 from windlass.core.checkups import Checkup
 from windlass.core.errors import Conflict, Invalid, Stale
 from windlass.core.permissions import Permission
-from windlass.core.services import Service, ServiceChange
+from windlass.core.services import INHERITED, Service
 
 router = APIRouter(include_in_schema=False)
 
-EDITED = ("name", "project", "import_path", "python", "replicas")
+EDITED = ("name", "display", "project", "import_path", "python", "replicas")
 TEXTS = ("display", "description", "author", "organization")
 LABELS = {"import_path": "App", "description": "Description", "display": "Name", "organization": "Organisation"}
 RULES = {
@@ -60,9 +60,11 @@ async def edit(name: str, request: Request, caller: ServiceWriter, engine: Engin
     filled, etag = {each: field(form, each, 1000) for each in EDITED}, field(form, "etag", 100)
     try:
         body = ServiceChangeBody.model_validate(
-            {each: text for each, text in filled.items() if text or each == "python"}
+            {each: text for each, text in filled.items() if text or each in {"python", "display"}}
         )
-        changed = await engine.services.change(caller, name, ServiceChange(**body.model_dump()), etag or None)
+        is_emptied = "replicas" in form and not filled["replicas"]
+        wish = replace(body.wish(), replicas=INHERITED) if is_emptied else body.wish()
+        changed = await engine.services.change(caller, name, wish, etag or None)
     except ValidationError as wrong:
         problems = tuple((_said_of(each), str(each["loc"][0])) for each in wrong.errors())
     except Invalid as wrong:

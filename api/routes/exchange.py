@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from api.bodies import Body
 from api.dependencies import EngineDep
 from api.routes.flows import Tag
-from api.routes.services import EnvName, EnvValue, Project, Python, Replicas, ServiceWriter, Url, only_url
+from api.routes.services import Display, EnvName, EnvValue, Project, Python, Replicas, ServiceWriter, Url, only_url
 from windlass.core.errors import FieldError, Invalid
 from windlass.core.exchange import Exchanged, Outcome, edit_of, written
 from windlass.core.services import checked_name
@@ -45,8 +45,9 @@ class ExchangedService(Body):
     enabled: bool = True
     secrets: list[EnvName] = Field(default_factory=list[str])
     python: Python = ""
-    replicas: Replicas = 1
+    replicas: Replicas | None = None
     url: Url = ""
+    display: Display = ""
     flows: list[ExchangedFlow] = Field(default_factory=list[ExchangedFlow], max_length=500)
 
     @model_validator(mode="after")

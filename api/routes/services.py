@@ -1,7 +1,7 @@
 """Services: the programs that offer agents."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Annotated, Any, Protocol, Self, TypeVar
 from uuid import UUID
@@ -12,10 +12,10 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 from api.bodies import Body
 from api.dependencies import EngineDep, requires
 from api.uploads import arriving
-from windlass.contracts.hosts import MOST_REPLICAS
+from windlass.contracts.hosts import MEMORY_VARIABLE, MOST_REPLICAS
 from windlass.core.callers import Caller
 from windlass.core.permissions import Permission
-from windlass.core.services import NewService, Service, ServiceChange
+from windlass.core.services import INHERITED, NewService, Service, ServiceChange
 from windlass.core.sources import PROJECT, checked_project
 
 router = APIRouter(prefix="/v1/services", tags=["services"])
@@ -34,6 +34,7 @@ Python = Annotated[
 ]
 
 
+Display = Annotated[str, Field(max_length=200, description="What it is called on pages; empty: its name.")]
 Replicas = Annotated[
     int,
     Field(ge=1, le=MOST_REPLICAS, description="How many hosts are kept up, each a process; to have none, disable it."),
@@ -61,6 +62,16 @@ Url = Annotated[
 ]
 
 
+Memory = Annotated[
+    int,
+    Field(
+        ge=64,
+        le=1 << 20,
+        description="MiB that a process may use before it is replaced; without it half of its machine.",
+    ),
+]
+
+
 class HasUrl(Protocol):
     """What says where a service is."""
 
@@ -70,7 +81,7 @@ class HasUrl(Protocol):
     env: Any
     secrets: Any
     python: str
-    replicas: int
+    replicas: int | None
 
 
 Placed = TypeVar("Placed", bound=HasUrl)
@@ -78,9 +89,16 @@ Placed = TypeVar("Placed", bound=HasUrl)
 
 def only_url(body: Placed) -> Placed:
     """Go on only with a program, or with an address. Raises ValueError."""
-    if body.url and (body.project or body.import_path or body.env or body.secrets or body.python or body.replicas > 1):
-        raise ValueError("url: a service that others run has no program, variables, secrets or replicas here")
+    more = (body.project, body.import_path, body.env, body.secrets, body.python, (body.replicas or 1) > 1)
+    if body.url and (any(more) or getattr(body, "limits", None)):
+        raise ValueError("url: a service that others run has no program, variables, secrets, replicas or limits here")
     return body
+
+
+class LimitsBody(Body):
+    """What a process of a service may use."""
+
+    memory_mib: Memory | None = None
 
 
 class NewServiceBody(Body):
@@ -91,20 +109,28 @@ class NewServiceBody(Body):
     """
 
     name: str = Field(min_length=1, max_length=63)
+    display: Display = ""
     url: Url = ""
     project: Project = Field("", description=PROJECT_SAYS)
     import_path: str = Field("", max_length=300, pattern=r"^([A-Za-z_][\w.]*:[A-Za-z_]\w*)?$", examples=["app:app"])
     env: dict[EnvName, EnvValue] = Field(default_factory=dict[str, str], max_length=100)
     enabled: bool = True
     python: Python = ""
-    replicas: Replicas = 1
+    replicas: Replicas | None = Field(None, description="Without it as the defaults of the organisation say.")
     secrets: dict[EnvName, EnvValue] = Field(
         default_factory=dict[str, str], max_length=100, description="As `env`, but sealed, and shown by name alone."
     )
 
+    limits: LimitsBody | None = Field(None, description=f"As the variable {MEMORY_VARIABLE} says, which this sets.")
+
     @model_validator(mode="after")
     def _is_one_of_two(self) -> Self:
         return only_url(self)
+
+    def wish(self) -> NewService:
+        """The same as the core has it."""
+        limiting = {name: value for name, value in _limiting(self.limits).items() if value is not None}
+        return replace(NewService(**self.model_dump(exclude={"limits"})), env={**self.env, **limiting})
 
 
 class ServiceChangeBody(Body):
@@ -114,13 +140,27 @@ class ServiceChangeBody(Body):
     """
 
     name: str | None = Field(None, min_length=1, max_length=63)
+    display: Display | None = None
     project: Annotated[Project, Field(min_length=1)] | None = Field(None, description=PROJECT_SAYS)
     import_path: str | None = Field(None, max_length=300, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     env: dict[EnvName, EnvValue | None] | None = Field(None, max_length=100)
     enabled: bool | None = None
     python: Python | None = None
-    replicas: Replicas | None = None
+    replicas: Replicas | None = Field(None, description="Null: as the defaults of the organisation say.")
     secrets: dict[EnvName, EnvValue | None] | None = Field(None, max_length=100)
+    limits: LimitsBody | None = Field(None, description="In it a null leaves the limit to the organisation's defaults.")
+
+    def wish(self) -> ServiceChange:
+        """The same as the core has it."""
+        change = ServiceChange(**self.model_dump(exclude={"limits"}))
+        if self.limits is not None:
+            change = replace(change, env={**(self.env or {}), **_limiting(self.limits)})
+        return replace(change, replicas=INHERITED) if self.replicas is None and self.has_replicas else change
+
+    @property
+    def has_replicas(self) -> bool:
+        """Whether something was said of them."""
+        return "replicas" in self.model_fields_set
 
 
 class ReplicaView(BaseModel):
@@ -133,18 +173,27 @@ class ReplicaView(BaseModel):
     pid: int | None = Field(description="Its process, while there is one.")
 
 
+class LimitsView(BaseModel):
+    """What a process of a service may use; null: half of its machine."""
+
+    memory_mib: int | None
+
+
 class ServiceView(BaseModel):
     """A service and how it is doing; of its environment only the names are shown."""
 
     id: UUID
     name: str
+    display: str = Field(description="What it is called on pages; empty: its name.")
     url: str = Field(description="Where its OpenAPI document is, if others run it.")
     project: str
     import_path: str
     python: str
     replicas: int = Field(description="How many hosts are wanted.")
+    own_replicas: bool = Field(description="Whether that is its own number, not that of the organisation's defaults.")
     env: Sequence[str]
     secrets: Sequence[str]
+    limits: LimitsView = Field(description="Its own; null: as the defaults of the organisation say.")
     enabled: bool
     state: str
     reason: str | None
@@ -168,8 +217,8 @@ class ServiceList(BaseModel):
 async def add(body: NewServiceBody, caller: ServiceWriter, engine: EngineDep) -> ServiceView:
     """Have a program served, its host starts within a second; or register a service that others run."""
     if body.url:
-        return view(await engine.registrations.register(caller, body.name, body.url))
-    return view(await engine.services.add(caller, NewService(**body.model_dump())))
+        return view(await engine.registrations.register(caller, body.name, body.url, display=body.display))
+    return view(await engine.services.add(caller, body.wish()))
 
 
 @router.get("")
@@ -194,10 +243,10 @@ async def change(
 ) -> ServiceView:
     """Change what is sent and nothing else; its hosts are replaced and its runs go on. A stale `If-Match` is a 412.
 
-    Another number of `replicas` alone replaces none of them.
+    Another number of `replicas`, or another `display`, replaces none of them.
     """
     wanted = None if if_match is None else if_match.strip().removeprefix("W/").strip('"')
-    return view(await engine.services.change(caller, name, ServiceChange(**body.model_dump()), wanted))
+    return view(await engine.services.change(caller, name, body.wish(), wanted))
 
 
 @router.put("/{name}/archive", openapi_extra={"requestBody": {"content": ANY, "required": True}})
@@ -218,6 +267,15 @@ async def refresh(name: str, caller: ServiceWriter, engine: EngineDep) -> Servic
     return view(await engine.services.refresh(caller, name))
 
 
+@router.post("/{name}/discover")
+async def discover(name: str, caller: ServiceWriter, engine: EngineDep) -> ServiceView:
+    """Read its flows anew, where it runs elsewhere or from its host here; nothing is started or ended.
+
+    Of one elsewhere that cannot be read the flows stay, and `reason` says why.
+    """
+    return view(await engine.registrations.discover(caller, name))
+
+
 @router.delete("/{name}", status_code=status.HTTP_204_NO_CONTENT)
 async def remove(name: str, caller: ServiceWriter, engine: EngineDep) -> None:
     """End a service and take its agents out of the catalogue; its runs stay on record."""
@@ -226,8 +284,19 @@ async def remove(name: str, caller: ServiceWriter, engine: EngineDep) -> None:
 
 def view(service: Service) -> ServiceView:
     """The service as clients see it."""
-    shown = {name: getattr(service, name) for name in ServiceView.model_fields}
-    hosts = [asdict(each) for each in service.hosts]
-    return ServiceView.model_validate(
-        {**shown, "env": sorted(service.env), "secrets": service.secret_names, "hosts": hosts}
-    )
+    shown = {name: getattr(service, name) for name in ServiceView.model_fields if name != "limits"}
+    memory = service.env.get(MEMORY_VARIABLE, "")
+    special: dict[str, Any] = {
+        "env": sorted(service.env),
+        "secrets": service.secret_names,
+        "hosts": [asdict(each) for each in service.hosts],
+        "limits": LimitsView(memory_mib=int(memory) if memory.isdecimal() else None),
+    }
+    return ServiceView.model_validate({**shown, **special})
+
+
+def _limiting(limits: LimitsBody | None) -> dict[str, str | None]:
+    """The variable that says the same; None takes it away."""
+    if limits is None:
+        return {}
+    return {MEMORY_VARIABLE: None if limits.memory_mib is None else str(limits.memory_mib)}

@@ -21,7 +21,7 @@ from tests.forks import forked_hosts
 from tests.owner import eventually as until
 from tests.parts import lifeline, short_folder
 from windlass.cli.flows import packed
-from windlass.contracts.hosts import socket_path
+from windlass.contracts.hosts import MEMORY_VARIABLE, socket_path
 from windlass.core.database import Database
 from windlass.core.outbound import Outbound
 from windlass.core.services import NewService
@@ -155,17 +155,19 @@ async def site(database: Database, records: Records) -> AsyncGenerator[Site]:
 
 async def test_a_wanted_service_is_started_and_described(site: Site):
     site.hosts = LocalHosts(site.folders, site.sources, unsealing(VAULT))  # whose environment the kernel shows
+    await site.records.inherit(site.database, {"LEVEL": "no", "A": "1"}, {"TOKEN": "no", "LEVEL": "no", "B": "2"}, 900)
     await site.add(env={"LEVEL": "high"}, secrets={"TOKEN": "hush"})
 
     async with site.keeping():
         await site.state("running")
 
-    service = await site.records.services.get(site.records.caller, "texts")
-    assert service.flows == ("texts/one",)
+    assert (await site.records.services.get(site.records.caller, "texts")).flows == ("texts/one",)
     (pid,) = await site.living()
-    environ = await asyncio.to_thread(Path(f"/proc/{pid}/environ").read_text)
-    assert {"LEVEL=high", "TOKEN=hush"} <= {*environ.split("\0")}
-    assert not [line for line in environ.split("\0") if line.startswith(("WINDLASS", "TEMPORAL", "ANTHROPIC"))]
+    said = (await asyncio.to_thread(Path(f"/proc/{pid}/environ").read_text)).split("\0")
+    assert {"LEVEL=high", "TOKEN=hush", "A=1", "B=2"} <= {*said}
+    assert [each for each in said if each.startswith(("WINDLASS", "TEMPORAL", "ANTHROPIC"))] == [
+        f"{MEMORY_VARIABLE}=900"
+    ]
 
 
 async def test_a_host_outlives_its_keeper_and_is_adopted_by_the_next(site: Site):

@@ -59,6 +59,7 @@ async def test_a_value_with_any_kind_of_line_end_is_json_in_its_frame():
     [
         ("", "/agents"), ("expose/boot/shutdown", "/boot"), ("status/view/01a1", "/runs/01a1"),
         ("expose/edit/a b", "/services/a%20b"), ("expose/exchange", "/services/exchange"),
+        ("expose/globals", "/services/defaults"),
     ],
 )  # fmt: skip
 def test_a_page_of_the_panel_leads_to_the_page_of_the_same_thing(page: str, ours: str):
@@ -66,7 +67,7 @@ def test_a_page_of_the_panel_leads_to_the_page_of_the_same_thing(page: str, ours
 
 
 def test_a_page_that_has_none_here_says_where_the_thing_is():
-    with pytest.raises(Gone, match="PATCH /v1/services"):
-        our_page("expose/globals")
+    with pytest.raises(Gone, match="Masumi"):
+        our_page("masumi")
     with pytest.raises(NotFound):
         our_page("status/view")

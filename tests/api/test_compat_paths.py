@@ -163,6 +163,7 @@ PATHS = (
     Path("GET", f"{KODOSUMI}/", 303, is_public=True),
     Path("GET", f"{KODOSUMI}/maintenance", 303, is_public=True),
     Path("GET", f"{KODOSUMI}/admin/{{path:path}}", 404, is_public=True),
+    Path("POST", f"{KODOSUMI}/admin/expose/globals", 422, {}),  # as `/login`
     Path("POST", f"{KODOSUMI}/admin/{{path:path}}", 410, is_public=True),
     Path("GET", f"{KODOSUMI}/login", 410, is_public=True),
     Path("GET", f"{KODOSUMI}/logout", 410, is_public=True),

@@ -16,6 +16,7 @@ TEXTS: dict[str, Any] = {
     "import_path": "app:app",
     "python": "3.12",
     "replicas": 2,
+    "display": "Texts for all",
     "env": {"LEVEL": "3"},
     "secrets": ["API_KEY"],
     "flows": [{"name": "count", "display": "Count words", "tags": ["text"], "enabled": False}],

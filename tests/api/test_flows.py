@@ -18,6 +18,7 @@ from windlass.core.settings import Settings
 from windlass.core.wakeup import PollOnly
 from windlass.core.wanted import HostFacts, Wanted, WantedService
 
+PROGRAM = "select generation, env, project, enabled, replicas from service"
 FLOW: dict[str, Any] = {"path": "/x", "summary": "", "description": "", "tags": [], "elements": [], "schema": {}}
 
 
@@ -40,13 +41,13 @@ class Kept:
         await self.wanted.record_up(self.service, facts, {"isolation": "shared", "flows": described})
 
     @asynccontextmanager
-    async def answering(self, *flows: str) -> AsyncGenerator[None]:
+    async def answering(self, *flows: str, **more: Any) -> AsyncGenerator[None]:
         """A host that answers."""
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             said = {
                 "ping": {"op": "pong", "boot_id": "b", "pid": 7, "runs": 2, "loop_lag_s": 0.5},
-                "describe": {"op": "description", "flows": [{"name": name} for name in flows]},
+                "describe": {"op": "description", "flows": [{**FLOW, **more, "name": name} for name in flows]},
             }
             while line := await reader.readline():
                 writer.write(orjson.dumps(said[orjson.loads(line)["op"]]) + b"\n")
@@ -82,6 +83,25 @@ async def test_what_somebody_says_of_a_flow_is_shown_and_outlives_its_next_boot(
     assert (agent["summary"], agent["tags"], agent["organization"]) == ("Counter", ["house"], "Acme")
     assert agent["author"] == "Ada"
     assert (back["display"], back["edited"]) == ("Count", ["tags", "organization"])
+
+
+async def test_another_name_that_is_shown_leaves_all_else_alone_and_is_on_every_page(kept: Kept, database: Database):
+    http, tenant_id = kept.house.owner.http, TenantId(kept.house.id)
+    await kept.up("count")
+    before = (await http.patch("/v1/services/texts", json={"env": {"LEVEL": "3"}})).json()
+    async with database.tenant(tenant_id) as connection:
+        known = await connection.fetchrow(PROGRAM)
+
+    after = (await http.patch("/v1/services/texts", json={"display": "Texts for all"})).json()
+    stale = await http.patch("/v1/services/texts", json={"display": "x"}, headers={"if-match": before["etag"]})
+    pages = [(await http.get(path)).text for path in ("/services", "/services/texts", "/agents")]
+
+    new = {name for name in before if before[name] != after[name]}
+    assert (after["display"], new) == ("Texts for all", {"display", "etag", "updated_at"})
+    async with database.tenant(tenant_id) as connection:
+        assert await connection.fetchrow(PROGRAM) == known
+    assert stale.status_code == 412
+    assert ["Texts for all" in text for text in pages] == [True] * 3
 
 
 async def test_a_flow_that_is_off_is_in_no_catalogue_and_does_not_start(kept: Kept):
@@ -138,6 +158,22 @@ async def test_a_service_is_asked_how_it_is(kept: Kept):
     assert (silent["answers"], {each["state"] for each in silent["flows"]}) == (False, {"dead"})
     assert (far["answers"], off["answers"]) == (None, None)
     assert "elsewhere" in far["message"]
+
+
+async def test_flows_are_read_anew_from_a_host_and_stay_where_it_says_none(kept: Kept):
+    http, path = kept.house.owner.http, "/v1/services/texts/discover"
+    await kept.up("count")
+
+    async with kept.answering("count", "read"):
+        found = (await http.post(path)).json()
+        denied = await kept.house.people[Role.VIEWER].http.post(path)
+    async with kept.answering("count", path=None):
+        senseless = await http.post(path)
+    silent = await http.post(path)
+
+    assert found["flows"] == ["texts/count", "texts/read"]
+    assert (denied.status_code, senseless.status_code, silent.status_code) == (403, 502, 409)
+    assert (await http.get("/v1/services/texts")).json()["flows"] == found["flows"]
 
 
 async def test_a_service_without_a_program_is_a_draft_until_somebody_says_the_rest(kept: Kept):

@@ -159,7 +159,7 @@ async def test_it_is_read_anew_and_what_it_said_stays_while_it_says_nothing(
     far.document = {"paths": {"/": {"get": MARKED}}}
     less = (await http.post("/v1/services/far/refresh")).json()
     far.document = {"paths": {}}
-    nothing = (await http.post("/v1/services/far/refresh")).json()
+    nothing = (await http.post("/v1/services/far/discover")).json()
     health = (await http.post("/v1/services/far/health")).json()
     changed = await http.patch("/v1/services/far", json={"project": "/srv/far"})
     off = (await http.patch("/v1/services/far", json={"enabled": False})).json()

@@ -280,7 +280,7 @@ def test_the_client():
     pinned = """Agent ApiError Archived AsyncClient Boot BootMessage BootState Client CredentialStore Credentials
         Dashboard Desktop DesktopSkill DesktopTemplate Event FieldProblem FileLink Firing Grant Invitation Key McpServer
         McpTool McpTools Me Member Message Moved Page Person Plan Preview Question Result Run RunChanges RunFile
-        SavedAgent Schedule Screenshot Service Session Setting SystemReport SystemSchedule Task TaskRuns
+        SavedAgent Schedule Screenshot Service ServiceDefaults Session Setting SystemReport SystemSchedule Task TaskRuns
         Tenant Unreachable Upload UploadFile"""
 
     assert set(windlass.client.__all__) == set(pinned.split())

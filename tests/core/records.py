@@ -17,6 +17,7 @@ from windlass.core.history import History
 from windlass.core.permissions import ROLES, Role
 from windlass.core.runs import Run, Runs, StartRun
 from windlass.core.saved_agents import SavedAgents
+from windlass.core.service_defaults import NewDefaults, ServiceDefaults
 from windlass.core.services import NewService, Service, Services
 from windlass.core.tasks import Tasks
 from windlass.core.vault import Vault
@@ -92,6 +93,11 @@ class Records:
         if state != "running":
             await self.wanted.record_state(await self.wanted_service(name), state, "no reason")
         return await self.services.get(self.caller, name)
+
+    async def inherit(self, database: Database, env: dict[str, str], secrets: dict[str, str], memory_mib: int) -> None:
+        """What services have where they say nothing themselves."""
+        wish = NewDefaults({**env}, {**secrets}, memory_mib=memory_mib)
+        await ServiceDefaults(database, PollOnly(), VAULT).put(self.caller, wish)
 
     async def up(self, name: str, boot_id: str, *flows: str) -> None:
         """A host of a service answers and describes its flows."""

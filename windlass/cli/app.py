@@ -10,6 +10,7 @@ from windlass.cli import (
     agents,
     boot,
     dashboard,
+    defaults,
     desktops,
     dev,
     doctor,
@@ -56,6 +57,7 @@ app.add_typer(questions.app, name="question")
 app.command("approve")(questions.approve)
 app.add_typer(tasks.app, name="task")
 app.add_typer(schedules.app, name="schedule")
+services.app.command("defaults")(defaults.defaults)
 services.app.command("health")(flows.health)
 services.app.command("log")(flows.log)
 services.app.command("send")(flows.send)

@@ -24,14 +24,24 @@ def add(  # noqa: PLR0913 - one parameter is one option
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for its environment; may be repeated.")] = None,
     secret: Annotated[list[str] | None, typer.Option(help="NAME; its value is asked for. May be repeated.")] = None,
     python: Annotated[str, typer.Option(help="The version it runs on, such as 3.12.")] = "",
-    replicas: Annotated[int, typer.Option(help="How many hosts are kept up, 1 to 8.")] = 1,
+    replicas: Annotated[int | None, typer.Option(help="How many hosts are kept up, 1 to 8.")] = None,
+    display: Annotated[str, typer.Option(help="What it is called on pages.")] = "",
+    memory: Annotated[int | None, typer.Option(help="MiB that a process of it may use before it is replaced.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Have a program served; it starts at once and is kept up."""
     variables, secrets = dict(split_variable(pair) for pair in env or ()), asked_secrets(secret)
     with connect(context) as client:
         service = client.services.add(
-            name, placed(project) or "", import_path, variables, secrets, python=python, replicas=replicas
+            name,
+            placed(project) or "",
+            import_path,
+            variables,
+            secrets,
+            python=python,
+            replicas=replicas,
+            display=display,
+            limits={"memory_mib": memory} if memory else None,
         )
     said = f"{service.name} is being started. Look: windlass service show {service.name}"
     if service.state == "draft":
@@ -49,15 +59,25 @@ def change(  # noqa: PLR0913 - one parameter is one option
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; an empty value takes it away.")] = None,
     secret: Annotated[list[str] | None, typer.Option(help="NAME; its value is asked for, empty takes it away.")] = None,
     python: Annotated[str | None, typer.Option(help="The version it runs on, such as 3.12; empty for ours.")] = None,
-    replicas: Annotated[int | None, typer.Option(help="How many hosts are kept up, 1 to 8.")] = None,
+    replicas: Annotated[
+        int | None, typer.Option(help="How many hosts are kept up, 1 to 8; 0: as the defaults say.")
+    ] = None,
+    display: Annotated[str | None, typer.Option(help="What it is called on pages; an empty one: its name.")] = None,
+    memory: Annotated[
+        int | None, typer.Option(help="MiB that a process of it may use; 0: as the defaults say.")
+    ] = None,
     enabled: Annotated[bool | None, typer.Option("--on/--off", help="Whether it should be up.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change what is given and nothing else; its runs go on."""
     variables = {each: text or None for each, text in (split_variable(pair) for pair in env or ())}
     given = {"project": placed(project), "import_path": import_path, "python": python}
-    changes: dict[str, Any] = {**given, "replicas": replicas, "enabled": enabled}
+    changes: dict[str, Any] = {**given, "replicas": replicas, "enabled": enabled, "display": display}
     changes = {each: value for each, value in changes.items() if value is not None}
+    if memory is not None:
+        changes["limits"] = {"memory_mib": memory or None}
+    if replicas == 0:
+        changes["replicas"] = None
     if variables:
         changes["env"] = variables
     if secret:
@@ -78,6 +98,15 @@ def refresh(context: typer.Context, name: str, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def discover(context: typer.Context, name: str, as_json: AsJson = False) -> None:
+    """Read its flows anew, from its host or where it runs elsewhere; nothing is started or ended."""
+    with connect(context) as client:
+        service = client.services.discover(name)
+    said = f"{service.name} has these flows: {', '.join(service.flows) or 'none'}"
+    print_outcome(service.to_json(), said, as_json=as_json)
+
+
+@app.command()
 def rename(context: typer.Context, name: str, new_name: str, as_json: AsJson = False) -> None:
     """Have it known by another name, with its agents and the tasks that start them."""
     with connect(context) as client:
@@ -93,8 +122,10 @@ def list_services(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json(page.to_json())
         return
-    rows = ((s.name, s.state, s.up, str(len(s.flows)), s.project, s.import_path) for s in page.items)
-    print_table(("Service", "State", "Up", "Agents", "Project", "App"), rows, "There are no services.")
+    rows = (
+        (s.name, s.display, s.state, s.up, str(len(s.flows)), s.project or s.url, s.import_path) for s in page.items
+    )
+    print_table(("Service", "Shown as", "State", "Up", "Agents", "Project", "App"), rows, "There are no services.")
 
 
 @app.command()
@@ -105,7 +136,7 @@ def show(context: typer.Context, name: str, as_json: AsJson = False) -> None:
     if as_json:
         print_json(service.to_json())
         return
-    print_head(service.name, service.state)
+    print_head(f"{service.display} ({service.name})" if service.display else service.name, service.state)
     if service.reason and not _is_told(service):
         console.print(service.reason, markup=False, highlight=False, soft_wrap=True)
     console.print(f"{service.project}  {service.import_path}", markup=False, highlight=False)

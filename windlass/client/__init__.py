@@ -44,6 +44,7 @@ from windlass.client.records import (
     TaskRuns,
     Tenant,
 )
+from windlass.client.service_defaults import ServiceDefaults
 from windlass.client.sessions import Message, Session
 from windlass.client.settings import Setting
 from windlass.client.sync import Client
@@ -90,6 +91,7 @@ __all__ = [
     "Schedule",
     "Screenshot",
     "Service",
+    "ServiceDefaults",
     "Session",
     "Setting",
     "SystemReport",

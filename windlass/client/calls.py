@@ -258,14 +258,16 @@ def get_service(name: str) -> Call[Service]:
 
 
 class ServiceOptions(TypedDict, total=False):
-    """What a service runs on: a version of Python, such as 3.12, and in how many processes, 1 to 8."""
+    """What a service runs on: a version of Python, such as 3.12, in how many processes, 1 to 8, and so on."""
 
     python: str
-    replicas: int
+    replicas: int | None
+    display: str
+    limits: Json | None
 
 
 def add_service(name: str, project: str, import_path: str, **wish: Any) -> Call[Service]:
-    """Have a program served: `env`, `secrets`, `python` and `replicas` say on what."""
+    """Have a program served: `env`, `secrets`, `python`, `replicas` say on what; `display` is shown."""
     more = {each: value for each, value in wish.items() if value}
     body = {"name": name, "project": project, "import_path": import_path, **more}
     return Call("POST", "/v1/services", Service.model_validate, body, key=fresh_key())
@@ -284,6 +286,11 @@ def rename_service(name: str, new_name: str) -> Call[Service]:
 def refresh_service(name: str) -> Call[Service]:
     """Start a service's program anew."""
     return Call("POST", f"/v1/services/{segment(name)}/refresh", Service.model_validate, key=fresh_key())
+
+
+def discover_service(name: str) -> Call[Service]:
+    """Read a service's flows anew."""
+    return Call("POST", f"/v1/services/{segment(name)}/discover", Service.model_validate, key=fresh_key())
 
 
 def remove_service(name: str) -> Call[None]:

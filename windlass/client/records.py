@@ -255,6 +255,7 @@ class Service(Record):
     """A program with agents, and how it is doing."""
 
     name: str
+    display: str = ""
     url: str = ""
     project: str = ""
     import_path: str = ""
@@ -269,6 +270,7 @@ class Service(Record):
     etag: str = ""
     env: list[str] = []
     secrets: list[str] = []
+    limits: Json = {}  # memory_mib
     flows: list[str] = []
 
     @property

@@ -42,6 +42,7 @@ from windlass.client.records import (
     TaskRuns,
 )
 from windlass.client.servers import McpServers
+from windlass.client.service_defaults import ServiceDefaults, put_defaults, read_defaults
 from windlass.client.sessions import Sessions
 from windlass.client.settings import Settings
 
@@ -339,16 +340,28 @@ class Services:
         return self._client.send(calls.add_service(name, project, import_path, env=env, secrets=secrets, **more))
 
     def change(self, name: str, *, etag: str | None = None, **changes: Any) -> Service:
-        """Change `project`, `import_path`, `env` or `enabled`; with `etag` only if nobody else has meanwhile."""
+        """Change `project`, `env`, `display`, `enabled` and so on; with `etag` only if nobody else has meanwhile."""
         return self._client.send(calls.change_service(name, changes, etag))
 
     def rename(self, name: str, new_name: str) -> Service:
         """Have it, its agents and the tasks that start them known by another name; refused while runs are live."""
         return self._client.send(calls.rename_service(name, new_name))
 
+    def defaults(self) -> ServiceDefaults:
+        """What services have where they say nothing themselves."""
+        return self._client.send(read_defaults())
+
+    def put_defaults(self, wish: Json) -> ServiceDefaults:
+        """Say all of it anew: `env`, `secrets`, `replicas`, `limits`; a variable that is None keeps its value."""
+        return self._client.send(put_defaults(wish))
+
     def refresh(self, name: str) -> Service:
         """Start its program anew, as its files are now; its runs go on."""
         return self._client.send(calls.refresh_service(name))
+
+    def discover(self, name: str) -> Service:
+        """Read its flows anew, from its host or where it runs elsewhere; nothing is started."""
+        return self._client.send(calls.discover_service(name))
 
     def remove(self, name: str) -> None:
         """Stop and forget a service."""

@@ -7,6 +7,7 @@ LINE_BYTES = 24 * 1024 * 1024  # the longest line either side may send: a step r
 ENTER = "enter"  # the step under which a host keeps what a flow's handler made of the inputs
 STOPPING = "the host is stopping"  # nothing of the question was begun: another host is asked
 MOST_REPLICAS = 8
+MEMORY_VARIABLE = "WINDLASS_HOST_MEMORY_MIB"  # in the environment of a service; without it half of the machine
 SOCKET_NAME_CHARACTERS = 16  # a unix socket's path must stay under 108 bytes
 
 

@@ -39,6 +39,7 @@ class Agent:
     elements: tuple[Payload, ...] = ()
     schema: Payload = field(default_factory=dict[str, Any])
     service: str | None = None
+    service_display: str = ""
     service_state: str = "running"
     service_id: UUID | None = None
     flow_path: str = ""
@@ -129,8 +130,8 @@ def saved(name: str, pin: Pin, description: str = "", kind: str = CLAUDE) -> Age
 BUILT_IN = {CLAUDE: claude, DESKTOP: desktop}
 QUERY = """
 select f.name, f.path, f.elements, f.schema, f.service_id, s.name as service, s.state, s.url,
-  coalesce(e.display, f.summary) as summary, coalesce(e.description, f.description) as description,
-  coalesce(e.tags, f.tags) as tags,
+  s.display as service_display, coalesce(e.display, f.summary) as summary,
+  coalesce(e.description, f.description) as description, coalesce(e.tags, f.tags) as tags,
   f.meta || jsonb_strip_nulls(jsonb_build_object('author', e.author, 'organization', e.organization)) as meta,
   (select p.name from person p where p.id = s.created_by) as owner
 from flow f join service s on s.id = f.service_id
@@ -235,6 +236,7 @@ def _agent(row: Row) -> Agent:
         elements=tuple(row["elements"]),
         schema=row["schema"],
         service=row["service"],
+        service_display=row["service_display"],
         service_state=row["state"],
         service_id=row["service_id"],
         flow_path=row["path"],

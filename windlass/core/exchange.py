@@ -1,7 +1,7 @@
 """Exchange of services: all of them as one document, and such a document taken in item by item, after a backup."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from windlass.core.audit import record
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
-from windlass.core.services import NewService, ServiceChange, Services
+from windlass.core.services import INHERITED, NewService, ServiceChange, Services
 
 KEPT_BACKUPS = 20
 EDITS = """
@@ -23,7 +23,14 @@ insert into flow_edit
   (tenant_id, service_id, name, display, description, tags, author, organization, enabled, edited_by)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
-PROGRAM = ("project", "import_path", "python", "replicas", "enabled")  # of a service, as its stores call it too
+PROGRAM = (
+    "project",
+    "import_path",
+    "python",
+    "replicas",
+    "enabled",
+    "display",
+)  # of a service, as its stores call it too
 BACK_UP = "insert into service_backup (id, tenant_id, created_by, document) values ($1, $2, $3, $4)"
 FORGET = """
 delete from service_backup where id in (select id from service_backup order by created_at desc, id offset $1)
@@ -59,7 +66,8 @@ class Exchanged:
     flows: tuple[FlowEdit, ...] = ()
     python: str = ""
     url: str = ""
-    replicas: int = 1
+    replicas: int | None = None  # as the defaults of the organisation say
+    display: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +159,8 @@ class Exchange:
                 tuple(edits.get(each.name, ())),
                 each.python,
                 each.url,
-                each.replicas,
+                each.replicas if each.own_replicas else None,
+                each.display,
             )
             for each in await self._services.catalogue(caller)
         ]
@@ -183,11 +192,13 @@ class Exchange:
             asked = {each: getattr(item, each) for each in ("name", "url", *PROGRAM)}
             service = await self._services.add(caller, NewService(env=dict(item.env), **asked))
         elif item.url:
-            service = await self._services.change(caller, item.name, ServiceChange(enabled=item.enabled))
+            service = await self._services.change(
+                caller, item.name, ServiceChange(enabled=item.enabled, display=item.display)
+            )
         else:
             gone = dict.fromkeys(before.env.keys() - item.env.keys())
             asked = {each: getattr(item, each) for each in PROGRAM}
-            change = ServiceChange(env={**item.env, **gone}, **asked)
+            change = replace(ServiceChange(env={**item.env, **gone}, **asked), replicas=item.replicas or INHERITED)
             service = await self._services.change(caller, item.name, change)
         async with self._database.tenant(caller.tenant_id) as connection:
             await _keep_edits(connection, caller, service.id, item.flows)
@@ -236,4 +247,5 @@ def _plan(before: Exchanged | None, item: Exchanged) -> Outcome:
 
 def _said(service: Exchanged) -> tuple[Any, ...]:
     flows = sorted(service.flows, key=lambda each: each.name)
-    return (*(getattr(service, each) for each in PROGRAM), dict(service.env), flows)
+    told = (each for each in PROGRAM if each != "replicas" or not service.url)  # what others run has none
+    return (*(getattr(service, each) for each in told), dict(service.env), flows)

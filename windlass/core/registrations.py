@@ -1,4 +1,4 @@
-"""Services that run elsewhere: their flows are read from what they say of themselves, and join the catalogue."""
+"""Flows that are read from what services say of themselves: of those that run elsewhere, and of ours when asked."""
 
 import asyncio
 import re
@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+import asyncpg
 import orjson
 
 from windlass.contracts.events import Payload
@@ -16,6 +17,7 @@ from windlass.core.database import Database
 from windlass.core.doors import BadGateway, GatewayTimeout
 from windlass.core.elsewhere import Elsewhere
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound, WindlassError
+from windlass.core.hosts import Hosts
 from windlass.core.services import NewService, Service, Services
 from windlass.core.wakeup import Wakeup
 from windlass.core.wanted import FLOWS
@@ -31,17 +33,27 @@ NO_FORM: Payload = {"elements": [], "schema": json_schema([])}
 METHODS = ("get", "post", "put", "patch", "delete")
 OPEN_API = "openapi.json"
 UP = "update service set state = 'running', reason = null, updated_at = now() where id = $1 and enabled returning name"
+# The host that was started last, while it serves; with the row locked no other one's flows are written down meanwhile.
+HOST = """
+select (select h.boot_id from host h where h.service_id = s.id and h.ended_at is null and h.up_at is not null
+  order by h.started_at desc limit 1) as boot_id, s.name
+from service s where s.id = $1 for no key update
+"""
 DOWN = "update service set state = 'unhealthy', reason = $2, updated_at = now() where id = $1 and enabled"
 
 
 class Registrations:
-    """The services of a tenant that others run."""
+    """The flows of a tenant's services, as these say; above all of those that others run."""
 
-    def __init__(self, database: Database, services: Services, elsewhere: Elsewhere, wakeup: Wakeup) -> None:
+    def __init__(
+        self, database: Database, services: Services, elsewhere: Elsewhere, hosts: Hosts, wakeup: Wakeup
+    ) -> None:
         self._database, self._services = database, services
-        self._elsewhere, self._wakeup = elsewhere, wakeup
+        self._elsewhere, self._hosts, self._wakeup = elsewhere, hosts, wakeup
 
-    async def register(self, caller: Caller, name: str, url: str, until: float | None = None) -> Service:
+    async def register(
+        self, caller: Caller, name: str, url: str, until: float | None = None, *, display: str = ""
+    ) -> Service:
         """Read the document at `url` and have its flows in the catalogue; the same one again reads it anew.
 
         Killed in between, the service is there without flows, and says so. `until` is a time of the loop. Raises
@@ -49,7 +61,7 @@ class Registrations:
         """
         flows = await self._read(url, until)
         try:
-            service = await self._services.add(caller, NewService(name, url=url))
+            service = await self._services.add(caller, NewService(name, url=url, display=display))
         except Conflict:
             service = await self._services.get(caller, name.strip().lower())
             if service.url != url:
@@ -79,6 +91,40 @@ class Registrations:
                 await connection.execute(DOWN, service.id, failed.detail[:1000])
         self._wakeup.touch("health")
         return await self._services.get(caller, service.name)
+
+    async def discover(self, caller: Caller, name: str) -> Service:
+        """Read the flows of a service anew, starting nothing: at its address, or from its host. Raises NotFound.
+
+        Conflict where no host of it answers here: its flows are read when one comes up. BadGateway where what it says
+        is no description; its flows stay.
+        """
+        service = await self._services.get(caller, name)
+        if service.url:
+            return await self.refresh(caller, name)
+        async with self._database.tenant(caller.tenant_id) as connection:
+            asked = await connection.fetchrow(HOST, service.id)
+        said = await self._hosts.describe(caller.tenant_id, service.id) if asked and asked["boot_id"] else None
+        if asked is None or said is None:
+            raise Conflict(f"No host of {name} answers here, it is {service.state}. Its flows are read when one does.")
+        try:
+            await self._keep_ours(caller, service, asked["boot_id"], said["flows"])
+        except (KeyError, asyncpg.PostgresError) as wrong:
+            raise BadGateway(
+                f"The host of {name} says nothing that can be its flows. They stay as they were."
+            ) from wrong
+        self._wakeup.touch("health")
+        return await self._services.get(caller, name)
+
+    async def _keep_ours(self, caller: Caller, service: Service, boot_id: str, flows: Sequence[Payload]) -> None:
+        """Write its flows down, unless another host came up meanwhile: then they are those of that one."""
+        async with self._database.tenant(caller.tenant_id) as connection:
+            now = await connection.fetchrow(HOST, service.id)
+            if now is None or now["boot_id"] != boot_id:
+                return
+            await connection.execute("delete from flow where service_id = $1", service.id)
+            await connection.execute(FLOWS, caller.tenant_id, service.id, now["name"], flows)
+            after = {"flows": len(flows)}
+            await record(connection, caller, "service.read", f"service:{now['name']}", after=after)
 
     async def all(self, caller: Caller) -> list[Service]:
         """Those there are, by name."""

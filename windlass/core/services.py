@@ -21,6 +21,7 @@ from windlass.core.wakeup import Wakeup
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 RESERVED = frozenset({"backups", "boot", "exchange", "export", "import", "health", "defaults", "claude", "desktop"})
+INHERITED = 0
 FAILED = frozenset({"unhealthy", "deploy_failed"})
 UNREAD = "Its flows were not read yet. Refresh it."
 CHANGED_CHANNEL = "services"  # tells the services workers to look
@@ -30,7 +31,7 @@ CHANGED_CHANNEL = "services"  # tells the services workers to look
 class NewService:
     """The wish to have a program served: its folder and `module:app` inside it. Without both it is a draft.
 
-    One that others run has neither, but the `url` of its OpenAPI document.
+    One that others run has neither, but the `url` of its OpenAPI document. `display` is what it is called on pages.
     """
 
     name: str
@@ -41,12 +42,16 @@ class NewService:
     secrets: dict[str, str] = field(default_factory=dict[str, str])
     python: str = ""
     url: str = ""
-    replicas: int = 1
+    replicas: int | None = None  # as the organisation's defaults say
+    display: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceChange:
-    """What is to become different; None leaves it as it is. In `env` and `secrets` a None takes one away."""
+    """What is to become different; None leaves it as it is. In `env` and `secrets` a None takes one away.
+
+    `INHERITED` replicas are those that the organisation's defaults say.
+    """
 
     project: str | None = None
     import_path: str | None = None
@@ -56,6 +61,7 @@ class ServiceChange:
     name: str | None = None
     python: str | None = None
     replicas: int | None = None
+    display: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +81,20 @@ class Service:
 
     `python` is the version it asks for, empty where it takes the platform's. `url` is where the document of one is
     that others run. `replicas` hosts are wanted, `hosts` are those that should be there now: none while it is off.
+    `display` is what it is called on pages, empty where that is its name. Without `own_replicas` the number is that of
+    the organisation's defaults.
     """
 
     id: ServiceId
     name: str
+    display: str
     project: str
     import_path: str
     python: str
     url: str
     env: dict[str, str]
     replicas: int
+    own_replicas: bool
     enabled: bool
     state: str
     reason: str | None
@@ -116,11 +126,12 @@ class Service:
             self.project,
             self.import_path,
             self.python,
-            self.replicas,
+            self.replicas if self.own_replicas else INHERITED,
             sorted(self.env.items()),
             self.enabled,
             sealed,
             *([self.url] if self.url else []),
+            *([{"display": self.display}] if self.display else []),
         ]
         return hashlib.sha256(json.dumps(edited).encode()).hexdigest()[:16]
 
@@ -144,8 +155,12 @@ update service set project = $2, import_path = $3, env = $4, enabled = $5, state
   stopped = stopped and enabled = $5, secrets = $7, secret_names = $8, python = $9,
   generation = generation + 1, updated_at = now() where id = $1
 """
-RESIZE = "update service set replicas = $2, updated_at = now() where id = $1"  # no host is replaced for this
-EDITED = ("name", "project", "import_path", "python", "replicas", "enabled")
+# No host is replaced for these.
+CHANGE_LIGHTLY = """
+update service set replicas = case when $3 then $2 else coalesce((select replicas from service_defaults), 1) end,
+  own_replicas = $3, display = $4, updated_at = now() where id = $1
+"""
+EDITED = ("name", "display", "project", "import_path", "python", "replicas", "enabled")
 LIVE = """
 select count(*) from run join flow on flow.name = run.agent where flow.service_id = $1 and run.ended_at is null
 """
@@ -173,8 +188,9 @@ class Services:
         name = checked_name(wish.name)
         query = (
             "insert into service (id, tenant_id, name, project, import_path, env, enabled, state, created_by, "
-            "secrets, secret_names, python, url, reason, replicas) "
-            "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+            "secrets, secret_names, python, url, reason, replicas, own_replicas, display) "
+            "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, "
+            "coalesce($15, (select replicas from service_defaults where $13 = ''), 1), $15::int is not null, $16)"
         )
         service_id = new_id()
         state = _first_state(wish)
@@ -183,7 +199,7 @@ class Services:
                 await connection.execute(
                     query, service_id, caller.tenant_id, name, wish.project, wish.import_path, wish.env, wish.enabled,
                     state, caller.person_id, self._sealed(caller, service_id, wish.secrets), sorted(wish.secrets),
-                    wish.python, wish.url, UNREAD if wish.url else None, wish.replicas,
+                    wish.python, wish.url, UNREAD if wish.url else None, wish.replicas, wish.display,
                 )  # fmt: skip
             except asyncpg.UniqueViolationError as error:
                 raise Conflict(f"There is already a service {name}. It was not changed.") from error
@@ -233,9 +249,11 @@ class Services:
     def _changed(self, caller: Caller, service: Service, wish: ServiceChange) -> Service:
         wanted: dict[str, Any] = {name: getattr(wish, name) for name in EDITED if name != "name"}
         given = {name: value for name, value in wanted.items() if value is not None}
-        if service.url and (given.keys() - {"enabled"} or wish.env or wish.secrets):
-            raise Invalid(f"{service.name} runs elsewhere: only its name and whether it is on can be changed here.")
+        if service.url and (given.keys() - {"enabled", "display"} or wish.env or wish.secrets):
+            raise Invalid(f"{service.name} runs elsewhere: only its names and whether it is on can be changed here.")
         name = service.name if wish.name is None else checked_name(wish.name, "changed")
+        if wish.replicas is not None:
+            given |= {"replicas": wish.replicas or service.replicas, "own_replicas": wish.replicas != INHERITED}
         changed = replace(service, **given, env=_merged(service.env, wish.env), name=name)
         if wish.secrets is None:
             return changed
@@ -273,9 +291,10 @@ class Services:
 
 
 async def _write(connection: Connection, before: Service, after: Service) -> None:
-    """Keep what is different: another number of replicas alone leaves those that are there as they are."""
-    await connection.execute(RESIZE, before.id, after.replicas)
-    if replace(after, replicas=before.replicas).etag == before.etag:
+    """Keep what is different: another number of replicas, or another display, leaves those that are there alone."""
+    await connection.execute(CHANGE_LIGHTLY, before.id, after.replicas, after.own_replicas, after.display)
+    light = {each: getattr(before, each) for each in ("replicas", "own_replicas", "display")}
+    if replace(after, **light).etag == before.etag:
         return
     is_other = after.enabled != before.enabled or before.state == "draft"
     state = _first_state(after) if is_other else after.state

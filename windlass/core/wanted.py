@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from windlass.contracts.hosts import MEMORY_VARIABLE
 from windlass.contracts.ids import ServiceId, TenantId
 from windlass.core.database import Database
 from windlass.core.wakeup import Wakeup
@@ -25,6 +26,8 @@ class WantedService:
     secrets: bytes | None = field(default=None, repr=False)  # sealed
     python: str = ""  # the version it asks for
     replica: int = 1
+    inherited: Mapping[str, str] = field(default_factory=dict[str, str])  # variables of the organisation's services
+    inherited_secrets: bytes | None = field(default=None, repr=False)  # sealed
 
     @property
     def key(self) -> "ReplicaKey":
@@ -61,10 +64,14 @@ where h.ended_at is null and h.node = $1 and (s.enabled is not true or s.stopped
 TELL = "select tell_replica($1, $2, $3, $4, $5)"
 FAILED = "select tell_replica($1, $2, $3, $4, $5, $6)"
 WANTED = """
-select id, tenant_id, name, project, import_path, env, generation, secrets, python, replica
-from service, generate_series(1, replicas) as replica where enabled and not stopped and state <> 'draft' and url = ''
-order by id, replica
-"""
+select s.id, s.tenant_id, s.name, s.project, s.import_path, s.env, s.generation, s.secrets, s.python, replica,
+  coalesce(jsonb_strip_nulls(jsonb_build_object('{memory}', d.memory_mib::text)) || d.env, '{}')
+    as inherited,
+  d.secrets as inherited_secrets
+from service s cross join generate_series(1, s.replicas) as replica
+left join service_defaults d on d.tenant_id = s.tenant_id
+where s.enabled and not s.stopped and s.state <> 'draft' and s.url = '' order by s.id, replica
+""".replace("{memory}", MEMORY_VARIABLE)
 UNBORN = """
 select boot_id from host
 where service_id = $1 and replica = $2 and node = $3 and ended_at is null and up_at is null

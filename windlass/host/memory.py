@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-VARIABLE = "WINDLASS_HOST_MEMORY_MIB"  # in the environment of a service; without it half of the machine
+from windlass.contracts.hosts import MEMORY_VARIABLE
+
 EVERY_S = 0.5
 HIGH = 0.8
 MIB = 2**20
@@ -15,7 +16,7 @@ FIRST_TO_GO = "500"  # of 1000: when the machine itself runs out, the kernel end
 
 def limit_bytes(environment: Mapping[str, str]) -> int:
     """What a process may use: as set, else half of the machine or of the container."""
-    given = environment.get(VARIABLE, "")
+    given = environment.get(MEMORY_VARIABLE, "")
     if given.isdecimal():
         return int(given) * MIB
     whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -48,6 +49,6 @@ async def watch(limit: int, warn: Callable[[str], None], replace: Callable[[], N
         await asyncio.sleep(EVERY_S)
     warn(
         f"The process of this service used {used // MIB} MiB, more than the {limit // MIB} MiB it may have. "
-        f"It is replaced and its runs resume from their steps. The limit is set by {VARIABLE}."
+        f"It is replaced and its runs resume from their steps. The limit is set by {MEMORY_VARIABLE}."
     )
     replace()

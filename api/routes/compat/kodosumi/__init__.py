@@ -12,6 +12,7 @@ from api.routes.compat.kodosumi import (
     flows,
     locks,
     pages,
+    settings,
     uploads,
 )
 
@@ -28,5 +29,6 @@ ROUTERS = (
     exchange.router,
     boots.router,
     audits.router,
+    settings.router,
     pages.hidden,  # last: what has no meaning here
 )

@@ -16,7 +16,7 @@ from api.routes.services import NewServiceBody, Replicas, ServiceReader, Service
 from windlass.core.checkups import Checkup
 from windlass.core.errors import FieldError, Invalid, NotFound
 from windlass.core.flows import Flow
-from windlass.core.services import NewService, Service, ServiceChange
+from windlass.core.services import INHERITED, NewService, Service, ServiceChange
 
 router = APIRouter(prefix=f"{PREFIX}/expose", tags=["compat"])
 
@@ -38,13 +38,12 @@ class NewExpose(Body):
     """An expose as it should be.
 
     `bootstrap` is YAML: `import_path`, `runtime_env.working_dir` and `.env_vars`, `deployments[0].num_replicas`. What
-    an answer showed and nobody can set may be sent back; `display` and `network` are not kept. Without a `bootstrap` it
-    is a draft.
+    an answer showed and nobody can set may be sent back; `network` is not kept. Without a `bootstrap` it is a draft.
     """
 
     name: str = Field(min_length=1, max_length=63)
     original_name: str | None = None
-    display: str | None = None
+    display: str | None = Field(None, max_length=200)
     network: str | None = None
     enabled: bool = True
     bootstrap: str | None = Field(None, max_length=20_000)
@@ -95,9 +94,9 @@ class Bootstrap(Body):
     deployments: list[Deployment] = Field(default_factory=list[Deployment], max_length=1)
 
     @property
-    def replicas(self) -> int:
-        """How many are wanted."""
-        return self.deployments[0].num_replicas if self.deployments else 1
+    def replicas(self) -> int | None:
+        """How many are wanted; None where it does not say."""
+        return self.deployments[0].num_replicas if self.deployments else None
 
 
 class ExposeView(BaseModel):
@@ -209,7 +208,7 @@ async def health_of(name: str, caller: ServiceReader, engine: EngineDep) -> Chec
 def _read(body: NewExpose) -> Bootstrap:
     """What the bootstrap says. Raises Invalid, naming what has no meaning here."""
     try:
-        return Bootstrap.model_validate(_plain(body.bootstrap or ""))
+        return Bootstrap.model_validate(plain(body.bootstrap or ""))
     except (yaml.YAMLError, RecursionError, ValueError) as wrong:
         named = wrong.errors() if isinstance(wrong, ValidationError) else ()
         found = [FieldError(".".join(("bootstrap", *map(str, each["loc"]))), each["msg"]) for each in named]
@@ -217,7 +216,7 @@ def _read(body: NewExpose) -> Bootstrap:
         raise Invalid("Nothing was changed.", tuple(found)) from None
 
 
-def _plain(text: str) -> Any:
+def plain(text: str) -> Any:
     """What YAML says that holds no alias: merged, 400 characters of them become a million entries. Raises YAMLError."""
     untyped: Any = yaml  # of a stream it knows no type
     if any(isinstance(each, yaml.AliasEvent) for each in untyped.parse(text, yaml.SafeLoader)):
@@ -227,7 +226,7 @@ def _plain(text: str) -> Any:
 
 def _wish(body: NewExpose) -> NewService:
     """The service that is meant, by the rules of `POST /v1/services`. Raises Invalid."""
-    given: Json = {"name": body.name.strip().lower(), "enabled": body.enabled}
+    given: Json = {"name": body.name.strip().lower(), "enabled": body.enabled, "display": body.display or ""}
     if not _is_draft(body):
         read = _read(body)
         env = {name: value for name, value in read.runtime_env.env_vars.items() if value is not None}
@@ -238,7 +237,7 @@ def _wish(body: NewExpose) -> NewService:
     except ValidationError as wrong:
         found = tuple(FieldError(str(each["loc"][0]), each["msg"]) for each in wrong.errors())
         raise Invalid("Nothing was changed.", found) from None
-    return NewService(**checked.model_dump(exclude_unset=True))
+    return NewService(**checked.model_dump(exclude_unset=True, exclude={"limits"}))
 
 
 def _is_draft(body: NewExpose) -> bool:
@@ -249,11 +248,18 @@ def _change(known: Service, body: NewExpose) -> ServiceChange:
     """What is to become different: what is not named goes, what has no value stays."""
     wish = _wish(body)
     if _is_draft(body):
-        return ServiceChange(enabled=wish.enabled)
+        return ServiceChange(enabled=wish.enabled, display=_shown(body))
     named = _read(body).runtime_env.env_vars
     gone: dict[str, str | None] = dict.fromkeys(name for name in known.env if name not in named)
     env = {**gone, **wish.env}
-    return ServiceChange(wish.project, wish.import_path, env, wish.enabled, replicas=wish.replicas)
+    return ServiceChange(
+        wish.project, wish.import_path, env, wish.enabled, replicas=wish.replicas or INHERITED, display=_shown(body)
+    )
+
+
+def _shown(body: NewExpose) -> str | None:
+    """The name that is shown, where one is sent."""
+    return (body.display or "") if "display" in body.model_fields_set else None
 
 
 def _edits(body: NewExpose, flows: Sequence[Flow]) -> list[tuple[Flow, Json]]:
@@ -278,7 +284,7 @@ def _edit(flow: Flow, said: Meta) -> Json:
 def _said(data: str) -> Json:
     """The fields that the YAML of a flow's meta names. Raises Invalid."""
     try:
-        read = Data.model_validate(_plain(data) or {})
+        read = Data.model_validate(plain(data) or {})
     except (yaml.YAMLError, RecursionError, ValueError) as wrong:
         named = wrong.errors() if isinstance(wrong, ValidationError) else ()
         found = [FieldError(".".join(("meta", "data", *map(str, each["loc"]))), each["msg"]) for each in named]
@@ -293,6 +299,7 @@ def _expose(service: Service, flows: Sequence[Flow]) -> ExposeView:
     is_up = service.state == RUNNING
     return ExposeView(
         name=service.name,
+        display=service.display or None,
         enabled=service.enabled,
         state=service.state.upper(),
         heartbeat=service.updated_at.timestamp(),
@@ -314,7 +321,7 @@ def _bootstrap(service: Service) -> str:
     names: Mapping[str, None] = dict.fromkeys(sorted(service.env))
     where: Json = {"working_dir": service.project} | ({"env_vars": dict(names)} if names else {})
     said: Json = {"import_path": service.import_path, "runtime_env": where}
-    if service.replicas > 1:
+    if service.own_replicas:
         said["deployments"] = [{"name": service.name, "num_replicas": service.replicas}]
     return yaml.safe_dump(said, sort_keys=False)
 

@@ -24,6 +24,7 @@ PAGES = {
     "routes": "/settings",
     "expose": "/services",
     "expose/new": "/services",
+    "expose/globals": "/services/defaults",
     "expose/boot": "/boot",
     "expose/boot/shutdown": "/boot",
     "expose/exchange": "/services/exchange",
@@ -36,10 +37,6 @@ NAMED = {
 }
 """Pages of one thing: the name that follows leads to the page of the same thing here."""
 
-GLOBALS = (
-    "There is no Ray Serve here, so no configuration that all exposes share: variables and replicas are those of each,"
-    f" POST {PREFIX}/expose or PATCH /v1/services/{{name}}."
-)
 FORMS = "A form of Kodosumi's panel is not taken here: the page of the same address leads to ours, which has its own."
 MASUMI = "Payments, wallets and registries of Masumi and Sokosumi are no part of Windlass."
 STATIC = "The files of Kodosumi's panel are not here: pages bring their own, below /assets/."
@@ -87,7 +84,7 @@ async def admin_page(path: str) -> Response:
 @hidden.post("/admin/{path:path}", response_class=Response)
 async def admin_form(path: str) -> Response:
     """Say where a thing is that the panel's forms changed."""
-    raise Gone(GLOBALS if path.strip("/") == "expose/globals" else FORMS)
+    raise Gone(FORMS)
 
 
 @hidden.get("/login", response_class=Response)
@@ -134,5 +131,5 @@ def our_page(path: str) -> str:
     place, _, name = path.rpartition("/")
     if place in NAMED:
         return f"{NAMED[place]}/{quote(name, safe='')}"
-    said = {"expose/globals": GLOBALS, "logout": LOGOUT, "masumi": MASUMI}.get(path)
+    said = {"logout": LOGOUT, "masumi": MASUMI}.get(path)
     raise NotFound("page at", "this address") if said is None else Gone(said)
