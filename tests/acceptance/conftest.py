@@ -27,7 +27,7 @@ async def ada(door: Door) -> AsyncGenerator[Person]:
     """Who owns an organisation and serves app A in it as `a` and app B as `bench`, as long as the cases last."""
     ada = await door.sign_up("Ada")
     for name in NAMES:
-        wish = {"name": name, "project": str(SERVICES / name), "import_path": "app:app"}
+        wish = {"name": name, "project": str(SERVICES / name), "import_path": "app:app", "env": {"WORD": "tea"}}
         added = await ada.http.post("/v1/services", json=wish)
         assert added.status_code == 201, added.text
     await are_up(ada, *NAMES)

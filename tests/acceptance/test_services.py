@@ -15,6 +15,8 @@ async def test_p23_a_service_is_written_down_changed_renamed_and_refused(ada: Pe
     bad = await http.post("/v1/services", json={"name": "Bad Name"})
     taken = await http.patch("/v1/services/draft1", json={"name": "draft2"})
     renamed = await http.patch("/v1/services/draft1", json={"name": "draft3"})
+    flows = (await read(ada, "/v1/services/bench/flows"))["items"]
+    shown = await http.patch("/v1/services/bench", json={"display": "Our bench"})
     gone = [await http.get(f"/v1/services/{name}") for name in ("draft1", "nothing")]
 
     assert (draft.status_code, draft.json()["state"], bool(etag)) == (201, "draft", True)
@@ -22,5 +24,7 @@ async def test_p23_a_service_is_written_down_changed_renamed_and_refused(ada: Pe
     assert (changed.status_code, changed.json()["env"], changed.json()["etag"] != etag) == (200, ["MORE", "WORD"], True)
     assert [answer.status_code for answer in (stale, bad, taken, renamed, *gone)] == [412, 422, 409, 200, 404, 404]
     assert (await read(ada, "/v1/services/draft3"))["env"] == ["MORE", "WORD"]
+    assert (shown.status_code, shown.json()["display"], shown.json()["env"]) == (200, "Our bench", ["WORD"])
+    assert (await read(ada, "/v1/services/bench/flows"))["items"] == flows
     for name in ("draft2", "draft3"):
         assert (await http.delete(f"/v1/services/{name}")).status_code == 204
