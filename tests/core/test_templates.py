@@ -1,5 +1,6 @@
 """Templates: what they can say, and that they end whatever is written in them."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from windlass.core.errors import Invalid
 from windlass.core.parameters import Parameter, read_parameters
-from windlass.core.sandbox import BadTemplate, render
+from windlass.core.sandbox import BadTemplate, Budget, render
 from windlass.core.templates import Previous, Variables, check, fill_in
 
 NOW = datetime(2026, 11, 28, 7, 30, tzinfo=UTC)
@@ -40,6 +41,20 @@ async def test_inputs_are_filled_in_at_every_depth_and_keep_their_kinds():
     made = await fill_in(inputs, variables(topic="tea"))
 
     assert made == {"prompt": "tea", "deep": [{"at": "2026-11-28T07:30:00+00:00"}], "n": 3, "plain": "100%"}
+
+
+def test_only_the_time_it_works_counts_however_long_it_waits_for_a_processor(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("windlass.core.sandbox.SECONDS", 0.01)
+    budget = Budget()
+
+    time.sleep(0.02)
+    budget.spend()
+
+    began = time.thread_time()
+    while time.thread_time() - began < 0.01:
+        pass
+    with pytest.raises(BadTemplate, match="takes longer than"):
+        budget.spend()
 
 
 async def test_without_a_previous_run_its_parts_are_empty():
