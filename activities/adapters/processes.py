@@ -21,7 +21,7 @@ from windlass.contracts.events import Payload
 from windlass.contracts.hosts import socket_path
 from windlass.core.errors import Unavailable
 from windlass.core.wanted import WantedService
-from windlass.host.endings import EXIT_START_FAILED
+from windlass.host.endings import EXIT_START_FAILED, VISITS_S
 
 READY_S = 60.0
 ANSWER_S = 10.0
@@ -125,12 +125,15 @@ class LocalHosts:
                 process.kill()
 
     async def end(self, boot_id: str) -> bool:
-        """End a host by what its command line says, which no other process says; whether it still was there."""
+        """End a host by what its command line says, which no other process says; whether it still was there.
+
+        One whose place another host has may answer first those who came to it.
+        """
         handle = await asyncio.to_thread(_open, boot_id)
         if handle is None:
             return False
         try:
-            await _stop(handle)
+            await _stop(handle, STOP_S + VISITS_S)
             return True
         finally:
             os.close(handle)
@@ -240,7 +243,7 @@ class LocalHost:
 
     async def stop(self) -> None:
         """Ask the process to end, and end it if it does not; its runs go on from their steps elsewhere."""
-        await _stop(self._handle)
+        await _stop(self._handle, STOP_S)
 
     async def answers(self) -> bool:
         """Whether the process gives a sign of life within 10 s."""
@@ -266,11 +269,11 @@ class LocalHost:
         os.close(self._handle)
 
 
-async def _stop(handle: int) -> None:
+async def _stop(handle: int, patience_s: float) -> None:
     """Ask a process to end, and end it if it does not."""
     _signal(handle, signal.SIGTERM)
     try:
-        async with asyncio.timeout(STOP_S):
+        async with asyncio.timeout(patience_s):
             await _ended(handle)
     except TimeoutError:
         _signal(handle, signal.SIGKILL)

@@ -310,6 +310,35 @@ async def test_a_stopping_host_lets_its_runs_end_and_takes_no_new_ones(own_host:
     assert not own_host.socket.exists()
 
 
+@pytest.mark.parametrize(("visits_s", "end"), [(60, "consulted"), (0, "closed")])
+async def test_who_came_is_answered_within_the_time_of_visits_and_no_run_lasts_longer_for_it(
+    own_host: Host, visits_s: float, end: str
+):
+    visitor = await own_host.connect()
+    visitor.say({"op": "enter", "run": {"run_id": "visit", "flow": "/considers"}})
+    visitor.say({"op": "ping"})
+    assert (await visitor.hear())["op"] == "pong"
+
+    await own_host.ask({"op": "stop", "grace_s": 0, "visits_s": visits_s})
+
+    assert (await visitor.hear())["op"] == end
+    assert await own_host.process.wait() == 0
+    await visitor.close()
+
+
+async def test_a_run_at_work_is_the_next_hosts_though_a_visit_may_last_longer(own_host: Host):
+    drive = Drive(Log(), {"run_id": "long", "flow": "/sleeps", "inputs": {"seconds": 60}})
+    running = asyncio.create_task(drive.on(own_host))
+    while not drive.heard:
+        await asyncio.sleep(0.01)
+
+    await own_host.ask({"op": "stop", "grace_s": 0, "visits_s": 60})
+
+    await running
+    assert drive.last["op"] == "closed"
+    assert await own_host.process.wait() == 0
+
+
 async def test_a_host_ends_when_its_lifeline_is_cut():
     with short_folder() as folder:
         ours, theirs = os.pipe()

@@ -31,6 +31,8 @@ from tests.workflows.owned import (
 )
 from windlass.contracts.hosts import socket_path
 from windlass.core.permissions import Role
+from windlass.host.__main__ import GRACE_S
+from windlass.host.care import CLOSE_S
 from workers.parts import sockets
 
 PATIENCE_S = 1.0  # of the gateway that is in a hurry; the other one waits as long as it does everywhere
@@ -331,6 +333,24 @@ async def test_a_refresh_and_fewer_replicas_cost_no_request_to_it_and_none_to_an
     assert {name: set(said) for name, said in statuses.items()} == {"twins": {200}, "pages": {200}}
     assert min(map(len, statuses.values())) > 5  # it was asked while it was replaced
     assert len(await hosts_of(ada, "twins")) == 1
+
+
+async def test_an_answer_that_takes_longer_than_runs_may_outlasts_a_refresh(ada: Person):
+    await served(ada, "patient")
+    pid = (await ada.http.get("/v1/services/patient")).json()["pid"]
+    clock = asyncio.get_running_loop().time
+
+    async with ada.http.stream("GET", "/-/patient/ticks?pause=0.2&size=4096") as answer:
+        pieces = answer.aiter_bytes()
+        await anext(pieces)
+        await ada.http.post("/v1/services/patient/refresh")
+        await until(lambda: are_up(ada, "patient", {pid}))
+        enough = clock() + GRACE_S + CLOSE_S + 1
+        async for _ in pieces:
+            if clock() > enough:
+                break
+
+    await until(lambda: are_over([pid]))
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from windlass.host import memory
 from windlass.host.branches import branch_of_output, order_as_completed, task_factory
 from windlass.host.care import Care, Setting
 from windlass.host.children import Program
-from windlass.host.endings import EXIT_IMPORT_FAILED, EXIT_START_FAILED
+from windlass.host.endings import EXIT_IMPORT_FAILED, EXIT_START_FAILED, VISITS_S
 from windlass.host.lifespan import Lifespan, StartFailed
 from windlass.host.output import route_streams
 from windlass.host.server import ATTACH_BYTES, Address, Identity, Server
@@ -155,8 +155,8 @@ def _obey_signals(care: Care, agents: asyncio.AbstractEventLoop, address: Addres
     def stop() -> None:
         if address is not None and address.release():
             loop.call_later(LINGER_S, care.stop_soon, GRACE_S)
-        else:  # at once: while it starts, nobody may find us any more
-            care.stop_soon(GRACE_S)
+        else:  # at once: another host has the place, or while it starts nobody may find us any more
+            care.stop_soon(GRACE_S, visits_s=VISITS_S)
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(stop)

@@ -138,13 +138,14 @@ class Care:
         with suppress(ValueError):
             self._watchers.remove(say)
 
-    def stop_soon(self, grace_s: float, *, closing_s: float = CLOSE_S) -> None:
+    def stop_soon(self, grace_s: float, *, visits_s: float = 0, closing_s: float = CLOSE_S) -> None:
         """Take no more runs, give those that work time to end, have the program close what is open, and leave.
 
         Runs that take longer are the next host's from here on; that of a process that is gone has nobody to hear them.
+        Visits, which nobody can take over, have `visits_s` more where no run is at work any longer.
         """
         self.is_stopping = True
-        self._spawn(self._stop(grace_s, closing_s))
+        self._spawn(self._stop(grace_s, visits_s, closing_s))
 
     async def depart(self, closing_s: float) -> None:
         """Have the program close what it has opened, and leave."""
@@ -158,14 +159,19 @@ class Care:
         self._spawn(memory.watch(limit, self._warn_all, lambda: self._leave_with(EXIT_FULL)))
         self._sweep()
 
-    async def _stop(self, grace_s: float, closing_s: float) -> None:
+    async def _stop(self, grace_s: float, visits_s: float, closing_s: float) -> None:
         self._settle()
-        until = monotonic() + grace_s + closing_s
-        with suppress(TimeoutError):
-            async with asyncio.timeout(grace_s):
-                await self._has_settled.wait()
+        until = monotonic() + grace_s
+        await self._settled(grace_s)
+        if self._is_at_rest():
+            await self._settled(visits_s)
         self._hang_up()
-        await self.depart(until - monotonic())
+        await self.depart(max(until - monotonic(), 0) + closing_s)
+
+    async def _settled(self, patience_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await self._has_settled.wait()
 
     def _hang_up(self) -> None:
         """Part from every driver: what a run meets when the program closes is not its end, the next host has it."""
@@ -176,10 +182,13 @@ class Care:
             driver.close()
 
     def _settle(self) -> None:
-        if not self._visits and all(run.is_parked for run in self._runs.values()):
+        if not self._visits and self._is_at_rest():
             self._has_settled.set()
         else:
             self._has_settled.clear()
+
+    def _is_at_rest(self) -> bool:
+        return all(run.is_parked for run in self._runs.values())
 
     def _call_driver(self, run: Hosted) -> None:
         order = run.order

@@ -3,6 +3,8 @@
 from contextlib import suppress
 from signal import Signals
 
+VISITS_S = 120.0  # a request under way may take so long once another host has the place
+
 EXIT_IMPORT_FAILED = 3
 EXIT_REPLACED = 4  # a cancelled run did not stop
 EXIT_BLOCKED = 5  # the agents' loop did not answer

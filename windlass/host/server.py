@@ -126,7 +126,7 @@ class Connection:
             "watch": self._watch,
             "http": self._ask_passage,
             "websocket": self._ask_passage,
-            "stop": lambda message: self._care.stop_soon(float(message.get("grace_s", 10))),
+            "stop": self._stop,
         }
 
     async def serve(self) -> None:
@@ -219,6 +219,9 @@ class Connection:
         with self._care.visited():  # from here on whoever ends this process waits for it: others are not asked
             self.relay([packed({"type": TAKEN})])
             await Passage(self._care.app, self._care.agents, (self._reader, self._writer)).serve(asked)
+
+    def _stop(self, message: Message) -> None:
+        self._care.stop_soon(float(message.get("grace_s", 10)), visits_s=float(message.get("visits_s", 0)))
 
     def _watch(self, message: Message) -> None:
         self.send({"op": "watching"})

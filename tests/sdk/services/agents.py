@@ -360,3 +360,10 @@ async def enter_wrong() -> dict[str, str]:
 async def enter_broken() -> Launch:
     """A handler that fails."""
     raise RuntimeError("This is a runtime error")
+
+
+@app.enter("/considers", forms.Model())
+async def enter_considers() -> dict[str, str]:
+    """A handler that takes its time, and launches nothing either."""
+    await asyncio.sleep(0.5)
+    return {"not": "a launch"}
