@@ -28,20 +28,18 @@ class Kill:
 class Killer:
     """Kills one part after the other in random rounds: each once, `first` before all, then each again in another order.
 
-    `progress` grows when what the parts do gets on, by `stride` at least from one death to the next. On a machine that
-    starts parts more slowly than they are killed nothing would ever come to an end, and nothing could; and a busy one
-    sees as many deaths as one that has nothing else to do.
+    `progress` grows when what the parts do gets on. A part that has died dies again only after that: on a machine
+    that starts it more slowly than it is killed nothing would ever come to an end, and nothing could.
     """
 
     victims: Mapping[str, Find]
     progress: Callable[[], int]
     seed: str
     rounds: int
-    stride: int
     first: str = ""
     kills: list[Kill] = field(default_factory=list[Kill])
     enough: asyncio.Event = field(default_factory=asyncio.Event)
-    _spared: int = 0  # they all are, until there was so much progress
+    _spared: dict[str, int] = field(default_factory=dict[str, int])  # until there was more progress than that
 
     async def kill(self, pause_s: float) -> None:
         """Kill one every few seconds, so many rounds or until it is enough; nobody is half dead then."""
@@ -69,11 +67,11 @@ class Killer:
             if self.enough.is_set():
                 return True
             found[:] = [process for process in await self.victims[part]() if process.is_alive]
-            return bool(found) and self.progress() >= self._spared
+            return bool(found) and self.progress() > self._spared.get(part, -1)
 
         await until(is_there, f"{part} is back, and there was progress", PATIENCE_S)
         if not self.enough.is_set():
-            self._spared = self.progress() + self.stride
+            self._spared[part] = self.progress()
             self.kills.append(Kill(part, datetime.now(UTC)))
             await end(found)
 

@@ -30,7 +30,6 @@ TURNS, ROUNDS = 30, 1000
 WATCHING, STAYING = 50, {"full": 50, "short": 10}[FORM]
 PATIENCE_S = 120.0
 KILL_EVERY_S = 3.0
-STRIDE = 14  # events from one death to the next at least: a turn has as many
 SPOKEN = ("gateway", "postgres", "temporal")  # who dies while the model speaks
 SEED = os.environ.get("WINDLASS_FAULTS_SEED") or secrets.token_hex(4)
 CUTTING = ("worker-runs", "postgres", "temporal", SERVER)  # what a stranger's tool may be cut off by
@@ -151,7 +150,7 @@ async def test_a_conversation_ends_as_it_is_scripted_while_one_part_after_the_ot
     victims: Mapping[str, Find] = {**parts_of(stack, client, "stepping"), SERVER: stranger.found}
 
     async with watched(client, person) as audience:
-        killer = Killer(victims, lambda: audience.heard, SEED, ROUNDS, STRIDE, "gateway")
+        killer = Killer(victims, lambda: audience.heard, SEED, ROUNDS, "gateway")
         async with asyncio.TaskGroup() as beside, killing(killer, KILL_EVERY_S):
             beside.create_task(audience.thin_out(killer))
             sessions = [await person.take_turn(turn, lambda: audience.heard) for turn in turns]
