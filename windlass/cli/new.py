@@ -96,7 +96,7 @@ With a server:
     windlass service add {name} --project . --app app:app
     windlass run start {name}/work topic="white whales" --watch
 
-Its tests:
+Its tests, with pytest (`python -m pip install pytest`):
 
     python -m pytest
 """
