@@ -21,6 +21,10 @@ PATIENCE_S = 60
 def folder(tmp_path: Path) -> Path:
     """A service to work on."""
     assert run(tmp_path, ["new", "bench"], ENVIRONMENT).code == 0
+    program = tmp_path / "bench" / "app.py"
+    program.write_text(
+        program.read_text().replace("    forms.Submit(", '    forms.InputFiles("notes"),\n    forms.Submit(')
+    )
     return tmp_path / "bench"
 
 
@@ -53,8 +57,9 @@ def until(claim: Callable[[], object]) -> None:
 
 
 def test_a_run_is_started_asks_outlives_a_change_and_is_answered(page: httpx.Client, folder: Path):
-    refused = page.post("/flows/work", data={"topic": ""})
-    run_page = page.post("/flows/work", data={"topic": "white whales", "ask": "on"}).headers["location"]
+    refused = page.post("/flows/work", data={"topic": "", "notes": "a.txt"})
+    filled = {"topic": "white whales", "ask": "on", "notes": ""}  # as a browser sends a file that is left out
+    run_page = page.post("/flows/work", data=filled).headers["location"]
     until(lambda: "Go on with 2 words?" in page.get(run_page).text)
     action = re.search(r"action='([^']+)'", page.get(run_page).text)
     assert action is not None
@@ -67,7 +72,7 @@ def test_a_run_is_started_asks_outlives_a_change_and_is_answered(page: httpx.Cli
     until(lambda: "work: finished" in page.get(run_page).text)
 
     shown = page.get(run_page).text
-    assert (refused.status_code, "is required" in refused.text) == (422, True)
+    assert (refused.status_code, "is required" in refused.text, "takes no files" in refused.text) == (422, True, True)
     assert (unfit.status_code, answered.status_code) == (422, 303)
     assert "WHITE WHALES" in shown
     assert shown.count("collect") == 2, "started and done, once"
