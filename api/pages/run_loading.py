@@ -1,7 +1,9 @@
 """Reading what the page of a run shows: its record, steps and tries, and the part of its log that is drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from api.engine import Engine
@@ -14,6 +16,7 @@ from api.pages.spans import SPAN_KINDS, Span, SpanReader
 from windlass.contracts.events import Event, EventKind
 from windlass.contracts.files import ROOTS
 from windlass.core.callers import Caller
+from windlass.core.errors import NotFound
 from windlass.core.files import FileQuery, RunFile
 from windlass.core.permissions import Permission
 from windlass.core.questions import Question, QuestionFilter
@@ -46,7 +49,16 @@ class Loading:
         questions = await self.questions(run)
         made = await self.engine.tasks.made_of(self.caller, run.root_id)
         files = await self.files(run)
-        return Facts(run, steps, tries, spans, head.last_seq, outputs, questions, files, known, made)
+        elements = await self._elements(run.agent) if address.shown == "inputs" else ()
+        return Facts(run, steps, tries, spans, head.last_seq, outputs, questions, files, known, made, elements)
+
+    async def _elements(self, agent: str) -> Sequence[Mapping[str, Any]]:
+        """The form of an agent; nothing where there is no such agent any more."""
+        if not self.caller.may(Permission.AGENTS_READ):
+            return ()
+        with suppress(NotFound):
+            return (await self.engine.agents.get(self.caller, agent)).elements
+        return ()
 
     async def files(self, run: Run) -> Sequence[RunFile]:
         """What went in and what came out: of each root one more than is shown, to know whether there are more."""

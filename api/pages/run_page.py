@@ -1,13 +1,13 @@
 """The page of a run, put together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
 from api.pages.addresses import TABS, RunAddress
-from api.pages.formats import Viewer, counted, duration, money, size, tokens
+from api.pages.formats import MISSING, Viewer, counted, duration, money, size, tokens
 from api.pages.logs import Log
 from api.pages.questions import Card, card
 from api.pages.run_views import (
@@ -116,7 +116,7 @@ class RunPage:
     outputs: tuple[Output, ...]
     files: tuple[FileGroup, ...]
     costs: Costs | None
-    inputs: tuple[tuple[str, Value], ...]
+    inputs: tuple[tuple[str, str, Value], ...]  # label, name, what was filled in
     inputs_json: str
     may_start: bool
     may_cancel: bool
@@ -171,7 +171,7 @@ def run_page(facts: Facts, log: Log, caller: Caller, viewer: Viewer, choice: Cho
         outputs=outputs(facts, viewer) if address.shown == "output" else (),
         files=files(facts, viewer) if address.shown == "files" else (),
         costs=costs(facts, root) if address.shown == "cost" else None,
-        inputs=tuple((name, value(typed(content))) for name, content in run.inputs.items()),
+        inputs=filled(run.inputs, facts.elements),
         inputs_json=to_json(run.inputs, indent=2),
         may_start=caller.may(Permission.RUNS_START),
         may_cancel=run.is_live and caller.may(Permission.RUNS_CANCEL),
@@ -251,9 +251,16 @@ def _cost_line(span: Span, dearest: Decimal) -> CostLine:
     return CostLine(span.name, span.note, took, money(span.cost_usd), round(share, 2))
 
 
+def filled(inputs: Mapping[str, Any], elements: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str, Value], ...]:
+    """What was filled in, by the labels and in the order of the form; what it does not ask for comes last."""
+    labels = {str(each["name"]): str(each.get("label") or each["name"]) for each in elements if each.get("name")}
+    names = [*(name for name in labels if name in inputs), *(name for name in inputs if name not in labels)]
+    return tuple((labels.get(name, name), name, value(typed(inputs[name]))) for name in names)
+
+
 def typed(content: Any) -> dict[str, Any]:
     """A plain input as a typed value."""
-    return {"str": content} if isinstance(content, str) else {"dict": content}
+    return {"str": MISSING if content is None else content} if isinstance(content, str | None) else {"dict": content}
 
 
 def announcement(names: Sequence[str]) -> str:

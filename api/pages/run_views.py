@@ -1,6 +1,6 @@
 """What the page of a run shows, worked out from its record, its steps and its events."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -40,6 +40,7 @@ class Facts:
     files: Sequence[RunFile] = ()  # the first ones of each root by their path, one more than is shown
     earlier: tuple[Span, ...] = ()  # the roots of earlier tries, where they are shown together
     made: Made | None = None  # the task it was made of
+    elements: Sequence[Mapping[str, Any]] = ()  # of its agent's form as it is now, where the inputs are shown
 
     def root(self) -> Span | None:
         """The run as a span, with its earlier tries; None before it has begun."""

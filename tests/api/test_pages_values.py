@@ -7,6 +7,7 @@ import pytest
 from api.pages.addresses import RunAddress
 from api.pages.markdown import markdown, words
 from api.pages.rendering import local_path, zone
+from api.pages.run_page import filled
 from api.pages.strip import draw_strip
 from api.pages.typed import plain
 from api.pages.values import one_line, value
@@ -110,3 +111,13 @@ def test_a_form_never_sends_people_elsewhere(url: str):
 def test_an_unknown_zone_is_utc(name: str):
     assert zone(name).key == "UTC"
     assert zone("Europe%2FBerlin").key == "Europe/Berlin"
+
+
+def test_inputs_stand_under_the_labels_and_in_the_order_of_the_form():
+    elements = [{"type": "markdown", "text": "Hello"}, {"name": "b", "label": "Bee"}, {"name": "a"}]
+
+    found = filled({"c": 1, "a": None, "b": "x"}, elements)
+
+    assert [(label, name, it.text) for label, name, it in found] == [
+        ("Bee", "b", "x"), ("a", "a", "\u2013"), ("c", "c", "1"),
+    ]  # fmt: skip
