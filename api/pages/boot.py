@@ -30,6 +30,7 @@ AT = re.compile(r" at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d")  # in UTC, as Kodosumi sa
 SHAPES = {"running": "running", "finished": "finished", "failed": "failed", "cancelled": "cancelled"}
 WORDS = {"running": "Running", "finished": "Over", "failed": "Failed", "cancelled": "Cancelled"}
 NOW = {"prepare": "Preparing", "start": "Starting", "probe": "Probing", "register": "Registering"}
+NOT_UP = frozenset({"UNHEALTHY", "DEPLOY_FAILED"})
 TONES = {"error": "err", "result": "kept", "end": "kept", "complete": "kept", "info": "quiet"}
 
 
@@ -184,7 +185,7 @@ def log_lines(said: Sequence[Event], seen: Viewer, chosen: str) -> list[LogLine]
             each.at,
             seen.clock(each.at),
             str(each.payload.get("step") or ""),
-            TONES.get(str(each.payload.get("type")), ""),
+            "err" if each.payload.get("result") in NOT_UP else TONES.get(str(each.payload.get("type")), ""),
             AT.sub("", text.strip()),
         )
         for each in said

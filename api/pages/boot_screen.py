@@ -41,4 +41,5 @@ class BootScreen:
         shell = Shell(self._caller, viewer(self._request), frame, Place("Services", ()))
         values = {**await pages.parts(self._request, self._caller, self._engine, boot), "shell": shell}
         drawn = Fragment("boot", templates().render("parts/boot.html", values))
-        return [drawn, say("The boot is over")] if self.is_over else [drawn]
+        seq = Fragment("seq", f'<span class="seq" id="seq">seq {values["seq"]}</span>')
+        return [drawn, seq, say("The boot is over")] if self.is_over else [drawn, seq]

@@ -55,11 +55,16 @@ def test_a_service_that_was_not_replaced_is_said_to_serve():
 
 def test_the_log_is_of_all_or_of_one_service():
     messages = said(
-        {"type": "info", "message": "Boot started"}, about("a", "begun", "start"), about("a", "error", "start")
+        {"type": "info", "message": "Boot started"},
+        about("a", "begun", "start"),
+        about("a", "error", "start"),
+        about("a", "result", "start", "Reached final state", result="UNHEALTHY"),
     )
 
-    assert [each.text for each in log_lines(messages, Viewer(NOW), "")] == ["\u2139 Boot started", "✗ [a]"]
-    assert [each.seq for each in log_lines(messages, Viewer(NOW), "a")] == [3]
+    every, of_one = log_lines(messages, Viewer(NOW), ""), log_lines(messages, Viewer(NOW), "a")
+
+    assert [each.text for each in every[:2]] == ["\u2139 Boot started", "✗ [a]"]
+    assert [(each.seq, each.tone) for each in of_one] == [(3, "err"), (4, "err")]
 
 
 async def test_the_page_shows_the_newest_boot_and_who_may_only_read_gets_no_buttons(gateway: Gateway):
