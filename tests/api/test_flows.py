@@ -59,7 +59,8 @@ class Kept:
 
 @pytest.fixture
 async def kept(gateway: Gateway, database: Database, database_url: str) -> Kept:
-    house = await gateway.organisation("Flows")
+    owner = await gateway.sign_up("Flows")
+    house = Organisation({Role.OWNER: owner, Role.VIEWER: await gateway.hire(owner, Role.VIEWER)})
     body = {"name": "texts", "project": "/srv/texts", "import_path": "app:app"}
     assert (await house.owner.http.post("/v1/services", json=body)).is_success
     jobs = await Database.connect(database_url, role=JOBS_ROLE, max_size=1)
