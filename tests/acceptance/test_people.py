@@ -72,7 +72,8 @@ async def test_p20_members_come_and_go_and_what_was_their_key_opens_nothing(door
     assert [answer.status_code for answer in (wrong, old, out)] == [401, 401, 401]
 
 
-async def test_p27_whoever_did_something_is_on_record_and_debug_lines_are_not(ada: Person):
+async def test_p27_whoever_did_something_is_on_record_and_debug_lines_are_not(ada: Person, stranger: Person):
+    """Boots are those of an organisation that has no services: they bring up nothing and are on record all the same."""
     name = f"draft-{uuid4().hex[:8]}"
     await ada.http.post("/v1/services", json={"name": name})
     await ada.http.delete(f"/v1/services/{name}")
@@ -80,18 +81,25 @@ async def test_p27_whoever_did_something_is_on_record_and_debug_lines_are_not(ad
     await question_of(ada, run_id)
     await ada.http.post(f"/v1/runs/{run_id}/cancel")
     await has_become(ada, run_id, "cancelled")
+    added = (await ada.http.post("/v1/members", json=member("Eve"))).json()["id"]
+    await ada.http.patch(f"/v1/members/{added}", json={"role": "viewer"})
+    await ada.http.delete(f"/v1/members/{added}")
+    boots = [(await stranger.http.request(each, "/v1/boot")).json()["boot_id"] for each in ("POST", "DELETE")]
 
-    rows = await every_row(ada)
-    done = {(row["action"], row["subject"]) for row in rows if row["actor_id"] == str(ada.id) and row["at"]}
+    hers, theirs = await every_row(ada), await every_row(stranger)
 
-    assert len({row["id"] for row in rows}) == len(rows)
-    for action in ("service.add", "service.delete"):
-        assert (action, f"service:{name}") in done
-    assert ("run.cancel", f"run:{run_id}") in done
-    assert {"member.add", "member.change", "member.remove", "service.boot", "service.shutdown"} <= {
-        action for action, _ in done
-    }
-    assert "this is a debug message" not in str(rows)
+    assert len({row["id"] for row in hers}) == len(hers)
+    assert {("service.add", f"service:{name}"), ("service.delete", f"service:{name}")} <= done_by(ada, hers)
+    assert ("run.cancel", f"run:{run_id}") in done_by(ada, hers)
+    assert {(f"member.{did}", f"person:{added}") for did in ("add", "change", "remove")} <= done_by(ada, hers)
+    kinds = ("service.boot", "service.shutdown")
+    assert {(kind, f"boot:{boot}") for kind, boot in zip(kinds, boots, strict=True)} <= done_by(stranger, theirs)
+    assert "this is a debug message" not in str(hers)
+
+
+def done_by(person: Person, rows: list[Json]) -> set[tuple[str, str]]:
+    """What somebody did to what, by the rows that also say when."""
+    return {(row["action"], row["subject"]) for row in rows if row["actor_id"] == str(person.id) and row["at"]}
 
 
 async def every_row(person: Person) -> list[Json]:
