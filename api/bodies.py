@@ -1,10 +1,13 @@
-"""What JSON bodies have in common: nothing unknown is taken, and text is text."""
+"""What bodies have in common: nothing unknown is taken, text is text, and forms have an end."""
 
+from collections.abc import Mapping
 from typing import Annotated
+from urllib.parse import parse_qs
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from windlass.contracts.agents import MOST_COST_USD
+from windlass.core.errors import Invalid
 
 Usd = Annotated[float, Field(gt=0, le=MOST_COST_USD)]
 """What something may cost."""
@@ -14,6 +17,14 @@ class Body(BaseModel):
     """A request body; an unknown field is an error, so nobody believes it was heard."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def fields_of(sent: str, most: int) -> Mapping[str, list[str]]:
+    """The values of a form's fields, or of those in an address, by name. Raises Invalid."""
+    try:
+        return parse_qs(sent, keep_blank_values=True, max_num_fields=most)
+    except ValueError:
+        raise Invalid(f"A form has at most {most:,} fields here. Nothing of it was taken.") from None
 
 
 def _plain(value: str) -> str:

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.authentication import csrf_token
+from api.bodies import fields_of
 from api.engine import Engine
 from api.pages.assets import Assets
 from api.pages.formats import UTC_ZONE, Viewer
@@ -138,7 +139,7 @@ def go(url: str, toast: str = "") -> Response:
 def read_form(request: Request) -> Form:
     """The fields of a posted form (its body has been read and its token checked on the way in)."""
     body: bytes = getattr(request.state, "body", b"")
-    return parse_qs(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=2000)
+    return fields_of(body.decode(errors="replace"), 2000)
 
 
 def field(form: Form, name: str, longest: int = 10_000) -> str:

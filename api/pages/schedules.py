@@ -3,12 +3,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from api.bodies import fields_of
 from api.dependencies import CursorsDep, EngineDep
 from api.engine import Engine
 from api.pages.once import once_field, once_id
@@ -65,14 +65,14 @@ async def schedules(request: Request, caller: ScheduleReader, engine: EngineDep,
 @router.get("/ui/schedules/preview")
 async def typing(request: Request, _caller: ScheduleReader) -> Response:
     """What the form says so far."""
-    form = read_schedule_form(parse_qs(request.url.query, keep_blank_values=True, max_num_fields=100))
+    form = read_schedule_form(fields_of(request.url.query, 100))
     return part(request, "parts/preview.html", {"preview": preview(form, datetime.now(UTC)), "zone": form.time_zone})
 
 
 @router.get("/schedules/new")
 async def new(request: Request, caller: ScheduleWriter, engine: EngineDep) -> Response:
     """The empty form; the address may bring parts of it along."""
-    asked = parse_qs(request.url.query, keep_blank_values=True, max_num_fields=100)
+    asked = fields_of(request.url.query, 100)
     form = read_schedule_form(asked) if "kind" in asked else ScheduleForm(task=field(asked, "task", 36))
     zoned = form if "time_zone" in asked else replace(form, time_zone=viewer(request).zone.key)
     return await show_new(request, caller, engine, zoned)
@@ -181,7 +181,7 @@ async def firings(
 @router.get("/schedules/{schedule_id}/backfill")
 async def plan(schedule_id: UUID, request: Request, caller: ScheduleWriter, engine: EngineDep) -> Response:
     """The span to make up for, and with one in the address what that would start."""
-    asked = parse_qs(request.url.query, keep_blank_values=True)
+    asked = fields_of(request.url.query, 100)
     return await show_backfill(request, caller, engine, await engine.schedules.mine(caller, schedule_id), asked)
 
 

@@ -122,6 +122,21 @@ async def test_a_body_over_one_mebibyte_is_refused_before_it_is_sent(acme: Organ
     assert problem(answer)["status"] == 413
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "most"),
+    [("POST", "/compat/kodosumi/login", 20), ("POST", "/compat/kodosumi/admin/expose/globals", 20)]
+    + [("GET", "/ui/schedules/preview", 100), ("POST", "/runs/bulk", 2000)],
+)
+async def test_a_form_with_more_fields_than_there_can_be_says_so(acme: Organisation, method: str, path: str, most: int):
+    fields = {f"f{number}": "1" for number in range(most + 1)}
+    sent = {"params": fields} if method == "GET" else {"data": fields}
+
+    answer = await acme.builder.http.request(method, path, **sent)
+
+    assert answer.status_code == 422
+    assert f"at most {most:,} fields" in answer.text
+
+
 async def test_a_chunked_upload_is_cut_at_the_limit(acme: Organisation):
     """G3: a gigabyte is not read to find out; who sends that much finds the connection closed."""
     sent = 0

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qs
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response, status
 from pydantic import BaseModel, Field, ValidationError
 
 from api.authentication import OLD_COOKIE, origin_of
-from api.bodies import Body, Email, Name, Password
+from api.bodies import Body, Email, Name, Password, fields_of
 from api.cookies import is_secure
 from api.dependencies import AuthenticationDep, Me, MeChanging, Public, SessionsDep, SignInDep
 from api.routes.compat.kodosumi.words import PREFIX
@@ -135,7 +134,7 @@ async def remove(person_id: UUID, caller: MemberWriter, members: MembersDep) -> 
 def _posted(request: Request) -> RoleLogin:
     """The fields of the form. Raises Invalid."""
     sent: bytes = request.state.body
-    fields = parse_qs(sent.decode(errors="replace"), max_num_fields=20)
+    fields = fields_of(sent.decode(errors="replace"), 20)
     try:
         return RoleLogin.model_validate({name: fields.get(name, [""])[0] for name in RoleLogin.model_fields})
     except ValidationError as wrong:

@@ -1,14 +1,13 @@
 """Kodosumi's one configuration of all exposes: of it the variables, and how many replicas there are."""
 
 from typing import Any
-from urllib.parse import parse_qs
 
 import yaml
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import Field, ValidationError
 
-from api.bodies import Body
+from api.bodies import Body, fields_of
 from api.dependencies import EngineDep
 from api.routes.compat.kodosumi.exposes import Deployment, plain
 from api.routes.compat.kodosumi.words import PREFIX
@@ -58,7 +57,7 @@ async def keep(request: Request, caller: ServiceWriter, engine: EngineDep) -> Re
 def _read(body: bytes) -> Globals:
     """What the configuration says. Raises Invalid."""
     try:
-        text = parse_qs(body.decode(errors="replace"), max_num_fields=20).get("config", [""])[0]
+        text = fields_of(body.decode(errors="replace"), 20).get("config", [""])[0]
         if not 0 < len(text) <= LONGEST:
             raise Invalid("Nothing was changed.", (FieldError("config", "is missing, or too long"),))
         said = plain(text)
