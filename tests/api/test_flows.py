@@ -110,8 +110,10 @@ async def test_a_flow_that_is_off_is_in_no_catalogue_and_does_not_start(kept: Ke
     await kept.up("count", "read")
     run: dict[str, Any] = {"agent": "texts/count", "inputs": {}}
     for name, tags in (("count", ["house", "Test"]), ("read", ["Test"])):
-        await http.patch(f"/v1/services/texts/flows/{name}", json={"tags": tags})
+        await http.patch(f"/v1/services/texts/flows/{name}", json={"tags": tags, "display": "\N{WHALE}" * 200})
     both = (await http.get("/v1/agents/tags")).json()
+    first = (await http.get("/v1/agents?limit=2")).json()
+    (second,) = (await http.get("/v1/agents", params={"limit": 2, "after": first["next"]})).json()["items"]
 
     off = await http.patch("/v1/services/texts/flows/count", json={"enabled": False})
     listed = [each["name"] for each in (await http.get("/v1/agents")).json()["items"]]
@@ -122,6 +124,7 @@ async def test_a_flow_that_is_off_is_in_no_catalogue_and_does_not_start(kept: Ke
 
     assert (off.json()["enabled"], off.json()["available"]) == (False, False)
     assert "texts/count" not in listed
+    assert (first["items"][1]["name"], second["name"]) == ("texts/count", "texts/read")
     assert (both, tags) == ({"tags": {"house": 1, "Test": 2}}, {"tags": {"Test": 1}})
     assert (refused.status_code, started.status_code) == (404, 202)
     flow = (await http.get("/v1/services/texts/flows")).json()["items"][0]

@@ -22,6 +22,8 @@ from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
 from windlass.core.masks import refused
 from windlass.forms import json_schema, validate
 
+SORTED_BY = 60  # characters of a summary: services say what they like, and a cursor must stay short
+
 
 @dataclass(frozen=True, slots=True)
 class Agent:
@@ -50,7 +52,7 @@ class Agent:
     @property
     def place(self) -> tuple[int, str, str]:
         """Where it stands in the catalogue: the built-in one first, then what is saved, then flows; by summary."""
-        return 2 if self.service else 1 if self.pin else 0, self.summary.casefold(), self.name
+        return 2 if self.service else 1 if self.pin else 0, self.summary[:SORTED_BY].casefold(), self.name
 
     @property
     def path(self) -> str:
