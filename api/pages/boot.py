@@ -70,6 +70,12 @@ class ServiceRow:
             has_failed = known.shape == "failed" or "dead" in str(said.get("result"))  # and stays so
             self.cells[step] = Cell("failed" if has_failed else "finished", took or known.text)
 
+    @property
+    def why(self) -> str:
+        """What went wrong, without what its card says itself."""
+        message = str((self.failure or {}).get("message") or "")
+        return message.partition(": ")[2] if message.startswith("did not come up, ") else message
+
     def cell(self, phase: str) -> Cell:
         """The state of a phase; after a failure the rest is not tried."""
         return self.cells.get(phase) or Cell("untried" if self.failure else "queued")
@@ -186,7 +192,7 @@ def log_lines(said: Sequence[Event], seen: Viewer, chosen: str) -> list[LogLine]
             seen.clock(each.at),
             str(each.payload.get("step") or ""),
             "err" if each.payload.get("result") in NOT_UP else TONES.get(str(each.payload.get("type")), ""),
-            AT.sub("", text.strip()),
+            text.strip() if each.payload.get("target") else AT.sub("", text.strip()),
         )
         for each in said
         if (text := line(each.payload)) and (not chosen or each.payload.get("target") == chosen)

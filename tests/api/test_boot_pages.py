@@ -53,17 +53,25 @@ def test_a_service_that_was_not_replaced_is_said_to_serve():
     assert row.now == Cell("failed", "The one before serves")
 
 
+def test_a_card_says_all_of_why_a_service_did_not_come_up_but_what_is_above_it():
+    silent = "nothing was heard of it for 20 minutes: is a services worker running?"
+    ended = "did not come up, the others are not touched: It ended. ValueError: mine"
+    rows = services_of(said(about("silent", "error", "start", silent), about("ended", "error", "start", ended)))
+
+    assert [row.why for row in rows] == [silent, "It ended. ValueError: mine"]
+
+
 def test_the_log_is_of_all_or_of_one_service():
     messages = said(
-        {"type": "info", "message": "Boot started"},
+        {"type": "info", "message": "Boot started at 2026-11-28 14:31:00"},
         about("a", "begun", "start"),
-        about("a", "error", "start"),
+        about("a", "error", "start", "It ended at 2026-11-28 14:31:02"),
         about("a", "result", "start", "Reached final state", result="UNHEALTHY"),
     )
 
     every, of_one = log_lines(messages, Viewer(NOW), ""), log_lines(messages, Viewer(NOW), "a")
 
-    assert [each.text for each in every[:2]] == ["\u2139 Boot started", "✗ [a]"]
+    assert [each.text for each in every[:2]] == ["\u2139 Boot started", "✗ [a] It ended at 2026-11-28 14:31:02"]
     assert [(each.seq, each.tone) for each in of_one] == [(3, "err"), (4, "err")]
 
 
