@@ -156,6 +156,7 @@ async def test_it_is_read_anew_and_what_it_said_stays_while_it_says_nothing(
     await registered(house, far)
     await http.patch("/v1/services/far/flows/root", json={"display": "Ours"})
 
+    await http.put("/v1/services/defaults", json={"replicas": 3})
     far.document = {"paths": {"/": {"get": MARKED}}}
     less = (await http.post("/v1/services/far/refresh")).json()
     far.document = {"paths": {}}
@@ -177,7 +178,7 @@ async def test_it_is_read_anew_and_what_it_said_stays_while_it_says_nothing(
     assert (nothing["state"], nothing["flows"]) == ("unhealthy", ["far/root"])
     assert "names no flow" in nothing["reason"]
     assert (health["answers"], changed.status_code, off["state"], shut.status_code) == (None, 422, "dead", 404)
-    assert [each["outcome"] for each in same] == ["same"]
+    assert ([each["outcome"] for each in same], off["replicas"]) == (["same"], 1)
     assert (again["state"], formless["elements"]) == ("dead", [])
     assert (await http.delete("/v1/services/far")).status_code == 204
     assert (await http.get("/v1/agents/far/root")).status_code == 404

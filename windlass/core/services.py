@@ -155,9 +155,10 @@ update service set project = $2, import_path = $3, env = $4, enabled = $5, state
   stopped = stopped and enabled = $5, secrets = $7, secret_names = $8, python = $9,
   generation = generation + 1, updated_at = now() where id = $1
 """
-# No host is replaced for these.
+# No host is replaced for these. What others run inherits nothing.
 CHANGE_LIGHTLY = """
-update service set replicas = case when $3 then $2 else coalesce((select replicas from service_defaults), 1) end,
+update service set replicas = case when $3 or url <> '' then $2
+    else coalesce((select replicas from service_defaults), 1) end,
   own_replicas = $3, display = $4, updated_at = now() where id = $1
 """
 EDITED = ("name", "display", "project", "import_path", "python", "replicas", "enabled")
