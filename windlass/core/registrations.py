@@ -39,6 +39,7 @@ select (select h.boot_id from host h where h.service_id = s.id and h.ended_at is
   order by h.started_at desc limit 1) as boot_id, s.name
 from service s where s.id = $1 for no key update
 """
+SENSELESS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 DOWN = "update service set state = 'unhealthy', reason = $2, updated_at = now() where id = $1 and enabled"
 
 
@@ -108,7 +109,7 @@ class Registrations:
             raise Conflict(f"No host of {name} answers here, it is {service.state}. Its flows are read when one does.")
         try:
             await self._keep_ours(caller, service, asked["boot_id"], said["flows"])
-        except (KeyError, asyncpg.PostgresError) as wrong:
+        except (KeyError, *SENSELESS) as wrong:
             raise BadGateway(
                 f"The host of {name} says nothing that can be its flows. They stay as they were."
             ) from wrong
