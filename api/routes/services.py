@@ -290,7 +290,7 @@ def view(service: Service) -> ServiceView:
         "env": sorted(service.env),
         "secrets": service.secret_names,
         "hosts": [asdict(each) for each in service.hosts],
-        "limits": LimitsView(memory_mib=int(memory) if memory.isdecimal() else None),
+        "limits": LimitsView(memory_mib=int(memory) if memory.isdecimal() and len(memory) < 10 else None),
     }
     return ServiceView.model_validate({**shown, **special})
 

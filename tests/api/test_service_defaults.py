@@ -17,7 +17,8 @@ async def test_what_is_not_said_of_a_service_is_inherited_and_what_it_says_stand
 ):
     owner = await gateway.sign_up("Defaults")
     http, terminal = owner.http, Terminal.of(gateway, owner, monkeypatch, tmp_path, "service")
-    for name, more in (("own", {"replicas": 1, "limits": {"memory_mib": 256}}), ("none", {})):
+    senseless = {"env": {"WINDLASS_HOST_MEMORY_MIB": "9" * 5000}}
+    for name, more in (("own", {"replicas": 1, "limits": {"memory_mib": 256}}), ("none", senseless)):
         await http.post("/v1/services", json={"name": name, **more})
     wish = {"env": {"PLACE": "here", "LEVEL": "3"}, "secrets": {"TOKEN": SECRET}, "limits": {"memory_mib": 512}}
 
