@@ -1,5 +1,9 @@
 """The page of what services have where they say nothing themselves."""
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
 from starlette.responses import Response
@@ -18,6 +22,7 @@ router = APIRouter(include_in_schema=False)
 
 FIELDS = ("env", "secrets", "replicas", "memory_mib")
 CHARACTERS = 200_000
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 
 @router.get("/services/defaults")
@@ -33,12 +38,13 @@ async def put(request: Request, caller: ServiceWriter, engine: EngineDep) -> Res
     try:
         await engine.service_defaults.put(caller, _body(form).wish())
     except ValidationError as wrong:
-        problems = tuple((f"{'.'.join(map(str, each['loc']))}: {each['msg']}", "") for each in wrong.errors())
+        problems = tuple(dict.fromkeys((_said_of(each), "") for each in wrong.errors()))
     except Invalid as wrong:
         problems = tuple((f"{each.field} {each.message}", "") for each in wrong.errors)
     else:
         return go("/services/defaults", "The defaults are changed")
-    return await _show(request, caller, engine, {each: field(form, each, CHARACTERS) for each in FIELDS}, problems)
+    filled = {each: field(form, each, CHARACTERS) for each in FIELDS}
+    return await _show(request, caller, engine, {**filled, "secrets": _names(filled["secrets"])}, problems)
 
 
 async def _show(
@@ -84,3 +90,16 @@ def _variables(text: str) -> dict[str, str | None]:
     """One a line, NAME=VALUE; a name alone keeps the value it has."""
     pairs = (line.partition("=") for line in text.splitlines() if line.strip())
     return {name.strip(): value if sign else None for name, sign, value in pairs}
+
+
+def _names(text: str) -> str:
+    """Secrets as they are shown again: of what has a value the name alone."""
+    return "\n".join(name for name in _variables(text) if NAME.fullmatch(name))
+
+
+def _said_of(error: Mapping[str, Any]) -> str:
+    """What is wrong with a field; of secrets no line, which may be one that lacks its name."""
+    place = [str(each) for each in error["loc"]]
+    if place[0] == "secrets" and len(place) > 1 and not NAME.fullmatch(place[1]):
+        return "secrets: each line must be NAME=VALUE"
+    return f"{'.'.join(place)}: {error['msg']}"

@@ -53,12 +53,14 @@ async def test_the_page_and_the_globals_of_old_clients_say_the_same(gateway: Gat
     filled = {"env": "PLACE=here\n\nLEVEL=a=b", "secrets": "TOKEN", "replicas": "2", "memory_mib": "700"}
     by_page = await http.post("/services/defaults", data=filled)
     wrong = await http.post("/services/defaults", data={**filled, "env": "NEW", "replicas": "9"})
+    typed = await http.post("/services/defaults", data={"secrets": f"TOKEN={SECRET}\n{SECRET}"})
     shown = (await http.get(PATH)).json()
     by_client = await http.post("/compat/kodosumi/admin/expose/globals", data={"config": GLOBALS})
     refused = await http.post("/compat/kodosumi/admin/expose/globals", data={"config": "proxy_location: EveryNode"})
     then = (await http.get(PATH)).json()
 
     assert (by_page.status_code, wrong.status_code, by_client.status_code) == (303, 422, 303)
+    assert (typed.status_code, "each line must be NAME=VALUE" in typed.text, SECRET in typed.text) == (422, True, False)
     assert (shown["env"], shown["secrets"], shown["replicas"]) == (["LEVEL", "PLACE"], ["TOKEN"], 2)
     assert (then["env"], then["secrets"], then["replicas"]) == (["DEPTH", "PLACE"], ["TOKEN"], 4)
     assert (shown["limits"], then["limits"]) == ({"memory_mib": 700}, {"memory_mib": 700})
