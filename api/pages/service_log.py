@@ -1,6 +1,9 @@
 """The page of what a service's program printed."""
 
+import asyncio
+
 from fastapi import APIRouter, Request
+from markupsafe import Markup, escape
 from starlette.responses import Response
 
 from api.dependencies import EngineDep
@@ -17,12 +20,22 @@ async def log(name: str, request: Request, caller: ServiceWriter, engine: Engine
     """What its processes printed last."""
     found = await engine.services.get(caller, name)
     hosts = await engine.host_logs.of(caller, name)
-    lines = [[pieces(line) for line in (each.text or "").splitlines()] for each in hosts]
+    texts = await asyncio.to_thread(lambda: [drawn(each.text or "") for each in hosts])
     values = {
         "service": found,
-        "hosts": list(zip(hosts, lines, strict=True)),
+        "hosts": list(zip(hosts, texts, strict=True)),
         "seen": viewer(request),
         "title": f"Log of {name}",
     }
     place = Place("Services", (("Services", "/services"), (found.name, f"/services/{found.name}"), ("Log", "")))
     return await page(request, caller, "service_log.html", place, values)
+
+
+def drawn(text: str) -> Markup:
+    """A log with its colours; slow, for a program may print tens of thousands of lines and colours in 64 KiB."""
+    lines = (Markup().join(_drawn(look, each) for look, each in pieces(line)) for line in text.splitlines())
+    return Markup("\n").join(lines)
+
+
+def _drawn(look: str, text: str) -> Markup:
+    return Markup('<span class="%s">%s</span>') % (look, text) if look else escape(text)
