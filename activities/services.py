@@ -83,8 +83,8 @@ class Hosts(Protocol):
         """Start a host, which takes the place of the one before, and wait until it answers. Raises ServiceFailed."""
         ...
 
-    async def end(self, boot_id: str) -> bool:
-        """End a host by its boot id; whether it still was there."""
+    async def end(self, boot_id: str, *, is_replaced: bool = False) -> bool:
+        """End a host by its boot id; whether it still was there. One that is replaced may answer who came to it."""
         ...
 
     async def sweep(self) -> None:
@@ -358,12 +358,12 @@ class ServiceKeeper:
     async def _end_each(self, service: WantedService, hosts: list[str]) -> None:
         for boot_id in hosts:
             try:
-                await self._end_one(service, boot_id)
+                await self._end_one(service, boot_id, is_replaced=True)
             except Exception:  # the next host that comes up does it
                 log.exception("a host could not be ended yet", service=service.name)
 
-    async def _end_one(self, service: WantedService, boot_id: str) -> None:
-        was_there = await self._hosts.end(boot_id)
+    async def _end_one(self, service: WantedService, boot_id: str, *, is_replaced: bool = False) -> None:
+        was_there = await self._hosts.end(boot_id, is_replaced=is_replaced)
         await self._wanted.record_end(service, boot_id, "stopped" if was_there else "lost")
 
     @asynccontextmanager

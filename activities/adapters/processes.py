@@ -124,7 +124,7 @@ class LocalHosts:
             if not is_up and process.returncode is None:  # also when nobody wants it any more
                 process.kill()
 
-    async def end(self, boot_id: str) -> bool:
+    async def end(self, boot_id: str, *, is_replaced: bool = False) -> bool:
         """End a host by what its command line says, which no other process says; whether it still was there.
 
         One whose place another host has may answer first those who came to it.
@@ -133,7 +133,7 @@ class LocalHosts:
         if handle is None:
             return False
         try:
-            await _stop(handle, STOP_S + VISITS_S)
+            await _stop(handle, STOP_S + VISITS_S if is_replaced else STOP_S)
             return True
         finally:
             os.close(handle)

@@ -335,7 +335,7 @@ async def test_a_refresh_and_fewer_replicas_cost_no_request_to_it_and_none_to_an
     assert len(await hosts_of(ada, "twins")) == 1
 
 
-async def test_an_answer_that_takes_longer_than_runs_may_outlasts_a_refresh(ada: Person):
+async def test_an_answer_that_takes_longer_than_runs_may_outlasts_a_refresh_and_not_its_service(ada: Person):
     await served(ada, "patient")
     pid = (await ada.http.get("/v1/services/patient")).json()["pid"]
     clock = asyncio.get_running_loop().time
@@ -349,8 +349,9 @@ async def test_an_answer_that_takes_longer_than_runs_may_outlasts_a_refresh(ada:
         async for _ in pieces:
             if clock() > enough:
                 break
+        await ada.http.delete("/v1/services/patient")
 
-    await until(lambda: are_over([pid]))
+        await until(lambda: are_over([pid]))
 
 
 @pytest.fixture(scope="module")
