@@ -124,8 +124,12 @@ async def test_a_body_over_one_mebibyte_is_refused_before_it_is_sent(acme: Organ
 
 @pytest.mark.parametrize(
     ("method", "path", "most"),
-    [("POST", "/compat/kodosumi/login", 20), ("POST", "/compat/kodosumi/admin/expose/globals", 20)]
-    + [("GET", "/ui/schedules/preview", 100), ("POST", "/runs/bulk", 2000)],
+    [
+        ("POST", "/compat/kodosumi/login", 20),
+        ("POST", "/compat/kodosumi/admin/expose/globals", 20),
+        ("GET", "/ui/schedules/preview", 100),
+        ("POST", "/runs/bulk", 2000),
+    ],
 )
 async def test_a_form_with_more_fields_than_there_can_be_says_so(acme: Organisation, method: str, path: str, most: int):
     fields = {f"f{number}": "1" for number in range(most + 1)}
