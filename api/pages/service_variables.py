@@ -8,7 +8,6 @@ from api.dependencies import EngineDep
 from api.pages.rendering import field, go, read_form
 from api.pages.service_flows import Said, show_service
 from api.routes.services import ServiceChangeBody, ServiceWriter
-from windlass.core.services import ServiceChange
 
 router = APIRouter(include_in_schema=False)
 
@@ -29,7 +28,7 @@ async def change(name: str, request: Request, caller: ServiceWriter, engine: Eng
     except (ValidationError, ValueError):
         problems = _problems(kind, value or "")
         return await show_service(request, caller, engine, name, Said(problems=problems, variable=(kind, variable)))
-    await engine.services.change(caller, name, ServiceChange(**body.model_dump()))
+    await engine.services.change(caller, name, body.wish())
     return go(f"/services/{name}", f"{variable} is {'taken away' if is_taken else 'set'}")
 
 

@@ -160,6 +160,7 @@ def item(name: str) -> dict[str, Any]:
         "python": "",
         "url": "",
         "replicas": 1,
+        "display": "",
     }
 
 
