@@ -326,6 +326,21 @@ async def test_who_came_is_answered_within_the_time_of_visits_and_no_run_lasts_l
     await visitor.close()
 
 
+async def test_a_parked_run_goes_on_in_the_next_host_alone_though_a_visit_may_last_longer(own_host: Host):
+    drive = Drive(Log(), {"run_id": "parked", "flow": "/sleeps_and_wakes", "inputs": {}})
+    await drive.on(own_host, until=lambda heard: heard["op"] == "parked")
+    visitor = await own_host.connect()
+    visitor.say({"op": "enter", "run": {"run_id": "visit", "flow": "/considers"}})
+    visitor.say({"op": "ping"})
+    assert (await visitor.hear())["op"] == "pong"
+
+    await own_host.ask({"op": "stop", "grace_s": 0, "visits_s": 60})
+
+    assert (await visitor.hear())["op"] == "closed"
+    assert await own_host.process.wait() == 0
+    await visitor.close()
+
+
 async def test_a_run_at_work_is_the_next_hosts_though_a_visit_may_last_longer(own_host: Host):
     drive = Drive(Log(), {"run_id": "long", "flow": "/sleeps", "inputs": {"seconds": 60}})
     running = asyncio.create_task(drive.on(own_host))

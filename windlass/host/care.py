@@ -142,7 +142,8 @@ class Care:
         """Take no more runs, give those that work time to end, have the program close what is open, and leave.
 
         Runs that take longer are the next host's from here on; that of a process that is gone has nobody to hear them.
-        Visits, which nobody can take over, have `visits_s` more where no run is at work any longer.
+        Visits, which nobody can take over, have `visits_s` more where no run is open: a parked one could go on by
+        itself beside the next host, which has it from here on.
         """
         self.is_stopping = True
         self._spawn(self._stop(grace_s, visits_s, closing_s))
@@ -163,7 +164,7 @@ class Care:
         self._settle()
         until = monotonic() + grace_s
         await self._settled(grace_s)
-        if self._is_at_rest():
+        if not self.open_runs:
             await self._settled(visits_s)
         self._hang_up()
         await self.depart(max(until - monotonic(), 0) + closing_s)
@@ -182,13 +183,10 @@ class Care:
             driver.close()
 
     def _settle(self) -> None:
-        if not self._visits and self._is_at_rest():
+        if not self._visits and all(run.is_parked for run in self._runs.values()):
             self._has_settled.set()
         else:
             self._has_settled.clear()
-
-    def _is_at_rest(self) -> bool:
-        return all(run.is_parked for run in self._runs.values())
 
     def _call_driver(self, run: Hosted) -> None:
         order = run.order

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from signal import Signals
 
-VISITS_S = 120.0  # a request under way may take so long once another host has the place
+VISITS_S = 120.0  # a request under way may take so long once another host has the place, and no run is open here
 
 EXIT_IMPORT_FAILED = 3
 EXIT_REPLACED = 4  # a cancelled run did not stop
