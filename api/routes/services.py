@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 from api.bodies import Body
 from api.dependencies import EngineDep, requires
 from api.uploads import arriving
-from windlass.contracts.hosts import MEMORY_VARIABLE, MOST_REPLICAS
+from windlass.contracts.hosts import MEMORY_VARIABLE, MOST_REPLICAS, memory_mib
 from windlass.core.callers import Caller
 from windlass.core.permissions import Permission
 from windlass.core.services import INHERITED, NewService, Service, ServiceChange
@@ -285,12 +285,11 @@ async def remove(name: str, caller: ServiceWriter, engine: EngineDep) -> None:
 def view(service: Service) -> ServiceView:
     """The service as clients see it."""
     shown = {name: getattr(service, name) for name in ServiceView.model_fields if name != "limits"}
-    memory = service.env.get(MEMORY_VARIABLE, "")
     special: dict[str, Any] = {
         "env": sorted(service.env),
         "secrets": service.secret_names,
         "hosts": [asdict(each) for each in service.hosts],
-        "limits": LimitsView(memory_mib=int(memory) if memory.isdecimal() and len(memory) < 10 else None),
+        "limits": LimitsView(memory_mib=memory_mib(service.env)),
     }
     return ServiceView.model_validate({**shown, **special})
 

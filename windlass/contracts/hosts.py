@@ -1,6 +1,7 @@
 """Hosts: where the processes that execute a service's runs can be reached, one for each of its replicas."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 LINE_BYTES = 24 * 1024 * 1024  # the longest line either side may send: a step result of 16 MiB and its frame
@@ -8,7 +9,14 @@ ENTER = "enter"  # the step under which a host keeps what a flow's handler made 
 STOPPING = "the host is stopping"  # nothing of the question was begun: another host is asked
 MOST_REPLICAS = 8
 MEMORY_VARIABLE = "WINDLASS_HOST_MEMORY_MIB"  # in the environment of a service; without it half of the machine
+MEMORY_DIGITS = 9  # what has more is no size of a machine
 SOCKET_NAME_CHARACTERS = 16  # a unix socket's path must stay under 108 bytes
+
+
+def memory_mib(environment: Mapping[str, str]) -> int | None:
+    """What its variable says of the memory of a process; None where that is no number of MiB."""
+    given = environment.get(MEMORY_VARIABLE, "")
+    return int(given) if given.isdecimal() and len(given) <= MEMORY_DIGITS else None
 
 
 def socket_path(folder: Path, tenant_id: str, service_id: str, replica: int = 1) -> Path:

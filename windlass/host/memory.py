@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from windlass.contracts.hosts import MEMORY_VARIABLE
+from windlass.contracts.hosts import MEMORY_VARIABLE, memory_mib
 
 EVERY_S = 0.5
 HIGH = 0.8
@@ -16,9 +16,9 @@ FIRST_TO_GO = "500"  # of 1000: when the machine itself runs out, the kernel end
 
 def limit_bytes(environment: Mapping[str, str]) -> int:
     """What a process may use: as set, else half of the machine or of the container."""
-    given = environment.get(MEMORY_VARIABLE, "")
-    if given.isdecimal():
-        return int(given) * MIB
+    given = memory_mib(environment)
+    if given is not None:
+        return given * MIB
     whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with suppress(OSError, ValueError):  # ValueError: "max", the container has no limit
         whole = min(whole, int(Path("/sys/fs/cgroup/memory.max").read_text()))
