@@ -209,7 +209,8 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
 
 async def _woken(stack: AsyncExitStack, settings: Settings, database: Database, jobs: Database) -> tuple[Notifier, Hub]:
     """What tells of changes, and what hears of them, for as long as the gateway is."""
-    notifier, listener = wakers(settings.require_database_url())
+    url = settings.require_database_url()
+    notifier, listener = Notifier(url, name="gateway"), Listener(url, name="gateway")
     hub = await stack.enter_async_context(Hub(database, jobs, listener, States(listener=listener)))
     await _started(stack, notifier, listener)
     return notifier, hub
@@ -264,11 +265,6 @@ class Starts(Protocol):
     async def close(self) -> None:
         """Stop."""
         ...
-
-
-def wakers(url: str) -> tuple[Notifier, Listener]:
-    """What wakes others up, and what is woken."""
-    return Notifier(url, name="gateway"), Listener(url, name="gateway")
 
 
 async def _started(stack: AsyncExitStack, *parts: Starts) -> None:

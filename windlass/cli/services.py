@@ -159,16 +159,12 @@ def _hosts(service: Service) -> list[str]:
     told, first = list[str](), dict[str, int]()
     for each in service.hosts:
         happened, _, lines = str(each["reason"] or "").partition("\n")
-        before = first.setdefault(lines, each["n"]) if lines else each["n"]
-        rest = (
-            f"\n{lines}"
-            if lines and before == each["n"]
-            else f" (the last lines are those of host {before})"
-            if lines
-            else ""
-        )
         where = f"process {each['pid']}" if each["pid"] else "no process"
-        told.append(f"host {each['n']}: {each['state']}, {where}. {happened}{rest}".rstrip())
+        line = f"host {each['n']}: {each['state']}, {where}. {happened}".rstrip()
+        if lines:
+            before = first.setdefault(lines, each["n"])
+            line += f"\n{lines}" if before == each["n"] else f" (the last lines are those of host {before})"
+        told.append(line)
     return told
 
 

@@ -23,14 +23,8 @@ insert into flow_edit
   (tenant_id, service_id, name, display, description, tags, author, organization, enabled, edited_by)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
-PROGRAM = (
-    "project",
-    "import_path",
-    "python",
-    "replicas",
-    "enabled",
-    "display",
-)  # of a service, as its stores call it too
+# Of a service, as its stores call it too.
+PROGRAM = ("project", "import_path", "python", "replicas", "enabled", "display")
 BACK_UP = "insert into service_backup (id, tenant_id, created_by, document) values ($1, $2, $3, $4)"
 FORGET = """
 delete from service_backup where id in (select id from service_backup order by created_at desc, id offset $1)
