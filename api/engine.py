@@ -158,6 +158,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
         artifacts, desktops = Artifacts(contents), Desktops(database, notifier, heralds, settings.desktops_per_person)
         screenshots, own_settings = Screenshots(database, notifier), TenantSettings(database, of_installation(settings))
         schedules, quota = Schedules(database, notifier, tasks), FileQuota(database, own_settings)
+        service_defaults = ServiceDefaults(database, notifier, vault(settings))
         yield Engine(
             statistics=Statistics(database),
             agents=forms.agents,
@@ -177,7 +178,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             file_uploads=FileUploads(database, objects, quota),
             files=Files(database, objects, quota, notifier),
             flows=Flows(database),
-            exchange=Exchange(database, services),
+            exchange=Exchange(database, services, service_defaults),
             host_logs=HostLogs(database, settings.home / "logs", settings.node),
             hub=hub,
             links=carriers.links,
@@ -190,7 +191,7 @@ async def open_engine(settings: Settings, database: Database, jobs: Database) ->
             runs=runs,
             saved_agents=SavedAgents(database),
             servers=servers(settings, database, notifier),
-            service_defaults=ServiceDefaults(database, notifier, vault(settings)),
+            service_defaults=service_defaults,
             services=services,
             sessions=Conversations(database, notifier, artifacts, carriers.couriers, share(settings)),
             sources=Sources(database, objects, services, quota),

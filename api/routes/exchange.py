@@ -11,9 +11,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from api.bodies import Body
 from api.dependencies import EngineDep
 from api.routes.flows import Tag
-from api.routes.services import Display, EnvName, EnvValue, Project, Python, Replicas, ServiceWriter, Url, only_url
+from api.routes.services import (
+    Display,
+    EnvName,
+    EnvValue,
+    LimitsBody,
+    Project,
+    Python,
+    Replicas,
+    ServiceWriter,
+    Url,
+    only_url,
+)
 from windlass.core.errors import FieldError, Invalid
-from windlass.core.exchange import Exchanged, Outcome, edit_of, written
+from windlass.core.exchange import Exchanged, Item, Outcome, edit_of, written
+from windlass.core.exchanged_defaults import NAME as DEFAULTS
+from windlass.core.exchanged_defaults import ExchangedDefaults
 from windlass.core.services import checked_name
 
 router = APIRouter(prefix="/v1/services", tags=["services"])
@@ -55,11 +68,22 @@ class ExchangedService(Body):
         return only_url(self)
 
 
+class DefaultsItem(Body):
+    """What services inherit, as it travels; of its secrets only the names."""
+
+    name: Literal["defaults"] = DEFAULTS
+    env: dict[EnvName, EnvValue] = Field(default_factory=dict[str, str])
+    secrets: list[EnvName] = Field(default_factory=list[str])
+    replicas: Replicas = 1
+    limits: LimitsBody = Field(default_factory=LimitsBody)
+
+
 class Document(BaseModel):
-    """The services of an organisation, to be kept or imported somewhere."""
+    """The services of an organisation and what they inherit, to be kept or imported somewhere."""
 
     kind: Literal["windlass.services/1"] = KIND
     exported_at: datetime | None = None
+    defaults: dict[str, Any] | None = Field(description="What services inherit; null where nobody has said anything.")
     services: Sequence[dict[str, Any]]
 
 
@@ -68,6 +92,7 @@ class DocumentBody(Body):
 
     kind: Literal["windlass.services/1"] = KIND
     exported_at: datetime | None = None
+    defaults: dict[str, Any] | None = Field(default=None, description="What services inherit; without it that stays.")
     services: list[dict[str, Any]] = Field(max_length=MOST_ITEMS)
 
 
@@ -118,7 +143,7 @@ class BackupList(BaseModel):
 
 @router.get("/export")
 async def export(caller: ServiceWriter, engine: EngineDep) -> Document:
-    """All services as one document, variables with their values, secrets by name alone."""
+    """All services and what they inherit as one document, variables with their values, secrets by name alone."""
     return _document(await engine.exchange.export(caller))
 
 
@@ -147,14 +172,29 @@ async def backup(backup_id: UUID, caller: ServiceWriter, engine: EngineDep) -> D
     return _document(await engine.exchange.backup(caller, backup_id))
 
 
-def checked(body: DocumentBody) -> list[Exchanged | Outcome]:
-    """The items of a document as the core has them, and of those that are wrong, why."""
+def checked(body: DocumentBody) -> list[Item | Outcome]:
+    """The items of a document as the core has them, and of those that are wrong, why; what all inherit comes first."""
     seen: set[str] = set()
-    return [_checked(raw, place, seen) for place, raw in enumerate(body.services)]
+    first = () if body.defaults is None else (_checked_defaults(body.defaults),)
+    return [*first, *(_checked(raw, place, seen) for place, raw in enumerate(body.services))]
 
 
-def _document(services: Sequence[Exchanged]) -> Document:
-    return Document(exported_at=datetime.now(UTC), services=[written(each) for each in services])
+def _document(items: Sequence[Item]) -> Document:
+    defaults = next((each.written() for each in items if isinstance(each, ExchangedDefaults)), None)
+    services = [written(each) for each in items if isinstance(each, Exchanged)]
+    return Document(exported_at=datetime.now(UTC), defaults=defaults, services=services)
+
+
+def _checked_defaults(raw: dict[str, Any]) -> ExchangedDefaults | Outcome:
+    try:
+        return ExchangedDefaults.of(DefaultsItem.model_validate(raw).model_dump())
+    except ValidationError as wrong:
+        return Outcome(DEFAULTS, "refused", errors_of(wrong))
+
+
+def errors_of(wrong: ValidationError) -> tuple[FieldError, ...]:
+    """What is wrong with an item, by field."""
+    return tuple(FieldError(".".join(map(str, each["loc"])), each["msg"]) for each in wrong.errors())
 
 
 def _checked(raw: dict[str, Any], place: int, seen: set[str]) -> Exchanged | Outcome:
@@ -165,8 +205,7 @@ def _checked(raw: dict[str, Any], place: int, seen: set[str]) -> Exchanged | Out
         item = ExchangedService.model_validate(raw)
         name = checked_name(item.name)
     except ValidationError as wrong:
-        errors = (FieldError(".".join(map(str, each["loc"])), each["msg"]) for each in wrong.errors())
-        return Outcome(name, "refused", tuple(errors))
+        return Outcome(name, "refused", errors_of(wrong))
     except Invalid as wrong:
         return Outcome(name, "refused", wrong.errors)
     twice = {each.name for each in item.flows}

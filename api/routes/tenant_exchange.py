@@ -12,7 +12,7 @@ from api.bodies import Body, Name
 from api.dependencies import EngineDep, get_database
 from api.routes.agents import AgentBody
 from api.routes.desktop_templates import TemplateBody
-from api.routes.exchange import MOST_ITEMS, OutcomeView, checked
+from api.routes.exchange import MOST_ITEMS, DefaultsItem, OutcomeView, checked, errors_of
 from api.routes.exchange import DocumentBody as ServicesBody
 from api.routes.schedules import ScheduleBody
 from api.routes.servers import ServerBody
@@ -23,6 +23,7 @@ from windlass.contracts.events import Payload
 from windlass.core.database import Database
 from windlass.core.errors import FieldError
 from windlass.core.exchange import Outcome
+from windlass.core.exchanged_defaults import DefaultsSection
 from windlass.core.tenant_exchange import Document, Sent, TenantExchange
 from windlass.core.tenant_sections import MOST_ITEMS as MOST_OF_ONE
 from windlass.core.tenant_sections import (
@@ -79,7 +80,7 @@ async def tenant_exchange(engine: EngineDep, database: Annotated[Database, Depen
     """The organisation's things, in the order in which they stand on one another."""
     first = (
         *(SettingSection(engine.tenant_settings), TemplateSection(engine.desktop_templates)),
-        *(SkillSection(engine.skills), ServerSection(engine.servers)),
+        *(SkillSection(engine.skills), ServerSection(engine.servers), DefaultsSection(engine.service_defaults)),
     )
     last = (
         *(AgentSection(engine.saved_agents), TaskSection(engine.tasks)),
@@ -95,6 +96,7 @@ MODELS: Mapping[str, type[Body]] = {
     "desktop_templates": ExchangedTemplate,
     "desktop_skills": ExchangedSkill,
     "mcp_servers": ExchangedServer,
+    "service_defaults": DefaultsItem,
     "agents": AgentBody,
     "tasks": TaskBody,
     "schedules": ExchangedSchedule,
@@ -110,6 +112,7 @@ class TenantDocument(BaseModel):
     desktop_templates: Sequence[dict[str, Any]]
     desktop_skills: Sequence[dict[str, Any]]
     mcp_servers: Sequence[dict[str, Any]]
+    service_defaults: Sequence[dict[str, Any]] = ()  # no backup of before knows of them
     services: Sequence[dict[str, Any]]
     agents: Sequence[dict[str, Any]]
     tasks: Sequence[dict[str, Any]]
@@ -125,6 +128,7 @@ class TenantDocumentBody(Body):
     desktop_templates: Items = Field(default_factory=list[dict[str, Any]])
     desktop_skills: Items = Field(default_factory=list[dict[str, Any]])
     mcp_servers: Items = Field(default_factory=list[dict[str, Any]])
+    service_defaults: Items = Field(default_factory=list[dict[str, Any]])
     services: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]], max_length=MOST_ITEMS)
     agents: Items = Field(default_factory=list[dict[str, Any]])
     tasks: Items = Field(default_factory=list[dict[str, Any]])
@@ -220,8 +224,7 @@ def _item(model: type[Body], raw: dict[str, Any], place: int, seen: set[str]) ->
     try:
         item = plain(model.model_validate(raw).model_dump(exclude={"task_id"}))
     except ValidationError as wrong:
-        errors = (FieldError(".".join(map(str, each["loc"])), each["msg"]) for each in wrong.errors())
-        return Outcome(name, "refused", tuple(errors))
+        return Outcome(name, "refused", errors_of(wrong))
     if item["name"] in seen:
         return Outcome(name, "refused", (FieldError("name", "stands twice in the document"),))
     seen.add(item["name"])

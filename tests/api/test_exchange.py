@@ -29,8 +29,11 @@ async def house(gateway: Gateway) -> Organisation:
 
 
 async def taken(house: Organisation, *items: Any, dry_run: bool = False) -> dict[str, Any]:
-    body = {"services": items}
-    answer = await house.owner.http.post("/v1/services/import", params={"dry_run": dry_run}, json=body)
+    return await sent(house, {"services": items}, dry_run=dry_run)
+
+
+async def sent(house: Organisation, document: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+    answer = await house.owner.http.post("/v1/services/import", params={"dry_run": dry_run}, json=document)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -179,3 +182,46 @@ async def test_a_draft_of_the_document_takes_no_service_down_and_many_variables_
     assert [each["field"] for each in refused["items"][0]["errors"]] == ["project"]
     assert len(document[0]["env"]) == 121
     assert outcomes(same) == {"texts": "same"}
+
+
+async def test_what_services_inherit_travels_by_the_same_rules(gateway: Gateway, house: Organisation):
+    http, other = house.owner.http, await gateway.organisation("Inheritors")
+    unsaid = (await http.get("/v1/services/export")).json()["defaults"]
+    wish = {"env": {"PLACE": "here"}, "secrets": {"TOKEN": "not to be seen"}, "limits": {"memory_mib": 512}}
+    await http.put("/v1/services/defaults", json={**wish, "replicas": 3})
+    await taken(house, TEXTS | {"replicas": None})
+    document = (await http.get("/v1/services/export")).json()
+
+    tried = await sent(other, document, dry_run=True)
+    unchanged = (await other.owner.http.get("/v1/services/export")).json()["defaults"]
+    first, second = await sent(other, document), await sent(other, document)
+    (service,) = (await other.owner.http.get("/v1/services")).json()["items"]
+    carried = (await other.owner.http.get("/v1/services/export")).json()["defaults"]
+
+    assert (unsaid, unchanged, "not to be seen" in json.dumps(document)) == (None, None, False)
+    assert document["defaults"]["env"] == {"PLACE": "here"}
+    assert (document["defaults"]["secrets"], document["defaults"]["limits"]) == (["TOKEN"], {"memory_mib": 512})
+    assert outcomes(tried) == outcomes(first) == {"defaults": "added", "texts": "added"}
+    assert first["items"][0]["missing_secrets"] == ["TOKEN"]
+    assert (outcomes(second), second["backup_id"]) == ({"defaults": "same", "texts": "same"}, None)
+    assert (service["replicas"], service["own_replicas"]) == (3, False)
+    assert carried == {**document["defaults"], "secrets": []}
+
+
+async def test_an_import_of_defaults_keeps_secrets_and_how_they_were_and_refuses_what_cannot_be(house: Organisation):
+    http = house.owner.http
+    await http.put("/v1/services/defaults", json={"env": {"PLACE": "here"}, "secrets": {"TOKEN": "x"}, "replicas": 2})
+
+    wrong = await sent(house, {"defaults": {"replicas": 9, "env": {"2": "x"}}, "services": [TEXTS]})
+    done = await sent(house, {"defaults": {"env": {"OTHER": "1"}}, "services": []})
+    then = (await http.get("/v1/services/defaults")).json()
+    kept = (await http.get(f"/v1/services/backups/{done['backup_id']}")).json()
+    again = await sent(house, kept)
+    listed = (await http.get("/v1/services/backups")).json()["items"]
+
+    assert outcomes(wrong) == {"defaults": "refused", "texts": "added"}
+    assert {each["field"] for each in wrong["items"][0]["errors"]} >= {"replicas"}
+    assert (then["env"], then["secrets"], then["replicas"]) == (["OTHER"], ["TOKEN"], 1)
+    assert (kept["defaults"]["env"], kept["defaults"]["replicas"]) == ({"PLACE": "here"}, 2)
+    assert outcomes(again) == {"defaults": "changed", "texts": "same"}
+    assert [each["services"] for each in listed] == [1, 1, 0]

@@ -19,6 +19,9 @@ DOCUMENT: dict[str, Any] = KIND | {
     "desktop_templates": [{"name": "wide", "width": 1920, "egress": ["example.org:443"]}],
     "desktop_skills": [{"name": "tea", "text": "Tea first."}],
     "mcp_servers": [{"name": "files", "url": "https://93.184.216.34/mcp", "headers": ["Authorization"]}],
+    "service_defaults": [
+        {"env": {"PLACE": "here"}, "secrets": ["TOKEN"], "replicas": 2, "limits": {"memory_mib": 512}}
+    ],
     "services": [{"name": "texts", "project": "/srv/texts", "import_path": "app:app", "secrets": ["KEY"]}],
     "agents": [
         {"name": "reporter", "system": "Short.", "tools": ["read"], "mcp_servers": [{"server": "files"}]}
@@ -71,10 +74,11 @@ async def test_what_is_exported_is_taken_in_elsewhere_and_is_the_same_the_second
     sections = {name: ["added"] for name in DOCUMENT.keys() - {"kind"}}
     assert outcomes(dry) == outcomes(first) == outcomes(elsewhere) == sections
     assert (dry["backup_id"], nothing["agents"]) == (None, [])
-    assert secrets == ["mcp_servers.files.headers.Authorization", "KEY"]
+    assert secrets == ["mcp_servers.files.headers.Authorization", "service_defaults.defaults.secrets.TOKEN", "KEY"]
     assert (outcomes(second), second["backup_id"]) == ({name: ["same"] for name in sections}, None)
     twin = await exported(other)
     assert {**twin, "mcp_servers": document["mcp_servers"]} == document
+    assert (document["service_defaults"][0]["env"], document["services"][0]["replicas"]) == ({"PLACE": "here"}, None)
     (schedule,) = (await other.owner.http.get("/v1/schedules")).json()["items"]
     assert (schedule["state"], schedule["task_name"], schedule["agent"]) == ("paused", "News", "reporter")
 

@@ -1,4 +1,4 @@
-"""Exchange of services: all of them as one document, and such a document taken in item by item, after a backup."""
+"""Exchange of services and what they inherit: one document, taken in item by item, after a backup."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -11,6 +11,9 @@ from windlass.core.audit import record
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database
 from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
+from windlass.core.exchanged_defaults import NAME as DEFAULTS
+from windlass.core.exchanged_defaults import ExchangedDefaults, bring_defaults, read_defaults
+from windlass.core.service_defaults import ServiceDefaults
 from windlass.core.services import INHERITED, NewService, ServiceChange, Services
 
 KEPT_BACKUPS = 20
@@ -30,7 +33,9 @@ FORGET = """
 delete from service_backup where id in (select id from service_backup order by created_at desc, id offset $1)
 """
 BACKUPS = """
-select id, created_at, jsonb_array_length(document) as services from service_backup order by created_at desc, id
+select id, created_at,
+  (select count(*) from jsonb_array_elements(document) as each where each->>'name' <> 'defaults') as services
+from service_backup order by created_at desc, id
 """
 
 
@@ -62,6 +67,9 @@ class Exchanged:
     url: str = ""
     replicas: int | None = None  # as the defaults of the organisation say
     display: str = ""
+
+
+Item = Exchanged | ExchangedDefaults
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +105,27 @@ class Backup:
 class Exchange:
     """The services of a tenant as documents."""
 
-    def __init__(self, database: Database, services: Services) -> None:
-        self._database, self._services = database, services
+    def __init__(self, database: Database, services: Services, defaults: ServiceDefaults) -> None:
+        self._database, self._services, self._defaults = database, services, defaults
 
-    async def export(self, caller: Caller) -> list[Exchanged]:
-        """All services as they are, by name. Who does this is recorded: variables are shown with their values."""
-        found = await self.all(caller)
+    async def export(self, caller: Caller) -> list[Item]:
+        """What services inherit, where anything was said, and all services as they are, by name.
+
+        Who does this is recorded: variables are shown with their values.
+        """
+        found = await self._whole(caller)
+        count = sum(isinstance(each, Exchanged) for each in found)
         async with self._database.tenant(caller.tenant_id) as connection:
-            await record(connection, caller, "service.export", "services", after={"services": len(found)})
+            await record(connection, caller, "service.export", "services", after={"services": count})
         return found
 
-    async def take(self, caller: Caller, items: Sequence[Exchanged | Outcome], *, is_dry: bool) -> Import:
+    async def take(self, caller: Caller, items: Sequence[Item | Outcome], *, is_dry: bool) -> Import:
         """Add and change what the items say, one by one; those refused already are only passed on.
 
         Nothing is deleted, and secrets stay. How things were is kept first. Killed midway, the same document goes on:
         what is as it says already is left alone.
         """
-        known = {each.name: each for each in await self.all(caller)}
+        known = {each.name: each for each in await self._whole(caller)}
         planned = [each if isinstance(each, Outcome) else _plan(known.get(each.name), each) for each in items]
         if is_dry or not any(each.outcome in {"added", "changed"} for each in planned):
             return Import(tuple(planned))
@@ -126,7 +138,7 @@ class Exchange:
         async with self._database.tenant(caller.tenant_id) as connection:
             return [Backup(**row) for row in await connection.fetch(BACKUPS)]
 
-    async def backup(self, caller: Caller, backup_id: UUID) -> list[Exchanged]:
+    async def backup(self, caller: Caller, backup_id: UUID) -> list[Item]:
         """The services as they were; to be imported like any document, and recorded like an export. Raises NotFound."""
         async with self._database.tenant(caller.tenant_id) as connection:
             document = await connection.fetchval("select document from service_backup where id = $1", backup_id)
@@ -159,30 +171,36 @@ class Exchange:
             for each in await self._services.catalogue(caller)
         ]
 
-    async def _back_up(self, caller: Caller, services: Sequence[Exchanged]) -> UUID:
+    async def _whole(self, caller: Caller) -> list[Item]:
+        """The services, after what they inherit."""
+        defaults = await read_defaults(self._defaults, caller)
+        return [*(() if defaults is None else (defaults,)), *await self.all(caller)]
+
+    async def _back_up(self, caller: Caller, items: Sequence[Item]) -> UUID:
         backup_id = new_id()
         async with self._database.tenant(caller.tenant_id) as connection:
             await connection.execute(
-                BACK_UP, backup_id, caller.tenant_id, caller.person_id, [written(each) for each in services]
+                BACK_UP, backup_id, caller.tenant_id, caller.person_id, [written(each) for each in items]
             )
             await connection.execute(FORGET, KEPT_BACKUPS)
             await record(connection, caller, "service.import", "services", after={"backup": str(backup_id)})
         return backup_id
 
-    async def _apply(
-        self, caller: Caller, known: Mapping[str, Exchanged], item: Exchanged | Outcome, plan: Outcome
-    ) -> Outcome:
+    async def _apply(self, caller: Caller, known: Mapping[str, Item], item: Item | Outcome, plan: Outcome) -> Outcome:
         if isinstance(item, Outcome) or plan.outcome == "same":
             return plan
         try:
-            await self._bring(caller, known.get(item.name), item)
+            if isinstance(item, ExchangedDefaults):
+                await bring_defaults(self._defaults, caller, item)
+            else:
+                await self._bring(caller, known.get(item.name), item)
         except (Conflict, Invalid, NotFound) as refused:  # somebody changed it meanwhile
             errors = refused.errors if isinstance(refused, Invalid) else ()
             return Outcome(item.name, "refused", errors or (FieldError("name", refused.detail),))
         return plan
 
-    async def _bring(self, caller: Caller, before: Exchanged | None, item: Exchanged) -> None:
-        if before is None:
+    async def _bring(self, caller: Caller, before: Item | None, item: Exchanged) -> None:
+        if not isinstance(before, Exchanged):
             asked = {each: getattr(item, each) for each in ("name", "url", *PROGRAM)}
             service = await self._services.add(caller, NewService(env=dict(item.env), **asked))
         elif item.url:
@@ -208,8 +226,10 @@ async def _keep_edits(connection: Connection, caller: Caller, service_id: UUID, 
         await connection.execute(KEEP_EDIT, caller.tenant_id, service_id, each.name, *said, caller.person_id)
 
 
-def written(service: Exchanged) -> dict[str, Any]:
-    """A service as JSON."""
+def written(service: Item) -> dict[str, Any]:
+    """A service as JSON, or what all inherit."""
+    if isinstance(service, ExchangedDefaults):
+        return service.written()
     flows = [{each.name: getattr(edit, each.name) for each in fields(FlowEdit)} for edit in service.flows]
     return {each.name: getattr(service, each.name) for each in fields(Exchanged)} | {"flows": flows}
 
@@ -221,25 +241,37 @@ def edit_of(values: Mapping[str, Any]) -> FlowEdit:
     return FlowEdit(**known, tags=None if tags is None else tuple(tags))
 
 
-def _read(document: Mapping[str, Any]) -> Exchanged:
+def _read(document: Mapping[str, Any]) -> Item:
+    if document["name"] == DEFAULTS:
+        return ExchangedDefaults.of(document)
     known: dict[str, Any] = dict(document)
     secrets, flows = tuple(known.pop("secrets")), tuple(edit_of(each) for each in known.pop("flows"))
     return Exchanged(**known, secrets=secrets, flows=flows)
 
 
-def _plan(before: Exchanged | None, item: Exchanged) -> Outcome:
+def _plan(before: Item | None, item: Item) -> Outcome:
     missing = tuple(sorted(set(item.secrets) - set(before.secrets if before else ())))
     if before is None:
         return Outcome(item.name, "added", missing_secrets=missing)
-    if before.url != item.url:
-        return Outcome(item.name, "refused", (FieldError("url", "is another than that of the service here"),))
-    for name in ("project", "import_path"):
-        if getattr(before, name) and not getattr(item, name):
-            return Outcome(item.name, "refused", (FieldError(name, "is missing, and the service here is no draft"),))
+    if isinstance(before, Exchanged) and isinstance(item, Exchanged) and (wrong := _misplaced(before, item)):
+        return Outcome(item.name, "refused", (wrong,))
     return Outcome(item.name, "same" if _said(before) == _said(item) else "changed", missing_secrets=missing)
 
 
-def _said(service: Exchanged) -> tuple[Any, ...]:
+def _misplaced(before: Exchanged, item: Exchanged) -> FieldError | None:
+    """Why the service that is there cannot be the one that is meant."""
+    if before.url != item.url:
+        return FieldError("url", "is another than that of the service here")
+    for name in ("project", "import_path"):
+        if getattr(before, name) and not getattr(item, name):
+            return FieldError(name, "is missing, and the service here is no draft")
+    return None
+
+
+def _said(service: Item) -> tuple[Any, ...]:
+    """All but the secrets, of which a document says nothing."""
+    if isinstance(service, ExchangedDefaults):
+        return dict(service.env), service.replicas, service.memory_mib
     flows = sorted(service.flows, key=lambda each: each.name)
     told = (each for each in PROGRAM if each != "replicas" or not service.url)  # what others run has none
     return (*(getattr(service, each) for each in told), dict(service.env), flows)

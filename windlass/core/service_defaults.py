@@ -1,7 +1,7 @@
 """What the services of an organisation have where they say nothing themselves: variables, replicas, limits."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from windlass.core.audit import record
@@ -25,10 +25,13 @@ FOLLOW = "update service set replicas = $1 where not own_replicas and url = '' a
 
 @dataclass(frozen=True, slots=True)
 class NewDefaults:
-    """All that is inherited from now on: a variable that is not named goes, one without a value keeps its own."""
+    """All that is inherited from now on: a variable that is not named goes, one without a value keeps its own.
+
+    Without `secrets` these stay as they are.
+    """
 
     env: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
-    secrets: Mapping[str, str | None] = field(default_factory=dict[str, str | None], repr=False)
+    secrets: Mapping[str, str | None] | None = field(default_factory=dict[str, str | None], repr=False)
     replicas: int = 1
     memory_mib: int | None = None
 
@@ -68,7 +71,8 @@ class ServiceDefaults:
             assert row is not None  # noqa: S101 - it was planted
             sealed: bytes | None = row["secrets"]
             known = {} if sealed is None else self._vault.open(caller.tenant_id, PLACE, sealed)
-            env, secrets = _filled("env", row["env"], wish.env), _filled("secrets", known, wish.secrets)
+            wish = replace(wish, secrets=dict.fromkeys(known) if wish.secrets is None else wish.secrets)
+            env, secrets = _filled("env", row["env"], wish.env), _filled("secrets", known, wish.secrets or {})
             sealed = self._vault.seal(caller.tenant_id, PLACE, secrets) if secrets else None
             names = sorted(secrets)
             await connection.execute(WRITE, env, sealed, names, wish.replicas, wish.memory_mib, caller.name)
@@ -90,7 +94,7 @@ def _filled(place: str, known: Mapping[str, str], wish: Mapping[str, str | None]
 async def _record(connection: Connection, caller: Caller, before: Defaults, wish: NewDefaults) -> None:
     """Who said what, of variables by name alone."""
     known = {"env": sorted(before.env), "secrets": list(before.secret_names)}
-    said = {"env": sorted(wish.env), "secrets": sorted(wish.secrets)}
+    said = {"env": sorted(wish.env), "secrets": sorted(wish.secrets or ())}
     await record(
         connection, caller, "service.defaults", "services",
         before={**known, "replicas": before.replicas, "memory_mib": before.memory_mib},

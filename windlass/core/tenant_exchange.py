@@ -12,7 +12,7 @@ from windlass.core.audit import record
 from windlass.core.callers import Caller
 from windlass.core.database import Database
 from windlass.core.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
-from windlass.core.exchange import Exchange, Exchanged, Outcome, written
+from windlass.core.exchange import Exchange, Item, Outcome, written
 from windlass.core.permissions import Permission
 from windlass.core.tenant_sections import Section, field_errors
 
@@ -22,6 +22,7 @@ NEEDED = (
     *(P.SCHEDULES_WRITE, P.DESKTOPS_CONFIGURE),
 )
 SERVICES = "services"
+SEALED = ("headers", "secrets")  # where an item names what it does not tell
 KEPT_BACKUPS = 20
 BACK_UP = "insert into tenant_backup (id, tenant_id, created_by, document) values ($1, $2, $3, $4)"
 FORGET = "delete from tenant_backup where id in (select id from tenant_backup order by created_at desc, id offset $1)"
@@ -34,7 +35,7 @@ Document = dict[str, list[Payload]]  # by section
 class Sent:
     """What was sent: of each section the items that can be, and those that are refused already, in their order."""
 
-    services: tuple[Exchanged | Outcome, ...]
+    services: tuple[Item | Outcome, ...]
     others: Mapping[str, Sequence[Payload | Outcome]]
 
 
@@ -174,12 +175,15 @@ def _planned(section: Section, caller: Caller, known: Mapping[str, Payload], ite
 def _plan(section: str, known: Mapping[str, Payload], item: Payload) -> Outcome:
     """What would become of an item; secrets that it names and that nobody has set here are missing."""
     before = known.get(item["name"])
-    wanted: list[str] = item.get("headers") or []
-    there: list[str] = (before or {}).get("headers") or []
-    missing = tuple(f"{section}.{item['name']}.headers.{each}" for each in sorted(set(wanted) - set(there)))
+    missing = tuple(
+        f"{section}.{item['name']}.{place}.{each}"
+        for place in SEALED
+        for each in sorted(set(item.get(place) or ()) - set((before or {}).get(place) or ()))
+    )
     if before is None:
         return Outcome(item["name"], "added", missing_secrets=missing)
-    is_same = {**before, "headers": None} == {**item, "headers": None}
+    names = dict.fromkeys(SEALED)
+    is_same = {**before, **names} == {**item, **names}
     return Outcome(item["name"], "same" if is_same else "changed", missing_secrets=missing)
 
 

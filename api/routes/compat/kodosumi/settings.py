@@ -13,7 +13,7 @@ from api.routes.compat.kodosumi.exposes import Deployment, plain
 from api.routes.compat.kodosumi.words import PREFIX
 from api.routes.services import EnvName, EnvValue, ServiceWriter
 from windlass.core.errors import FieldError, Invalid
-from windlass.core.service_defaults import Defaults, NewDefaults
+from windlass.core.service_defaults import NewDefaults
 
 router = APIRouter(prefix=PREFIX, tags=["compat"])
 
@@ -40,17 +40,17 @@ class Globals(Body):
     runtime_env: SharedEnvironment = Field(default_factory=SharedEnvironment)
     deployments: list[Deployment] = Field(default_factory=list[Deployment], max_length=1)
 
-    def wish(self, known: Defaults) -> NewDefaults:
+    def wish(self, memory_mib: int | None) -> NewDefaults:
         """The defaults that are meant; secrets and limits, of which it knows nothing, stay."""
         replicas = self.deployments[0].num_replicas if self.deployments else 1
-        return NewDefaults(self.runtime_env.env_vars, dict.fromkeys(known.secret_names), replicas, known.memory_mib)
+        return NewDefaults(self.runtime_env.env_vars, None, replicas, memory_mib)
 
 
 @router.post("/admin/expose/globals", response_class=RedirectResponse, status_code=303, openapi_extra=FORM)
 async def keep(request: Request, caller: ServiceWriter, engine: EngineDep) -> Response:
     """Have what the YAML in `config` says as the defaults of all services; a key without meaning here is named."""
-    wish = _read(request.state.body).wish(await engine.service_defaults.get(caller))
-    await engine.service_defaults.put(caller, wish)
+    known = await engine.service_defaults.get(caller)
+    await engine.service_defaults.put(caller, _read(request.state.body).wish(known.memory_mib))
     return RedirectResponse("/services/defaults", 303)
 
 
