@@ -8,13 +8,15 @@ from windlass.core.audit import record
 from windlass.core.callers import Caller
 from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import FieldError, Invalid
-from windlass.core.services import CHANGED_CHANNEL
+from windlass.core.services import CHANGED_CHANNEL, DEFAULTS_LOCK
 from windlass.core.vault import Vault
 from windlass.core.wakeup import Wakeup
 
 PLACE = "services/defaults"  # what its secrets are sealed for
 
 READ = "select env, secrets, secret_names, replicas, memory_mib, updated_at, updated_by from service_defaults"
+# A service that is added in the same instant inherits what is said here, or is seen by it.
+SAYING = f"select pg_advisory_xact_lock({DEFAULTS_LOCK})"
 PLANT = "insert into service_defaults (tenant_id) values ($1) on conflict do nothing"
 WRITE = """
 update service_defaults set env = $1, secrets = $2, secret_names = $3, replicas = $4, memory_mib = $5,
@@ -66,6 +68,7 @@ class ServiceDefaults:
     async def put(self, caller: Caller, wish: NewDefaults) -> Defaults:
         """Have these from now on; the second time nothing changes. Raises Invalid where a value is missing."""
         async with self._database.tenant(caller.tenant_id) as connection:
+            await connection.execute(SAYING, str(caller.tenant_id))
             await connection.execute(PLANT, caller.tenant_id)
             row = await connection.fetchrow(f"{READ} for no key update")
             assert row is not None  # noqa: S101 - it was planted

@@ -155,6 +155,9 @@ update service set project = $2, import_path = $3, env = $4, enabled = $5, state
   stopped = stopped and enabled = $5, secrets = $7, secret_names = $8, python = $9,
   generation = generation + 1, updated_at = now() where id = $1
 """
+# Who reads what is inherited and who says it wait for each other: neither sees what the other has not committed.
+DEFAULTS_LOCK = "hashtextextended('service defaults:' || $1, 0)"
+INHERITING = f"select pg_advisory_xact_lock_shared({DEFAULTS_LOCK})"
 # No host is replaced for these. What others run inherits nothing.
 CHANGE_LIGHTLY = """
 update service set replicas = case when $3 or url <> '' then $2
@@ -196,6 +199,7 @@ class Services:
         service_id = new_id()
         state = _first_state(wish)
         async with self._database.tenant(caller.tenant_id) as connection:
+            await connection.execute(INHERITING, str(caller.tenant_id))
             try:
                 await connection.execute(
                     query, service_id, caller.tenant_id, name, wish.project, wish.import_path, wish.env, wish.enabled,
@@ -217,6 +221,7 @@ class Services:
         NotFound, Stale when `if_match` is not the service's etag any more, Conflict where it cannot be renamed.
         """
         async with self._database.tenant(caller.tenant_id) as connection:
+            await connection.execute(INHERITING, str(caller.tenant_id))  # before the row, as whoever says it does
             await connection.execute("select from service where name = $1 for no key update", name)
             row = await connection.fetchrow(QUERY, name)
             if row is None:
