@@ -155,3 +155,12 @@ def test_a_schedule_that_is_paused_says_why_and_names_no_next_time(gateway: Gate
 
     assert "paused by Ada: holidays" in ran.out
     assert "next" not in ran.out
+
+
+def test_the_next_time_of_a_schedule_is_that_of_the_clock_it_follows(gateway: Gateway, home: Path):
+    gateway.answers = {"GET /v1/schedules": {"items": [SCHEDULE | {"next_at": "2026-12-01T06:30:00Z"}], "next": None}}
+
+    shown, listed = (windlass(gateway, home, "schedule", *words) for words in (("show", "mornings"), ("list",)))
+
+    assert "Europe/Berlin; next 2026-12-01 07:30 +0100" in shown.out
+    assert "2026-12-01 07:30 +0100" in listed.out

@@ -171,7 +171,7 @@ def print_agent(agent: Agent) -> None:
         if agent.address
         else f"Start it: windlass run start {agent.name} …"
     )
-    console.print(start, markup=False, highlight=False)
+    console.print(start, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_saved(saved: SavedAgent) -> None:

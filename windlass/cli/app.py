@@ -33,7 +33,7 @@ from windlass.cli import (
 from windlass.cli.codes import REFUSED, UNREACHABLE
 from windlass.cli.screen import errors
 from windlass.cli.session import Options
-from windlass.client.errors import ApiError, Unreachable
+from windlass.client.errors import ApiError, NoGateway, Unreachable
 from windlass.version import __version__
 
 app = typer.Typer(
@@ -101,11 +101,10 @@ def run() -> None:
         for problem in error.errors:
             errors.print(f"  {problem.field}: {problem.message}", markup=False, highlight=False, soft_wrap=True)
         if error.status == 401:
-            errors.print("Sign in with: windlass login, or set WINDLASS_API_KEY.")
+            errors.print("Sign in with: windlass login, or set WINDLASS_API_KEY.", soft_wrap=True)
         sys.exit(REFUSED)
     except Unreachable as error:
         errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        errors.print(
-            "Start one with: make up. Another address: --url or WINDLASS_URL. More: windlass doctor.", soft_wrap=True
-        )
+        first = "" if isinstance(error, NoGateway) else "Start one with: make up. "
+        errors.print(f"{first}Another address: --url or WINDLASS_URL. More: windlass doctor.", soft_wrap=True)
         sys.exit(UNREACHABLE)

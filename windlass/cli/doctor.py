@@ -11,6 +11,7 @@ import typer
 from windlass.cli.screen import AsJson, console, print_json
 from windlass.cli.session import FILE, Options, connect, options
 from windlass.client import ApiError, Unreachable
+from windlass.client.errors import NoGateway
 from windlass.version import __version__
 
 SHAPES = {"pass": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
@@ -43,9 +44,9 @@ def print_check(check: Check) -> None:
     """Print what was found, and what to do."""
     shape, colour = SHAPES[check.state]
     console.print(f"[{colour}]{shape}[/] [bold]{check.name}[/]", end="  ")
-    console.print(check.detail, markup=False, highlight=False)
+    console.print(check.detail, markup=False, highlight=False, soft_wrap=True)
     if check.remedy:
-        console.print(f"  → {check.remedy}", markup=False, highlight=False)
+        console.print(f"  → {check.remedy}", markup=False, highlight=False, soft_wrap=True)
 
 
 def local_checks(chosen: Options) -> Iterator[Check]:
@@ -90,6 +91,9 @@ def sign_in_checks(context: typer.Context) -> Iterator[Check]:
         with connect(context) as client:
             me = client.me()
             agents = client.agents.list().items
+    except NoGateway as error:
+        yield Check("Sign-in", "fail", str(error), "Another address: --url or WINDLASS_URL.")
+        return
     except Unreachable:
         return
     except ApiError as error:

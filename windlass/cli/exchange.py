@@ -61,7 +61,9 @@ def take(
         _show(items, dry_run=dry_run)
         if backup_id:
             more = " --tenant" if is_whole else ""
-            console.print(f"As it was before: windlass exchange backup{more} {backup_id}", highlight=False)
+            console.print(
+                f"As it was before: windlass exchange backup{more} {backup_id}", highlight=False, soft_wrap=True
+            )
     raise typer.Exit(int(any(each.outcome == "refused" for _, each in items)))
 
 

@@ -9,6 +9,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from windlass.cli.codes import REFUSED
+from windlass.cli.runs import RunId, find_id
 from windlass.cli.screen import AsJson, console, errors, print_json, print_outcome, print_table
 from windlass.cli.session import connect
 from windlass.client.errors import ApiError, Unreachable
@@ -18,7 +19,6 @@ app = typer.Typer(no_args_is_help=True, help="What goes into a run and what come
 
 ROOTS = frozenset({"in", "out"})  # there in every run, if empty
 
-Run = Annotated[str, typer.Argument(metavar="RUN", help="The id of the run.")]
 Which = Annotated[str, typer.Argument(metavar="PATH", help="With its root: out/report.csv, in/a folder, out.")]
 
 
@@ -38,13 +38,13 @@ def upload(
 @app.command("list")
 def list_files(
     context: typer.Context,
-    run: Run,
+    run: RunId,
     below: Annotated[str, typer.Argument(help="A root or a folder.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """The files of a run."""
     with connect(context) as client:
-        found = client.files.list(run, below)
+        found = client.files.list(find_id(client, run), below)
     if as_json:
         print_json({"items": [each.to_json() for each in found], "next": None})
         return
@@ -55,14 +55,14 @@ def list_files(
 @app.command()
 def download(
     context: typer.Context,
-    run: Run,
+    run: RunId,
     path: Which = "out",
     to: Annotated[Path, typer.Option(help="The folder to lay them down in.")] = Path(),
     as_json: AsJson = False,
 ) -> None:
     """Lay a file, or all below a folder or a root, down in a folder of this machine."""
     with connect(context) as client, _shown("Getting") as told, _refusing():
-        places = [str(each) for each in client.files.download(run, path, to, told=told)]
+        places = [str(each) for each in client.files.download(find_id(client, run), path, to, told=told)]
     if as_json:
         print_json({"files": places})
         return
@@ -74,24 +74,25 @@ def download(
 
 
 @app.command()
-def remove(context: typer.Context, run: Run, path: Which, as_json: AsJson = False) -> None:
+def remove(context: typer.Context, run: RunId, path: Which, as_json: AsJson = False) -> None:
     """Remove a file, or a folder with all in it."""
     with connect(context) as client:
-        client.files.remove(run, path)
-    print_outcome({"run_id": run, "path": path}, f"{path} is removed.", as_json=as_json)
+        found = find_id(client, run)
+        client.files.remove(found, path)
+    print_outcome({"run_id": found, "path": path}, f"{path} is removed.", as_json=as_json)
 
 
 @app.command()
 def link(
     context: typer.Context,
-    run: Run,
+    run: RunId,
     path: Which,
     minutes: Annotated[int, typer.Option(help="How long it is good for.")] = 60,
     as_json: AsJson = False,
 ) -> None:
     """Print an address from which anybody may download the file for a while."""
     with connect(context) as client:
-        made = client.files.link(run, path, minutes)
+        made = client.files.link(find_id(client, run), path, minutes)
     print_outcome(made.to_json(), made.url, as_json=as_json)
 
 

@@ -269,12 +269,20 @@ def utc(at: datetime | None) -> datetime | None:
 
 def find(client: Client, run_id: str) -> Run:
     """The run of that id, or the newest one."""
-    if run_id != LAST:
-        return client.runs.get(run_id)
-    newest = client.runs.list(limit=1).items
-    if not newest:
+    return newest(client) if run_id == LAST else client.runs.get(run_id)
+
+
+def find_id(client: Client, run_id: str) -> str:
+    """The id of that run; only that of the newest one is asked for."""
+    return newest(client).id if run_id == LAST else run_id
+
+
+def newest(client: Client) -> Run:
+    """The newest run; ends the command when there is none."""
+    found = client.runs.list(limit=1).items
+    if not found:
         raise typer.BadParameter("There are no runs yet.")
-    return newest[0]
+    return found[0]
 
 
 def all_events(client: Client, run_id: str, after: int = 0, kinds: tuple[str, ...] = ()) -> list[Event]:

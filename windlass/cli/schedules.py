@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
@@ -68,7 +69,7 @@ def list_schedules(
     if as_json:
         print_json(page.to_json())
         return
-    rows = ((s.name, s.state, s.task_name, s.words, s.time_zone, clock(s.next_at)) for s in page.items)
+    rows = ((s.name, s.state, s.task_name, s.words, s.time_zone, due(s)) for s in page.items)
     print_table(("Schedule", "State", "Task", "When", "Zone", "Next"), rows, "There are no schedules.")
 
 
@@ -120,7 +121,7 @@ def resume(context: typer.Context, name: Which, as_json: AsJson = False) -> None
     """Go on with the next due time."""
     with connect(context) as client:
         resumed = client.schedules.resume(find(client, name).id)
-    said = f"{resumed.name} goes on: next {clock(resumed.next_at)}."
+    said = f"{resumed.name} goes on: next {due(resumed)}."
     print_outcome(resumed.to_json(), said, as_json=as_json)
 
 
@@ -219,7 +220,7 @@ def find(client: Client, name: str) -> Schedule:
 def print_facts(schedule: Schedule) -> None:
     """A schedule for people."""
     print_head(schedule.name, f"{schedule.state}, starts {schedule.task_name}")
-    following = f"; next {clock(schedule.next_at)}" if schedule.next_at else ""
+    following = f"; next {due(schedule)}" if schedule.next_at else ""
     console.print(f"{schedule.words}, {schedule.time_zone}{following}", markup=False)
     if schedule.state == "paused":
         why = f": {schedule.pause_reason}" if schedule.pause_reason else ""
@@ -227,6 +228,17 @@ def print_facts(schedule: Schedule) -> None:
     rules = f"overlap {schedule.overlap}, at most {duration(schedule.catch_up_s * 1000)} late"
     left = "" if schedule.remaining is None else f", {schedule.remaining} times more"
     console.print(rules + left, markup=False, highlight=False)
+
+
+def due(schedule: Schedule) -> str:
+    """Its next due time as the clock of its zone shows it; as this machine's does where that zone is not known."""
+    if schedule.next_at is None:
+        return ""
+    try:
+        zone = ZoneInfo(schedule.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        zone = None
+    return f"{schedule.next_at.astimezone(zone):%Y-%m-%d %H:%M %z}"
 
 
 def print_preview(found: Preview) -> None:
@@ -246,4 +258,6 @@ def print_plan(plan: Plan) -> None:
         console.print(f"  {each['at']}  {sign}  {each['note']}".rstrip(), markup=False, highlight=False)
     cost = "unknown" if plan.estimated_cost_usd is None else f"about ${plan.estimated_cost_usd:.2f}"
     verb = "are started" if plan.started else "would start; say --yes"
-    console.print(f"{plan.count} runs {verb}. Cost: {cost}.", markup=False, highlight=False)
+    console.print(
+        f"{'1 run' if plan.count == 1 else f'{plan.count} runs'} {verb}. Cost: {cost}.", markup=False, highlight=False
+    )

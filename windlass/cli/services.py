@@ -139,7 +139,7 @@ def show(context: typer.Context, name: str, as_json: AsJson = False) -> None:
     print_head(f"{service.display} ({service.name})" if service.display else service.name, service.state)
     if service.reason and not _is_told(service):
         console.print(service.reason, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{service.project}  {service.import_path}", markup=False, highlight=False)
+    console.print(f"{service.project}  {service.import_path}", markup=False, highlight=False, soft_wrap=True)
     for line in _hosts(service):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     for flow in service.flows:
@@ -178,7 +178,7 @@ def pid(context: typer.Context, name: str, as_json: AsJson = False) -> None:
     elif service.pid is not None:
         typer.echo(service.pid)
     else:
-        errors.print(f"{name} has no process: it is {service.state}.", highlight=False)
+        errors.print(f"{name} has no process: it is {service.state}.", highlight=False, soft_wrap=True)
     raise typer.Exit(int(service.pid is None))
 
 

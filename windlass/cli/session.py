@@ -31,6 +31,10 @@ class Options:
         folder = Path(given) if given else Path(config_home) / "windlass"
         port = os.environ.get("WINDLASS_PORT") or DEFAULT_PORT
         address = url or CredentialFile(folder).current or f"http://127.0.0.1:{port}"
+        if not address.startswith(("http://", "https://")):
+            raise typer.BadParameter(
+                f"{address!r} is no address: begin it with http:// or https://.", param_hint="--url"
+            )
         return cls(address.rstrip("/"), folder, os.environ.get("WINDLASS_API_KEY") or None)
 
 

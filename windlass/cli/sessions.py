@@ -210,7 +210,9 @@ def chat(  # noqa: PLR0913 - one parameter is one option
         wish = {"agent": agent, "system": system, "model": model, "budget_usd": budget}
         opened = session or client.sessions.open(**wish).id
         files: Sequence[str] = attached(client, opened, attach)
-        errors.print(f"Session {opened}. An empty line ends the talk, not the session.", highlight=False)
+        errors.print(
+            f"Session {opened}. An empty line ends the talk, not the session.", highlight=False, soft_wrap=True
+        )
         for line in iter(_read, ""):
             try:
                 converse(client, opened, line, files, as_json=as_json)

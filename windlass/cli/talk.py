@@ -84,7 +84,9 @@ class Teller:
         if len(what) > SHOWN_CHARACTERS:
             more = f"windlass question show {said.get('question_id')}"
             what = f"{what[:SHOWN_CHARACTERS]}… {len(what) - SHOWN_CHARACTERS} characters more: {more}"
-        errors.print(f"[yellow]?[/] {escape(str(said.get('name')))} [dim]{escape(what)}[/]", highlight=False)
+        errors.print(
+            f"[yellow]?[/] {escape(str(said.get('name')))} [dim]{escape(what)}[/]", highlight=False, soft_wrap=True
+        )
         errors.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
 
     def _write(self, item: str, attempt: int, order: int, text: str) -> None:

@@ -163,7 +163,7 @@ def described(text: str) -> tuple[str, dict[str, Any]]:
 def summary(numbers: dict[str, Any]) -> str:
     """The statistics of a task in a line."""
     rate, took, cost = numbers.get("success_rate"), numbers.get("took_p50_s"), numbers.get("cost_usd")
-    parts = [f"{numbers['runs']} runs"]
+    parts = ["1 run" if numbers["runs"] == 1 else f"{numbers['runs']} runs"]
     parts += [f"{rate:.0%} finished"] if rate is not None else []
     parts += [f"usually {duration(took * 1000)}"] if took is not None else []
     parts += [f"${cost:.2f} in all"] if cost is not None else []

@@ -39,7 +39,7 @@ def watch(client: Client, run: Run, *, as_json: bool) -> None:
         else:
             follow(events, progress, print_plain)
     except KeyboardInterrupt:
-        errors.print(f"The run goes on. Watch it again: windlass run watch {run.id}", highlight=False)
+        errors.print(f"The run goes on. Watch it again: windlass run watch {run.id}", highlight=False, soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     status = progress.status if progress.ended_at else client.runs.get(run.id).status
     if not as_json:

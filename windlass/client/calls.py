@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from windlass.client.errors import ApiError
+from windlass.client.errors import ApiError, NoGateway
 from windlass.client.records import (
     Desktop,
     Event,
@@ -70,12 +70,15 @@ class Call(Generic[T]):
         return self.is_repeatable and response.status_code in PASSING
 
     def answer(self, response: httpx.Response) -> T:
-        """Read the answer. Raises ApiError."""
+        """Read the answer. Raises ApiError, and NoGateway where it is none that Windlass gives."""
         if not response.is_success:
             raise ApiError.from_response(response)
         if self.is_bytes:
             return self.read(response.content)
-        return self.read(response.json() if response.content else None)
+        try:
+            return self.read(response.json() if response.content else None)
+        except ValueError as error:  # no JSON, or JSON of somebody else
+            raise NoGateway(response) from error
 
 
 @dataclass(frozen=True, slots=True)
