@@ -9,6 +9,7 @@ from uuid import UUID
 
 from api.pages.addresses import RunAddress
 from api.pages.formats import MISSING, Clock, Viewer, counted, duration, epoch_ms, money, short_id, tokens, took
+from api.pages.sentences import sentence
 from api.pages.spans import Span, SpanReader
 from api.pages.tries import joined
 from api.pages.typed import to_json
@@ -22,6 +23,7 @@ from windlass.core.runs import Run
 from windlass.core.tasks import Made
 
 LONGEST_RESULT = 6000
+LONGEST_SAID = 600  # of an error, on the card; the log has all of it
 MOST_NOW = 8
 MOST_FILES = 500  # of each root; who wants more takes the zip
 
@@ -288,7 +290,7 @@ def failure(facts: Facts) -> Failure | None:
         f"Run failed{where}",
         "failed",
         "",
-        f"{text[:600]}.{attempts}".replace("..", "."),
+        sentence(text, LONGEST_SAID) + attempts,
         kept_lines(run),
         f"{again}, or run it again with other inputs.",
         again if len(again) <= 34 else "Retry",

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from api.pages.formats import Clock, Viewer, age, counted, duration, money, short_id, size, tick, tokens, took
+from api.pages.sentences import sentence
 
 NOW = datetime(2026, 11, 21, 14, 30, tzinfo=UTC)
 BERLIN = Viewer(NOW, ZoneInfo("Europe/Berlin"))
@@ -22,6 +23,14 @@ BERLIN = Viewer(NOW, ZoneInfo("Europe/Berlin"))
 )  # fmt: skip
 def test_a_duration_is_short_and_exact_enough(seconds: float | None, text: str):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [("no ../log", "no ../log."), ("It waits...", "It waits..."), ("x" * 21, "x" * 20 + "\u2026"), ("Why?", "Why?")],
+)
+def test_what_somebody_else_wrote_is_changed_in_nothing_but_its_end(said: str, text: str):
+    assert sentence(said, 20) == text
 
 
 @pytest.mark.parametrize(

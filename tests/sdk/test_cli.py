@@ -190,6 +190,13 @@ def test_wrong_usage_has_its_own_exit_code(gateway: Gateway, home: Path):
     assert windlass(gateway, home, "run", "start", "claude", "prompt").code == 2
 
 
+@pytest.mark.parametrize("verb", ["add", "change"])
+def test_an_application_that_is_no_module_and_name_is_refused_in_words(gateway: Gateway, home: Path, verb: str):
+    ran = windlass(gateway, home, "service", verb, "voyage", "--app", "app")
+
+    assert (ran.code, "'app' is no module:app, such as app:app." in ran.err, gateway.asked) == (2, True, [])
+
+
 def test_lists_are_tables_for_people_and_json_for_programs(gateway: Gateway, home: Path):
     gateway.answers = {"GET /v1/runs": {"items": [RUN], "next": None}}
 

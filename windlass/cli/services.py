@@ -1,5 +1,6 @@
 """`windlass service`: the programs that offer agents."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,13 @@ from windlass.client import Service
 app = typer.Typer(no_args_is_help=True, help="The programs that offer agents.")
 
 
+def application(given: str | None) -> str | None:
+    """Where the application of a project is; refused here, in words, when it is no module and name."""
+    if given and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", given):
+        raise typer.BadParameter(f"{given!r} is no module:app, such as app:app.")
+    return given
+
+
 @app.command()
 def add(  # noqa: PLR0913 - one parameter is one option
     context: typer.Context,
@@ -19,7 +27,9 @@ def add(  # noqa: PLR0913 - one parameter is one option
     project: Annotated[
         str | None, typer.Option(help="Its folder, or git+https://…@commit; without it a draft.")
     ] = None,
-    import_path: Annotated[str, typer.Option("--app", help="module:app inside it; without it a draft.")] = "",
+    import_path: Annotated[
+        str, typer.Option("--app", callback=application, help="module:app inside it; without it a draft.")
+    ] = "",
     *,
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for its environment; may be repeated.")] = None,
     secret: Annotated[list[str] | None, typer.Option(help="NAME; its value is asked for. May be repeated.")] = None,
@@ -55,7 +65,9 @@ def change(  # noqa: PLR0913 - one parameter is one option
     name: str,
     *,
     project: Annotated[str | None, typer.Option(help="Its folder, or git+https://…@commit.")] = None,
-    import_path: Annotated[str | None, typer.Option("--app", help="module:app inside the folder.")] = None,
+    import_path: Annotated[
+        str | None, typer.Option("--app", callback=application, help="module:app inside the folder.")
+    ] = None,
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; an empty value takes it away.")] = None,
     secret: Annotated[list[str] | None, typer.Option(help="NAME; its value is asked for, empty takes it away.")] = None,
     python: Annotated[str | None, typer.Option(help="The version it runs on, such as 3.12; empty for ours.")] = None,
