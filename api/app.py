@@ -11,6 +11,7 @@ from starlette.staticfiles import StaticFiles
 
 from api import docs
 from api.dependencies import State
+from api.described import Described
 from api.errors import install_problems
 from api.middleware.bodies import Bodies
 from api.middleware.idempotency import IdempotentPosts
@@ -122,7 +123,7 @@ def create_app(state: State) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncGenerator[State]:
         yield state
 
-    app = FastAPI(
+    app = Described(
         title="Windlass",
         summary="Durable runs for AI agents.",
         version="1",

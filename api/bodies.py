@@ -1,12 +1,14 @@
 """What bodies have in common: nothing unknown is taken, text is text, and forms have an end."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated
 from urllib.parse import parse_qs
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from windlass.contracts.agents import MOST_COST_USD
+from windlass.core.calendars.timing import YEARS
 from windlass.core.errors import Invalid
 
 Usd = Annotated[float, Field(gt=0, le=MOST_COST_USD)]
@@ -33,6 +35,12 @@ def _plain(value: str) -> str:
     return value
 
 
+def _in_reach(value: datetime) -> datetime:
+    if value.year not in YEARS:
+        raise ValueError(f"must be a time of the years {YEARS[0]} to {YEARS[-1]}")
+    return value
+
+
 def _address(value: str) -> str:
     local, at, domain = value.rpartition("@")
     if not (local and at and domain) or " " in value or "@" in local:
@@ -48,4 +56,8 @@ Email = Annotated[
     AfterValidator(_address),
     Field(examples=["ada@example.org"], json_schema_extra={"format": "email"}),
 ]
+Moment = Annotated[datetime, AfterValidator(_in_reach)]
+"""A time that one can add days to, and that every clock can show."""
+AwareMoment = Annotated[AwareDatetime, AfterValidator(_in_reach)]
+"""The same, which says its zone."""
 Password = Annotated[str, Field(min_length=1, max_length=256, json_schema_extra={"format": "password"})]

@@ -75,12 +75,19 @@ def topics_response(multiplex: Multiplex, check: Check, render: "Callable[[Updat
 class EventStream(StreamingResponse):
     """A stream of batches, each one write, with a ping in silence and an eye on the caller and the client."""
 
+    media_type = "text/event-stream"  # as a route's `response_class` it says so in the description
+
     def __init__(
-        self, source: Source, render: Callable[[Any], bytes], check: Check, media_type: str = "text/event-stream"
+        self,
+        source: Source,
+        render: Callable[[Any], bytes],
+        check: Check,
+        media_type: str = media_type,
+        status_code: int = 200,
     ) -> None:
-        chunks = _render(source, render) if media_type == "text/event-stream" else _plain(source, render)
+        chunks = _render(source, render) if media_type == self.media_type else _plain(source, render)
         self._source, self._check, self._chunks = source, check, chunks
-        super().__init__(self._chunks, headers=HEADERS, media_type=media_type)
+        super().__init__(self._chunks, status_code, HEADERS, media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until the source ends, the client leaves or gets stuck, or the caller may no longer read."""

@@ -18,6 +18,7 @@ from api.pages.shell import Place
 from api.routes.schedules import ScheduleReader
 from windlass.contracts.firings import Decision
 from windlass.core.calendars.spans import by_hour
+from windlass.core.calendars.timing import YEARS
 from windlass.core.callers import Caller
 from windlass.core.schedules import SharedTiming
 
@@ -145,6 +146,8 @@ def monday_of(text: str, today: datetime) -> datetime:
     try:
         wanted = datetime.fromisoformat(text[:10]).date()
     except ValueError:
+        wanted = today.date()
+    if wanted.year not in YEARS:
         wanted = today.date()
     zone = today.tzinfo if isinstance(today.tzinfo, ZoneInfo) else ZoneInfo("UTC")
     first = wanted - timedelta(days=wanted.weekday())

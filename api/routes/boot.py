@@ -24,6 +24,7 @@ from windlass.core.frames import Frame
 router = APIRouter(prefix="/v1/boot", tags=["boot"])
 
 PLAIN = "text/plain"
+LINES: dict[str, Any] = {"content": {PLAIN: {}}}
 Accept = Annotated[str, Header(max_length=500, include_in_schema=False)]
 BootId = Annotated[UUID | None, Query(alias="id", description="Which boot; without it the newest one.")]
 
@@ -82,7 +83,7 @@ class BootState(BaseModel):
     next: int | None = None
 
 
-@router.post("", status_code=status.HTTP_202_ACCEPTED, response_model=BootView)
+@router.post("", status_code=status.HTTP_202_ACCEPTED, response_model=BootView, responses={202: LINES})
 async def start(
     caller: ServiceWriter,
     engine: EngineDep,
@@ -97,7 +98,7 @@ async def start(
     """
     boot = await engine.boots.start(caller, id, force=asked.force or (body is not None and body.force))
     if asked.for_lines:
-        return await lines(engine, caller, boot.id, lambda: known.still(caller))
+        return await lines(engine, caller, boot.id, lambda: known.still(caller), status.HTTP_202_ACCEPTED)
     return view(boot)
 
 
@@ -117,7 +118,7 @@ async def read(
     return BootState(boot=view(boot), locked=boot.is_running, lock_time=lock_time, messages=messages, next=more)
 
 
-@router.get("/stream")
+@router.get("/stream", response_class=EventStream, responses={200: LINES})
 async def stream(
     after: After,
     caller: ServiceReader,
@@ -138,7 +139,7 @@ async def stream(
     return await stream_response(engine.hub, caller.tenant_id, boot.id, after, lambda: known.still(caller))
 
 
-@router.delete("")
+@router.delete("", response_model=BootView, responses={200: LINES})
 async def stop(
     caller: ServiceWriter, engine: EngineDep, id: RequestUuid, known: AuthenticationDep, accept: Accept = ""
 ) -> Response:
@@ -149,10 +150,12 @@ async def stop(
     return Response(view(boot).model_dump_json(), media_type="application/json")
 
 
-async def lines(engine: Engine, caller: Caller, boot_id: UUID, check: Check) -> Response:
+async def lines(
+    engine: Engine, caller: Caller, boot_id: UUID, check: Check, status_code: int = status.HTTP_200_OK
+) -> Response:
     """A boot as lines of text, from the first on, to its end."""
     subscription = await engine.hub.subscribe(caller.tenant_id, boot_id, 0)
-    return EventStream(subscription, _line, check, PLAIN)
+    return EventStream(subscription, _line, check, PLAIN, status_code)
 
 
 def _line(frame: Frame) -> bytes:

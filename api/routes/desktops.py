@@ -12,7 +12,7 @@ from api.bodies import Body
 from api.dependencies import AuthenticationDep, EngineDep, RequestUuid, requires
 from api.engine import Engine
 from api.routes.runs import EventsPage, EventsQuery, EventView, RunReader, RunStarter, RunView, view_run
-from api.sse import After, stream_response
+from api.sse import After, EventStream, stream_response
 from windlass.contracts.agents import DESKTOP, MOST_ACTIONS, MOST_COST_USD
 from windlass.contracts.desktops import STANDARD, DesktopStatus
 from windlass.core.callers import Caller
@@ -121,7 +121,7 @@ async def events(
     return EventsPage(items=items, next=items[-1].seq if len(items) == query.limit else None)
 
 
-@router.get("/{desktop_id}/stream")
+@router.get("/{desktop_id}/stream", response_class=EventStream)
 async def stream(
     desktop_id: UUID, after: After, caller: DesktopReader, engine: EngineDep, known: AuthenticationDep
 ) -> Response:

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response, status
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from api.bodies import Body
+from api.bodies import AwareMoment, Body
 from api.dependencies import AuthenticationDep, CursorsDep, EngineDep, RequestUuid, requires
 from api.engine import Engine
 from api.paging import ListQuery, PageOf, place_in_time, place_of
-from api.sse import After, stream_response
+from api.sse import After, EventStream, stream_response
 from windlass.contracts.events import EventKind
 from windlass.contracts.runs import RunStatus
 from windlass.core.callers import Caller
@@ -193,8 +193,8 @@ class StatisticsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    since: AwareDatetime | None = Field(None, description="The last 24 hours when it is left out.")
-    until: AwareDatetime | None = None
+    since: AwareMoment | None = Field(None, description="The last 24 hours when it is left out.")
+    until: AwareMoment | None = None
 
     def span(self, now: datetime) -> tuple[datetime, datetime]:
         """The same, filled up; a time that goes on until now includes what happens this moment."""
@@ -293,7 +293,7 @@ async def events(
     return EventsPage(items=items, next=items[-1].seq if len(items) == query.limit else None)
 
 
-@router.get("/{run_id}/stream")
+@router.get("/{run_id}/stream", response_class=EventStream)
 async def stream(
     run_id: UUID,
     after: After,

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Query, status
 from pydantic import BaseModel, Field
 
-from api.bodies import Body, Name
+from api.bodies import Body, Moment, Name
 from api.dependencies import CursorsDep, EngineDep, RequestUuid, requires
 from api.paging import ListQuery, PageOf, place_in_time, place_of
 from windlass.contracts.firings import Decision, Overlap
@@ -82,8 +82,8 @@ class PauseBody(Body):
 class BackfillBody(Body):
     """A past span to make up for. Without `confirm`, which is the plan's `count`, only the plan is answered."""
 
-    since: datetime
-    until: datetime
+    since: Moment
+    until: Moment
     confirm: int | None = Field(None, ge=0, le=1000)
     overlap: Overlap = Overlap.BUFFER_ALL
 
@@ -202,7 +202,7 @@ class PreviewQuery(TimingBody):
     """How many due times, after which moment."""
 
     count: int = Field(10, ge=1, le=100)
-    after: datetime | None = None
+    after: Moment | None = None
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)

@@ -95,7 +95,9 @@ async def timeline(
     return Timeline(items=moments)
 
 
-@router.get("/{desktop_id}/screenshots/{screenshot_id}", responses={200: {"content": {WEBP: {}}}})
+@router.get(
+    "/{desktop_id}/screenshots/{screenshot_id}", response_class=Response, responses={200: {"content": {WEBP: {}}}}
+)
 async def picture(desktop_id: UUID, screenshot_id: UUID, caller: DesktopReader, engine: EngineDep) -> Response:
     """The picture itself, as WebP."""
     await engine.desktops.get(caller, desktop_id)

@@ -17,7 +17,7 @@ from api.paging import ListQuery, PageOf, place_in_time, place_of
 from api.routes.agents import ServerBody
 from api.routes.runs import EventsPage, EventsQuery, EventView, Usage
 from api.speech import SpeechDep
-from api.sse import After, stream_response
+from api.sse import After, EventStream, stream_response
 from windlass.contracts.agents import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, MAX_MAX_TOKENS
 from windlass.contracts.sessions import Action, Budget, Limits, SessionSettings, SessionStatus
 from windlass.core.attachments import MOST_PER_MESSAGE
@@ -336,7 +336,7 @@ async def events(
     return EventsPage(items=items, next=items[-1].seq if len(items) == query.limit else None)
 
 
-@router.get("/{session_id}/stream")
+@router.get("/{session_id}/stream", response_class=EventStream)
 async def stream(
     session_id: UUID, after: After, caller: SessionReader, engine: EngineDep, known: AuthenticationDep
 ) -> Response:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from api.authentication import Authentication
 from api.dependencies import AuthenticationDep, requires
-from api.sse import topics_response
+from api.sse import EventStream, topics_response
 from windlass.core.callers import Caller
 from windlass.core.multiplex import Multiplex, Multiplexer
 from windlass.core.permissions import Permission
@@ -29,7 +29,7 @@ After = Annotated[str, Query(description="go on after this cursor, the `id` of a
 LastEventId = Annotated[str, Header(description="the same, as a browser sends it")]
 
 
-@router.get("/stream", responses={200: {"content": {"text/event-stream": {}}}, 204: {"description": "All has ended."}})
+@router.get("/stream", response_class=EventStream, responses={204: {"description": "All has ended."}})
 async def stream(
     topics: Topics,
     caller: StreamReader,

@@ -16,6 +16,7 @@ from windlass.contracts.ids import TenantId
 from windlass.core.decisions import Asked, Decisions
 from windlass.core.wakeup import PollOnly
 
+END_OF_TIME = "9999-12-31T23:59:59-14:00"  # in UTC it is no time any more
 MORNINGS: dict[str, Any] = {"cron": "30 7 * * 1-5", "time_zone": "Europe/Berlin"}
 
 
@@ -56,6 +57,10 @@ async def test_a_schedule_is_made_changed_paused_resumed_and_deleted(acme: Organ
         ({"cron": None, "interval_s": 9}, "interval_s"),
         ({"cron": None, "at": "2020-01-01T00:00:00Z"}, "at"),
         ({"start_at": "2030-01-02T00:00:00Z", "end_at": "2030-01-01T00:00:00Z"}, "end_at"),
+        ({"start_at": END_OF_TIME}, "start_at"),
+        ({"end_at": END_OF_TIME}, "end_at"),
+        ({"cron": None, "at": END_OF_TIME}, "at"),
+        ({"cron": None, "at": "0001-01-01T00:00:00"}, "at"),
         ({"interval_s": 60}, "cron"),
         ({"overlap": "both"}, "overlap"),
         ({"catch_up_s": 999_999}, "catch_up_s"),
@@ -215,3 +220,25 @@ async def to_come(person: Person) -> list[tuple[int, str]]:
     page = await person.http.get("/schedules/week?from=2027-02-03", headers={"accept": "text/html"})
     cells = re.findall(r"<td(?: title=\"(?:(\d+) to come: )([^\"]*)\")?>", page.text)
     return [(int(number or 0), names) for number, names in cells]
+
+
+@pytest.mark.parametrize("after", [END_OF_TIME, "9999-12-31T00:00:00Z", "0001-01-01T00:00:00Z"])
+async def test_nobody_is_told_what_is_due_at_the_end_of_time(acme: Organisation, after: str):
+    answer = await acme.viewer.http.post("/v1/schedules/preview", json=MORNINGS | {"after": after})
+
+    assert fields(answer) == ["after"]
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "nonsense"])
+async def test_a_week_that_no_clock_shows_is_this_one(acme: Organisation, day: str):
+    headers = {"accept": "text/html"}
+    now = await acme.viewer.http.get("/schedules/week", headers=headers)
+
+    shown = await acme.viewer.http.get(f"/schedules/week?from={day}", headers=headers)
+
+    assert (shown.status_code, dates(shown.text)) == (200, dates(now.text))
+
+
+def dates(page: str) -> list[str]:
+    """The weeks before and after the one that a page shows."""
+    return re.findall(r"/schedules/week\?from=(20[0-9-]+)", page)

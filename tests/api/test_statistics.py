@@ -43,6 +43,12 @@ async def test_a_time_that_cannot_be_counted_is_a_problem(acme: Organisation, qu
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
 
 
+async def test_the_day_before_the_first_one_is_a_problem(acme: Organisation):
+    answer = await acme.owner.http.get("/v1/runs/statistics?until=0001-01-01T00:00:00Z")
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "query.until")
+
+
 async def test_the_home_page_shows_the_day(gateway: Gateway):
     owner = await gateway.sign_up("Day")
     first = await owner.http.get("/", headers={"accept": "text/html"})

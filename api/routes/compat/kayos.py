@@ -41,7 +41,6 @@ CONVERSATIONAL = "claude-conversational"
 RECENT = 60  # messages that say how an agent is: more never wait
 AgentStatus = Literal["pending", "processing", "awaiting", "completed", "failed", "archived"]
 SETTLED: frozenset[AgentStatus] = frozenset({"completed", "failed", "archived"})  # nothing is under way
-SENT_EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 
 
 class Token(BaseModel):
@@ -113,7 +112,7 @@ async def login(body: Credentials, request: Request, sign_in: SignInDep) -> Toke
     return Token(token=grant.access_token)
 
 
-@router.post("/agents/execute", responses=SENT_EVENTS)
+@router.post("/agents/execute", response_class=EventStream)
 async def execute(
     body: Execution,
     caller: SessionWriter,
@@ -154,7 +153,7 @@ async def remove(agent_id: UUID, caller: SessionWriter, engine: EngineDep) -> No
     await engine.sessions.remove(caller, agent_id)
 
 
-@router.get("/agents/{agent_id}/stream", responses=SENT_EVENTS)
+@router.get("/agents/{agent_id}/stream", response_class=EventStream)
 async def follow(
     agent_id: UUID, after: After, caller: SessionReader, engine: EngineDep, known: AuthenticationDep
 ) -> Response:
@@ -219,7 +218,7 @@ async def messages(
     return [_message(each) for each in found]
 
 
-@router.get("/coding_conversations/{conversation_id}/stream", responses=SENT_EVENTS)
+@router.get("/coding_conversations/{conversation_id}/stream", response_class=EventStream)
 async def watch(
     conversation_id: UUID, after: After, caller: SessionReader, engine: EngineDep, known: AuthenticationDep
 ) -> Response:

@@ -17,6 +17,7 @@ Kind = Literal["cron", "calendar", "interval", "at"]
 SHORTEST, LONGEST = timedelta(seconds=10), timedelta(days=366)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+YEARS = range(1970, 9999)  # every clock can show a time of these, and one a few years off
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def read_timing(given: Mapping[str, Any], now: datetime) -> Timing:
         timing = _read_kind(given, _zone(given), now)
     except Invalid as refused:
         errors += refused.errors
-    start_at, end_at = (_aware(given.get(name)) for name in ("start_at", "end_at"))
+    start_at, end_at = (_aware(name, given.get(name)) for name in ("start_at", "end_at"))
     if start_at is not None and end_at is not None and end_at <= start_at:
         errors.append(FieldError("end_at", "must be after start_at"))
     elif end_at is not None and end_at <= now:
@@ -134,6 +135,7 @@ def _once(given: Any, zone: str, now: datetime | None) -> Timing:
         at = given if isinstance(given, datetime) else datetime.fromisoformat(str(given))
     except ValueError:
         raise _wrong("at", "must be a time such as 2026-12-24T18:00") from None
+    _check_year("at", at)
     if at.tzinfo is None:
         clock = Clock(ZoneInfo(zone))
         if not clock.is_real(at):
@@ -153,11 +155,17 @@ def _zone(given: Mapping[str, Any]) -> str:
     return name
 
 
-def _aware(given: Any) -> datetime | None:
-    if given is None or isinstance(given, datetime):
-        return given if given is None or given.tzinfo else given.replace(tzinfo=UTC)
-    at = datetime.fromisoformat(str(given))
+def _aware(name: str, given: Any) -> datetime | None:
+    if given is None:
+        return None
+    at = given if isinstance(given, datetime) else datetime.fromisoformat(str(given))
+    _check_year(name, at)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _check_year(name: str, at: datetime) -> None:
+    if at.year not in YEARS:
+        raise _wrong(name, f"must be a time of the years {YEARS[0]} to {YEARS[-1]}")
 
 
 def _wrong(field: str, message: str) -> Invalid:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, status
+from fastapi.responses import PlainTextResponse
 
 from api.dependencies import AuthenticationDep, EngineDep, RequestUuid
 from api.routes.boot import PLAIN, BootState, lines, read
@@ -14,7 +15,7 @@ from windlass.core.errors import NotFound
 router = APIRouter(prefix=f"{PREFIX}/boot", tags=["compat"])
 
 
-@router.post("", status_code=status.HTTP_201_CREATED)
+@router.post("", status_code=status.HTTP_201_CREATED, response_class=PlainTextResponse)
 async def start(
     caller: ServiceWriter,
     engine: EngineDep,
@@ -24,7 +25,7 @@ async def start(
 ) -> Response:
     """Boot, and tell it to its end; it goes on when the client leaves."""
     boot = await engine.boots.start(caller, id, force=force)
-    return await lines(engine, caller, boot.id, lambda: known.still(caller))
+    return await lines(engine, caller, boot.id, lambda: known.still(caller), status.HTTP_201_CREATED)
 
 
 @router.get("")
@@ -33,7 +34,7 @@ async def state(caller: ServiceReader, engine: EngineDep) -> BootState:
     return await read(caller, engine)
 
 
-@router.get("/stream")
+@router.get("/stream", response_class=PlainTextResponse)
 async def stream(caller: ServiceReader, engine: EngineDep, known: AuthenticationDep) -> Response:
     """The newest boot from its first line on."""
     try:
@@ -43,14 +44,14 @@ async def stream(caller: ServiceReader, engine: EngineDep, known: Authentication
     return await lines(engine, caller, boot.id, lambda: known.still(caller))
 
 
-@router.delete("")
+@router.delete("", response_class=PlainTextResponse)
 async def stop(caller: ServiceWriter, engine: EngineDep, id: RequestUuid, known: AuthenticationDep) -> Response:
     """Take all exposes down until the next boot."""
     boot = await engine.boots.stop(caller, id)
     return await lines(engine, caller, boot.id, lambda: known.still(caller))
 
 
-@router.post("/refresh/{name}", status_code=status.HTTP_201_CREATED)
+@router.post("/refresh/{name}", status_code=status.HTTP_201_CREATED, response_class=PlainTextResponse)
 async def refresh(name: str, caller: ServiceWriter, engine: EngineDep) -> Response:
     """Start one expose anew; it is served as before until its new process answers, which nobody waits for here."""
     service = await engine.services.refresh(caller, name)

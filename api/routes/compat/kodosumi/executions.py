@@ -29,7 +29,6 @@ from windlass.values import typed
 router = APIRouter(prefix=PREFIX, tags=["compat"])
 
 Json = dict[str, Any]
-SENT_EVENTS: dict[int | str, Json] = {200: {"content": {"text/event-stream": {}}}}
 MOST_LOCKS = 200
 MOST_CHANGES = 200
 OVERLAP = timedelta(seconds=5)  # a time alone passes over what commits late, so the last of it is told again
@@ -117,7 +116,7 @@ async def read(run_id: UUID, caller: RunReader, engine: EngineDep) -> ExecutionS
     )
 
 
-@router.get("/outputs/stream/{run_id}", responses=SENT_EVENTS)
+@router.get("/outputs/stream/{run_id}", response_class=EventStream)
 async def stream(
     run_id: UUID, after: After, caller: RunReader, engine: EngineDep, known: AuthenticationDep
 ) -> Response:
@@ -125,13 +124,13 @@ async def stream(
     return await _stream(engine, caller, run_id, after, known, EVERYTHING)
 
 
-@router.get("/outputs/main/{run_id}", responses=SENT_EVENTS)
+@router.get("/outputs/main/{run_id}", response_class=EventStream)
 async def main(run_id: UUID, after: After, caller: RunReader, engine: EngineDep, known: AuthenticationDep) -> Response:
     """The same without what it printed."""
     return await _stream(engine, caller, run_id, after, known, MAIN)
 
 
-@router.get("/outputs/stdio/{run_id}", responses=SENT_EVENTS)
+@router.get("/outputs/stdio/{run_id}", response_class=EventStream)
 async def stdio(run_id: UUID, after: After, caller: RunReader, engine: EngineDep, known: AuthenticationDep) -> Response:
     """What it printed, its errors and its uploads."""
     return await _stream(engine, caller, run_id, after, known, STDIO)
