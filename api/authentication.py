@@ -1,7 +1,7 @@
 """Who sends this request: bearer token, API key, or the cookie of a page with its cross-site protection."""
 
 import hmac
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from starlette.requests import HTTPConnection
 from structlog.contextvars import bind_contextvars
@@ -63,9 +63,17 @@ def csrf_token_of_page(request: HTTPConnection, caller: Caller) -> str | None:
 def check_same_site(request: HTTPConnection) -> None:
     """Go on only when a page of ours sent this. Raises Forbidden."""
     site = request.headers.get("sec-fetch-site", "same-origin")
-    origin = urlsplit(request.headers.get("origin", "")).netloc
+    origin = parts_of(request.headers.get("origin", "")).netloc
     if site not in ("same-origin", "none") or not origin or origin != request.headers.get("host"):
         raise Forbidden("This came from a page of another site. Nothing was changed.")
+
+
+def parts_of(url: str) -> SplitResult:
+    """An address in its parts; what is none has none."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
 
 
 async def _find(request: HTTPConnection) -> Caller:

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from api.authentication import parts_of
 from api.errors import Problem
 from api.pages.rendering import bare_page
 
@@ -48,7 +49,7 @@ def to_sign_in(request: Request) -> Response:
     """Ask for the password, then go on where the person wanted to go: after a form, where it stood."""
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     if request.method != "GET":
-        form = urlsplit(request.headers.get("referer", ""))
+        form = parts_of(request.headers.get("referer", ""))
         is_ours = form.netloc == request.headers.get("host")
         wanted = f"{form.path}?{form.query}".rstrip("?") if is_ours else "/"
     if wanted in ("", "/"):

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.authentication import csrf_token
+from api.authentication import csrf_token, parts_of
 from api.bodies import fields_of
 from api.engine import Engine
 from api.pages.assets import Assets
@@ -69,7 +69,7 @@ async def shell(request: Request, caller: Caller, place: Place) -> Shell:
         csrf_token=csrf_token(request, caller) if caller.session_id else "",
         path=str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""),
         tenants=await other_tenants(request, caller),
-        toast=request.cookies.get(TOAST, "")[:200].replace("_", " "),
+        toast=unquote(request.cookies.get(TOAST, ""))[:200],
     )
     counts = await rail_counts(request.state.engine, caller)
     return Shell(caller, viewer(request), frame, place, counts)
@@ -132,7 +132,7 @@ def go(url: str, toast: str = "") -> Response:
     """Send the browser on after a form; `toast` is said there once."""
     answer = RedirectResponse(url, 303)
     if toast:
-        answer.set_cookie(TOAST, toast.replace(" ", "_"), max_age=20, path="/", httponly=True, samesite="lax")
+        answer.set_cookie(TOAST, quote(toast, safe=""), max_age=20, path="/", httponly=True, samesite="lax")
     return answer
 
 
@@ -149,6 +149,6 @@ def field(form: Form, name: str, longest: int = 10_000) -> str:
 
 def local_path(url: str, otherwise: str = "/") -> str:
     """The path when it leads to a page of ours, else another one: a form never sends people elsewhere."""
-    parts = urlsplit(url)
+    parts = parts_of(url)
     is_ours = url.startswith("/") and not url.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
     return url if is_ours and url.isprintable() and len(url) < 2000 else otherwise

@@ -77,6 +77,7 @@ async def test_plain_http_to_another_machine_gets_no_cookie(gateway: Gateway, ac
         {"origin": "same", "sec_fetch_site": "cross-site"},
         {"origin": "same", "sec_fetch_site": "same-site"},
         {"origin": "http://127.0.0.1:1"},
+        {"origin": "http://[x"},
     ],
 )
 async def test_a_page_of_another_site_changes_nothing(gateway: Gateway, acme: Organisation, headers: dict[str, str]):
@@ -174,3 +175,38 @@ async def test_an_origin_that_was_named_may_read_without_cookies(database_url: s
     assert named.headers["access-control-allow-origin"] == origin
     assert "access-control-allow-credentials" not in named.headers
     assert "access-control-allow-origin" not in other.headers
+
+
+@pytest.mark.parametrize("place", ["//[x", "http://[x", "//evil.example", "/\\evil.example", "https:evil.example"])
+async def test_no_form_and_no_link_sends_a_browser_elsewhere(gateway: Gateway, acme: Organisation, place: str):
+    """C6."""
+    browser, csrf = await signed_in(gateway, acme)
+    headers = {"origin": gateway.url, "accept": "text/html", "x-csrf-token": csrf}
+
+    sent = await browser.post("/theme", data={"back": place}, headers=headers)
+    asked = await browser.get("/signin", params={"next": place}, headers=headers)
+
+    assert (sent.status_code, sent.headers["location"]) == (303, "/")
+    assert (asked.status_code, asked.headers["location"]) == (303, "/")
+
+
+async def test_a_form_that_came_from_no_address_leads_to_the_first_page(gateway: Gateway):
+    browser = await gateway.browser()
+    headers = {"origin": gateway.url, "accept": "text/html", "referer": "http://[x"}
+
+    sent = await browser.post("/theme", headers=headers)
+
+    assert (sent.status_code, sent.headers["location"]) == (303, "/signin")
+
+
+async def test_what_was_done_is_said_in_any_script(gateway: Gateway, acme: Organisation):
+    browser, csrf = await signed_in(gateway, acme)
+    headers = {"origin": gateway.url, "accept": "text/html", "x-csrf-token": csrf}
+    form = {"name": "\u65e5\u672c_1; \U0001f600", "query": "?status=failed"}
+
+    saved = await browser.post("/runs/views", data=form, headers=headers)
+    shown = await browser.get("/runs", headers=headers)
+    forgotten = await browser.post("/runs/views/forget", data=form, headers=headers)
+
+    assert (saved.status_code, forgotten.status_code) == (303, 303)
+    assert f"{form['name']} is saved" in shown.text
