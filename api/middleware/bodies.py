@@ -21,6 +21,7 @@ PATIENCE_S = 30.0
 DEPTH = 64
 TEXT = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)  # one that is not closed goes to the end
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+DOUBTFUL = re.compile(rb"\\u|NaN|Infinity|[eE]\+?[0-9]{3}")  # what the standard library may take though it is no JSON
 WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -99,17 +100,17 @@ def check_address(scope: Scope) -> None:
 
 
 def check_json(content_type: str, body: bytes) -> None:
-    """Refuse JSON that is too deep to read or holds text that cannot be stored. Raises BadRequest, Invalid."""
+    """Refuse JSON that is too deep to read or holds what cannot be stored. Raises BadRequest, Invalid."""
     if not body or "json" not in content_type:
         return
     if body.count(b"[") + body.count(b"{") > DEPTH and _depth(body) > DEPTH:
         raise BadRequest(f"The JSON is nested deeper than {DEPTH} levels.")
-    if b"\\u" not in body:
+    if not DOUBTFUL.search(body):
         return
     if NUL.search(body):
         raise Invalid("Text must not hold the character U+0000.")
     try:
-        orjson.loads(body)  # unlike the standard library it refuses half surrogate pairs
+        orjson.loads(body)  # it refuses half surrogate pairs, and numbers that are none
     except orjson.JSONDecodeError as error:
         raise Invalid(f"The body is not JSON: {error}.") from error
 

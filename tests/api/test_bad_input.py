@@ -205,6 +205,19 @@ def test_a_text_without_an_end_is_read_once():
         check_json("application/json", b"[" * 65 + b'"' + rb"\"" * 500_000)
 
 
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "1E+400"])
+async def test_a_number_that_json_does_not_have_is_refused_rather_than_forgotten(acme: Organisation, number: str):
+    body = f'{{"title": "NaN and 1e999 in words", "metadata": {{"a": {number}, "b": 1e30}}}}'
+    headers = {"content-type": "application/json"}
+
+    refused = await acme.owner.http.post("/v1/sessions", content=body, headers=headers)
+    taken = await acme.owner.http.post("/v1/sessions", content=body.replace(f" {number},", " 1e99,"), headers=headers)
+
+    assert problem(refused)["status"] == 422
+    assert (taken.status_code, taken.json()["metadata"]) == (201, {"a": 1e99, "b": 1e30})
+    await acme.owner.http.delete(f"/v1/sessions/{taken.json()['id']}")
+
+
 @pytest.mark.parametrize("path", ["/v1/services/a%00b", "/v1/api-keys/%00", "/v1/audit?action=a%00b", "/v1/agents/%ff"])
 async def test_an_address_with_a_nul_is_refused(acme: Organisation, path: str):
     """M1."""
