@@ -17,6 +17,7 @@ from windlass.core.identity.tokens import derive
 
 T = TypeVar("T")
 TAG_BYTES = 16
+LONGEST_CURSOR = 1000
 
 
 class Dated(Protocol):
@@ -39,11 +40,16 @@ class ListQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     limit: int = Field(50, ge=1, le=200, description="How many items at most.")
-    after: str | None = Field(None, max_length=1000, description="The `next` of the page before.")
+    after: str | None = Field(None, max_length=LONGEST_CURSOR, description="The `next` of the page before.")
 
     def filters(self) -> dict[str, Any]:
         """Everything that says which items are meant, without where in them."""
         return self.model_dump(mode="json", exclude={"limit", "after"}, exclude_none=True)
+
+
+def page_query(after: str | None, limit: int) -> ListQuery:
+    """The query of a list on a page; a cursor that is too long to be one of ours is cut, and fits nothing."""
+    return ListQuery(limit=limit, after=None if after is None else after[:LONGEST_CURSOR])
 
 
 class PageOf(BaseModel, Generic[T]):

@@ -32,7 +32,7 @@ from api.pages.schedule_views import SHAPES, STATES, firing_row, schedule_row, t
 from api.pages.searched import search
 from api.pages.shell import Place
 from api.pages.task_forms import checked_name, errors_of, parameter_fields, read_values
-from api.paging import ListQuery, place_of
+from api.paging import page_query, place_of
 from api.routes.schedules import ScheduleReader, ScheduleWriter
 from windlass.contracts.firings import Decision, Overlap
 from windlass.core.calendars.clock import zone_names
@@ -160,7 +160,7 @@ async def firings(
     found = await engine.schedules.get(caller, schedule_id)
     chosen = request.query_params.get("decision", "")
     wanted = [Decision(chosen)] if chosen in set(Decision) else []
-    query = ListQuery(limit=50, after=request.query_params.get("after"))
+    query = page_query(request.query_params.get("after"), 50)
     name = f"pages/schedules/{schedule_id}/{chosen}"
     after = place_of(cursors.read(caller, name, query))
     listed = await engine.firings.newest(caller, schedule_id, wanted, limit=query.limit + 1, after=after)

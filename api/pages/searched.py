@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from fastapi import Request
 
-from api.paging import Cursors, Dated, ListQuery, place_in_time, place_of
+from api.paging import Cursors, Dated, page_query, place_in_time, place_of
 from windlass.core.callers import Caller
 
 T = TypeVar("T", bound=Dated)
@@ -35,7 +35,7 @@ async def search(
 ) -> Searched[T]:
     """The page of the list `name` that the address asks for; `newest` is the store's."""
     text = request.query_params.get("q", "")[:LONGEST]
-    query = ListQuery(limit=SHOWN, after=request.query_params.get("after"))
+    query = page_query(request.query_params.get("after"), SHOWN)
     after = place_of(cursors.read(caller, name + text, query))
     found = await newest(caller, text or None, limit=SHOWN + 1, after=after)
     items, older = cursors.page(caller, name + text, query, found, place_in_time)

@@ -39,10 +39,10 @@ class TimingBody(Body):
     interval_s: int | None = Field(None, ge=0, le=YEAR_S)
     offset_s: int | None = Field(None, ge=0, le=YEAR_S)
     calendar: dict[str, str | int] | None = Field(None, examples=[{"hour": "6", "day_of_week": "mon", "year": "2027"}])
-    at: datetime | None = None
+    at: Moment | None = None
     time_zone: Zone | None = None
-    start_at: datetime | None = None
-    end_at: datetime | None = None
+    start_at: Moment | None = None
+    end_at: Moment | None = None
 
 
 class ScheduleBody(TimingBody):

@@ -242,3 +242,25 @@ async def test_a_week_that_no_clock_shows_is_this_one(acme: Organisation, day: s
 def dates(page: str) -> list[str]:
     """The weeks before and after the one that a page shows."""
     return re.findall(r"/schedules/week\?from=(20[0-9-]+)", page)
+
+
+async def test_a_cursor_too_long_for_a_page_is_none_of_ours(acme: Organisation):
+    made, headers = await schedule(acme.operator), {"accept": "text/html"}
+    pages = ("/schedules", "/tasks", f"/schedules/{made['id']}/firings")
+
+    answers = [await acme.viewer.http.get(f"{page}?after={'x' * 1001}", headers=headers) for page in pages]
+
+    assert [each.status_code for each in answers] == [400, 400, 400]
+    await acme.operator.http.delete(f"/v1/schedules/{made['id']}")
+
+
+@pytest.mark.parametrize("field", ["at", "start_at", "end_at"])
+async def test_a_document_may_not_speak_of_the_end_of_time(acme: Organisation, field: str):
+    cron = {} if field == "at" else {"cron": "0 5 * * *"}
+    item = {"name": f"late {secrets.token_hex(4)}", "task": "no matter", field: END_OF_TIME} | cron
+    document = {"kind": "windlass.tenant/1", "schedules": [item]}
+
+    answer = await acme.owner.http.post("/v1/exchange/import?dry_run=true", json=document)
+
+    (refused,) = answer.json()["sections"][-1]["items"]
+    assert (refused["outcome"], refused["errors"][0]["field"]) == ("refused", field)
