@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 import pytest
+import structlog
 
 from activities.adapters.engine import DockerEngine
 from activities.containers import EngineAway
@@ -21,6 +22,10 @@ from tests.parts import Postgres, running_postgres, running_temporal, short_fold
 from windlass.core.database import Database
 
 LOOPBACK = "127.0.0.0/8"  # MCP servers of tests
+
+# Without this what tests run in their own process logs every traceback with all local values: seconds, at times minutes
+# and gigabytes.
+structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

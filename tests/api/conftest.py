@@ -3,12 +3,8 @@
 from collections.abc import AsyncGenerator
 
 import pytest
-import structlog
 
 from tests.api.people import Gateway, Organisation, running_gateway, settings_for
-
-# Without this the log draws every traceback with all local values, which takes ten seconds.
-structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
 
 
 @pytest.fixture(scope="session")

@@ -22,11 +22,12 @@ CANARIES = [
 
 @pytest.fixture(autouse=True)
 def restored() -> Generator[None]:
-    handlers, level = logging.root.handlers, logging.root.level
+    handlers, level, configuration = logging.root.handlers, logging.root.level, structlog.get_config()
     yield
     logging.root.handlers = handlers
     logging.root.setLevel(level)
     structlog.reset_defaults()
+    structlog.configure(**configuration)
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
