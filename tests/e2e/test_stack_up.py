@@ -15,14 +15,17 @@ from stack.postgres import OWNER
 from stack.processes import Account, Command, run
 from stack.temporal import Server
 from tests.blueprints import furnish
+from tests.faults.stack import until
 from tests.parts import Postgres, eventually, short_folder
 from tests.stacks import ROOT, Stack, database_url, password, signs_in, stack_in
+from windlass.client import AsyncClient
 from windlass.core.database import dial
-from windlass.core.supervision import identify
+from windlass.core.supervision import ProcessId, identify
 
 NAMES = ["postgres", "temporal", "standin", "forkserver", "gateway", "worker-runs", "worker-machine"]
+ADMINISTRATOR, OF_ONES_OWN = "admin@localhost", "a password for this test"
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture
@@ -118,35 +121,84 @@ async def test_a_killed_part_comes_back_and_is_named(running: Stack, name: str):
     await eventually(lambda: f"{name} ended" in running.page)
 
 
-async def test_a_second_stack_outlives_its_supervisor_beside_the_first_and_goes_down_alone(running: Stack, home: Path):
+async def test_a_second_stack_goes_down_alone_is_brought_back_from_its_archive_and_outlives_no_supervisor(
+    running: Stack, home: Path
+):
     await furnish(home)
     async with stack_in(home) as second:
         await second.start()
         secret = password(second.page)
         assert await signs_in(second, secret)
         assert not await signs_in(running, secret)
+        await serves_a_program(second, secret)
 
-        await leaves_nobody_behind(second)
+        await goes_down(second)
+        await comes_back_from_its_archive(second)
         await second.start()
-        pids = second.living()
-        assert await signs_in(second, secret)
+        assert await signs_in(second, OF_ONES_OWN)
         assert "shown this once" not in second.page
-        code, said = await second.command("down")
-
-        assert (code, said.strip()) == (0, "Stopped.")
-        assert await second.ended() == 0
-        assert not any(identify(pid).is_alive for pid in pids)
-        assert "database system is shut down" in (home / "logs" / "postgres.log").read_text()
+        await leaves_nobody_behind(second, await host_of(second))
+        assert await is_reset_to_nothing(second)
     assert await signs_in(running, password(running.page))
 
 
-async def leaves_nobody_behind(stack: Stack) -> None:
+async def serves_a_program(stack: Stack, secret: str) -> None:
+    """Have it serve one; whoever wants that first chooses a password."""
+    async with AsyncClient(stack.url) as client:
+        await client.login(ADMINISTRATOR, secret)
+        await client.change_password(secret, OF_ONES_OWN)
+        await client.login(ADMINISTRATOR, OF_ONES_OWN)
+        await client.services.add("stepping", str(ROOT / "tests" / "programs"), "stepping:app")
+
+
+async def host_of(stack: Stack) -> ProcessId:
+    """The process of the program, once it is served."""
+    async with AsyncClient(stack.url) as client:
+        await client.login(ADMINISTRATOR, OF_ONES_OWN)
+
+        async def is_served() -> bool:
+            return (await client.services.get("stepping")).state == "running"
+
+        await until(is_served, "the program is served", 60)
+        return identify((await client.http.get("/v1/services/stepping")).json()["pid"])
+
+
+async def goes_down(stack: Stack) -> None:
+    """Whoever runs is not reset; asked to go down, it does so in order."""
+    pids = stack.living()
+    assert (await stack.command("reset", "--yes"))[0] == 1
+    code, said = await stack.command("down")
+    assert (code, said.strip()) == (0, "Stopped.")
+    assert await stack.ended() == 0
+    assert not any(identify(pid).is_alive for pid in pids)
+    assert "database system is shut down" in (stack.home / "logs" / "postgres.log").read_text()
+
+
+async def comes_back_from_its_archive(stack: Stack) -> None:
+    """Save everything and bring it back: what was there is moved aside."""
+    archive = str(stack.home.with_name("saved.tar.gz"))
+    assert (await stack.command("backup", archive))[0] == 0
+    code, said = await stack.command("restore", archive)
+    assert code == 0, said
+    assert list(stack.home.glob("before-restore-*/secret.key"))
+
+
+async def leaves_nobody_behind(stack: Stack, host: ProcessId) -> None:
     """Kill its supervisor: everybody goes, and it counts as down."""
     assert len(stack.living()) == len(NAMES) + 1
+    assert host.is_alive
     os.kill(stack.status.supervisor.pid, signal.SIGKILL)
-    await eventually(lambda: stack.living() == [])
+    await eventually(lambda: stack.living() == [] and not host.is_alive)
     assert (await stack.command("down"))[0] == 0
     assert (await stack.command("status"))[0] != 0
+
+
+async def is_reset_to_nothing(stack: Stack) -> bool:
+    """Whether a reset asks, and then deletes everything there is."""
+    asked, sure, again = [await stack.command("reset", *words) for words in ((), ("--yes",), ("--yes",))]
+    assert (asked[0], "Nothing was deleted" in asked[1]) == (1, True)
+    assert sure[0] == 0, sure[1]
+    return "There is no data" in again[1]
 
 
 async def test_a_busy_port_is_an_error_that_names_its_holder(home: Path):

@@ -11,7 +11,7 @@ import pytest
 from tests.faults.conftest import FORM
 from tests.faults.figures import Report, silence
 from tests.faults.load import Load, examine, finish, in_flight
-from tests.faults.stack import Stack, gone
+from tests.faults.stack import Stack
 from windlass.client import AsyncClient
 
 LATEST_S = 0.5  # a lost wake-up costs up to the 1 s of the fallback poll: it must not hide there
@@ -85,11 +85,3 @@ async def test_runs_survive_a_kill(
         assert figures.longest_s <= fault.must_s
         assert figures.lag_s < LATEST_S
     await stack.is_whole()
-
-
-async def test_a_killed_supervisor_leaves_nobody_behind(stack: Stack, client: AsyncClient):
-    orphans = await stack.kill_supervisor()
-
-    await gone(orphans)
-    await stack.start()
-    await stack.wait_for_service(client, "stepping")
