@@ -190,31 +190,38 @@ async def _idle(stack: Stack, share: int) -> dict[str, tuple[float, float]]:
 async def _waiting(stack: Stack, home: Path, count: int) -> Row:
     """Runs that wait for a person: what they hold, and whether all finish when their host dies meanwhile.
 
-    The first bring what every process grows to with its first hundreds of runs, the next themselves alone.
+    The first of a stack's life also bring what each process grows to when it is first in use, and keeps: theirs is
+    told apart. What a run holds over its host, the worker and the server is told by as many more, after those ended.
     """
     wire, marks = await stack.wire(), str(home / "marks")
     await _serve(wire, "stepping", "stepping:app")
     await _run_once(wire, marks)
-    await asyncio.sleep(REST_S)
-    memory, ids = [_memory(stack)], list[str]()
-    for _ in ("the first", "the next"):
-        ids += [await _started(wire, marks) for _ in range(count)]
-        questions = await _questions(wire, len(ids))
-        await asyncio.sleep(REST_S)
-        memory.append(_memory(stack))
-    slots = await _slots(stack, wire, ids)
+    first, grown = await _waiting_runs(stack, wire, marks, count)
+    await _answered(wire, await _questions(wire, count))
+    more, held = await _waiting_runs(stack, wire, marks, count)
+    slots, questions = await _slots(stack, wire, more), await _questions(wire, count)
     os.kill((await wire.ask("GET", "/v1/services/stepping"))["pid"], signal.SIGKILL)
     late = await _answered(wire, questions)
-    finished = [(await wire.ask("GET", f"/v1/runs/{each}"))["status"] for each in ids].count("finished")
+    ends = [(await wire.ask("GET", f"/v1/runs/{each}"))["status"] for each in (*first, *more)]
     await wire.close()
     return {
-        "waiting runs": len(ids),
-        "waiting, growth per run, MiB": round((memory[1] - memory[0]) / count, 3),
-        "waiting, growth per run of as many more, MiB": round((memory[2] - memory[1]) / count, 3),
+        "waiting runs": len(ends),
+        "waiting, growth per run, MiB": held,
+        "waiting, growth per run of the first of a stack, MiB": grown,
         "waiting, activity slots": slots,
-        "waiting, not finished after the answers": len(ids) - finished,
+        "waiting, not finished after the answers": len(ends) - ends.count("finished"),
         "waiting, last end after the last answer, s": round(late, 2),
     }
+
+
+async def _waiting_runs(stack: Stack, wire: Wire, marks: str, count: int) -> tuple[list[str], float]:
+    """So many runs that ask, and the MiB that each of them added."""
+    await asyncio.sleep(REST_S)
+    before = _memory(stack)
+    ids = [await _started(wire, marks) for _ in range(count)]
+    await _questions(wire, count)
+    await asyncio.sleep(REST_S)
+    return ids, round((_memory(stack) - before) / count, 3)
 
 
 async def _answered(wire: Wire, questions: list[str]) -> float:
