@@ -57,6 +57,7 @@ from windlass.core.runs import Runs
 from windlass.core.saved_agents import SavedAgents
 from windlass.core.schedules import Schedules
 from windlass.core.screenshots import Screenshots
+from windlass.core.sent_archives import SentArchives
 from windlass.core.servers import Servers
 from windlass.core.service_defaults import ServiceDefaults
 from windlass.core.services import Services
@@ -127,6 +128,11 @@ class Engine:
     firings: Firings
     viewers: Viewers
     workspaces: Workspaces
+
+    @property
+    def sent_archives(self) -> SentArchives:
+        """Takes the archives that come with forms of pages."""
+        return SentArchives(self.file_uploads, self.objects, self.sources)
 
 
 @dataclass(frozen=True, slots=True)

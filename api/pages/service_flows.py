@@ -11,16 +11,19 @@ from starlette.responses import Response
 from api.dependencies import EngineDep
 from api.engine import Engine
 from api.pages.rendering import Form, field, go, page, read_form, viewer
-from api.pages.services import SHAPES, WORDS, show
+from api.pages.services import SHAPES, WORDS, placed, refusals, show
 from api.pages.shell import Place
 from api.routes.flows import FlowChangeBody
 from api.routes.services import ServiceChangeBody, ServiceReader, ServiceWriter
 from windlass.contracts.hosts import MOST_REPLICAS
+from windlass.core.archives import LARGEST_BYTES, ArchiveRefused
 from windlass.core.callers import Caller
 from windlass.core.checkups import Checkup
 from windlass.core.errors import Conflict, Invalid, Stale
 from windlass.core.permissions import Permission
-from windlass.core.services import INHERITED, Service
+from windlass.core.sent_archives import upload_named
+from windlass.core.services import INHERITED, Service, ServiceChange
+from windlass.core.sources import module_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -59,18 +62,22 @@ async def edit(name: str, request: Request, caller: ServiceWriter, engine: Engin
     form = read_form(request)
     filled, etag = {each: field(form, each, 1000) for each in EDITED}, field(form, "etag", 100)
     try:
-        body = ServiceChangeBody.model_validate(
-            {each: text for each, text in filled.items() if text or each in {"python", "display"}}
-        )
-        is_emptied = "replicas" in form and not filled["replicas"]
-        wish = replace(body.wish(), replicas=INHERITED) if is_emptied else body.wish()
+        wish = _changes(filled, "replicas" in form)
+        if upload_named(filled["project"]):
+            before = await engine.services.get(caller, name)
+            module = module_of(wish.import_path or before.import_path, before.env)
+            filled["project"] = await placed(engine, caller, filled["project"], module)
+            wish = replace(wish, project=filled["project"])
         changed = await engine.services.change(caller, name, wish, etag or None)
+    except ArchiveRefused as wrong:
+        filled["project"] = (await engine.services.get(caller, name)).project
+        problems = refusals(wrong)
     except ValidationError as wrong:
         problems = tuple((_said_of(each), str(each["loc"][0])) for each in wrong.errors())
     except Invalid as wrong:
         problems = tuple((f"{_label(each.field)} {each.message}", each.field) for each in wrong.errors)
     except (Conflict, Stale) as wrong:
-        problems = ((wrong.detail, "name"),)
+        problems = ((wrong.detail, "project" if upload_named(filled["project"]) else "name"),)
     else:
         return go(f"/services/{changed.name}", f"{changed.name} is changed")
     kept = {**filled, "etag": etag}  # what was changed meanwhile must be seen before it is written over
@@ -95,6 +102,15 @@ async def switch(name: str, flow: str, request: Request, caller: ServiceWriter, 
     is_on = field(read_form(request), "enabled", 5) == "on"
     changed = await engine.flows.change(caller, name, flow, {"enabled": is_on})
     return go(f"/services/{name}", f"{changed.display} is {'on' if is_on else 'off'}")
+
+
+def _changes(filled: Mapping[str, str], has_replicas: bool) -> ServiceChange:
+    """What is to become different, without an archive that is on its way. Raises ValidationError."""
+    given = {each: text for each, text in filled.items() if text or each in {"python", "display"}}
+    if upload_named(filled["project"]):
+        del given["project"]
+    wish = ServiceChangeBody.model_validate(given).wish()
+    return replace(wish, replicas=INHERITED) if has_replicas and not filled["replicas"] else wish
 
 
 def _said_of(error: Mapping[str, Any]) -> str:
@@ -137,6 +153,7 @@ async def show_service(request: Request, caller: Caller, engine: Engine, name: s
         "may_write": caller.may(Permission.SERVICES_WRITE),
         "problems": said.problems,
         "wrong": {field: text for text, field in said.problems},
+        "most_bytes": LARGEST_BYTES,
         "title": found.name,
     }
     place = Place("Services", (("Services", "/services"), (found.name, "")))

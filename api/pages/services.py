@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -11,13 +12,15 @@ from api.engine import Engine
 from api.pages.rendering import Form, field, go, page, read_form, viewer
 from api.pages.shell import Place
 from api.routes.services import ServiceReader, ServiceWriter
+from windlass.core.archives import LARGEST_BYTES, ArchiveRefused
 from windlass.core.callers import Caller
 from windlass.core.checkups import Checkup
 from windlass.core.doors import BadGateway, GatewayTimeout
 from windlass.core.errors import Conflict, FieldError, Invalid
 from windlass.core.permissions import Permission
+from windlass.core.sent_archives import upload_named
 from windlass.core.services import NewService, ServiceChange, checked_name
-from windlass.core.sources import checked_project
+from windlass.core.sources import checked_project, module_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -68,6 +71,7 @@ async def show(
         "filled": dict.fromkeys(("name", "project", "import_path", "far_name", "url"), "") | (filled or {}),
         "problems": problems,
         "wrong": {field: text for text, field in problems},
+        "most_bytes": LARGEST_BYTES,
         "title": "Services",
     }
     place = Place("Services", (("Services", ""),))
@@ -80,13 +84,32 @@ async def add(request: Request, caller: ServiceWriter, engine: EngineDep) -> Res
     form = read_form(request)
     filled = {name: field(form, name, 1000) for name in ("name", "project", "import_path")}
     try:
-        await engine.services.add(caller, wish(form))
+        wanted = wish(form)
+        filled["project"] = await placed(engine, caller, wanted.project, module_of(wanted.import_path))
+        await engine.services.add(caller, replace(wanted, project=filled["project"]))
+    except ArchiveRefused as problem:
+        return await show(request, caller, engine, {**filled, "project": ""}, refusals(problem))
     except Invalid as problem:
         wrong = tuple((f"{LABELS.get(each.field, each.field)} {each.message}", each.field) for each in problem.errors)
         return await show(request, caller, engine, filled, wrong or ((problem.detail, ""),))
     except Conflict as problem:
-        return await show(request, caller, engine, filled, ((problem.detail, "name"),))
+        about = "project" if upload_named(filled["project"]) else "name"
+        return await show(request, caller, engine, filled, ((problem.detail, about),))
     return go("/services", f"{filled['name']} starts now")
+
+
+async def placed(engine: Engine, caller: Caller, project: str, module: str) -> str:
+    """The project as filled in; where that names an upload, the archive in it. Raises ArchiveRefused, Conflict."""
+    upload_id = upload_named(project)
+    if upload_id is None:
+        return project
+    async with engine.uploads.place(caller.person_id):
+        return await engine.sent_archives.keep(caller, upload_id, module)
+
+
+def refusals(problem: ArchiveRefused) -> tuple[tuple[str, str], ...]:
+    """What is wrong with an archive, as the form says it; it is asked for where the project is."""
+    return tuple((f"The archive {each.message}", "project") for each in problem.errors)
 
 
 @router.post("/services/register")
@@ -166,6 +189,8 @@ def _wrong_name(name: str) -> tuple[FieldError, ...]:
 
 
 def _wrong_project(project: str) -> list[FieldError]:
+    if upload_named(project):
+        return []
     try:
         checked_project(project or "?")
     except ValueError as wrong:

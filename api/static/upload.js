@@ -20,9 +20,11 @@ class Box {
     this.list = root.querySelector("[data-sending]");
     this.drop = root.querySelector("[data-drop]");
     this.turn = 0;
+    this.type = this.field.type;
+    this.before = root.dataset.before ?? "";
     this.drop.hidden = false;
     const label = root.closest(".field").querySelector("label");
-    if (label) label.htmlFor = this.picker.id;
+    if (label && !this.picker.hasAttribute("aria-label")) label.htmlFor = this.picker.id;
     this.picker.addEventListener("change", () => this.picker.files.length && this.send([...this.picker.files]));
     this.drop.addEventListener("dragover", (event) => event.preventDefault());
     this.drop.addEventListener("drop", (event) => { event.preventDefault(); if (event.dataTransfer.files.length) this.send([...event.dataTransfer.files]); });
@@ -59,7 +61,11 @@ class Box {
   }
 
   async send(files) {
-    const turn = ++this.turn;
+    const turn = ++this.turn, box = this.root.closest(".field");
+    for (const each of box.querySelectorAll(":scope > .wrong")) each.remove(); // that was said of what was sent before
+    box.classList.remove("has-wrong");
+    const unfit = this.unfit(files);
+    if (unfit) return this.refuse(unfit);
     const wanted = files.map((each) => ({ path: each.webkitRelativePath || each.name, size_bytes: each.size }));
     this.paused = null;
     this.say("On its way.", true);
@@ -74,6 +80,13 @@ class Box {
     } catch (error) {
       if (turn === this.turn) this.refuse(error.message, files);
     }
+  }
+
+  /** Why these are not even sent, if they are not. */
+  unfit(files) {
+    const most = Number(this.root.dataset.most ?? Infinity), large = files.find((each) => each.size > most);
+    if (files.length > 1 && !this.picker.multiple && !this.picker.webkitdirectory) return "Only one file is taken here.";
+    return large ? `${large.name} is larger than ${most / 1048576} MiB. Nothing of it was sent.` : "";
   }
 
   /** The upload the field names already, if it is of the same files: it goes on where it broke off. */
@@ -145,6 +158,7 @@ class Box {
     if (files) row.append(this.button("Try again", () => this.send(files)));
     this.list.querySelector(".bad")?.remove();
     this.list.append(row);
+    this.buttons(true);
     this.say("The files are not complete.", true);
   }
 
@@ -173,6 +187,7 @@ class Box {
   }
 
   named(id) {
+    if (!ID.test(this.field.value.trim())) this.before = this.field.value;
     this.field.value = id;
     if (this.field.tagName === "INPUT") this.field.type = "hidden";
     this.field.hidden = true;
@@ -184,8 +199,9 @@ class Box {
     this.paused?.go();
     const id = this.field.value.trim();
     if (ID.test(id)) this.call("DELETE", `/${id}`).catch(() => null);
-    this.field.value = this.picker.value = "";
-    if (this.field.tagName === "INPUT") this.field.type = "url";
+    this.picker.value = "";
+    if (this.field.tagName === "INPUT") this.field.type = this.type;
+    if (ID.test(id)) this.field.value = this.before;
     this.field.hidden = this.root.querySelector(".hint").hidden = false;
     this.list.replaceChildren();
     this.say("");

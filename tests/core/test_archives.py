@@ -39,7 +39,7 @@ def test_what_is_in_it_comes_out(tmp_path: Path, made: Made):
     archive, folder = made(tmp_path), tmp_path / "out"
     folder.mkdir()
 
-    assert (examine(archive), unpack(archive, folder)) == (2, 2)
+    assert (len(examine(archive)), unpack(archive, folder)) == (2, 2)
 
     assert {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()} == FILES
 
@@ -130,7 +130,7 @@ def test_maps_of_holes_are_refused_unread(tmp_path: Path, version: str):
 
 def test_headers_are_bounded_all_together_and_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     archive = tarred(tmp_path, {f"{'d' * 120}/{number}": b"" for number in range(20)})
-    assert examine(archive) == 20
+    assert len(examine(archive)) == 20
     monkeypatch.setattr(archives, "ALL_HEADERS_BYTES", 1024)
 
     with pytest.raises(ArchiveRefused) as refused:

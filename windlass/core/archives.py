@@ -70,7 +70,7 @@ class _Header(tarfile.TarInfo):
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         info = super().frombuf(buf, encoding, errors)
         if info.type == tarfile.GNUTYPE_SPARSE:
-            raise _refused("holds a sparse file")
+            raise refused("holds a sparse file")
         if info.type in LONG_HEADERS:
             cls.announced += info.size
         if (
@@ -78,26 +78,26 @@ class _Header(tarfile.TarInfo):
             or (info.type in LONG_HEADERS and info.size > HEADER_BYTES)
             or cls.announced > ALL_HEADERS_BYTES
         ):
-            raise _refused("holds a header that is too large")
+            raise refused("holds a header that is too large")
         return info
 
     def _proc_gnusparse_00(self, *_header: object) -> None:
-        raise _refused("holds a sparse file")
+        raise refused("holds a sparse file")
 
     _proc_gnusparse_01 = _proc_gnusparse_10 = _proc_gnusparse_00
 
 
-def examine(archive: Path) -> int:
-    """How many files are in it, once all of it could be unpacked. Raises ArchiveRefused."""
+def examine(archive: Path) -> frozenset[PurePosixPath]:
+    """The files in it, once all of it could be unpacked. Raises ArchiveRefused."""
     return _go_through(archive, None)
 
 
 def unpack(archive: Path, folder: Path) -> int:
     """Unpack it into an empty folder, and answer how many files there are. Raises ArchiveRefused."""
-    return _go_through(archive, folder)
+    return len(_go_through(archive, folder))
 
 
-def _go_through(archive: Path, folder: Path | None) -> int:
+def _go_through(archive: Path, folder: Path | None) -> frozenset[PurePosixPath]:
     places, total = _Places(), 0
     try:
         with _opened(archive) as found:
@@ -111,10 +111,10 @@ def _go_through(archive: Path, folder: Path | None) -> int:
                 with closing(entry.content()) as content:
                     total += _take(entry, content, target, MOST_BYTES - total)
     except BROKEN as error:
-        raise _refused(f"is broken, or of another kind than zip and tar.gz: {str(error)[:200]}") from error
+        raise refused(f"is broken, or of another kind than zip and tar.gz: {str(error)[:200]}") from error
     if not places.files:
-        raise _refused("holds no file")
-    return len(places.files)
+        raise refused("holds no file")
+    return frozenset(places.files)
 
 
 class _Places:
@@ -127,16 +127,16 @@ class _Places:
         """Fill one more. Raises ArchiveRefused."""
         self._entries += 1
         if self._entries > MOST_ENTRIES:
-            raise _refused(f"holds more than {MOST_ENTRIES} entries")
+            raise refused(f"holds more than {MOST_ENTRIES} entries")
         name, is_file = str(entry.path), entry.content is not None
         if is_file and entry.path in self.files:
-            raise _refused(f"holds {name!r} twice")
+            raise refused(f"holds {name!r} twice")
         self._folders |= {*entry.path.parents} if is_file else {entry.path, *entry.path.parents}
         self.files |= {entry.path} if is_file else set()
         if any(each in self.files for each in entry.path.parents) or (
             entry.path in self.files and entry.path in self._folders
         ):
-            raise _refused(f"holds {name!r} as a file and as a folder")
+            raise refused(f"holds {name!r} as a file and as a folder")
 
 
 def _take(entry: Entry, content: Readable, target: Path | None, room: int) -> int:
@@ -150,7 +150,7 @@ def _take(entry: Entry, content: Readable, target: Path | None, room: int) -> in
         while piece := content.read(PIECE_BYTES):
             size += len(piece)
             if size > room:
-                raise _refused(f"becomes more than {MOST_BYTES >> 20} MiB when it is unpacked")
+                raise refused(f"becomes more than {MOST_BYTES >> 20} MiB when it is unpacked")
             if output is not None:
                 output.write(piece)
     finally:
@@ -182,11 +182,11 @@ def _zipped(archive: zipfile.ZipFile) -> Iterator[Entry]:
     for info in archive.infolist():
         mode = info.external_attr >> 16
         if info.flag_bits & 1:
-            raise _refused(f"holds {info.filename!r}, which is encrypted")
+            raise refused(f"holds {info.filename!r}, which is encrypted")
         if info.compress_type not in PACKED:
-            raise _refused(f"holds {info.filename!r}, packed in another way than deflate")
+            raise refused(f"holds {info.filename!r}, packed in another way than deflate")
         if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise _refused(f"holds {info.filename!r}, which is a link or no file")
+            raise refused(f"holds {info.filename!r}, which is a link or no file")
         path = _checked(info.orig_filename)
         yield Entry(path, None) if info.is_dir() else Entry(path, partial(archive.open, info), bool(mode & 0o100))
 
@@ -195,7 +195,7 @@ def _tarred(archive: tarfile.TarFile) -> Iterator[Entry]:
     kept: Any = archive
     for info in archive:
         if not (info.isdir() or info.type in (tarfile.REGTYPE, tarfile.AREGTYPE)):
-            raise _refused(f"holds {info.name!r}, which is a link or no file")
+            raise refused(f"holds {info.name!r}, which is a link or no file")
         if info.isdir() and info.name.strip("/") in ("", "."):
             continue
         path = _checked(info.name)
@@ -208,7 +208,7 @@ def _tarred(archive: tarfile.TarFile) -> Iterator[Entry]:
 def _extracted(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Readable:
     file = archive.extractfile(info)
     if file is None:
-        raise _refused(f"holds {info.name!r}, which is no file")
+        raise refused(f"holds {info.name!r}, which is no file")
     return file
 
 
@@ -216,12 +216,12 @@ def _checked(name: str) -> PurePosixPath:
     """The place that a name in an archive means, inside its folder. Raises ArchiveRefused."""
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/") or "\\" in name or ".." in parts or not parts:
-        raise _refused(f"holds {name!r}, which leads out of it")
+        raise refused(f"holds {name!r}, which leads out of it")
     if any(unicodedata.category(each) in ("Cc", "Cf", "Cs") for each in name):
-        raise _refused(f"holds {name!r}, a name with characters that cannot be seen")
+        raise refused(f"holds {name!r}, a name with characters that cannot be seen")
     sizes = [len(part.encode()) for part in parts]
     if max(sizes) > NAME_BYTES or sum(sizes) + len(sizes) > PATH_BYTES or len(parts) > MOST_DEPTH:
-        raise _refused(f"holds {name[:100]!r}\u2026, a name that is too long or too deep")
+        raise refused(f"holds {name[:100]!r}\u2026, a name that is too long or too deep")
     return PurePosixPath(*parts)
 
 
@@ -233,10 +233,11 @@ def _check_directory(archive: Path) -> None:
         tail = file.read()
     at = tail.rfind(END)
     if at < 0 or len(tail) - at < END_BYTES:
-        raise _refused("is broken: it has no end")
+        raise refused("is broken: it has no end")
     if END_64 in tail or int.from_bytes(tail[at + 12 : at + 16], "little") > DIRECTORY_BYTES:
-        raise _refused(f"holds more than {MOST_ENTRIES} entries")
+        raise refused(f"holds more than {MOST_ENTRIES} entries")
 
 
-def _refused(why: str) -> ArchiveRefused:
-    return ArchiveRefused("The archive was not taken.", (FieldError("archive", f"{why}"),))
+def refused(why: str) -> ArchiveRefused:
+    """Say what is wrong with an archive."""
+    return ArchiveRefused("The archive was not taken.", (FieldError("archive", why),))

@@ -6,16 +6,15 @@ The `project` of a service says which: `/srv/agents/hello`, `archive:{sha256}`, 
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Collection
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from windlass.contracts.ids import TenantId
-from windlass.core.archives import LARGEST_BYTES, PIECE_BYTES, ArchiveRefused, examine
+from windlass.core.archives import LARGEST_BYTES, PIECE_BYTES, examine, refused
 from windlass.core.callers import Caller
 from windlass.core.database import Database
-from windlass.core.errors import FieldError
 from windlass.core.file_quota import FileQuota, require_room
 from windlass.core.services import Service, ServiceChange, Services
 from windlass.core.storage import Objects
@@ -25,6 +24,9 @@ HTTPS = r"https://(?:[A-Za-z0-9-]+\.)*[A-Za-z0-9-]+(?::[1-9][0-9]{0,4})?/[^\s@#?
 GIT = re.compile(rf"git\+({HTTPS}|file://[^\s@#?]+)@([0-9a-f]{{40}})")
 PROJECT = rf"(/.*|{ARCHIVE.pattern}|{GIT.pattern})"
 FOLDER = "sources"
+PROGRAMS = frozenset({".py", ".pyc", ".so"})
+WANTED = frozenset({"requirements.txt", "pyproject.toml"})  # what they name may bring the program
+BESIDE = "__MACOSX"  # what macOS packs with everything
 PRIVATE = "Of what not everybody may read, send the files: `windlass service send NAME FOLDER`"
 KNOWN = "update service_archive set touched_at = clock_timestamp() where digest = $1 and size_bytes = $2 returning true"
 TAKE = """
@@ -93,17 +95,25 @@ class Sources:
     async def take(self, caller: Caller, name: str, content: AsyncIterable[bytes]) -> Service:
         """Have a service served from an archive; its host is replaced and its runs go on.
 
-        It is examined before it is kept, has its row before its bytes, and is kept before the service says so: whoever
-        dies between leaves what nobody names, for a day. Raises NotFound, ArchiveRefused, Conflict over the quota.
+        It is kept before the service says so. Raises NotFound, ArchiveRefused, Conflict over the quota.
         """
-        await self._services.get(caller, name)
+        service = await self._services.get(caller, name)
+        project = await self.keep(caller, content, module_of(service.import_path, service.env))
+        return await self._services.change(caller, name, ServiceChange(project=project))
+
+    async def keep(self, caller: Caller, content: AsyncIterable[bytes], module: str) -> str:
+        """Keep an archive with that module in it, and answer the project that means it.
+
+        It is examined before it is kept, and has its row before its bytes: whoever dies between, or never has a service
+        say so, leaves what nobody names, for a day. Raises ArchiveRefused, Conflict over the quota.
+        """
         with TemporaryDirectory(prefix="windlass-archive-") as folder:
             archive = Path(folder) / "archive"
             digest, size = await _write(archive, content)
-            await asyncio.to_thread(examine, archive)
+            _require_program(await asyncio.to_thread(examine, archive), module)
             await self._make_room(caller.tenant_id, digest, size)
             await self._objects.keep(f"{caller.tenant_id}/{FOLDER}", _read(archive))
-        return await self._services.change(caller, name, ServiceChange(project=f"archive:{digest}"))
+        return f"archive:{digest}"
 
     async def _make_room(self, tenant_id: TenantId, digest: str, size: int) -> None:
         """Record an archive that is about to be stored; whoever removes the same one now is waited for."""
@@ -114,14 +124,31 @@ class Sources:
                 await connection.execute(TAKE, tenant_id, digest, size)
 
 
+def module_of(import_path: str, env: Collection[str] = ()) -> str:
+    """What of an app has to be at the top of its project; empty where it is not known, or may be elsewhere."""
+    return "" if "PYTHONPATH" in env else import_path.partition(":")[0].partition(".")[0]
+
+
+def _require_program(files: Collection[PurePosixPath], module: str) -> None:
+    """Go on only where a program may be, not one level too deep. Raises ArchiveRefused."""
+    tops = {path.parts[0] for path in files if path.parts[0] != BESIDE}
+    if tops & WANTED:
+        return
+    if not any(path.suffix in PROGRAMS for path in files if path.parts[0] != BESIDE):
+        raise refused("holds no Python file, and no requirements.txt or pyproject.toml that could bring one")
+    (top, *others) = sorted(tops)
+    below = {path.parts[1].partition(".")[0] for path in files if path.parts[0] == top and len(path.parts) > 1}
+    if not others and top != module and module in below:
+        raise refused(f"holds {module} in the folder {top!r}: pack what is in that folder, not the folder")
+
+
 async def _write(archive: Path, content: AsyncIterable[bytes]) -> tuple[str, int]:
     size, total = 0, hashlib.sha256()
     with archive.open("wb") as file:
         async for piece in content:
             size += len(piece)
             if size > LARGEST_BYTES:
-                wrong = FieldError("archive", f"is larger than {LARGEST_BYTES >> 20} MiB")
-                raise ArchiveRefused("The archive was not taken.", (wrong,))
+                raise refused(f"is larger than {LARGEST_BYTES >> 20} MiB")
             total.update(piece)
             await asyncio.to_thread(file.write, piece)
     return total.hexdigest(), size
