@@ -108,7 +108,7 @@ def test_signing_out_forgets_the_tokens(gateway: Gateway, home: Path):
     assert json.loads((home / "credentials.json").read_text())["servers"] == {}
 
 
-def test_a_start_sends_the_inputs_and_prints_the_id(gateway: Gateway, home: Path):
+def test_a_start_sends_the_inputs_prints_the_id_and_names_what_was_left_out(gateway: Gateway, home: Path):
     gateway.answers = {"POST /v1/runs": (202, RUN)}
 
     ran = windlass(
@@ -116,6 +116,7 @@ def test_a_start_sends_the_inputs_and_prints_the_id(gateway: Gateway, home: Path
     )
 
     assert (ran.code, ran.out) == (0, "7\n")
+    assert "Left out, since claude does not take it: max_tokens. What it takes: windlass agents show claude" in ran.err
     inputs = {"prompt": "Hi", "max_tokens": 5}
     assert gateway.asked[0][1] == {"agent": "claude", "inputs": inputs, "tags": ["a"], "timeout_s": 9}
 
@@ -263,7 +264,7 @@ def test_the_question_that_waits_longest_is_answered(gateway: Gateway, home: Pat
     ran = windlass(gateway, home, "question", "answer", "next", "answer=pay")
 
     assert (ran.code, gateway.asked[-1]) == (0, ("POST /v1/questions/q1/answer", {"inputs": {"answer": "pay"}}))
-    assert "Run 7 goes on" in ran.out
+    assert ran.out == "“Pay invoice 4711?” is answered. Run 7 goes on.\n"
     assert "its handler looks at the answer" in ran.err
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.sdk.hosts import ROOT
+from windlass.client.files import sources_of
 from windlass.files import PIECE_BYTES, FileAccess, FileSystem
 
 Answer = Callable[["Asked"], None]
@@ -127,3 +128,12 @@ def test_an_upload_that_breaks_off_says_how_it_goes_on(tmp_path: Path):
     assert [each.command for each in asked] == ["POST", "PUT"]
     assert done.returncode != 0
     assert "--resume 0199 goes on with it." in done.stderr
+
+
+def test_more_files_than_a_run_takes_are_refused_before_any_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("windlass.client.files.MOST_FILES", 1)
+    for name in ("a", "b"):
+        (tmp_path / name).touch()
+
+    with pytest.raises(ValueError, match=r"These are 2 files, and a run takes 1\. Nothing was sent\."):
+        sources_of([tmp_path])

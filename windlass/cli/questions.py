@@ -68,7 +68,7 @@ def answer(
     if as_json:
         print_json(question.to_json())
         return
-    said = f"Answered: {question.name}. {_asker(question)} goes on."
+    said = f"“{question.name}” is answered. {_asker(question)} goes on."
     console.print(said, markup=False, highlight=False, soft_wrap=True)
     if question.unsettled:
         errors.print("The service is down: its handler looks at the answer when the run goes on.")

@@ -58,7 +58,11 @@ def start(  # noqa: PLR0913 - one parameter is one option
     """Start an agent: windlass run start claude prompt="Why is the sky blue?" --watch."""
     options = RunOptions(title, tuple(tag or ()), timeout, max_attempts)
     with connect(context) as client:
-        run = client.runs.start(agent, parse_inputs(pairs or (), inputs), options)
+        filled = parse_inputs(pairs or (), inputs)
+        run = client.runs.start(agent, filled, options)
+        if left := ", ".join(name for name in filled if name not in run.inputs):
+            said = f"Left out, since {agent} does not take it: {left}. What it takes: windlass agents show {agent}"
+            errors.print(said, markup=False, highlight=False, soft_wrap=True)
         hand_over(client, run, watch_it=watch_it, as_json=as_json)
 
 

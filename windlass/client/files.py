@@ -17,7 +17,7 @@ from windlass.client.calls import Call, nothing
 from windlass.client.desktops import Sends, SendsAsync
 from windlass.client.errors import ApiError, Unreachable
 from windlass.client.records import Page, Record
-from windlass.contracts.files import rooted_path
+from windlass.contracts.files import MOST_FILES, rooted_path
 
 UPLOADS = "/v1/artifacts/uploads"
 AT_ONCE = 4
@@ -110,7 +110,7 @@ class Streams(Sends, Protocol):
 
 
 def sources_of(paths: Iterable[str | Path]) -> list[Source]:
-    """The files, and those in the folders; a folder keeps its name. Raises FileNotFoundError."""
+    """The files, and those in the folders; a folder keeps its name. Raises FileNotFoundError, ValueError."""
     found: list[Source] = []
     for each in map(Path, paths):
         if each.is_dir():
@@ -120,7 +120,9 @@ def sources_of(paths: Iterable[str | Path]) -> list[Source]:
         elif each.is_file():
             found.append(Source(each, each.name))
         else:
-            raise FileNotFoundError(f"there is no file {each}")
+            raise FileNotFoundError(f"There is no file {each}. Nothing was sent.")
+    if len(found) > MOST_FILES:
+        raise ValueError(f"These are {len(found):,} files, and a run takes {MOST_FILES:,}. Nothing was sent.")
     return found
 
 
