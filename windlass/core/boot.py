@@ -105,6 +105,7 @@ class Carrier(Protocol):
 
 
 COLUMNS = ", ".join(column.name for column in fields(Boot))
+TURN = "select pg_advisory_xact_lock(hashtextextended('boots:' || $1::uuid, 0))"  # who asks at once comes after
 LATEST = f"select {COLUMNS} from boot where ($1::uuid is null or id = $1) order by number desc limit $2"  # noqa: S608 - constants
 NEW = f"""
 insert into boot (id, tenant_id, number, kind, asked_by, asked_by_name)
@@ -152,6 +153,7 @@ class Boots:
         """Bring all enabled services up anew. Raises Conflict while a boot goes on, unless `force` ends that one."""
         try:
             async with self._database.tenant(caller.tenant_id) as connection:
+                await connection.execute(TURN, caller.tenant_id)
                 cancelled = await _cancel(connection, caller.tenant_id) if force else None
                 boot = await _record(connection, caller, boot_id, "boot")
                 began = f"Boot started at {boot.created_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
@@ -168,6 +170,7 @@ class Boots:
     async def stop(self, caller: Caller, boot_id: UUID) -> Boot:
         """End a boot that goes on, and take all services down until the next one; their runs wait."""
         async with self._database.tenant(caller.tenant_id) as connection:
+            await connection.execute(TURN, caller.tenant_id)
             cancelled = await _cancel(connection, caller.tenant_id)
             await _record(connection, caller, boot_id, "shutdown")
             names = sorted(row["name"] for row in await connection.fetch(STOP))

@@ -221,6 +221,7 @@ class Decisions:
     async def _stop(self, tenant_id: TenantId, run_id: UUID, overlap: Overlap) -> None:
         reason = "the next run of its schedule was due"
         async with self._database.tenant(tenant_id) as connection:
+            await connection.execute("select from stream where id = $1 for no key update", run_id)  # as every writer
             await connection.execute("select from cancel_run($1, $2, $3)", tenant_id, run_id, reason)
             if overlap is Overlap.TERMINATE_OTHER:
                 payload = {"status": str(RunStatus.CANCELLED), "reason": reason}

@@ -203,12 +203,14 @@ class Schedules:
 
     async def change(self, caller: Caller, schedule_id: UUID, changes: Mapping[str, Any]) -> Schedule:
         """Change its name, task, timing or policy. Raises Invalid, NotFound, Conflict, Forbidden."""
-        old = await self._mine(caller, schedule_id)
-        timing = _changed_timing(old.timing, changes)
-        policy = replace(old.policy, **{name: changes[name] for name in PLAIN if name in changes})
-        name, task_id = str(changes.get("name", old.name)), changes.get("task_id", old.task_id)
+        name = str(changes.get("name", ""))
         try:
             async with self._database.tenant(caller.tenant_id) as connection:
+                await connection.execute("select from schedule where id = $1 for no key update", schedule_id)
+                old = _own(caller, await find_schedule(connection, schedule_id))  # only now: with what just changed
+                timing = _changed_timing(old.timing, changes)
+                policy = replace(old.policy, **{each: changes[each] for each in PLAIN if each in changes})
+                name, task_id = name or old.name, changes.get("task_id", old.task_id)
                 await _check_parameters(connection, task_id, policy)
                 await connection.execute(CHANGE, schedule_id, *columns(name, task_id, timing, policy), caller.name)
                 before, after = _shown(old), _shown(NewSchedule(name, task_id, timing.source, policy))
@@ -256,10 +258,7 @@ class Schedules:
         return await self.get(caller, schedule_id)
 
     async def _mine(self, caller: Caller, schedule_id: UUID) -> Schedule:
-        schedule = await self.get(caller, schedule_id)
-        if not may_change(caller, schedule):
-            raise Forbidden(f"{schedule.name} is {schedule.created_by_name}'s. Make one of your own over its task.")
-        return schedule
+        return _own(caller, await self.get(caller, schedule_id))
 
     async def _again(self, caller: Caller, schedule_id: ScheduleId, name: str, error: Exception) -> Schedule:
         try:
@@ -272,6 +271,13 @@ def may_change(caller: Caller, schedule: Schedule) -> bool:
     """Whether the schedule is the caller's to change."""
     is_own = schedule.created_by == caller.person_id and caller.may(Permission.SCHEDULES_WRITE)
     return is_own or (caller.may(Permission.SCHEDULES_WRITE) and caller.may(Permission.TASKS_WRITE_ALL))
+
+
+def _own(caller: Caller, schedule: Schedule) -> Schedule:
+    """The schedule again, if it is the caller's to change. Raises Forbidden."""
+    if not may_change(caller, schedule):
+        raise Forbidden(f"{schedule.name} is {schedule.created_by_name}'s. Make one of your own over its task.")
+    return schedule
 
 
 async def find_schedule(connection: Connection, schedule_id: UUID) -> Schedule:
