@@ -110,3 +110,22 @@ async def test_coming_months_are_made_again_and_again_through_outages(jobs: Data
     keeping.cancel()
 
     assert await ensure_partitions(jobs, date(2035, 6, 1)) == 0
+
+
+async def test_an_id_from_ahead_of_its_time_keeps_no_partition_from_being_made(
+    database: Database, jobs: Database, owner: Database
+):
+    march = datetime(2045, 3, 3, tzinfo=UTC)
+    stream_id = UUID(int=int(march.timestamp() * 1000) << 80 | 0x7 << 76 | 1 << 63 | new_id().int & 0xFFFFFFFF)
+    async with database.open() as connection:
+        await connection.execute("select open_stream($1, $2, 'session')", TENANT, stream_id)
+    events = Events(database, PollOnly())
+    await events.append(TENANT, stream_id, results(1, 3))
+
+    made = await ensure_partitions(jobs, date(2045, 2, 1), months=3)
+
+    await events.append(TENANT, stream_id, results(4, 4))
+    assert (made, [event.seq for event in await events.read(TENANT, stream_id)]) == (3, [1, 2, 3, 4])
+    async with owner.open() as connection:
+        lying = "select distinct tableoid::regclass::text from event where stream_id = $1"
+        assert await connection.fetchval(lying, stream_id) == "event_2045_03"

@@ -36,8 +36,9 @@ where deleted_at is null and ended_at is null and applied_at < $1 and applied >=
 """
 QUIET = f"""
 select {PLAN}, greatest(updated_at, last.at) as quiet_since from schedule s
-left join lateral (select max(coalesce(f.until, f.scheduled_at)) as at from firing f
-                   where f.schedule_id = s.id and f.kind in ('due', 'lost')) last on true
+cross join lateral (select greatest(
+  (select max(f.scheduled_at) from firing f where f.schedule_id = s.id and f.kind = 'due'),
+  (select max(f.until) from firing f where f.schedule_id = s.id and f.kind = 'lost')) as at) last
 where deleted_at is null and ended_at is null and greatest(updated_at, last.at) < $1 order by s.id
 """  # noqa: S608 - column names are constants
 UNHEARD = f"""
@@ -48,7 +49,8 @@ from schedule s where deleted_at is null and ended_at is null and updated_at < $
 STUCK = """
 select distinct o.tenant_id, o.schedule_id from task_run o join run w on w.id = o.root_id where w.held
   and not exists (select from task_run p join run r on r.root_id = p.root_id
-                  where p.schedule_id = o.schedule_id and not r.held and not is_terminal(r.status))
+                  where p.schedule_id = o.schedule_id and not r.held
+                    and r.status in ('queued', 'starting', 'running', 'awaiting'))
 """
 
 

@@ -31,7 +31,7 @@ LOST = "everything was down for more than a day; backfill what is still wanted"
 
 OTHERS = """
 select r.id, r.title, r.status, r.held, r.created_at from task_run o join run r on r.root_id = o.root_id
-where o.schedule_id = $1 and not is_terminal(r.status)
+where o.schedule_id = $1 and r.status in ('queued', 'starting', 'running', 'awaiting')
   and ($2::uuid is null or r.created_at < (select own.created_at from run own where own.id = $2)) order by r.created_at
 """
 FAILED_SINCE = """
@@ -186,13 +186,13 @@ class Decisions:
             raise Invalid("The parameters of the schedule do not fit its task any more.", tuple(errors))
         caller = await _owner(connection, asked, schedule)
         zone = schedule.timing.clock.zone
+        kept = opened(self._secrets, caller.tenant_id, task.recipe)
         variables = Variables(
             now.astimezone(zone),
             asked.scheduled_at.astimezone(zone),
-            await previous(connection, caller, task.id),
+            await previous(connection, caller, task.id, kept.inputs),
             values,
         )
-        kept = opened(self._secrets, caller.tenant_id, task.recipe)
         inputs = await fill_in(kept.inputs, variables)
         agent = (await find_agent(connection, task.recipe.agent)).of_ours()
         wanted = wish(task, replace(kept, inputs=inputs), values, None)

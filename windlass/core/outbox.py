@@ -15,7 +15,7 @@ from outbox o left join run r on r.id = o.run_id
 where o.created_at < clock_timestamp() - make_interval(secs => $1) order by o.id limit $2
 """
 OPEN_RUNS = """
-select tenant_id, id from run where not is_terminal(status) and not held
+select tenant_id, id from run where status in ('queued', 'starting', 'running', 'awaiting') and not held
   and created_at < clock_timestamp() - interval '30 seconds'
 order by random() limit $1
 """
