@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from windlass.contracts.desktops import Claim, Prompted
     from windlass.contracts.ids import workflow_id
     from windlass.contracts.prompts import PromptInput
-    from windlass.contracts.runs import DriveEnd, DriveInput, DriveOutcome, EndInput, RunInput, RunStatus
+    from windlass.contracts.runs import DriveEnd, DriveInput, DriveOutcome, EndInput, RunInput, RunStatus, SoFar
 
 T = TypeVar("T")
 STATUS = SearchAttributeKey.for_keyword("Status")
@@ -35,10 +35,10 @@ class RunWorkflow:
     @workflow.init
     def __init__(self, request: RunInput) -> None:
         self._request = request
-        self._attempt = 1
+        self._attempt = request.so_far.attempt
         self._cancel_reason: str | None = None
         self._resumed = False
-        self._waited = timedelta()  # for people: it counts for no time limit
+        self._waited = timedelta(seconds=request.so_far.waited_s)  # for people: it counts for no time limit
         self._driving: workflow.ActivityHandle[DriveOutcome] | None = None
         self._prompted: Prompted | None = None  # a model works there
         self._queue: str | None = None  # where the desktop's machine listens
@@ -153,6 +153,7 @@ class RunWorkflow:
             outcome = await self._drive()
             if outcome.end is DriveEnd.PARKED:
                 await self._park(outcome)
+                self._go_on_anew_if_long()
             elif self._may_try_again(outcome):
                 await self._wait(f"before attempt {self._attempt + 1}: {outcome.error_type}", self._backoff_s())
                 self._attempt += 1
@@ -167,6 +168,13 @@ class RunWorkflow:
         await self._wait("waits for an answer", outcome.parked_s, limited=False)
         self._waited += workflow.now() - began + timedelta(seconds=outcome.waited_s)
         return None
+
+    def _go_on_anew_if_long(self) -> None:
+        """Temporal ends a history that grows for ever, and a run that sleeps and wakes may do so for years."""
+        is_long = workflow.info().is_continue_as_new_suggested() and self._queue is None and self._cancel_reason is None
+        if is_long and workflow.patched("long-runs-go-on-anew"):
+            so_far = SoFar(self._attempt, self._took().total_seconds(), self._waited.total_seconds())
+            workflow.continue_as_new(replace(self._request, so_far=so_far))
 
     def _may_try_again(self, outcome: DriveOutcome) -> bool:
         return outcome.end is DriveEnd.FAILED and outcome.retryable and self._attempt < self._request.max_attempts
@@ -207,8 +215,12 @@ class RunWorkflow:
     def _time_left(self) -> timedelta | None:
         if self._request.timeout_s is None:
             return None
-        elapsed = workflow.now() - workflow.info().start_time - self._waited
-        return max(timedelta(seconds=self._request.timeout_s) - elapsed, timedelta())
+        left = timedelta(seconds=self._request.timeout_s) - (self._took() - self._waited)
+        return max(left, timedelta())
+
+    def _took(self) -> timedelta:
+        """Since the run's first history began."""
+        return workflow.now() - workflow.info().start_time + timedelta(seconds=self._request.so_far.took_s)
 
     async def _stopped(self, *, timed_out: bool = False) -> DriveOutcome:
         """Tell the executor to stop, give it a moment to obey, and say how the run ended."""

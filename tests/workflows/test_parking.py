@@ -8,8 +8,10 @@ from temporalio.api.enums.v1 import EventType
 
 from tests.workflows.engines import Engine, Meeting, until
 from windlass.contracts.events import EventKind
-from windlass.contracts.runs import RunStatus
+from windlass.contracts.runs import RESUME_SIGNAL, RunStatus
 from windlass.core.runs import Run
+
+LETTER, LETTERS = "x" * 220_000, 20  # nobody takes them: together they are more than one history should hold
 
 
 async def parked(engine: Engine, meeting: Meeting, service: str = "agents", **wish: int) -> Run:
@@ -73,3 +75,24 @@ async def test_a_parked_run_whose_host_dies_stays_parked_until_something_happens
 
     assert over.status is RunStatus.CANCELLED
     assert meeting.count("sleeping") == 1
+
+
+@pytest.mark.usefixtures("agents")
+async def test_a_run_that_sleeps_and_wakes_for_years_goes_on_in_a_new_history(engine: Engine, meeting: Meeting):
+    run = await parked(engine, meeting, timeout_s=60)
+    first = await engine.workflow(run.id).describe()
+    for _ in range(LETTERS):
+        await engine.workflow(run.id).signal("letter", LETTER)
+
+    await engine.workflow(run.id).signal(RESUME_SIGNAL)
+
+    async def is_in_another() -> bool:
+        return (await engine.workflow(run.id).describe()).run_id != first.run_id
+
+    await until(is_in_another)
+    meeting.leave("go")
+    over = await engine.ended(run.id)
+    described = await engine.workflow(run.id).describe()
+    assert (over.status, over.result, over.attempt) == (RunStatus.FINISHED, {"str": "rested"}, 1)
+    assert meeting.count("sleeping") == 1
+    assert described.raw_description.workflow_execution_info.history_size_bytes < len(LETTER)

@@ -1,6 +1,6 @@
 """Runs: their states, and what workflow and activities tell each other about one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -35,6 +35,15 @@ RESUME_SIGNAL = "resume"
 
 
 @dataclass(frozen=True, slots=True)
+class SoFar:
+    """How far a run has come whose workflow goes on in a new history; `waited_s`: of its time, for people."""
+
+    attempt: int = 1
+    took_s: float = 0.0
+    waited_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class RunInput:
     """What a run's workflow starts with: ids and limits, never content."""
 
@@ -47,6 +56,7 @@ class RunInput:
     max_attempts: int = 1
     timeout_s: float | None = None
     backoff_s: float = 1.0
+    so_far: SoFar = field(default_factory=SoFar)
 
     @property
     def summary(self) -> str:
