@@ -55,6 +55,7 @@ async def test_a_task_is_saved_changed_run_and_deleted(acme: Organisation):
         ({"inputs": {}}, "inputs.prompt"),
         ({"parameters": {"topic": {"type": "colour"}}}, "parameters.topic"),
         ({"parameters": {"Topic": {}}}, "parameters.Topic"),
+        ({"parameters": {"share": {"type": "number", "default": 10**400}}}, "parameters.share"),
         ({"name": ""}, "name"),
         ({"max_attempts": 0}, "max_attempts"),
         ({"backoff_s": 3601}, "backoff_s"),

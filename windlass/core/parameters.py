@@ -141,7 +141,7 @@ def _integer(value: Any) -> int:
 def _number(value: Any) -> float:
     try:
         found = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError("must be a number") from None
     if isinstance(value, bool) or abs(found) == float("inf") or found != found:  # noqa: PLR0124 - not a number
         raise ValueError("must be a number")
