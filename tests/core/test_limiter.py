@@ -1,6 +1,7 @@
 """Limits hold exactly, over any number of gateways."""
 
 import asyncio
+import re
 import secrets
 from datetime import timedelta
 
@@ -41,6 +42,9 @@ async def test_a_refusal_says_when_to_come_back(database: Database):
         await limiter.take(limit, who)
 
     assert 3590 < refusal.value.retry_after_s <= 3600
+    assert re.fullmatch(
+        r"At most 1 tries in 60 minutes\. Nothing was changed; try again in 3\d{3} s\.", str(refusal.value)
+    )
 
 
 async def test_a_place_comes_back_with_time(database: Database):

@@ -4,10 +4,12 @@ import hashlib
 import ipaddress
 from dataclasses import dataclass
 from datetime import timedelta
+from math import ceil
 
 from windlass.core.database import Database
 from windlass.core.errors import TooMany
 
+MINUTE = timedelta(minutes=1)
 FAILURES = 10
 WINDOW = timedelta(minutes=15)
 
@@ -34,7 +36,8 @@ class Limiter:
                 "select identity_take($1, $2, $3)", key_of(limit.name, who), limit.count, limit.period
             )
         if wait is not None:
-            raise TooMany(f"At most {limit.count} in {limit.period}.", wait)
+            span = f"{limit.count} tries in {limit.period // MINUTE} minutes"
+            raise TooMany(f"At most {span}. Nothing was changed; try again in {ceil(wait)} s.", wait)
 
 
 class Failures:
