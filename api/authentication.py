@@ -1,11 +1,12 @@
 """Who sends this request: bearer token, API key, or the cookie of a page with its cross-site protection."""
 
 import hmac
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.requests import HTTPConnection
 from structlog.contextvars import bind_contextvars
 
+from api.bodies import MOST_FIELDS, fields_of
 from api.cookies import cookie_name
 from windlass.contracts.files import LIFE_HEADER, RUN_TOKEN
 from windlass.core.allowances import Allowances
@@ -120,4 +121,4 @@ def _form_field(request: HTTPConnection) -> str:
     if not request.headers.get("content-type", "").startswith(FORM):
         return ""
     body: bytes = getattr(request.state, "body", b"")
-    return parse_qs(body.decode(errors="replace")).get(CSRF_FIELD, [""])[0]
+    return fields_of(body.decode(errors="replace"), MOST_FIELDS).get(CSRF_FIELD, [""])[0]

@@ -11,6 +11,8 @@ from windlass.contracts.agents import MOST_COST_USD
 from windlass.core.calendars.timing import YEARS
 from windlass.core.errors import Invalid
 
+MOST_FIELDS = 2000
+"""Of a form of a page."""
 Usd = Annotated[float, Field(gt=0, le=MOST_COST_USD)]
 """What something may cost."""
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.authentication import csrf_token, parts_of
-from api.bodies import fields_of
+from api.bodies import MOST_FIELDS, fields_of
 from api.engine import Engine
 from api.pages.assets import Assets
 from api.pages.formats import UTC_ZONE, Viewer
@@ -139,7 +139,7 @@ def go(url: str, toast: str = "") -> Response:
 def read_form(request: Request) -> Form:
     """The fields of a posted form (its body has been read and its token checked on the way in)."""
     body: bytes = getattr(request.state, "body", b"")
-    return fields_of(body.decode(errors="replace"), 2000)
+    return fields_of(body.decode(errors="replace"), MOST_FIELDS)
 
 
 def field(form: Form, name: str, longest: int = 10_000) -> str:

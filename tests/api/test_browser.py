@@ -100,6 +100,16 @@ async def test_our_own_page_needs_its_token(gateway: Gateway, acme: Organisation
     assert answer.status_code == 403
 
 
+async def test_no_form_is_read_for_a_second_to_find_its_token(gateway: Gateway, acme: Organisation):
+    """Others wait meanwhile."""
+    browser, _ = await signed_in(gateway, acme)
+    headers = {"origin": gateway.url, "content-type": "application/x-www-form-urlencoded"}
+
+    answer = await browser.post("/theme", content="%41=%42&" * 100_000, headers=headers)
+
+    assert (answer.status_code, "at most 2,000 fields" in answer.text) == (422, True)
+
+
 async def test_a_token_of_another_session_does_not_fit(gateway: Gateway, acme: Organisation):
     """D1."""
     browser, _ = await signed_in(gateway, acme)
