@@ -52,11 +52,25 @@ def test_a_saved_agent_is_opened_as_a_session(gateway: Gateway, home: Path):
     gateway.answers |= {"GET /v1/sessions/s-1/messages": {"items": [], "next": None}}
 
     opened = windlass(gateway, home, "session", "create", "Fix [/x]", "--agent", "reviewer")
-    windlass(gateway, home, "chat", "--agent", "reviewer")
+    talk = windlass(gateway, home, "chat", "--agent", "reviewer")
 
     assert (opened.code, opened.out) == (0, "Fix [/x] is open. Speak: windlass chat s-1\n")
+    assert talk.out == ""  # nobody is prompted where nobody types
     assert [body for _, body in gateway.asked] == [{"title": "Fix [/x]", "agent": "reviewer"}, {"agent": "reviewer"}]
     assert windlass(gateway, home, "session", "show", "s-1").out.startswith("Fix [/x]  idle")
+
+
+def test_the_newest_session_is_known_by_its_short_name(gateway: Gateway, home: Path):
+    session = {"id": "s-1", "title": "Rates", "status": "idle"}
+    gateway.answers = {"GET /v1/sessions": {"items": [session], "next": None}, "GET /v1/sessions/s-1": session}
+    gateway.answers |= {"GET /v1/sessions/s-1/messages": {"items": [], "next": None}}
+
+    shown = windlass(gateway, home, "session", "show", "last")
+    gateway.answers["GET /v1/sessions"] = {"items": [], "next": None}
+    nothing = windlass(gateway, home, "session", "show", "last")
+
+    assert shown.out.startswith("Rates  idle")
+    assert (nothing.code, "There are no sessions yet." in nothing.err) == (2, True)
 
 
 def test_an_edit_sends_what_is_given_and_nothing_else(gateway: Gateway, home: Path):

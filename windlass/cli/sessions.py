@@ -10,6 +10,7 @@ import typer
 from windlass.cli import members
 from windlass.cli.agents import Servers, Trusted, servers_of
 from windlass.cli.codes import INTERRUPTED
+from windlass.cli.runs import LAST
 from windlass.cli.screen import AsJson, console, errors, print_head, print_json, print_outcome, print_table
 from windlass.cli.session import connect
 from windlass.cli.talk import Teller
@@ -17,7 +18,7 @@ from windlass.client import Client, Session
 
 app = typer.Typer(no_args_is_help=True, help="Conversations with a model.")
 
-Which = Annotated[str, typer.Argument(metavar="SESSION", help="Its id.")]
+Which = Annotated[str, typer.Argument(metavar="SESSION", help="Its id, or `last` for the newest one.")]
 System = Annotated[str | None, typer.Option(help="Who the model should be.")]
 Model = Annotated[str | None, typer.Option(help="Which model answers.")]
 Agent = Annotated[str | None, typer.Option(help="A saved agent; its newest version says who the model is.")]
@@ -74,6 +75,7 @@ def list_sessions(
 def show(context: typer.Context, session: Which, as_json: AsJson = False) -> None:
     """A session and what was said in it."""
     with connect(context) as client:
+        session = known_id(client, session)
         found, said = client.sessions.get(session), client.sessions.messages(session, limit=500)
     if as_json:
         print_json({**found.to_json(), "messages": said.to_json()["items"]})
@@ -99,6 +101,7 @@ def send(
     """Say something, and wait for the answer; the exit code follows how the turn ended."""
     content = sys.stdin.read() if message == "-" else message
     with connect(context) as client:
+        session = known_id(client, session)
         files = attached(client, session, attach)
         if no_wait:
             said = client.sessions.say(session, content, attachments=files)
@@ -116,6 +119,7 @@ def steer(
 ) -> None:
     """Say something to the turn under way, which takes it up at its next step."""
     with connect(context) as client:
+        session = known_id(client, session)
         said = client.sessions.steer(session, sys.stdin.read() if message == "-" else message)
     print_outcome(said.to_json(), "The turn takes it up at its next step.", as_json=as_json)
 
@@ -129,6 +133,7 @@ def watch(
 ) -> None:
     """Follow a session until it is deleted."""
     with connect(context) as client:
+        session = known_id(client, session)
         try:
             Teller(as_json=as_json).tell(client.sessions.stream(session, after=after))
         except KeyboardInterrupt:
@@ -139,6 +144,7 @@ def watch(
 def artifacts(context: typer.Context, session: Which, as_json: AsJson = False) -> None:
     """What the model has kept as results."""
     with connect(context) as client:
+        session = known_id(client, session)
         page = client.sessions.artifacts(session, limit=500)
     if as_json:
         print_json(page.to_json())
@@ -151,6 +157,7 @@ def artifacts(context: typer.Context, session: Which, as_json: AsJson = False) -
 def interrupt(context: typer.Context, session: Which, as_json: AsJson = False) -> None:
     """End the turn under way; what was said stays."""
     with connect(context) as client:
+        session = known_id(client, session)
         found = client.sessions.interrupt(session)
     print_outcome(found.to_json(), "It stops within a second. What was said is kept.", as_json=as_json)
 
@@ -159,6 +166,7 @@ def interrupt(context: typer.Context, session: Which, as_json: AsJson = False) -
 def archive(context: typer.Context, session: Which, as_json: AsJson = False) -> None:
     """Put a session away; a turn under way is interrupted."""
     with connect(context) as client:
+        session = known_id(client, session)
         found = client.sessions.archive(session)
     said = f"{found.title} is put away. Take it up again: windlass session resume {found.id}"
     print_outcome(found.to_json(), said, as_json=as_json)
@@ -168,6 +176,7 @@ def archive(context: typer.Context, session: Which, as_json: AsJson = False) -> 
 def resume(context: typer.Context, session: Which, as_json: AsJson = False) -> None:
     """Take an archived session up again, with all that was said."""
     with connect(context) as client:
+        session = known_id(client, session)
         found = client.sessions.resume(session)
     print_outcome(found.to_json(), f"{found.title} goes on: windlass chat {found.id}", as_json=as_json)
 
@@ -181,6 +190,7 @@ def hand_over(
 ) -> None:
     """Make a session another member's, with a turn under way and all that was said."""
     with connect(context) as client:
+        session = known_id(client, session)
         found = client.sessions.hand_over(session, members.find(client, to).id)
     print_outcome(found.to_json(), f"{found.title} belongs to {found.owner_name} now.", as_json=as_json)
 
@@ -189,6 +199,7 @@ def hand_over(
 def delete(context: typer.Context, session: Which, as_json: AsJson = False) -> None:
     """Delete a session, with what was said and made in it."""
     with connect(context) as client:
+        session = known_id(client, session)
         found = client.sessions.get(session)
         client.sessions.delete(session)
     print_outcome({"id": found.id, "removed": True}, f"{found.title} was deleted.", as_json=as_json)
@@ -196,7 +207,9 @@ def delete(context: typer.Context, session: Which, as_json: AsJson = False) -> N
 
 def chat(  # noqa: PLR0913 - one parameter is one option
     context: typer.Context,
-    session: Annotated[str | None, typer.Argument(metavar="[SESSION]", help="Its id; without one it is new.")] = None,
+    session: Annotated[
+        str | None, typer.Argument(metavar="[SESSION]", help="Its id, or `last`; without one it is new.")
+    ] = None,
     *,
     agent: Agent = None,
     system: System = None,
@@ -208,7 +221,7 @@ def chat(  # noqa: PLR0913 - one parameter is one option
     """Talk to a model until an empty line or the end of the input; Ctrl+C interrupts its answer."""
     with connect(context) as client:
         wish = {"agent": agent, "system": system, "model": model, "budget_usd": budget}
-        opened = session or client.sessions.open(**wish).id
+        opened = known_id(client, session) if session else client.sessions.open(**wish).id
         files: Sequence[str] = attached(client, opened, attach)
         errors.print(
             f"Session {opened}. An empty line ends the talk, not the session.", highlight=False, soft_wrap=True
@@ -220,6 +233,16 @@ def chat(  # noqa: PLR0913 - one parameter is one option
                 client.sessions.interrupt(opened)
                 errors.print("Interrupted. What was said is kept.")
             files = ()
+
+
+def known_id(client: Client, session: str) -> str:
+    """The id of that session; only that of the newest one is asked for."""
+    if session != LAST:
+        return session
+    newest = client.sessions.list(limit=1).items
+    if not newest:
+        raise typer.BadParameter("There are no sessions yet.")
+    return newest[0].id
 
 
 def attached(client: Client, session: str, paths: Sequence[Path] | None) -> Sequence[str]:
@@ -237,7 +260,7 @@ def converse(client: Client, session: str, content: str, files: Sequence[str] = 
 def _read() -> str:
     """The next line; empty at the end of the input."""
     try:
-        return console.input("[bold]> [/]").strip()
+        return errors.input("[bold]> [/]" if sys.stdin.isatty() else "").strip()
     except EOFError:
         return ""
 
