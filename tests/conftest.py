@@ -1,6 +1,7 @@
 """Fixtures every test may ask for. Where only the SDK is installed there are none, and `tests/sdk` needs none."""
 
 import faulthandler
+import gc
 import gzip
 import json
 import os
@@ -17,6 +18,10 @@ settings.register_profile(
     "windlass", deadline=None, derandomize="CI" in os.environ, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("windlass")
+
+# Until every test is loaded: looks for garbage, which is not there, took two of the five core-seconds of tests/api.
+gc.disable()
+
 # All but the surrogates can be written in UTF-8: Hypothesis tries out every character, in three core-seconds, and keeps
 # what it found where it looks first.
 UTF_8 = [[[0, 0xD7FF], [0xE000, 0x10FFFF]], []]
@@ -36,6 +41,13 @@ def pytest_sessionstart() -> None:
         half = place.with_suffix(f".{os.getpid()}")
         half.write_bytes(gzip.compress(json.dumps(UTF_8).encode()))
         half.replace(place)
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from here on, and no more at what was loaded, which stays."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_configure(config: pytest.Config) -> None:
