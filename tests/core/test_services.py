@@ -4,11 +4,12 @@ import pytest
 
 from tests.core.records import VAULT, Records, flow, records_of, somebody
 from windlass.contracts.runs import RunStatus
+from windlass.core import services
 from windlass.core.audit import Audit, AuditFilter
 from windlass.core.database import Database
 from windlass.core.errors import Conflict, Invalid, NotFound, Stale
 from windlass.core.runs import StartRun
-from windlass.core.services import NewService, ServiceChange, sealed_for
+from windlass.core.services import MOST_VARIABLES, NewService, ServiceChange, sealed_for
 from windlass.core.tasks import Recipe
 from windlass.core.wanted import HostFacts
 
@@ -238,3 +239,23 @@ async def test_a_refresh_raises_the_generation_and_keeps_the_etag(records: Recor
     ):
         with pytest.raises(NotFound):
             await attempt
+
+
+async def test_a_service_has_so_many_variables_and_secrets_in_all_and_keeps_what_it_has(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+):
+    many = {f"V{n}": "x" for n in range(MOST_VARIABLES - 1)}
+    await records.services.add(records.caller, NewService("full", "/srv", "app:app", many, secrets={"S": "x"}))
+    wishes = ServiceChange(env={"ONE_MORE": "x"}), ServiceChange(secrets={"ONE_MORE": "x"})
+
+    for wish in wishes:
+        with pytest.raises(Invalid, match=r"Nothing was changed.*at most 500.*make 501.*Take some away"):
+            await records.services.change(records.caller, "full", wish)
+    with pytest.raises(Invalid, match="at most 500"):
+        await records.services.add(records.caller, NewService("more", env=many, secrets={"S": "x", "T": "x"}))
+    swapped = await records.services.change(records.caller, "full", ServiceChange(env={"V0": None, "NEW": "x"}))
+    monkeypatch.setattr(services, "MOST_VARIABLES", 400)  # as if it had them since before there was a bound
+    fewer = await records.services.change(records.caller, "full", ServiceChange(env={"V1": None}, python="3.12"))
+
+    assert ("NEW" in swapped.env, len(swapped.env), swapped.secret_names) == (True, 499, ("S",))
+    assert (len(fewer.env), fewer.python) == (498, "3.12")

@@ -24,6 +24,7 @@ RESERVED = frozenset({"backups", "boot", "exchange", "export", "import", "health
 INHERITED = 0
 FAILED = frozenset({"unhealthy", "deploy_failed"})
 UNREAD = "Its flows were not read yet. Refresh it."
+MOST_VARIABLES = 500  # of a service, its secrets among them: its processes are given all of them at their start
 CHANGED_CHANNEL = "services"  # tells the services workers to look
 
 
@@ -190,6 +191,7 @@ class Services:
     async def add(self, caller: Caller, wish: NewService) -> Service:
         """Record a service; its host starts within a second. Raises Invalid, Conflict."""
         name = checked_name(wish.name)
+        _check_count(len(wish.env) + len(wish.secrets))
         query = (
             "insert into service (id, tenant_id, name, project, import_path, env, enabled, state, created_by, "
             "secrets, secret_names, python, url, reason, replicas, own_replicas, display) "
@@ -262,11 +264,14 @@ class Services:
             given |= {"replicas": wish.replicas or service.replicas, "own_replicas": wish.replicas != INHERITED}
         changed = replace(service, **given, env=_merged(service.env, wish.env), name=name)
         if wish.secrets is None:
+            _check_count(_count(changed), _count(service))
             return changed
         known = service.secrets and self._vault.open(caller.tenant_id, sealed_for(service.id), service.secrets)
         secrets = _merged(known or {}, wish.secrets)
         sealed = self._sealed(caller, service.id, secrets)
-        return replace(changed, secrets=sealed, secret_names=tuple(sorted(secrets)))
+        changed = replace(changed, secrets=sealed, secret_names=tuple(sorted(secrets)))
+        _check_count(_count(changed), _count(service))
+        return changed
 
     def _sealed(self, caller: Caller, service_id: UUID, secrets: Mapping[str, str]) -> bytes | None:
         return self._vault.seal(caller.tenant_id, sealed_for(service_id), secrets) if secrets else None
@@ -331,6 +336,18 @@ def sealed_for(service_id: UUID) -> str:
 
 def _merged(known: Mapping[str, str], wish: Mapping[str, str | None] | None) -> dict[str, str]:
     return {name: value for name, value in {**known, **(wish or {})}.items() if value is not None}
+
+
+def _count(service: Service) -> int:
+    return len(service.env) + len(service.secret_names)
+
+
+def _check_count(count: int, before: int = 0) -> None:
+    """Go on only with so many variables and secrets, or with fewer than before. Raises Invalid."""
+    if count > max(MOST_VARIABLES, before):
+        rule = f"a service has at most {MOST_VARIABLES} variables, its secrets among them, and this would make {count}"
+        told = f"Nothing was changed, and what there was is kept: {rule}. Take some away first."
+        raise Invalid(told, (FieldError("env", rule),))
 
 
 def _first_state(wish: NewService | Service) -> str:
