@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from windlass.contracts.agents import MOST_COST_USD
+from windlass.contracts.sessions import Budget
 from windlass.core.calendars.timing import YEARS
 from windlass.core.errors import Invalid
 
@@ -21,6 +22,16 @@ class Body(BaseModel):
     """A request body; an unknown field is an error, so nobody believes it was heard."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BudgetBody(Body):
+    """What may say what a session costs at most."""
+
+    budget_usd: Usd | None = Field(None, description="What the session may cost in all; null: whatever it does.")
+
+    def budget(self) -> Budget | None:
+        """The budget that was sent, or that there is to be none; None: nothing was said of it."""
+        return Budget(self.budget_usd) if "budget_usd" in self.model_fields_set else None
 
 
 def fields_of(sent: str, most: int) -> Mapping[str, list[str]]:

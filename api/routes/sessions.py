@@ -10,7 +10,7 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Response, status
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from api.bodies import Body, Usd
+from api.bodies import Body, BudgetBody, Usd
 from api.dependencies import AuthenticationDep, CursorsDep, EngineDep, RequestUuid, requires
 from api.engine import Engine
 from api.paging import ListQuery, PageOf, place_in_time, place_of
@@ -19,7 +19,7 @@ from api.routes.runs import EventsPage, EventsQuery, EventView, Usage
 from api.speech import SpeechDep
 from api.sse import After, EventStream, stream_response
 from windlass.contracts.agents import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, MAX_MAX_TOKENS
-from windlass.contracts.sessions import Action, Budget, Limits, SessionSettings, SessionStatus
+from windlass.contracts.sessions import Action, Limits, SessionSettings, SessionStatus
 from windlass.core.attachments import MOST_PER_MESSAGE
 from windlass.core.callers import Caller
 from windlass.core.errors import NotFound
@@ -80,13 +80,12 @@ class RuleBody(Body):
     arguments: str | None = Field(None, max_length=1_000, description="All of them, as JSON.", examples=['*"rm *'])
 
 
-class SettingsBody(Body):
+class SettingsBody(BudgetBody):
     """What a session is opened with, for as long as it lives."""
 
     system: str | None = Field(None, max_length=100_000, description="Who the model should be.")
     model: str = Field(DEFAULT_MODEL, min_length=1, max_length=200)
     max_tokens: int = Field(DEFAULT_MAX_TOKENS, ge=1, le=MAX_MAX_TOKENS, description="Of one answer.")
-    budget_usd: Usd | None = Field(None, description="What the session may cost in all.")
     limits: LimitsBody = LimitsBody.model_validate({})
     policy: list[RuleBody] = Field(default_factory=list[RuleBody], max_length=100, description="Deny wins over ask.")
     tools: list[Tool] | None = Field(None, max_length=100, description="By name; every one that is built in if none.")
@@ -98,7 +97,10 @@ class SettingsBody(Body):
 
 
 class OpenBody(SettingsBody):
-    """A session, and what it is opened with: the newest version of a saved agent, or what is said here."""
+    """A session, and what it is opened with: the newest version of a saved agent, or what is said here.
+
+    Beside an agent `budget_usd` stands for the agent's budget, also as null: none. Left out, the agent's counts.
+    """
 
     agent: str | None = Field(None, min_length=1, max_length=63, examples=["reviewer"])
     title: Title | None = Field(None, description="Without one it is called by the first words said in it.")
@@ -113,16 +115,11 @@ class OpenBody(SettingsBody):
         return self
 
 
-class ChangeBody(Body):
+class ChangeBody(BudgetBody):
     """What is to be otherwise; what is left out stays."""
 
     title: Title | None = None
     metadata: Metadata | None = None
-    budget_usd: Usd | None = Field(None, description="Null takes the budget away.")
-
-    def budget(self) -> Budget | None:
-        """The budget that was sent; none: it stays."""
-        return Budget(self.budget_usd) if "budget_usd" in self.model_fields_set else None
 
 
 class HandOverBody(Body):
@@ -254,7 +251,7 @@ async def open_one(
 ) -> SessionView:
     """Open a session; nothing runs until somebody says something."""
     wish = body or OpenBody.model_validate({})
-    asked = NewSession(wish.settings(), wish.title, wish.metadata, wish.agent, new, wish.workspace)
+    asked = NewSession(wish.settings(), wish.title, wish.metadata, wish.agent, new, wish.workspace, wish.budget())
     return view(await engine.sessions.open(caller, asked))
 
 

@@ -37,7 +37,7 @@ TITLE_CHARACTERS = 80
 class NewSession:
     """The wish for a session; `id`: a wish that is repeated under it is one session.
 
-    With the name of a saved `agent` that one's newest version says what it is opened with, but for a budget of its own.
+    With the name of a saved `agent` that one's newest version says what it is opened with; a `budget` stands for its.
     `workspace`: another session, whose files it begins with as they are then.
     """
 
@@ -47,6 +47,7 @@ class NewSession:
     agent: str | None = None
     id: UUID | None = None
     workspace: UUID | None = None
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +130,7 @@ class Conversations:
         self._transcripts = Transcripts(database, artifacts)
 
     async def open(self, caller: Caller, wish: NewSession) -> Session:
-        """Record a session; nothing runs until somebody says something.
-
-        Raises NotFound (agent, workspace), Invalid.
-        """
+        """Record a session; nothing runs until somebody says something. Raises NotFound, Invalid, Conflict."""
         async with self._database.tenant(caller.tenant_id) as connection:
             session = await _opened(connection, caller, wish)
         self._wakeup.touch(TOPIC, caller.tenant_id)
@@ -369,9 +367,9 @@ async def _opened_with(connection: Connection, wish: NewSession) -> Payload:
         return {"settings": wish.settings.to_json()}
     agent = await find_saved(connection, wish.agent)
     settings = SessionSettings.of(agent.profile)
-    require_price(settings.model, wish.settings.budget_usd)
-    if wish.settings.budget_usd is not None:
-        settings = replace(settings, budget_usd=wish.settings.budget_usd)
+    if wish.budget is not None:
+        require_price(settings.model, wish.budget.usd)
+        settings = replace(settings, budget_usd=wish.budget.usd)
     settings = replace(settings, limits=wish.settings.limits)
     return {"settings": settings.to_json(), "agent": agent.name, "agent_version": agent.version}
 

@@ -50,7 +50,17 @@ STATUSES: dict[SessionStatus, AgentSessionStatus] = {
 }
 
 
-class NewAgentSession(Body):
+class CostBody(Body):
+    """What may say what a session costs at most."""
+
+    max_cost_usd: Usd | None = None
+
+    def budget(self) -> Budget | None:
+        """The limit that was sent; none: what there is stays, as whatever else is null."""
+        return None if self.max_cost_usd is None else Budget(self.max_cost_usd)
+
+
+class NewAgentSession(CostBody):
     """A session, and what it is opened with: a saved agent, or what is said here."""
 
     name: Title | None = None
@@ -59,7 +69,6 @@ class NewAgentSession(Body):
     model: str = Field(DEFAULT_MODEL, min_length=1, max_length=200)
     allowed_tools: list[Tool] | None = Field(None, max_length=100)
     mcp_servers: list[str] = Field(default_factory=list[str], max_length=20, description="By name, with all tools.")
-    max_cost_usd: Usd | None = None
     metadata: Metadata = Field(default_factory=dict[str, Any])
 
     @model_validator(mode="after")
@@ -79,16 +88,11 @@ class NewAgentSession(Body):
         )
 
 
-class AgentSessionChange(Body):
+class AgentSessionChange(CostBody):
     """What is to be otherwise; what is left out stays."""
 
     name: Title | None = None
-    max_cost_usd: Usd | None = None
     metadata: Metadata | None = None
-
-    def budget(self) -> Budget | None:
-        """The limit that was sent; none: it stays, as whatever else is null."""
-        return None if self.max_cost_usd is None else Budget(self.max_cost_usd)
 
 
 class AgentSessionView(BaseModel):
@@ -200,7 +204,7 @@ async def create(
 ) -> AgentSessionView:
     """Open a session; nothing runs until somebody says something."""
     wish = body or NewAgentSession.model_validate({})
-    asked = NewSession(wish.settings(), wish.name, wish.metadata, wish.agent, new)
+    asked = NewSession(wish.settings(), wish.name, wish.metadata, wish.agent, new, budget=wish.budget())
     return _session(await engine.sessions.open(caller, asked))
 
 
