@@ -345,10 +345,12 @@ async def _opened(connection: Connection, caller: Caller, wish: NewSession) -> S
         "metadata": wish.metadata,
     }
     row |= await _opened_with(connection, wish)
-    query = f"select {COLUMNS} from open_session($1, $2)"  # noqa: S608 - constants
+    query = f"select {COLUMNS}, deleted_at from open_session($1, $2)"  # noqa: S608 - constants
     created = await connection.fetchrow(query, caller.tenant_id, row)
     if created is None:
         raise Conflict("That id is taken. Nothing was made.")
+    if created["deleted_at"] is not None:
+        raise Conflict("The session that this request opened was deleted. Nothing was made: send it as a new one.")
     if wish.workspace is not None and created["said"] == 0:
         await connection.execute(BEGIN_WITH, created["id"], wish.workspace)
     if await connection.fetchval(IS_NEW, created["id"]):
