@@ -7,11 +7,14 @@ from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
 
+import structlog
+
 from activities.executors import Began, Due, Ended, Execution, Parked, Report, Reported, Writing
 from windlass.contracts.events import EventKind, NewEvent, Payload
 from windlass.contracts.questions import QuestionState
 from windlass.contracts.runs import DriveEnd, DriveOutcome, RunStatus, StepLine
 from windlass.core.artifacts import Artifacts
+from windlass.core.database import OUTAGES, Away
 from windlass.core.events import Delta, Events
 from windlass.core.executions import ERROR, FINAL, META, RUNNING, TERMINAL, Attached, Executions, Stored
 from windlass.core.storage import StoreAway
@@ -24,6 +27,8 @@ SPLIT_KINDS = frozenset({EventKind.ACTION, EventKind.RESULT, EventKind.FINAL})
 UPLOADS = "files"  # the producer of what the run finds below in/
 STORE = "store"  # the producer of what is said about an object store that is away
 STORE_FIRST_S, STORE_LAST_S = 0.2, 2.0
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Progress = Callable[[dict[str, Any]], None]
@@ -158,8 +163,12 @@ class Driving:
             for piece in batch
             if isinstance(piece, Writing)
         ]
-        if pieces:
+        if not pieces:
+            return
+        try:
             await self._events.append_deltas(attached.tenant_id, attached.run_id, pieces, epoch=attached.epoch)
+        except (Away, *OUTAGES) as away:  # the message will say it all: to ask for it again is to pay again
+            log.warning("words on their way were not shown", reason=repr(away))
 
     async def _append(self, execution: Execution, events: Sequence[NewEvent]) -> None:
         if not events:

@@ -15,7 +15,7 @@ from activities.models import CallCancelled, ClaudeExecutor, ModelCall, ModelErr
 from windlass.contracts.events import Event, EventKind, NewEvent, Payload
 from windlass.contracts.ids import TenantId
 from windlass.core.artifacts import Artifacts
-from windlass.core.database import Away
+from windlass.core.database import OUTAGES, Away
 from windlass.core.events import PAGE, Delta, Events
 
 TRIES = 6
@@ -101,8 +101,8 @@ class Exchange:
             pieces, self._pieces = self._pieces, []
             try:
                 await recorder.events.append_deltas(recorder.tenant_id, recorder.stream_id, pieces)
-            except Away as away:  # the message will say it all
-                log.warning("words on their way were not shown", reason=str(away))
+            except (Away, *OUTAGES) as away:  # the message will say it all
+                log.warning("words on their way were not shown", reason=repr(away))
             await asyncio.sleep(GATHER_S)
 
     async def _record(self) -> None:
