@@ -363,3 +363,25 @@ async def test_what_was_named_before_there_were_rows_for_it_stays_after_the_upgr
     await house.execute(DELETE, session)
     await house.forget()
     assert (await house.clean(1))["artifacts"] == 4
+
+
+async def test_processes_that_ended_long_ago_are_forgotten_but_for_the_last_one_of_a_service(house: House):
+    service = new_id()
+    for boot, days in (("a", 90), ("b", 60), ("c", 3), ("d", 0)):
+        await house.execute(
+            "insert into host (boot_id, tenant_id, service_id, node, generation, started_at, ended_at) "
+            "select $1::text, $2::uuid, $3::uuid, 'here', 1, now() - make_interval(days => $4::int), "
+            "case when $4 > 0 then now() - make_interval(days => $4) end",
+            *(f"{service}-{boot}", house.tenant_id, service, days),
+        )
+    other = new_id()
+    await house.execute(
+        "insert into host (boot_id, tenant_id, service_id, node, generation, started_at, ended_at) "
+        "values ($1, $2, $3, 'here', 1, now() - interval '90 days', now() - interval '90 days')",
+        *(f"{other}-last", house.tenant_id, other),
+    )
+
+    assert await house.clean() == {"processes": 2}
+    async with house.database.tenant(house.tenant_id) as connection:
+        kept = await connection.fetch("select right(boot_id, 4) as name from host order by started_at")
+    assert sorted(row["name"] for row in kept) == sorted(["last", f"{str(service)[-2:]}-c", f"{str(service)[-2:]}-d"])

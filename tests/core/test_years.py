@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.core.planned import Planned, planned_of
+from tests.parts import Postgres, another_database
 from windlass.core.agenda import QUIET, STUCK
-from windlass.core.database import Database
+from windlass.core.database import JOBS_ROLE, Database
 from windlass.core.decisions import OTHERS
 from windlass.core.outbox import OPEN_RUNS
 from windlass.core.schedules import Schedule
@@ -27,16 +28,37 @@ insert into task_run (root_id, tenant_id, task_id, version, schedule_id) select 
 """  # noqa: E501
 
 
+@pytest.fixture(scope="module")
+async def url(postgres: Postgres) -> AsyncGenerator[str]:
+    """A database of one's own: nobody else has open runs there."""
+    async with another_database(postgres, "years") as url:
+        yield url
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncGenerator[Database]:
+    pool = await Database.connect(url)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def jobs(url: str) -> AsyncGenerator[Database]:
+    pool = await Database.connect(url, role=JOBS_ROLE)
+    yield pool
+    await pool.close()
+
+
 @pytest.fixture
 async def planned(database: Database, jobs: Database) -> Planned:
     return await planned_of(database, jobs)
 
 
 @pytest.fixture
-async def owner(database_url: str) -> AsyncGenerator[Database]:
-    owner = await Database.connect(database_url, role="none")
-    yield owner
-    await owner.close()
+async def owner(url: str) -> AsyncGenerator[Database]:
+    pool = await Database.connect(url, role="none")
+    yield pool
+    await pool.close()
 
 
 @pytest.fixture
@@ -51,9 +73,10 @@ async def schedule(planned: Planned, owner: Database) -> Schedule:
 
 
 async def pages(database: Database, planned: Planned, query: str, *facts: Any) -> int:
-    """How many pages of the database a query looks at."""
+    """How many pages of the database a query looks at, once it is known how."""
     async with database.tenant(planned.caller.tenant_id) as connection:
-        said = await connection.fetchval(f"explain (analyze, buffers, format json) {query}", *facts)
+        explained = f"explain (analyze, buffers, format json) {query}"
+        _, said = [await connection.fetchval(explained, *facts) for _ in range(2)]
     plan: dict[str, Any] = (json.loads(said) if isinstance(said, str) else said)[0]["Plan"]
     return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
 
@@ -62,7 +85,7 @@ async def test_what_is_open_of_a_schedule_is_found_among_what_is_open(planned: P
     asked = await pages(planned.database, planned, OTHERS, schedule.id, None)
     ended = await pages(planned.database, planned, "select release_held($1)", schedule.id)
 
-    assert (asked < RUNS, ended < RUNS) == (True, True)
+    assert max(asked, ended) < 100
 
 
 async def test_what_was_last_due_of_a_schedule_is_at_the_end_of_an_index(

@@ -50,6 +50,12 @@ where a.touched_at < clock_timestamp() - interval '1 day'
 limit $1 for update of a skip locked
 """
 FORGET_UNSERVED = FORGET.replace("file_content", "service_archive")
+GONE = """
+delete from host where boot_id in (
+  select h.boot_id from host h where h.ended_at < clock_timestamp() - interval '30 days'
+    and exists (select from host newer where newer.service_id = h.service_id and newer.started_at > h.started_at)
+  order by h.ended_at limit $1)
+"""  # the last one stays: it says how it ended
 
 
 class Leftovers:
@@ -62,7 +68,7 @@ class Leftovers:
         """Remove some of it; whether there may be more."""
         uploads, files = await self._drop_uploads(occasion), await self._remove_contents(occasion)
         artifacts, archives = await self._remove_artifacts(occasion), await self._remove_archives(occasion)
-        return uploads + files + artifacts + archives > 0
+        return uploads + files + artifacts + archives + await self._forget_processes(occasion) > 0
 
     async def _drop_uploads(self, occasion: Occasion) -> int:
         async with self._jobs.open() as connection, connection.transaction():
@@ -103,6 +109,13 @@ class Leftovers:
             freed = sum(row["size_bytes"] for row in rows)
             await count(connection, occasion, {"archives": len(rows), "freed_bytes": freed})
         return len(rows)
+
+    async def _forget_processes(self, occasion: Occasion) -> int:
+        """Those of services that ended long ago."""
+        async with self._jobs.open() as connection, connection.transaction():
+            gone = int((await connection.execute(GONE, BATCH)).rpartition(" ")[2])
+            await count(connection, occasion, {"processes": gone})
+        return gone
 
     async def _delete(self, keys: Sequence[str]) -> None:
         """Delete to the end, also when nobody waits for it any more: their rows are locked until no byte can go."""
