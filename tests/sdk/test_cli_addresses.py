@@ -1,4 +1,4 @@
-"""What the command line says where an address is wrong, or the newest run is meant, on a small gateway on loopback."""
+"""What the command line says where an address or this machine is in its way, on a small gateway on loopback."""
 
 from pathlib import Path
 from typing import Any
@@ -48,3 +48,13 @@ def test_files_of_the_newest_run_are_listed_by_its_short_name(gateway: Gateway, 
     ran = windlass(gateway, home, "file", "list", "last")
 
     assert (ran.code, ran.out) == (0, "The run has no files there.\n")
+
+
+def test_what_this_machine_refuses_is_a_sentence(gateway: Gateway, home: Path):
+    (home / "credentials.json").mkdir(parents=True)
+
+    ran = windlass(gateway, home, "run", "list")
+
+    assert ran.code == 1
+    assert ran.err.startswith(f"This machine refused {home}/credentials.json: Is a directory.\n")
+    assert "Traceback" not in ran.err

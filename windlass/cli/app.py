@@ -30,7 +30,7 @@ from windlass.cli import (
     settings,
     tasks,
 )
-from windlass.cli.codes import REFUSED, UNREACHABLE
+from windlass.cli.codes import FAILED, REFUSED, UNREACHABLE
 from windlass.cli.screen import errors
 from windlass.cli.session import Options
 from windlass.client.errors import ApiError, NoGateway, Unreachable
@@ -108,3 +108,9 @@ def run() -> None:
         first = "" if isinstance(error, NoGateway) else "Start one with: make up. "
         errors.print(f"{first}Another address: --url or WINDLASS_URL. More: windlass doctor.", soft_wrap=True)
         sys.exit(UNREACHABLE)
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ", where it should write"
+        said = f"This machine refused{where}: {error.strerror or error}."
+        errors.print(said, markup=False, highlight=False, soft_wrap=True)
+        errors.print("What the gateway was asked to do stands; look before you ask again.", soft_wrap=True)
+        sys.exit(FAILED)
