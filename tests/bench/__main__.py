@@ -17,7 +17,18 @@ from typing import Any, Protocol
 
 from temporalio.client import Client
 
-from tests.bench import bench_stream, dashboard, desktops, figures, files, report, schedules, services, sessions
+from tests.bench import (
+    bench_stream,
+    dashboard,
+    desktops,
+    figures,
+    files,
+    idle_streams,
+    report,
+    schedules,
+    services,
+    sessions,
+)
 from tests.bench.figures import Bench
 from tests.bench.stack import ROOT, running
 from tests.parts import short_folder, stop
@@ -32,6 +43,7 @@ FIGURES: dict[str, Callable[[Bench], Awaitable[dict[str, Any]]]] = {
     "cancelling": figures.cancelling,
     "attached": figures.attached,
     "sleeping": figures.sleeping,
+    "idle streams": idle_streams.idle_streams,
     "exactly once": figures.exactly_once,
     "soak": figures.soak,
     "schedules": schedules.schedules,

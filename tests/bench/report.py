@@ -80,6 +80,8 @@ LINES = (
     Line("1,000 sleeping runs, cores", "sleeping", "cores", "≤ 0.1", "≤ 0.05"),
     Line("200 attached runs, Temporal and worker, cores", "attached", "server and worker, cores", "≤ 0.4", "≤ 0.2"),
     Line("event to SSE client, p99 ms (400/s, 100 clients)", "stream", "p99 ms", "≤ 200", "≤ 60"),
+    Line("100 idle streams, cores of the gateway", "idle streams", "gateway, cores more", "≤ 0.02"),
+    Line("100 idle streams, MiB of the gateway each", "idle streams", "growth per stream, MiB", "", binds=False),
     Line("start to first finished run, cold, s", "start", "cold, s", "≤ 8", "≤ 4", binds=False),
     Line("start to first finished run, warm, s", "start", "warm, s", "≤ 5", "≤ 2", binds=False),
     Line("history of a trivial run, events", "history", "events", "≤ 14", "≤ 12"),
