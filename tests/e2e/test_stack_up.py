@@ -23,6 +23,7 @@ from windlass.core.database import dial
 from windlass.core.supervision import ProcessId, identify
 
 NAMES = ["postgres", "temporal", "standin", "forkserver", "gateway", "worker-runs", "worker-machine"]
+GONE_S = 10  # who should not outlive a supervisor may take so long to go
 ADMINISTRATOR, OF_ONES_OWN = "admin@localhost", "a password for this test"
 
 pytestmark = pytest.mark.timeout(240)
@@ -188,7 +189,7 @@ async def leaves_nobody_behind(stack: Stack, host: ProcessId) -> None:
     assert len(stack.living()) == len(NAMES) + 1
     assert host.is_alive
     os.kill(stack.status.supervisor.pid, signal.SIGKILL)
-    await eventually(lambda: stack.living() == [] and not host.is_alive)
+    await eventually(lambda: stack.living() == [] and not host.is_alive, GONE_S)
     assert (await stack.command("down"))[0] == 0
     assert (await stack.command("status"))[0] != 0
 
