@@ -36,6 +36,7 @@ ISLANDS = {
     "talk.js": FOLDER / "talk.js",
     "attach.js": FOLDER / "attach.js",
     "upload.js": FOLDER / "upload.js",
+    "following.js": FOLDER / "following.js",
     "novnc.js": FOLDER / "vendor" / "novnc.js",
 }  # each on its page only
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}

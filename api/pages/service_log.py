@@ -8,27 +8,40 @@ from starlette.responses import Response
 
 from api.dependencies import EngineDep
 from api.pages.ansi import pieces
-from api.pages.rendering import page, viewer
+from api.pages.rendering import page, part, viewer
 from api.pages.shell import Place
+from api.routes.flows import Since
 from api.routes.services import ServiceWriter
+from windlass.core.host_logs import HostLog, cursor_of
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/services/{name}/log")
-async def log(name: str, request: Request, caller: ServiceWriter, engine: EngineDep) -> Response:
-    """What its processes printed last."""
+async def log(
+    name: str, request: Request, caller: ServiceWriter, engine: EngineDep, since: Since | None = None
+) -> Response:
+    """What its processes printed last; with `since` the part of the page that has what they printed from then on."""
     found = await engine.services.get(caller, name)
-    hosts = await engine.host_logs.of(caller, name)
-    texts = await asyncio.to_thread(lambda: [drawn(each.text or "") for each in hosts])
+    hosts = await engine.host_logs.of(caller, name, since or "")
+    pieces = await asyncio.to_thread(lambda: [_piece(each) for each in hosts])
     values = {
         "service": found,
-        "hosts": list(zip(hosts, texts, strict=True)),
+        "hosts": list(zip(hosts, pieces, strict=True)),
+        "cursor": cursor_of(hosts),
+        "known": {each.partition(":")[0] for each in (since or "").split(".")},
         "seen": viewer(request),
         "title": f"Log of {name}",
     }
+    if since is not None:
+        return part(request, "parts/service_log.html", values)
     place = Place("Services", (("Services", "/services"), (found.name, f"/services/{found.name}"), ("Log", "")))
     return await page(request, caller, "service_log.html", place, values)
+
+
+def _piece(host: HostLog) -> tuple[Markup, Markup]:
+    """Its whole lines, and the one that is still being written."""
+    return drawn((host.text or "").removesuffix(host.rest)), drawn(host.rest)
 
 
 def drawn(text: str) -> Markup:

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.bodies import Body
 from api.dependencies import EngineDep
 from api.routes.services import ServiceReader, ServiceWriter
 from windlass.core.checkups import Checkup
+from windlass.core.host_logs import CURSOR, cursor_of
 
 router = APIRouter(prefix="/v1/services", tags=["services"])
 
@@ -95,18 +96,25 @@ class CheckupList(BaseModel):
     items: Sequence[CheckupView]
 
 
+Since = Annotated[
+    str, Query(max_length=3000, pattern=f"^{CURSOR.pattern}$", description="The `cursor` of the answer before.")
+]
+
+
 class HostLogView(BaseModel):
-    """The last 64 KiB a host printed."""
+    """The last 64 KiB a host printed, or what it printed since."""
 
     model_config = ConfigDict(from_attributes=True)
 
+    id: str = Field(description="The process: another one has another id.")
     replica: int
     node: str = Field(description="Its machine.")
     pid: int | None
     started_at: datetime
     ended_at: datetime | None = Field(description="Null while it is there.")
     text: str | None = Field(description="Null where its machine is not that of the gateway.")
-    is_cut: bool = Field(description="Whether it printed more before.")
+    is_cut: bool = Field(description="Whether it printed more before, that is not told.")
+    rest: str = Field(description="What `text` ends with: a line that is not at its end yet, and is told again.")
 
 
 class HostLogList(BaseModel):
@@ -114,6 +122,7 @@ class HostLogList(BaseModel):
 
     items: Sequence[HostLogView]
     next: None = None
+    cursor: str = Field(description="The `since` of whoever asks again.")
 
 
 @router.post("/health")
@@ -129,9 +138,10 @@ async def check(name: str, caller: ServiceReader, engine: EngineDep) -> CheckupV
 
 
 @router.get("/{name}/log")
-async def log(name: str, caller: ServiceWriter, engine: EngineDep) -> HostLogList:
+async def log(name: str, caller: ServiceWriter, engine: EngineDep, since: Since = "") -> HostLogList:
     """What the hosts of a service printed last, on the gateway's machine: also of those that did not come up."""
-    return HostLogList(items=[HostLogView.model_validate(each) for each in await engine.host_logs.of(caller, name)])
+    found = await engine.host_logs.of(caller, name, since)
+    return HostLogList(items=[HostLogView.model_validate(each) for each in found], cursor=cursor_of(found))
 
 
 @router.get("/{name}/flows")

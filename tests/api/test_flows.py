@@ -4,12 +4,17 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
 import pytest
 
 from tests.api.people import Gateway, Organisation
+from tests.api.terminals import Terminal
+from windlass.cli import service_logs
+from windlass.cli.codes import INTERRUPTED
 from windlass.contracts.hosts import socket_path
 from windlass.contracts.ids import TenantId, new_id
 from windlass.core.database import JOBS_ROLE, Database
@@ -253,7 +258,58 @@ async def test_what_a_service_printed_is_read_by_those_who_may_write_it(kept: Ke
     log.unlink()
     by_viewer = await kept.house.people[Role.VIEWER].http.get(path)
 
-    assert (far["node"], far["text"]) == ("elsewhere", None)
+    assert (far["node"], far["text"], far["rest"]) == ("elsewhere", None, "")
     assert (long["pid"], long["text"], long["is_cut"]) == (7, "last", True)
     assert '<span class="f1">red</span> &lt;b&gt;' in shown
     assert (by_viewer.status_code, (await http.get("/v1/services/none/log")).status_code) == (403, 404)
+
+
+async def test_what_a_service_prints_is_followed_line_by_line_and_a_gap_is_told(kept: Kept):
+    http, path = kept.house.owner.http, "/v1/services/texts/log"
+    await kept.up("count")
+    kept.logs.mkdir(exist_ok=True)
+    log = kept.logs / f"host-before-{str(kept.service.id)[-8:]}-{kept.boot_id}.log"
+
+    async def read(since: str = "") -> tuple[Any, str]:
+        answer = (await http.get(path, params={"since": since})).json()
+        return next(each for each in answer["items"] if each["id"] == kept.boot_id), answer["cursor"]
+
+    log.write_bytes("one\ntwó".encode()[:-1])
+    first, cursor = await read()
+    log.write_bytes("one\ntwó, three\n\nfour\n".encode())
+    second, after = await read(cursor)
+    page = (await http.get("/services/texts/log", params={"since": cursor})).text
+    nothing, same = await read(after)
+    log.write_bytes(log.read_bytes() + b"x" * 70_000 + b"\nlast\n")
+    gap, _ = await read(same)
+    wrong = await http.get(path, params={"since": "elsewhere:1"})
+    log.unlink()
+
+    assert (first["text"], first["rest"]) == ("one\ntw\ufffd", "tw\ufffd")
+    assert (second["text"], second["rest"], second["is_cut"]) == ("twó, three\n\nfour", "", False)
+    assert (nothing["text"], same, gap["text"], gap["is_cut"]) == ("", after, "last", True)
+    assert ("twó, three" in page, ">one" in page, "<html" in page) == (True, False, False)
+    assert wrong.status_code == 422
+
+
+async def test_the_command_follows_whole_lines_until_it_is_interrupted(
+    kept: Kept, gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    await kept.up("count")
+    kept.logs.mkdir(exist_ok=True)
+    log = kept.logs / f"host-before-{str(kept.service.id)[-8:]}-{kept.boot_id}.log"
+    log.write_text("one\nha")
+    terminal = Terminal.of(gateway, kept.house.owner, monkeypatch, tmp_path, "service")
+    coming = iter(["lf\n", "", "last\n"])
+
+    def pause(_: float) -> None:
+        if (text := next(coming, None)) is None:
+            raise KeyboardInterrupt
+        log.write_text(log.read_text() + text)
+
+    monkeypatch.setattr(service_logs, "time", SimpleNamespace(sleep=pause))
+    ran = await terminal.run("log", "texts", "--follow")
+    log.unlink()
+
+    assert (ran.code, ran.out) == (INTERRUPTED, "one\nhalf\nlast\n")
+    assert ran.err.count("process 7") == 1

@@ -1,4 +1,4 @@
-"""Services on pages: a program sent as an archive, by hand or again, with what was typed kept."""
+"""Services on pages: a program sent as an archive, with what was typed kept; and what one prints, as it comes."""
 
 import zipfile
 from pathlib import Path
@@ -6,6 +6,12 @@ from pathlib import Path
 from playwright.async_api import Page, expect
 
 from tests.pages.consoles import PHONE, Console
+from windlass.contracts.ids import PersonId, TenantId, new_id
+from windlass.core.callers import Caller
+from windlass.core.database import JOBS_ROLE, Database
+from windlass.core.permissions import ROLES, Role
+from windlass.core.services import NewService
+from windlass.core.wanted import HostFacts, Wanted
 
 
 def archive(place: Path, *names: str) -> Path:
@@ -86,3 +92,34 @@ async def test_a_service_is_given_another_archive_on_its_page(console: Console, 
 
     await expect(page.get_by_text("again is changed")).to_be_visible()
     await expect(page.locator(".facts")).to_contain_text("archive:")
+
+
+async def printing(console: Console, database_url: str) -> Path:
+    """Where the host of a service prints, as its worker would have it."""
+    jobs = await Database.connect(database_url, role=JOBS_ROLE, max_size=1)
+    tenant_id, settings = TenantId(console.person.tenant_id), console.gateway.state["settings"]
+    caller = Caller(tenant_id, PersonId(console.person.id), "Ada", Role.OWNER, ROLES[Role.OWNER])
+    await console.gateway.state["engine"].services.add(caller, NewService("loud", "/srv", "app:app"))
+    wanted, boot_id = Wanted(console.gateway.state["database"], jobs, console.notifier), new_id().hex
+    service = next(each for each in await wanted.services() if each.tenant_id == tenant_id)
+    await wanted.record_up(service, HostFacts(boot_id, 7, settings.node, 1), {"isolation": "shared", "flows": []})
+    await jobs.close()
+    folder = settings.home / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"host-x-{str(service.id)[-8:]}-{boot_id}.log"
+
+
+async def test_a_log_follows_while_it_is_seen_and_rests_when_told(console: Console, database_url: str):
+    log = await printing(console, database_url)
+    log.write_text("first\nsec")
+    page = await console.open("/services/loud/log")
+    printed = page.locator("pre.raw")
+    await expect(printed).to_have_text("firstsec")  # blocks, each in lines of its own
+    log.write_text("first\nsecond\n\x1b[31mthird\x1b[0m\n")
+
+    await expect(printed.locator(".f1")).to_have_text("third")
+    assert await printed.inner_text() == "first\nsecond\nthird"
+    await page.get_by_role("button", name="Following").click()
+
+    await expect(page.get_by_role("button", name="Follow", exact=False)).to_have_attribute("aria-pressed", "false")
+    log.unlink()

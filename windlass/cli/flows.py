@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from windlass.cli.screen import AsJson, clock, console, errors, print_json, print_outcome, print_table
+from windlass.cli.screen import AsJson, console, errors, print_json, print_outcome, print_table
+from windlass.cli.service_logs import follow_log, printed_by
 from windlass.cli.session import connect
-from windlass.client.flows import Checkup, HostLog
+from windlass.client.flows import Checkup
 
 app = typer.Typer(no_args_is_help=True, help="What is said of the flows of a service, and whether they start.")
 LEFT_BEHIND = frozenset({".git", ".venv", "venv", "__pycache__", "node_modules", ".pytest_cache", ".ruff_cache"})
@@ -122,10 +123,13 @@ def log(
     context: typer.Context,
     name: str,
     every: Annotated[bool, typer.Option("--all", help="Also of the processes before.")] = False,
+    goes_on: Annotated[bool, typer.Option("--follow", "-f", help="Print what comes, until interrupted.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """What its program printed last: now, and before it ended."""
     with connect(context) as client:
+        if goes_on:
+            follow_log(client, name, as_json=as_json)
         page = client.flows.log(name)
     if as_json:
         print_json(page.to_json())
@@ -134,19 +138,10 @@ def log(
     living = [each for each in told if each.ended_at is None]
     shown = page.items if every else living if any(each.text for each in living) else told[:1]
     for each in shown:
-        errors.print(_printed_by(each), style="dim", highlight=False, soft_wrap=True)
+        errors.print(printed_by(each), style="dim", highlight=False, soft_wrap=True)
         console.print(each.text or "", markup=False, highlight=False, soft_wrap=True)
     if not shown:
         errors.print(f"Nothing of {name} has run on the machine of the gateway yet.", highlight=False)
-
-
-def _printed_by(host: HostLog) -> str:
-    """Which process printed it, and when that was."""
-    since = f"replica {host.replica}, process {host.pid or 'not known'}, from {clock(host.started_at)}"
-    until = f"{since} to {clock(host.ended_at)}" if host.ended_at else f"{since} on"
-    if host.text is None:
-        return f"{until}: its log is on the machine {host.node}"
-    return f"{until}, the last lines" if host.is_cut else until
 
 
 def health(

@@ -57,6 +57,7 @@ class Checkup(Record):
 class HostLog(Record):
     """What a host printed last; `text` is None where its machine is not that of the gateway."""
 
+    id: str = ""
     replica: int = 1
     node: str = ""
     pid: int | None = None
@@ -64,6 +65,13 @@ class HostLog(Record):
     ended_at: datetime | None = None
     text: str | None = None
     is_cut: bool = False
+    rest: str = ""
+
+
+class HostLogPage(Page[HostLog]):
+    """What the hosts of a service printed, and the `since` to ask with for what they print from then on."""
+
+    cursor: str = ""
 
 
 class Checkups(Record):
@@ -83,9 +91,10 @@ def check_service(name: str) -> Call[Checkup]:
     return Call("POST", f"{PATH}/{segment(name)}/health", Checkup.model_validate)
 
 
-def read_log(name: str) -> Call[Page[HostLog]]:
-    """What the hosts of a service printed last."""
-    return Call("GET", f"{PATH}/{segment(name)}/log", Page[HostLog].model_validate)
+def read_log(name: str, since: str) -> Call[HostLogPage]:
+    """What the hosts of a service printed last, or since."""
+    query = {"since": since} if since else {}
+    return Call("GET", f"{PATH}/{segment(name)}/log", HostLogPage.model_validate, query=query)
 
 
 def list_flows(service: str) -> Call[Page[Flow]]:
@@ -140,9 +149,12 @@ class Flows:
         """Have a service served from a zip or tar.gz; its runs go on."""
         return self._client.send(send_archive(service, archive))
 
-    def log(self, service: str) -> Page[HostLog]:
-        """What the hosts of a service printed last: those that serve first, then the newest that have ended."""
-        return self._client.send(read_log(service))
+    def log(self, service: str, since: str = "") -> HostLogPage:
+        """What the hosts of a service printed last, or since the `cursor` of an answer before.
+
+        Those that serve come first, then the newest that have ended.
+        """
+        return self._client.send(read_log(service, since))
 
     def check(self, service: str) -> Checkup:
         """Ask the host of a service how it is."""
@@ -179,9 +191,12 @@ class AsyncFlows:
         """Have a service served from a zip or tar.gz; its runs go on."""
         return await self._client.send(send_archive(service, archive))
 
-    async def log(self, service: str) -> Page[HostLog]:
-        """What the hosts of a service printed last: those that serve first, then the newest that have ended."""
-        return await self._client.send(read_log(service))
+    async def log(self, service: str, since: str = "") -> HostLogPage:
+        """What the hosts of a service printed last, or since the `cursor` of an answer before.
+
+        Those that serve come first, then the newest that have ended.
+        """
+        return await self._client.send(read_log(service, since))
 
     async def check(self, service: str) -> Checkup:
         """Ask the host of a service how it is."""
