@@ -147,6 +147,11 @@ def field(form: Form, name: str, longest: int = 10_000) -> str:
     return form.get(name, [""])[0].strip()[:longest]
 
 
+def typed(form: Form, name: str, longest: int = 10_000) -> str:
+    """One field with the spaces around it, for what may begin or end with some: the value of a secret."""
+    return form.get(name, [""])[0][:longest]
+
+
 def local_path(url: str, otherwise: str = "/") -> str:
     """The path when it leads to a page of ours, else another one: a form never sends people elsewhere."""
     parts = parts_of(url)

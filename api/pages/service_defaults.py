@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.dependencies import EngineDep
 from api.engine import Engine
-from api.pages.rendering import Form, field, go, page, read_form, viewer
+from api.pages.rendering import Form, field, go, page, read_form, typed, viewer
 from api.pages.shell import Place
 from api.routes.service_defaults import COUNTS, DefaultsBody
 from api.routes.services import ServiceReader, ServiceWriter
@@ -79,7 +79,7 @@ def _body(form: Form) -> DefaultsBody:
     """What was filled in. Raises ValidationError."""
     return DefaultsBody.model_validate(
         {
-            **{each: _variables(field(form, each, CHARACTERS)) for each in ("env", "secrets")},
+            **{each: _variables(typed(form, each, CHARACTERS)) for each in ("env", "secrets")},
             "replicas": field(form, "replicas", 10) or 1,
             "limits": {"memory_mib": field(form, "memory_mib", 10) or None},
         }

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from api.dependencies import EngineDep
-from api.pages.rendering import field, go, read_form
+from api.pages.rendering import field, go, read_form, typed
 from api.pages.service_flows import Said, show_service
 from api.routes.services import ServiceChangeBody, ServiceWriter
 
@@ -20,7 +20,7 @@ async def change(name: str, request: Request, caller: ServiceWriter, engine: Eng
     form = read_form(request)
     kind = "secrets" if field(form, "kind", 10) == "secrets" else "env"
     variable, is_taken = field(form, "variable", 200), field(form, "deed", 10) == "take"
-    value = None if is_taken else field(form, "value", LONGEST + 1)
+    value = None if is_taken else typed(form, "value", LONGEST + 1)
     try:
         if value == "":
             raise ValueError

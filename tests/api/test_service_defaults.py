@@ -6,6 +6,7 @@ import pytest
 
 from tests.api.people import Gateway, Organisation
 from tests.api.terminals import Terminal
+from windlass.contracts.ids import TenantId
 
 SECRET = "only-hosts-may-know-4711"  # noqa: S105
 PATH = "/v1/services/defaults"
@@ -47,7 +48,8 @@ async def test_what_is_not_said_of_a_service_is_inherited_and_what_it_says_stand
 
 
 async def test_the_page_and_the_globals_of_old_clients_say_the_same(gateway: Gateway):
-    http = (await gateway.sign_up("Globals")).http
+    owner = await gateway.sign_up("Globals")
+    http = owner.http
     await http.put(PATH, json={"secrets": {"TOKEN": SECRET}, "limits": {"memory_mib": 512}})
 
     filled = {"env": "PLACE=here\n\nLEVEL=a=b", "secrets": "TOKEN", "replicas": "2", "memory_mib": "700"}
@@ -58,6 +60,9 @@ async def test_the_page_and_the_globals_of_old_clients_say_the_same(gateway: Gat
     by_client = await http.post("/compat/kodosumi/admin/expose/globals", data={"config": GLOBALS})
     refused = await http.post("/compat/kodosumi/admin/expose/globals", data={"config": "proxy_location: EveryNode"})
     then = (await http.get(PATH)).json()
+    await http.post("/services/defaults", data={"env": "INDENT=  "})
+    async with gateway.state["database"].tenant(TenantId(owner.tenant_id)) as connection:
+        assert await connection.fetchval("select env from service_defaults") == {"INDENT": "  "}
 
     assert (by_page.status_code, wrong.status_code, by_client.status_code) == (303, 422, 303)
     assert (typed.status_code, "each line must be NAME=VALUE" in typed.text, SECRET in typed.text) == (422, True, False)

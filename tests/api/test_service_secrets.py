@@ -1,7 +1,11 @@
 """Secrets of services: what is given is shown by name alone, stays when nothing is said of it, and goes when asked."""
 
+from typing import Any
+
 from tests.api.people import Gateway, Organisation
 from windlass.contracts.ids import TenantId
+from windlass.core.services import sealed_for
+from windlass.core.vault import Vault
 
 SECRET = "only-the-host-may-know-0815"  # noqa: S105
 SERVICE = {"name": "vaulted", "project": "/srv/vaulted", "import_path": "app:app", "enabled": False}
@@ -60,3 +64,27 @@ async def test_the_page_sets_variables_and_secrets_one_by_one(acme: Organisation
     )
     assert (empty.status_code, "Value is required" in empty.text) == (422, True)
     assert ('value="1 A"' in wrong.text, "Take TOKEN away" in shown.text) == (True, True)
+
+
+async def opened(gateway: Gateway, house: Organisation, name: str) -> dict[str, Any]:
+    """The secrets of a service as its host is given them."""
+    async with gateway.state["database"].tenant(TenantId(house.id)) as connection:
+        row = await connection.fetchrow("select id, secrets from service where name = $1", name)
+    assert row is not None
+    vault = Vault(gateway.state["settings"].require_secret_key())
+    return dict(vault.open(TenantId(house.id), sealed_for(row["id"]), row["secrets"]))
+
+
+async def test_spaces_around_what_is_typed_on_the_page_are_kept(gateway: Gateway, acme: Organisation):
+    page, path = acme.builder.http, "/services/spaced/variables"
+    await page.post("/v1/services", json={**SERVICE, "name": "spaced"})
+
+    for name, value in (("PADDED", "  two before, one after "), ("BLANK", "   ")):
+        answer = await page.post(path, data={"kind": "secrets", "variable": f" {name} ", "value": value})
+        assert answer.status_code == 303
+    await page.post(path, data={"kind": "env", "variable": "INDENT", "value": "  "})
+    async with gateway.state["database"].tenant(TenantId(acme.id)) as connection:
+        env = await connection.fetchval("select env from service where name = 'spaced'")
+
+    assert await opened(gateway, acme, "spaced") == {"PADDED": "  two before, one after ", "BLANK": "   "}
+    assert env == {"INDENT": "  "}
