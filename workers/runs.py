@@ -34,7 +34,7 @@ from workers.driving import run_activities
 from workers.maintenance import maintaining, maintenance
 from workers.parts import Parts, beside, form_secrets, sockets
 from workers.reaper import reap
-from workers.runtime import BUILD, GRACE, connect, work
+from workers.runtime import BUILD, GRACE, connect_unless, work
 from workers.sandbox import sandbox
 from workers.servers import checking
 from workers.slots import Slot
@@ -61,9 +61,11 @@ async def serve(parts: Parts) -> None:
     """Serve the role until told to stop."""
     slot = Slot(parts.settings.require_database_url(), parts.settings.node, "runs")
     identity = await slot.take()
-    client = await connect(parts.settings, identity)
     keeping = asyncio.create_task(slot.keep(parts.stopping.set))
     try:
+        client = await connect_unless(parts.stopping, parts.settings, identity)
+        if client is None:
+            return
         await slot.wait_for_twins()
         await reap(client, parts.jobs)
         provider = ProviderRecord(parts.jobs, standin=parts.settings.anthropic_api_key is None)

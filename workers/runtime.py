@@ -34,12 +34,18 @@ async def connect(settings: Settings, identity: str) -> Client:
             await asyncio.sleep(0.2)
 
 
+async def connect_unless(stopping: asyncio.Event, settings: Settings, identity: str) -> Client | None:
+    """Connect to Temporal, waiting for it until the process is told to stop: then None."""
+    connecting, told = asyncio.create_task(connect(settings, identity)), asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait({connecting, told}, return_when=asyncio.FIRST_COMPLETED)
+        return connecting.result() if connecting.done() else None
+    finally:
+        connecting.cancel()
+        told.cancel()
+
+
 async def work(worker: Worker, stopping: asyncio.Event) -> None:
-    """Run the worker until the process is told to stop or the worker fails."""
-    running = asyncio.create_task(worker.run())
-    told = asyncio.create_task(stopping.wait())
-    await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
-    told.cancel()
-    if not running.done():
-        await worker.shutdown()
-    await running
+    """Run the worker until the process is told to stop; cancelled, it ends in order too. Raises what it failed of."""
+    async with worker:
+        await stopping.wait()

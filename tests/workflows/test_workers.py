@@ -9,7 +9,7 @@ import pytest
 
 from stack.forks import Fork, Forks
 from stack.temporal import Server
-from tests.parts import short_folder, stop
+from tests.parts import free_ports, short_folder, stop
 from tests.workflows.apart import Apart
 from tests.workflows.engines import Engine, Meeting, running_engine, settings_of, until
 from windlass.contracts.runs import RunStatus
@@ -80,3 +80,18 @@ async def test_a_process_of_several_roles_ends_all_of_them_when_it_is_told_to(fo
 
         assert await asyncio.wait_for(process.wait(), 30) == 0
     assert await roles() == set()
+
+
+async def test_a_worker_that_waits_for_temporal_ends_when_it_is_told_to(forks: Forks, engine: Engine):
+    async def takes_part() -> bool:
+        async with engine.database.open() as connection:
+            return await connection.fetchval("select count(*) from worker where node = 'apart'") == 1
+
+    (nobody,) = free_ports(1)
+    away = {"external_temporal": f"127.0.0.1:{nobody}", "node": "apart"}
+    async with worker(forks, engine.settings.model_copy(update=away), "runs") as process:
+        await until(takes_part)
+        process.send_signal(SIGTERM)
+
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+    assert not await takes_part()
