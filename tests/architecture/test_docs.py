@@ -210,6 +210,13 @@ def test_every_link_leads_somewhere(path: Path):
         assert not heading or heading in anchors(found.read_text()), link
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_page_holds_the_marks_of_a_merge(path: Path):
+    marks = [line for line in path.read_text().splitlines() if re.match(r"(<{7}|>{7}|\|{7}) ", line)]
+
+    assert not marks
+
+
 def anchors(text: str) -> set[str]:
     """The headings of a page as links name them."""
     heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
