@@ -178,7 +178,8 @@ async def test_it_is_read_anew_and_what_it_said_stays_while_it_says_nothing(
     assert (nothing["state"], nothing["flows"]) == ("unhealthy", ["far/root"])
     assert "names no flow" in nothing["reason"]
     assert (health["answers"], changed.status_code, off["state"], shut.status_code) == (None, 422, "dead", 404)
-    assert ([each["outcome"] for each in same], off["replicas"]) == (["same"], 1)
+    assert {each["name"]: each["outcome"] for each in same} == {"defaults": "same", "far": "same"}
+    assert off["replicas"] == 1
     assert (again["state"], formless["elements"]) == ("dead", [])
     assert (await http.delete("/v1/services/far")).status_code == 204
     assert (await http.get("/v1/agents/far/root")).status_code == 404

@@ -10,6 +10,8 @@ Measured by `make bench` on {machine}; spreads are min / median / max, and a rat
 Ratios compare with raw Temporal (a bare worker, one activity) on the same server, in blocks that alternate.
 Ratios, counts and sizes bind; absolute times and rates are the machine's and are reported: Temporal's own server took
 here {server} ms of CPU for a raw run, where the machine that the bounds come from took 19 to 27.
+Runs that wait are counted in a stack where as many have ended before: the first of a stack bring besides what the
+worker and Temporal grow to in use and keep, and have a row of their own.
 Parts and blocks: `tests/bench/results/latest.json`.
 
 | figure | measured | must | aim | holds |
