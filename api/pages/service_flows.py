@@ -65,7 +65,7 @@ async def edit(name: str, request: Request, caller: ServiceWriter, engine: Engin
         wish = _changes(filled, "replicas" in form)
         if upload_named(filled["project"]):
             before = await engine.services.get(caller, name)
-            module = module_of(wish.import_path or before.import_path, before.env)
+            module = module_of(wish.import_path or before.import_path, {*before.env, *before.secret_names})
             filled["project"] = await placed(engine, caller, filled["project"], module)
             wish = replace(wish, project=filled["project"])
         changed = await engine.services.change(caller, name, wish, etag or None)

@@ -22,6 +22,7 @@ def zipped(**files: str) -> bytes:
                 .replace("UP", "..")
                 .replace("_py", ".py")
                 .replace("_txt", ".txt")
+                .replace("_git", ".git")
                 .replace("MAC", "__MACOSX"),
                 content,
             )
@@ -98,12 +99,34 @@ async def test_an_archive_without_a_program_where_the_app_says_is_told_apart(
     assert words in answer.text
 
 
-async def test_an_archive_one_folder_too_deep_is_found_by_a_service_that_says_so(house: Organisation):
-    await house.owner.http.patch("/v1/services/sent", json={"env": {"PYTHONPATH": "hello"}})
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("sent", {"env": {"PYTHONPATH": "hello"}}),
+        ("sent", {"secrets": {"PYTHONPATH": "hello"}}),
+        ("defaults", {"env": {"PYTHONPATH": "hello"}}),
+        ("defaults", {"secrets": {"PYTHONPATH": "hello"}}),
+    ],
+)
+async def test_an_archive_one_folder_too_deep_is_found_by_a_service_that_says_so_or_inherits_it(
+    house: Organisation, path: str, said: dict[str, dict[str, str]]
+):
+    method = "PUT" if path == "defaults" else "PATCH"
+    assert (await house.owner.http.request(method, f"/v1/services/{path}", json=said)).is_success
 
-    answer = await house.owner.http.put(PATH, content=zipped(hello__app_py="x"))
+    answer = await house.owner.http.put(PATH, content=zipped(hello__app_py="x", hello___gitignore="x"))
 
     assert answer.is_success
+
+
+async def test_an_archive_of_one_folder_with_a_dotfile_is_taken_for_a_draft_that_names_no_app(house: Organisation):
+    await house.owner.http.post("/v1/services", json={"name": "draft"})
+
+    answer = await house.owner.http.put(
+        "/v1/services/draft/archive", content=zipped(hello__app_py="x", hello___gitignore="x")
+    )
+
+    assert answer.status_code == 200, answer.text
 
 
 async def upload(person: Person, content: bytes, *names: str) -> str:

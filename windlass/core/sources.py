@@ -27,6 +27,8 @@ FOLDER = "sources"
 PROGRAMS = frozenset({".py", ".pyc", ".so"})
 WANTED = frozenset({"requirements.txt", "pyproject.toml"})  # what they name may bring the program
 BESIDE = "__MACOSX"  # what macOS packs with everything
+PLACES = "PYTHONPATH"  # where it is set, a program may be elsewhere
+INHERITED = "select true from service_defaults where env ? $1 or $1 = any(secret_names)"
 PRIVATE = "Of what not everybody may read, send the files: `windlass service send NAME FOLDER`"
 KNOWN = "update service_archive set touched_at = clock_timestamp() where digest = $1 and size_bytes = $2 returning true"
 TAKE = """
@@ -98,7 +100,8 @@ class Sources:
         It is kept before the service says so. Raises NotFound, ArchiveRefused, Conflict over the quota.
         """
         service = await self._services.get(caller, name)
-        project = await self.keep(caller, content, module_of(service.import_path, service.env))
+        named = {*service.env, *service.secret_names}
+        project = await self.keep(caller, content, module_of(service.import_path, named))
         return await self._services.change(caller, name, ServiceChange(project=project))
 
     async def keep(self, caller: Caller, content: AsyncIterable[bytes], module: str) -> str:
@@ -110,10 +113,15 @@ class Sources:
         with TemporaryDirectory(prefix="windlass-archive-") as folder:
             archive = Path(folder) / "archive"
             digest, size = await _write(archive, content)
-            _require_program(await asyncio.to_thread(examine, archive), module)
+            files = await asyncio.to_thread(examine, archive)
+            _require_program(files, module if module and not await self._inherits_places(caller) else "")
             await self._make_room(caller.tenant_id, digest, size)
             await self._objects.keep(f"{caller.tenant_id}/{FOLDER}", _read(archive))
         return f"archive:{digest}"
+
+    async def _inherits_places(self, caller: Caller) -> bool:
+        async with self._database.tenant(caller.tenant_id) as connection:
+            return bool(await connection.fetchval(INHERITED, PLACES))
 
     async def _make_room(self, tenant_id: TenantId, digest: str, size: int) -> None:
         """Record an archive that is about to be stored; whoever removes the same one now is waited for."""
@@ -124,13 +132,13 @@ class Sources:
                 await connection.execute(TAKE, tenant_id, digest, size)
 
 
-def module_of(import_path: str, env: Collection[str] = ()) -> str:
-    """What of an app has to be at the top of its project; empty where it is not known, or may be elsewhere."""
-    return "" if "PYTHONPATH" in env else import_path.partition(":")[0].partition(".")[0]
+def module_of(import_path: str, named: Collection[str] = ()) -> str:
+    """What of an app has to be at the top of its project, with variables of those names; empty: that is not known."""
+    return "" if PLACES in named else import_path.partition(":")[0].partition(".")[0]
 
 
 def _require_program(files: Collection[PurePosixPath], module: str) -> None:
-    """Go on only where a program may be, not one level too deep. Raises ArchiveRefused."""
+    """Go on only where a program may be, and a module that is known not one level too deep. Raises ArchiveRefused."""
     tops = {path.parts[0] for path in files if path.parts[0] != BESIDE}
     if tops & WANTED:
         return
@@ -138,7 +146,7 @@ def _require_program(files: Collection[PurePosixPath], module: str) -> None:
         raise refused("holds no Python file, and no requirements.txt or pyproject.toml that could bring one")
     (top, *others) = sorted(tops)
     below = {path.parts[1].partition(".")[0] for path in files if path.parts[0] == top and len(path.parts) > 1}
-    if not others and top != module and module in below:
+    if module and not others and top != module and module in below:
         raise refused(f"holds {module} in the folder {top!r}: pack what is in that folder, not the folder")
 
 
