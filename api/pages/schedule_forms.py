@@ -11,6 +11,7 @@ from api.pages.rendering import Form
 from api.pages.rendering import field as text_of
 from windlass.contracts.firings import Overlap
 from windlass.core.calendars import Due, Timing, due_times, in_words, read_timing, zone_named
+from windlass.core.calendars.timing import check_year
 from windlass.core.errors import FieldError, Invalid
 from windlass.core.schedules import Policy, Schedule
 
@@ -213,6 +214,7 @@ def moment(text: str, zone: ZoneInfo | None, name: str) -> datetime | None:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise Invalid("The schedule was not saved.", (FieldError(name, "must be a date and time"),)) from None
+    check_year(name, at)
     return at if at.tzinfo else at.replace(tzinfo=zone or UTC)
 
 

@@ -189,10 +189,10 @@ async def plan(schedule_id: UUID, request: Request, caller: ScheduleWriter, engi
 async def backfill(schedule_id: UUID, request: Request, caller: ScheduleWriter, engine: EngineDep) -> Response:
     """Start what the plan said, if it still says so."""
     posted, found = read_form(request), await engine.schedules.mine(caller, schedule_id)
-    since, until = (moment(field(posted, name, 40), found.timing.clock.zone, name) for name in ("since", "until"))
     confirmed = field(posted, "confirm", 6)
     overlap = field(posted, "overlap", 20)
     try:
+        since, until = (moment(field(posted, name, 40), found.timing.clock.zone, name) for name in ("since", "until"))
         if since is None or until is None or not confirmed.isdecimal():
             raise Invalid("Say from when until when.", (FieldError("since", "must be a date and time"),))
         wanted = Overlap(overlap) if overlap in set(Overlap) else Overlap.BUFFER_ALL

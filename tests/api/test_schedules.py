@@ -239,6 +239,21 @@ async def test_a_week_that_no_clock_shows_is_this_one(acme: Organisation, day: s
     assert (shown.status_code, dates(shown.text)) == (200, dates(now.text))
 
 
+@pytest.mark.parametrize("since", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+async def test_a_backfill_on_the_page_from_a_time_that_no_clock_shows_is_refused_by_field(
+    acme: Organisation, since: str
+):
+    made, headers = await schedule(acme.owner), {"accept": "text/html"}
+    path, span = f"/schedules/{made['id']}/backfill", {"since": since, "until": "2026-01-01T00:00", "confirm": "1"}
+
+    planned = await acme.owner.http.get(path, params=span, headers=headers)
+    asked = await acme.owner.http.post(path, data=span, headers=headers)
+
+    assert (planned.status_code, asked.status_code) == (422, 422)
+    assert "since must be a time of the years 1970 to 9998" in planned.text
+    assert "since must be a time of the years 1970 to 9998" in asked.text
+
+
 def dates(page: str) -> list[str]:
     """The weeks before and after the one that a page shows."""
     return re.findall(r"/schedules/week\?from=(20[0-9-]+)", page)

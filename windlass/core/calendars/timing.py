@@ -135,7 +135,7 @@ def _once(given: Any, zone: str, now: datetime | None) -> Timing:
         at = given if isinstance(given, datetime) else datetime.fromisoformat(str(given))
     except ValueError:
         raise _wrong("at", "must be a time such as 2026-12-24T18:00") from None
-    _check_year("at", at)
+    check_year("at", at)
     if at.tzinfo is None:
         clock = Clock(ZoneInfo(zone))
         if not clock.is_real(at):
@@ -159,11 +159,12 @@ def _aware(name: str, given: Any) -> datetime | None:
     if given is None:
         return None
     at = given if isinstance(given, datetime) else datetime.fromisoformat(str(given))
-    _check_year(name, at)
+    check_year(name, at)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _check_year(name: str, at: datetime) -> None:
+def check_year(name: str, at: datetime) -> None:
+    """Go on only with a time that every clock can show. Raises Invalid."""
     if at.year not in YEARS:
         raise _wrong(name, f"must be a time of the years {YEARS[0]} to {YEARS[-1]}")
 
