@@ -21,7 +21,8 @@ PATIENCE_S = 30.0
 DEPTH = 64
 TEXT = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)  # one that is not closed goes to the end
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-DOUBTFUL = re.compile(rb"\\u|NaN|Infinity|[eE]\+?[0-9]{3}")  # what the standard library may take though it is no JSON
+# What the standard library may take though it is no JSON: a NUL is UTF-16, and 200 digits may be infinity.
+DOUBTFUL = re.compile(rb"\\u|\0|NaN|Infinity|[eE]\+?[0-9]{3}|(?<![0-9])[0-9]{200}")
 WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -105,14 +106,22 @@ def check_json(content_type: str, body: bytes) -> None:
         return
     if body.count(b"[") + body.count(b"{") > DEPTH and _depth(body) > DEPTH:
         raise BadRequest(f"The JSON is nested deeper than {DEPTH} levels.")
-    if not DOUBTFUL.search(body):
+    if not DOUBTFUL.search(body) and _is_utf8(body):
         return
     if NUL.search(body):
         raise Invalid("Text must not hold the character U+0000.")
     try:
-        orjson.loads(body)  # it refuses half surrogate pairs, and numbers that are none
+        orjson.loads(body)  # it refuses half surrogate pairs, numbers that are none, and what is not UTF-8
     except orjson.JSONDecodeError as error:
         raise Invalid(f"The body is not JSON: {error}.") from error
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _depth(body: bytes) -> int:

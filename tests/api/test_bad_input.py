@@ -205,17 +205,44 @@ def test_a_text_without_an_end_is_read_once():
         check_json("application/json", b"[" * 65 + b'"' + rb"\"" * 500_000)
 
 
-@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "1E+400"])
+ZEROS = "0" * 300
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "1E+400", f"1{ZEROS}{ZEROS}.0", f"1{ZEROS}e99"])
 async def test_a_number_that_json_does_not_have_is_refused_rather_than_forgotten(acme: Organisation, number: str):
-    body = f'{{"title": "NaN and 1e999 in words", "metadata": {{"a": {number}, "b": 1e30}}}}'
+    wrong = f'{{"title": "in words", "metadata": {{"a": {number}, "b": 1e30}}}}'
+    right = '{"title": "NaN and 1e999 in words", "metadata": {"a": 1e99, "b": 1e30}}'
     headers = {"content-type": "application/json"}
 
-    refused = await acme.owner.http.post("/v1/sessions", content=body, headers=headers)
-    taken = await acme.owner.http.post("/v1/sessions", content=body.replace(f" {number},", " 1e99,"), headers=headers)
+    refused = await acme.owner.http.post("/v1/sessions", content=wrong, headers=headers)
+    taken = await acme.owner.http.post("/v1/sessions", content=right, headers=headers)
 
     assert problem(refused)["status"] == 422
     assert (taken.status_code, taken.json()["metadata"]) == (201, {"a": 1e99, "b": 1e30})
     await acme.owner.http.delete(f"/v1/sessions/{taken.json()['id']}")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be", "latin-1"])
+async def test_json_of_another_encoding_than_utf_8_is_refused(acme: Organisation, encoding: str):
+    headers = {"content-type": "application/json"}
+    body = '{"title": "\u00e9", "metadata": {"a": 1}}'
+
+    refused = await acme.owner.http.post("/v1/sessions", content=body.encode(encoding), headers=headers)
+    taken = await acme.owner.http.post("/v1/sessions", content=body.encode(), headers=headers)
+
+    assert problem(refused)["status"] == 422
+    assert (taken.status_code, taken.json()["title"]) == (201, "\u00e9")
+    await acme.owner.http.delete(f"/v1/sessions/{taken.json()['id']}")
+
+
+def test_a_surrogate_that_is_written_out_is_no_text():
+    with pytest.raises(WindlassError):
+        check_json("application/json", b'{"a": "\xed\xa0\x80"}')
+
+
+def test_digits_are_looked_at_once():
+    check_json("application/json", b"[" + b",".join([b"1" * 199] * 5000) + b"]")
+    check_json("application/json", b"[1" + b"0" * 300 + b"]")
 
 
 @pytest.mark.parametrize("path", ["/v1/services/a%00b", "/v1/api-keys/%00", "/v1/audit?action=a%00b", "/v1/agents/%ff"])

@@ -148,6 +148,7 @@ def test_a_parameter_takes_its_kind(described: dict[str, Any], given: Any, value
         ("items", {}),
         ("p", {"type": "colour"}),
         ("p", {"type": "integer", "default": "many"}),
+        ("p", {"type": "number", "default": 10**400}),
         ("p", {"type": "choice"}),
         ("p", {"type": "text", "options": ["a"]}),
         ("p", {"type": "date", "default": "2026-02-31"}),
