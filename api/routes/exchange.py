@@ -27,7 +27,7 @@ from windlass.core.errors import FieldError, Invalid
 from windlass.core.exchange import Exchanged, Item, Outcome, edit_of, written
 from windlass.core.exchanged_defaults import NAME as DEFAULTS
 from windlass.core.exchanged_defaults import ExchangedDefaults
-from windlass.core.services import MOST_VARIABLES, checked_name
+from windlass.core.services import checked_name
 
 router = APIRouter(prefix="/v1/services", tags=["services"])
 
@@ -49,14 +49,14 @@ class ExchangedFlow(Body):
 
 
 class ExchangedService(Body):
-    """A service as it travels; of its secrets only the names. It may have more variables than one change names."""
+    """A service as it travels; of its secrets only the names. How many it may have is counted beside what is there."""
 
     name: str = Field(min_length=1, max_length=63)
     project: Project = ""
     import_path: str = Field("", max_length=300, pattern=r"^([A-Za-z_][\w.]*:[A-Za-z_]\w*)?$")
-    env: dict[EnvName, EnvValue] = Field(default_factory=dict[str, str], max_length=MOST_VARIABLES)
+    env: dict[EnvName, EnvValue] = Field(default_factory=dict[str, str])
     enabled: bool = True
-    secrets: list[EnvName] = Field(default_factory=list[str], max_length=MOST_VARIABLES)
+    secrets: list[EnvName] = Field(default_factory=list[str])
     python: Python = ""
     replicas: Replicas | None = None
     url: Url = ""

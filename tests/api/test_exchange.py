@@ -8,6 +8,7 @@ import pytest
 
 from tests.api.people import Gateway, Organisation
 from tests.api.terminals import Terminal
+from windlass.core import services
 from windlass.core.permissions import Role
 
 TEXTS: dict[str, Any] = {
@@ -182,6 +183,31 @@ async def test_a_draft_of_the_document_takes_no_service_down_and_many_variables_
     assert [each["field"] for each in refused["items"][0]["errors"]] == ["project"]
     assert len(document[0]["env"]) == 121
     assert outcomes(same) == {"texts": "same"}
+
+
+async def test_a_service_of_more_variables_than_there_may_be_now_travels_and_its_backup_is_taken_in_but_none_grows(
+    house: Organisation, monkeypatch: pytest.MonkeyPatch
+):
+    await taken(house, TEXTS)
+    with monkeypatch.context() as before_there_was_a_bound:
+        before_there_was_a_bound.setattr(services, "MOST_VARIABLES", 1000)
+        for letter in "ABCDEF":
+            await house.owner.http.patch("/v1/services/texts", json={"env": {f"{letter}{n}": "x" for n in range(100)}})
+    (full,) = await exported(house)
+    others, more = dict.fromkeys(full["env"], "y"), {**full["env"], "ONE_MORE": "x"}
+
+    same = await taken(house, full)
+    changed = await taken(house, {**full, "env": others})
+    kept = (await house.owner.http.get(f"/v1/services/backups/{changed['backup_id']}")).json()
+    again = await taken(house, *kept["services"])
+    grown = [await taken(house, {**full, "env": more}, dry_run=is_dry) for is_dry in (True, False)]
+    new = [await taken(house, {**full, "name": "new"}, dry_run=is_dry) for is_dry in (True, False)]
+
+    assert len(full["env"]) == 601
+    assert [outcomes(each)["texts"] for each in (same, changed, again)] == ["same", "changed", "changed"]
+    assert [outcomes(each) for each in (*grown, *new)] == 2 * [{"texts": "refused"}] + 2 * [{"new": "refused"}]
+    assert [each["items"][0]["errors"][0]["field"] for each in (*grown, *new)] == 4 * ["env"]
+    assert await exported(house) == [full]
 
 
 async def test_what_services_inherit_travels_by_the_same_rules(gateway: Gateway, house: Organisation):

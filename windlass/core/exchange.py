@@ -14,7 +14,7 @@ from windlass.core.errors import Conflict, FieldError, Invalid, NotFound
 from windlass.core.exchanged_defaults import NAME as DEFAULTS
 from windlass.core.exchanged_defaults import ExchangedDefaults, bring_defaults, read_defaults
 from windlass.core.service_defaults import ServiceDefaults
-from windlass.core.services import INHERITED, NewService, ServiceChange, Services
+from windlass.core.services import INHERITED, NewService, ServiceChange, Services, check_count
 
 KEPT_BACKUPS = 20
 EDITS = """
@@ -251,11 +251,23 @@ def _read(document: Mapping[str, Any]) -> Item:
 
 def _plan(before: Item | None, item: Item) -> Outcome:
     missing = tuple(sorted(set(item.secrets) - set(before.secrets if before else ())))
+    if isinstance(item, Exchanged) and (many := _too_many(before, item)):
+        return Outcome(item.name, "refused", many)
     if before is None:
         return Outcome(item.name, "added", missing_secrets=missing)
     if isinstance(before, Exchanged) and isinstance(item, Exchanged) and (wrong := _misplaced(before, item)):
         return Outcome(item.name, "refused", (wrong,))
     return Outcome(item.name, "same" if _said(before) == _said(item) else "changed", missing_secrets=missing)
+
+
+def _too_many(before: Item | None, item: Exchanged) -> tuple[FieldError, ...]:
+    """Why it cannot have all these variables beside the secrets that stay; what it has already, it may keep."""
+    secrets, known = (len(before.secrets), len(before.env)) if before else (0, 0)
+    try:
+        check_count(secrets + len(item.env), secrets + known)
+    except Invalid as refused:
+        return refused.errors
+    return ()
 
 
 def _misplaced(before: Exchanged, item: Exchanged) -> FieldError | None:

@@ -191,7 +191,7 @@ class Services:
     async def add(self, caller: Caller, wish: NewService) -> Service:
         """Record a service; its host starts within a second. Raises Invalid, Conflict."""
         name = checked_name(wish.name)
-        _check_count(len(wish.env) + len(wish.secrets))
+        check_count(len(wish.env) + len(wish.secrets))
         query = (
             "insert into service (id, tenant_id, name, project, import_path, env, enabled, state, created_by, "
             "secrets, secret_names, python, url, reason, replicas, own_replicas, display) "
@@ -264,13 +264,13 @@ class Services:
             given |= {"replicas": wish.replicas or service.replicas, "own_replicas": wish.replicas != INHERITED}
         changed = replace(service, **given, env=_merged(service.env, wish.env), name=name)
         if wish.secrets is None:
-            _check_count(_count(changed), _count(service))
+            check_count(_count(changed), _count(service))
             return changed
         known = service.secrets and self._vault.open(caller.tenant_id, sealed_for(service.id), service.secrets)
         secrets = _merged(known or {}, wish.secrets)
         sealed = self._sealed(caller, service.id, secrets)
         changed = replace(changed, secrets=sealed, secret_names=tuple(sorted(secrets)))
-        _check_count(_count(changed), _count(service))
+        check_count(_count(changed), _count(service))
         return changed
 
     def _sealed(self, caller: Caller, service_id: UUID, secrets: Mapping[str, str]) -> bytes | None:
@@ -342,8 +342,8 @@ def _count(service: Service) -> int:
     return len(service.env) + len(service.secret_names)
 
 
-def _check_count(count: int, before: int = 0) -> None:
-    """Go on only with so many variables and secrets, or with fewer than before. Raises Invalid."""
+def check_count(count: int, before: int = 0) -> None:
+    """Go on only with so many variables and secrets, or with no more than before. Raises Invalid."""
     if count > max(MOST_VARIABLES, before):
         rule = f"a service has at most {MOST_VARIABLES} variables, its secrets among them, and this would make {count}"
         told = f"Nothing was changed, and what there was is kept: {rule}. Take some away first."
