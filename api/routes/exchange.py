@@ -83,7 +83,10 @@ class Document(BaseModel):
 
     kind: Literal["windlass.services/1"] = KIND
     exported_at: datetime | None = None
-    defaults: dict[str, Any] | None = Field(description="What services inherit; null where nobody has said anything.")
+    # An older gateway takes no such key, not even one that is null.
+    defaults: dict[str, Any] | None = Field(
+        None, exclude_if=lambda said: said is None, description="What services inherit; left out where nobody said any."
+    )
     services: Sequence[dict[str, Any]]
 
 

@@ -112,7 +112,8 @@ class TenantDocument(BaseModel):
     desktop_templates: Sequence[dict[str, Any]]
     desktop_skills: Sequence[dict[str, Any]]
     mcp_servers: Sequence[dict[str, Any]]
-    service_defaults: Sequence[dict[str, Any]] = ()  # no backup of before knows of them
+    # No backup of before knows of them, and an older gateway takes no such section, not even an empty one.
+    service_defaults: Sequence[dict[str, Any]] = Field((), exclude_if=lambda said: not said)
     services: Sequence[dict[str, Any]]
     agents: Sequence[dict[str, Any]]
     tasks: Sequence[dict[str, Any]]

@@ -212,19 +212,22 @@ async def test_a_service_of_more_variables_than_there_may_be_now_travels_and_its
 
 async def test_what_services_inherit_travels_by_the_same_rules(gateway: Gateway, house: Organisation):
     http, other = house.owner.http, await gateway.organisation("Inheritors")
-    unsaid = (await http.get("/v1/services/export")).json()["defaults"]
+    unsaid = (await http.get("/v1/services/export")).json()
+    of_exposes = (await http.get("/compat/kodosumi/exchange/export")).json()
     wish = {"env": {"PLACE": "here"}, "secrets": {"TOKEN": "not to be seen"}, "limits": {"memory_mib": 512}}
     await http.put("/v1/services/defaults", json={**wish, "replicas": 3})
     await taken(house, TEXTS | {"replicas": None})
     document = (await http.get("/v1/services/export")).json()
 
     tried = await sent(other, document, dry_run=True)
-    unchanged = (await other.owner.http.get("/v1/services/export")).json()["defaults"]
+    unchanged = (await other.owner.http.get("/v1/services/export")).json()
     first, second = await sent(other, document), await sent(other, document)
     (service,) = (await other.owner.http.get("/v1/services")).json()["items"]
     carried = (await other.owner.http.get("/v1/services/export")).json()["defaults"]
 
-    assert (unsaid, unchanged, "not to be seen" in json.dumps(document)) == (None, None, False)
+    for each in (unsaid, of_exposes, unchanged):  # a gateway from before there were defaults takes no other keys
+        assert each.keys() == {"kind", "exported_at", "services"}
+    assert "not to be seen" not in json.dumps(document)
     assert document["defaults"]["env"] == {"PLACE": "here"}
     assert (document["defaults"]["secrets"], document["defaults"]["limits"]) == (["TOKEN"], {"memory_mib": 512})
     assert outcomes(tried) == outcomes(first) == {"defaults": "added", "texts": "added"}
@@ -232,6 +235,23 @@ async def test_what_services_inherit_travels_by_the_same_rules(gateway: Gateway,
     assert (outcomes(second), second["backup_id"]) == ({"defaults": "same", "texts": "same"}, None)
     assert (service["replicas"], service["own_replicas"]) == (3, False)
     assert carried == {**document["defaults"], "secrets": []}
+
+
+async def test_the_command_line_says_that_it_wrote_down_what_services_inherit(
+    gateway: Gateway, house: Organisation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    terminal = Terminal.of(gateway, house.owner, monkeypatch, tmp_path / "config", "exchange")
+    file = tmp_path / "services.json"
+    said = [await terminal.say("export", str(file))]
+    await house.owner.http.put("/v1/services/defaults", json={"env": {"PLACE": "here"}})
+    said.append(await terminal.say("export", str(file)))
+    await taken(house, TEXTS, {"name": "draft"})
+
+    said.append(await terminal.say("export", str(file)))
+    told = await terminal.read("export", str(file))
+
+    assert [each.partition(" in ")[0] for each in said] == ["Nothing", "Defaults", "Defaults, 2 services"]
+    assert told == {"file": str(file), "defaults": 1, "services": 2}
 
 
 async def test_an_import_of_defaults_keeps_secrets_and_how_they_were_and_refuses_what_cannot_be(house: Organisation):

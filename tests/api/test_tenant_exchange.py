@@ -74,6 +74,7 @@ async def test_what_is_exported_is_taken_in_elsewhere_and_is_the_same_the_second
     sections = {name: ["added"] for name in DOCUMENT.keys() - {"kind"}}
     assert outcomes(dry) == outcomes(first) == outcomes(elsewhere) == sections
     assert (dry["backup_id"], nothing["agents"]) == (None, [])
+    assert "service_defaults" not in nothing  # a gateway from before there were any takes no such section
     assert secrets == ["mcp_servers.files.headers.Authorization", "service_defaults.defaults.secrets.TOKEN", "KEY"]
     assert (outcomes(second), second["backup_id"]) == ({name: ["same"] for name in sections}, None)
     twin = await exported(other)

@@ -115,5 +115,7 @@ def _write(document: Json, file: Path | None, *, as_json: bool) -> None:
     counts = {
         name: len(cast("list[Any]", items)) for name, items in document.items() if items and isinstance(items, list)
     }
-    said = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items()) or "Nothing"
-    print_outcome({"file": str(file), **counts}, f"{said} in {file}.", as_json=as_json)
+    said = [f"{count} {name.replace('_', ' ')}" for name, count in counts.items()]
+    if document.get("defaults"):
+        counts, said = {"defaults": 1, **counts}, ["Defaults", *said]
+    print_outcome({"file": str(file), **counts}, f"{', '.join(said) or 'Nothing'} in {file}.", as_json=as_json)
