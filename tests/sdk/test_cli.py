@@ -24,7 +24,7 @@ class Gateway:
 
     url: str = ""
     answers: dict[str, Any] = field(default_factory=dict[str, Any])
-    """The body, or the status and the body, by method and path."""
+    """The body, or the status and the body, by method and path, with its query where that matters."""
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
     tokens: list[str] = field(default_factory=list[str])
 
@@ -39,7 +39,8 @@ def gateway() -> Iterator[Gateway]:
             state.asked.append((f"{self.command} {self.path}", json.loads(raw or b"{}")))
             state.tokens.append(self.headers.get("authorization", ""))
             problem = {"status": 404, "title": "Not found", "detail": "There is no such thing."}
-            answer = state.answers.get(f"{self.command} {self.path.partition('?')[0]}", (404, problem))
+            asked, bare = f"{self.command} {self.path}", f"{self.command} {self.path.partition('?')[0]}"
+            answer = state.answers.get(asked, state.answers.get(bare, (404, problem)))
             status, body = cast(tuple[int, Any], answer) if isinstance(answer, tuple) else (200, answer)
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tests.sdk.test_cli import Gateway, gateway, home, windlass
+from tests.sdk.test_cli import ME, Gateway, gateway, home, windlass
 
 __all__ = ["gateway", "home"]
 
@@ -60,17 +60,20 @@ def test_a_saved_agent_is_opened_as_a_session(gateway: Gateway, home: Path):
     assert windlass(gateway, home, "session", "show", "s-1").out.startswith("Fix [/x]  idle")
 
 
-def test_the_newest_session_is_known_by_its_short_name(gateway: Gateway, home: Path):
-    session = {"id": "s-1", "title": "Rates", "status": "idle"}
-    gateway.answers = {"GET /v1/sessions": {"items": [session], "next": None}, "GET /v1/sessions/s-1": session}
-    gateway.answers |= {"GET /v1/sessions/s-1/messages": {"items": [], "next": None}}
+def test_ones_own_newest_session_is_known_by_its_short_name(gateway: Gateway, home: Path):
+    theirs, mine = {"id": "s-2", "owner": "2"}, {"id": "s-1", "owner": "1", "title": "Rates"}
+    more = "GET /v1/sessions?limit=50&after=more"
+    gateway.answers = {"GET /v1/me": ME, "GET /v1/sessions/s-1": mine, "DELETE /v1/sessions/s-1": (204, b"")}
+    gateway.answers["GET /v1/sessions"] = {"items": [theirs], "next": "more"}
+    gateway.answers[more] = {"items": [theirs, mine], "next": None}
 
-    shown = windlass(gateway, home, "session", "show", "last")
-    gateway.answers["GET /v1/sessions"] = {"items": [], "next": None}
-    nothing = windlass(gateway, home, "session", "show", "last")
+    deleted = windlass(gateway, home, "session", "delete", "last")
+    gateway.answers[more] = {"items": [theirs], "next": None}
+    nothing = windlass(gateway, home, "session", "delete", "last")
 
-    assert shown.out.startswith("Rates  idle")
-    assert (nothing.code, "There are no sessions yet." in nothing.err) == (2, True)
+    assert (deleted.code, deleted.out) == (0, "Rates was deleted.\n")
+    assert (nothing.code, "You have no sessions yet." in nothing.err) == (2, True)
+    assert [path for path, _ in gateway.asked if path.startswith("DELETE")] == ["DELETE /v1/sessions/s-1"]
 
 
 def test_an_edit_sends_what_is_given_and_nothing_else(gateway: Gateway, home: Path):

@@ -18,7 +18,7 @@ from windlass.client import Client, Session
 
 app = typer.Typer(no_args_is_help=True, help="Conversations with a model.")
 
-Which = Annotated[str, typer.Argument(metavar="SESSION", help="Its id, or `last` for the newest one.")]
+Which = Annotated[str, typer.Argument(metavar="SESSION", help="Its id, or `last` for your newest one.")]
 System = Annotated[str | None, typer.Option(help="Who the model should be.")]
 Model = Annotated[str | None, typer.Option(help="Which model answers.")]
 Agent = Annotated[str | None, typer.Option(help="A saved agent; its newest version says who the model is.")]
@@ -236,13 +236,15 @@ def chat(  # noqa: PLR0913 - one parameter is one option
 
 
 def known_id(client: Client, session: str) -> str:
-    """The id of that session; only that of the newest one is asked for."""
+    """The id of that session; only that of one's own newest one is asked for, among those of others that are seen."""
     if session != LAST:
         return session
-    newest = client.sessions.list(limit=1).items
-    if not newest:
-        raise typer.BadParameter("There are no sessions yet.")
-    return newest[0].id
+    me, page = client.me().person.id, client.sessions.list()
+    while (own := next((each.id for each in page.items if each.owner == me), None)) is None:
+        if page.next is None:
+            raise typer.BadParameter("You have no sessions yet.")
+        page = client.sessions.list(cursor=str(page.next))
+    return own
 
 
 def attached(client: Client, session: str, paths: Sequence[Path] | None) -> Sequence[str]:

@@ -30,6 +30,7 @@ class Session(Record):
     settings: Json = Field(default_factory=dict[str, Any])
     metadata: Json = Field(default_factory=dict[str, Any])
     error: Json | None = None
+    owner: str = ""
     owner_name: str = ""
     usage: Json = Field(default_factory=dict[str, Any])
     created_at: datetime | None = None
