@@ -43,7 +43,7 @@ async def test_a_refusal_says_when_to_come_back(database: Database):
 
     assert 3590 < refusal.value.retry_after_s <= 3600
     assert re.fullmatch(
-        r"At most 1 tries in 60 minutes\. Nothing was changed; try again in 3\d{3} s\.", str(refusal.value)
+        r"At most 1 try in 60 minutes\. Nothing was changed; try again in 3\d{3} s\.", str(refusal.value)
     )
 
 

@@ -110,9 +110,18 @@ def test_a_backfill_is_a_plan_until_it_is_confirmed(gateway: Gateway, home: Path
 
     planned = windlass(gateway, home, "schedule", "backfill", "mornings", "2026-01-05", "2026-01-07")
     windlass(gateway, home, "schedule", "backfill", "mornings", "2026-01-05", "2026-01-07", "--yes")
+    plan |= {"count": 1, "started": True}
+    started = windlass(gateway, home, "schedule", "backfill", "mornings", "2026-01-05", "2026-01-06", "--yes")
 
+    assert started.out.endswith("1 run is started. Cost: unknown.\n")
     assert "2 runs would start; say --yes. Cost: unknown." in planned.out
-    assert [body.get("confirm") for path, body in gateway.asked if path.endswith("/backfill")] == [None, None, 2]
+    assert [body.get("confirm") for path, body in gateway.asked if path.endswith("/backfill")] == [
+        None,
+        None,
+        2,
+        None,
+        1,
+    ]
 
 
 def test_what_is_done_to_tasks_and_schedules_can_be_read_by_programs(gateway: Gateway, home: Path):

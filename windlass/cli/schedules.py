@@ -244,10 +244,10 @@ def due(schedule: Schedule) -> str:
 def print_preview(found: Preview) -> None:
     """Due times for people: as the clock of the zone shows them."""
     console.print(f"{found.words} ({found.time_zone})", markup=False, highlight=False)
-    for due in found.next:
-        at = datetime.fromisoformat(due["local"])
-        said = due["skipped"] or due["note"] or ""
-        line = f"  {at:%a %Y-%m-%d %H:%M:%S %z}  {'skipped: ' if due['skipped'] else ''}{said}"
+    for each in found.next:
+        at = datetime.fromisoformat(each["local"])
+        said = each["skipped"] or each["note"] or ""
+        line = f"  {at:%a %Y-%m-%d %H:%M:%S %z}  {'skipped: ' if each['skipped'] else ''}{said}"
         console.print(line.rstrip(), markup=False, highlight=False)
 
 
@@ -257,7 +257,6 @@ def print_plan(plan: Plan) -> None:
         sign = "start" if each["would_start"] else "  –  "  # noqa: RUF001 - an en dash is what pages show too
         console.print(f"  {each['at']}  {sign}  {each['note']}".rstrip(), markup=False, highlight=False)
     cost = "unknown" if plan.estimated_cost_usd is None else f"about ${plan.estimated_cost_usd:.2f}"
-    verb = "are started" if plan.started else "would start; say --yes"
-    console.print(
-        f"{'1 run' if plan.count == 1 else f'{plan.count} runs'} {verb}. Cost: {cost}.", markup=False, highlight=False
-    )
+    runs, are = ("1 run", "is") if plan.count == 1 else (f"{plan.count} runs", "are")
+    verb = f"{are} started" if plan.started else "would start; say --yes"
+    console.print(f"{runs} {verb}. Cost: {cost}.", markup=False, highlight=False)

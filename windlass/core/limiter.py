@@ -36,7 +36,8 @@ class Limiter:
                 "select identity_take($1, $2, $3)", key_of(limit.name, who), limit.count, limit.period
             )
         if wait is not None:
-            span = f"{limit.count} tries in {limit.period // MINUTE} minutes"
+            tries = "1 try" if limit.count == 1 else f"{limit.count} tries"
+            span = f"{tries} in {limit.period // MINUTE} minutes"
             raise TooMany(f"At most {span}. Nothing was changed; try again in {ceil(wait)} s.", wait)
 
 
