@@ -112,7 +112,9 @@ class HostLogView(BaseModel):
     pid: int | None
     started_at: datetime
     ended_at: datetime | None = Field(description="Null while it is there.")
-    text: str | None = Field(description="Null where its machine is not that of the gateway.")
+    text: str | None = Field(
+        description="Null where its machine is not that of the gateway; with `since` every end of a line is in it."
+    )
     is_cut: bool = Field(description="Whether it printed more before, that is not told.")
     rest: str = Field(description="What `text` ends with: a line that is not at its end yet, and is told again.")
 

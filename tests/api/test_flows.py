@@ -281,13 +281,17 @@ async def test_what_a_service_prints_is_followed_line_by_line_and_a_gap_is_told(
     page = (await http.get("/services/texts/log", params={"since": cursor})).text
     nothing, same = await read(after)
     log.write_bytes(log.read_bytes() + b"x" * 70_000 + b"\nlast\n")
-    gap, _ = await read(same)
+    gap, end = await read(same)
+    log.write_bytes(log.read_bytes() + b"\n")
+    blank, _ = await read(end)
+    blank_page = (await http.get("/services/texts/log", params={"since": end})).text
     wrong = await http.get(path, params={"since": "elsewhere:1"})
     log.unlink()
 
     assert (first["text"], first["rest"]) == ("one\ntw\ufffd", "tw\ufffd")
-    assert (second["text"], second["rest"], second["is_cut"]) == ("twó, three\n\nfour", "", False)
-    assert (nothing["text"], same, gap["text"], gap["is_cut"]) == ("", after, "last", True)
+    assert (second["text"], second["rest"], second["is_cut"]) == ("twó, three\n\nfour\n", "", False)
+    assert (nothing["text"], same, gap["text"], gap["is_cut"]) == ("", after, "last\n", True)
+    assert (blank["text"], "<span data-piece>\n</span>" in blank_page) == ("\n", True)
     assert ("twó, three" in page, ">one" in page, "<html" in page) == (True, False, False)
     assert wrong.status_code == 422
 
@@ -300,7 +304,7 @@ async def test_the_command_follows_whole_lines_until_it_is_interrupted(
     log = kept.logs / f"host-before-{str(kept.service.id)[-8:]}-{kept.boot_id}.log"
     log.write_text("one\nha")
     terminal = Terminal.of(gateway, kept.house.owner, monkeypatch, tmp_path, "service")
-    coming = iter(["lf\n", "", "last\n"])
+    coming = iter(["lf\n", "", "\n", "last\n"])
 
     def pause(_: float) -> None:
         if (text := next(coming, None)) is None:
@@ -311,5 +315,5 @@ async def test_the_command_follows_whole_lines_until_it_is_interrupted(
     ran = await terminal.run("log", "texts", "--follow")
     log.unlink()
 
-    assert (ran.code, ran.out) == (INTERRUPTED, "one\nhalf\nlast\n")
+    assert (ran.code, ran.out) == (INTERRUPTED, "one\nhalf\n\nlast\n")
     assert ran.err.count("process 7") == 1

@@ -57,5 +57,5 @@ def _print(host: HostLog, *, is_same: bool, is_gap: bool) -> None:
     if is_gap:
         errors.print("More was printed meanwhile than is told here; these are the last lines.", style="dim")
     if host.text is not None:
-        whole = host.text.removesuffix(host.rest).removesuffix("\n") if host.rest else host.text
+        whole = host.text.removesuffix(host.rest).removesuffix("\n")
         console.print(whole, markup=False, highlight=False, soft_wrap=True)

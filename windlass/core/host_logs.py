@@ -84,7 +84,7 @@ class HostLogs:
         if row["node"] == self._here and BOOT_ID.fullmatch(row["boot_id"]):
             with suppress(FileNotFoundError):  # its worker tidies up meanwhile
                 for path in self._folder.glob(f"host-*-{str(service_id)[-8:]}-{row['boot_id']}.log"):
-                    piece = _tail(path, ends.get(row["boot_id"], 0), has_ended=row["ended_at"] is not None)
+                    piece = _tail(path, ends.get(row["boot_id"]), has_ended=row["ended_at"] is not None)
                     return HostLog(*facts, piece.text, piece.is_cut, piece.rest, piece.end)
         return None if row["ended_at"] else HostLog(*facts, None, is_cut=False)
 
@@ -97,16 +97,16 @@ def _ends(cursor: str) -> dict[str, int]:
     return {boot_id: int(end) for boot_id, _, end in pairs}
 
 
-def _tail(path: Path, since: int, *, has_ended: bool) -> _Piece:
-    """The last lines of a file after that place."""
+def _tail(path: Path, since: int | None, *, has_ended: bool) -> _Piece:
+    """The last lines of a file; after a place as they are, for whoever follows has them below what is there."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
-        begins = max(size - MOST_BYTES, min(since, size))
+        begins = max(size - MOST_BYTES, min(since or 0, size))
         file.seek(begins)
         said = file.read(MOST_BYTES)
-    is_cut = begins > since
+    is_cut = begins > (since or 0)
     kept = said.partition(b"\n")[2] if is_cut and b"\n" in said else said
     rest = b"" if has_ended else kept[kept.rfind(b"\n") + 1 :]
     end = begins + len(said) - len(rest)
     text = kept.decode(errors="replace")
-    return _Piece(text.removesuffix("\n") if since else text.strip("\n"), is_cut, rest.decode(errors="replace"), end)
+    return _Piece(text.strip("\n") if since is None else text, is_cut, rest.decode(errors="replace"), end)
