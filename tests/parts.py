@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stack import postgres as embedded
@@ -69,11 +69,12 @@ def url_of(postgres: Postgres, database: str) -> str:
 
 
 @asynccontextmanager
-async def running_temporal(folder: Path) -> AsyncGenerator[Server]:
-    """A Temporal server in `folder`, on free ports, with our search attributes."""
+async def running_temporal(folder: Path, *more: str) -> AsyncGenerator[Server]:
+    """A Temporal server in `folder`, on free ports, with our search attributes and more options."""
     port, ui_port = free_ports(2)
     server = Server(await find_program(None, folder), folder / "temporal.db", port, ui_port)
-    process = await spawn(server.command, folder / "temporal.log")
+    command = replace(server.command, argv=[*server.command.argv, *more])
+    process = await spawn(command, folder / "temporal.log")
     try:
         await temporal_ready(server)
         yield server

@@ -24,12 +24,15 @@ from windlass.contracts import maintenance, queues
 from windlass.contracts.firings import Overlap
 from windlass.contracts.ids import RunId, new_id, workflow_id
 from windlass.contracts.maintenance import NOBODY, MaintenanceInput
+from windlass.contracts.runs import RESUME_SIGNAL
 from windlass.core.questions import QuestionFilter
 from windlass.core.schedules import NewSchedule, Policy, Schedule
 from windlass.core.services import NewService
 from windlass.core.tasks import Recipe
 from windlass.core.timings import timing_id
 
+LONG = 40  # events, then this Temporal suggests to go on anew; nobody else here has so many when it wakes
+SUGGESTED = ("--dynamic-config-value", f"limit.historyCount.suggestContinueAsNew={LONG}")
 HISTORIES = Path(__file__).parent / "histories"
 Scenario = Callable[[Engine, Meeting], Awaitable[RunId]]
 
@@ -83,6 +86,22 @@ async def parked_and_woken(engine: Engine, meeting: Meeting) -> RunId:
     return (await engine.ended(run_id)).id
 
 
+async def gone_on_anew(engine: Engine, meeting: Meeting) -> RunId:
+    """A long history that goes on in another one when the run wakes."""
+    run_id = await _parked(engine, meeting, timeout_s=60)
+    first = await engine.workflow(run_id).describe()
+    while (await engine.workflow(run_id).describe()).history_length <= LONG:
+        await engine.workflow(run_id).signal("letter")  # nobody takes it
+    await engine.workflow(run_id).signal(RESUME_SIGNAL)
+
+    async def is_in_another() -> bool:
+        return (await engine.workflow(run_id).describe()).run_id != first.run_id
+
+    await until(is_in_another)
+    meeting.leave("go")
+    return (await engine.ended(run_id)).id
+
+
 async def parked_and_cancelled(engine: Engine, meeting: Meeting) -> RunId:
     """A long sleep that a person ends."""
     run_id = await _parked(engine, meeting)
@@ -106,8 +125,8 @@ async def asked_in_vain(engine: Engine, meeting: Meeting) -> RunId:
     return (await engine.finished("agents/ask", {**meeting.inputs, "n": 4})).id
 
 
-async def _parked(engine: Engine, meeting: Meeting) -> RunId:
-    run = await engine.start("agents/sleep", meeting.inputs)
+async def _parked(engine: Engine, meeting: Meeting, **wish: int) -> RunId:
+    run = await engine.start("agents/sleep", meeting.inputs, **wish)
     await meeting.appears("sleeping")
     await _is_left(engine, run.id)
     return run.id
@@ -134,6 +153,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     cancelled,
     cancelled_in_temporal,
     parked_and_woken,
+    gone_on_anew,
     parked_and_cancelled,
     asked_and_answered,
     asked_in_vain,
@@ -257,11 +277,18 @@ def tidy(history: Any) -> Any:
     return [tidy(item) for item in history] if isinstance(history, list) else history  # pyright: ignore[reportUnknownVariableType]
 
 
-async def export(engine: Engine, scenario: Scenario, folder: Path) -> Path:
-    """Play one scenario and keep its history."""
+async def export(engine: Engine, scenario: Scenario, folder: Path) -> list[Path]:
+    """Play one scenario and keep its history, or histories where it went on in another one."""
     workflow = engine.workflow(await scenario(engine, Meeting(folder)))
-    history = tidy(json.loads((await workflow.fetch_history()).to_json()))
-    return keep("RunWorkflow", scenario.__name__, history)
+    histories: list[Any] = []
+    before: str | None = None  # the newest
+    while before or not histories:
+        one = engine.client.get_workflow_handle(workflow.id, run_id=before)
+        histories.insert(0, tidy(json.loads((await one.fetch_history()).to_json())))
+        begun = histories[0]["events"][0]["workflowExecutionStartedEventAttributes"]
+        before = begun.get("continuedExecutionRunId")
+    names = (scenario.__name__ + (f"_{n}" if n > 1 else "") for n in range(1, len(histories) + 1))
+    return [keep("RunWorkflow", name, each) for name, each in zip(names, histories, strict=True)]
 
 
 async def export_named(
@@ -287,7 +314,7 @@ async def main() -> None:
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(short_folder())
         postgres = await stack.enter_async_context(running_postgres(folder))
-        temporal = await stack.enter_async_context(running_temporal(folder))
+        temporal = await stack.enter_async_context(running_temporal(folder, *SUGGESTED))
         engine = await stack.enter_async_context(running_engine(settings_of(folder, postgres.url, temporal)))
         await engine.serve("agents")
         await enrol(engine.database, engine.caller)
@@ -299,7 +326,7 @@ async def main() -> None:
         for each in (each for each in BOOTS if not wanted or each.__name__ in wanted):
             print(await export_named(engine, "BootWorkflow", each, Path(mkdtemp(dir=folder))))  # noqa: T201
         for scenario in (each for each in SCENARIOS if not wanted or each.__name__ in wanted):
-            print(await export(engine, scenario, Path(mkdtemp(dir=folder))))  # noqa: T201
+            print(*await export(engine, scenario, Path(mkdtemp(dir=folder))), sep="\n")  # noqa: T201
 
 
 if __name__ == "__main__":
