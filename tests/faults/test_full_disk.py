@@ -124,3 +124,12 @@ async def test_a_full_disk_is_said_and_survived(disk: Disk, small: Stack, marks:
     assert {answer.status_code for answer in refused} == {HTTPStatus.SERVICE_UNAVAILABLE}
     assert any("the disk is full" in answer.json()["detail"] for answer in refused)
     assert all(answer.headers["content-type"] == "application/problem+json" for answer in refused)
+
+
+@pytest.mark.timeout(240)
+async def test_a_stack_whose_disk_was_full_ends_in_order(small: Stack):
+    assert small.process is not None
+
+    await small.stop()
+
+    assert small.process.returncode == 0
