@@ -46,8 +46,9 @@ def _piece(host: HostLog) -> tuple[Markup, Markup]:
 
 def drawn(text: str) -> Markup:
     """A log with its colours; slow, for a program may print tens of thousands of lines and colours in 64 KiB."""
-    lines = (Markup().join(_drawn(look, each) for look, each in pieces(line)) for line in text.splitlines())
-    return Markup("\n").join(lines) + ("\n" if text.endswith("\n") else "")  # without it blank lines are none
+    lines = text.splitlines()
+    shown = Markup("\n").join(Markup().join(_drawn(look, each) for look, each in pieces(line)) for line in lines)
+    return shown + ("\n" if lines and not lines[-1] else "")  # without its end a blank line at the end has no height
 
 
 def _drawn(look: str, text: str) -> Markup:
