@@ -42,12 +42,13 @@ def test_an_address_without_a_scheme_is_wrong_usage(gateway: Gateway, home: Path
     assert "begin it with http:// or https://" in ran.err
 
 
-def test_files_of_the_newest_run_are_listed_by_its_short_name(gateway: Gateway, home: Path):
+def test_files_of_ones_own_newest_run_are_listed_by_its_short_name(gateway: Gateway, home: Path):
     gateway.answers = {"GET /v1/runs": {"items": [RUN], "next": None}, "GET /v1/runs/7/files": {"items": []}}
 
     ran = windlass(gateway, home, "file", "list", "last")
 
     assert (ran.code, ran.out) == (0, "The run has no files there.\n")
+    assert gateway.asked[0][0] == "GET /v1/runs?mine=true&limit=1"  # an administrator sees those of others too
 
 
 def test_what_this_machine_refuses_is_a_sentence(gateway: Gateway, home: Path):

@@ -35,7 +35,7 @@ LAST = "last"
 PAGE = 500
 PICTURE_KINDS = ("status", "step", "usage", "error", "final", "message")
 
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, or `last` for the newest one.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, or `last` for your newest one.")]
 Pairs = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="An input; also KEY=@file, KEY:=JSON.")]
 Inputs = Annotated[str | None, typer.Option("--inputs", help="All inputs as a JSON object, or @file.")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Watch it; the exit code follows its outcome.")]
@@ -272,20 +272,20 @@ def utc(at: datetime | None) -> datetime | None:
 
 
 def find(client: Client, run_id: str) -> Run:
-    """The run of that id, or the newest one."""
+    """The run of that id, or one's own newest."""
     return newest(client) if run_id == LAST else client.runs.get(run_id)
 
 
 def find_id(client: Client, run_id: str) -> str:
-    """The id of that run; only that of the newest one is asked for."""
+    """The id of that run; only that of one's own newest is asked for."""
     return newest(client).id if run_id == LAST else run_id
 
 
 def newest(client: Client) -> Run:
-    """The newest run; ends the command when there is none."""
-    found = client.runs.list(limit=1).items
+    """The newest run that one has started, among those of others that are seen; ends the command when there is none."""
+    found = client.runs.list(RunFilter(mine=True), limit=1).items
     if not found:
-        raise typer.BadParameter("There are no runs yet.")
+        raise typer.BadParameter("You have started no runs yet.")
     return found[0]
 
 
