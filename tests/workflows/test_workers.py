@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from signal import SIGKILL, SIGTERM
 
 import pytest
+from temporalio import activity
+from temporalio.worker import Worker
 
 from stack.forks import Fork, Forks
 from stack.temporal import Server
@@ -15,6 +17,7 @@ from tests.workflows.engines import Engine, Meeting, running_engine, settings_of
 from windlass.contracts.runs import RunStatus
 from windlass.core.runs import Run
 from windlass.core.settings import Settings
+from workers.runtime import BUILD, work
 
 pytestmark = pytest.mark.usefixtures("agents")
 
@@ -95,3 +98,20 @@ async def test_a_worker_that_waits_for_temporal_ends_when_it_is_told_to(forks: F
 
         assert await asyncio.wait_for(process.wait(), 30) == 0
     assert not await takes_part()
+
+
+async def test_a_worker_whose_process_fails_elsewhere_ends_before_what_it_uses_is_closed(engine: Engine):
+    @activity.defn
+    async def nothing() -> None: ...
+
+    async def is_at_work() -> bool:
+        return worker.is_running
+
+    worker = Worker(engine.client, task_queue="nobody", activities=[nothing], build_id=BUILD)
+    working = asyncio.create_task(work(worker, asyncio.Event()))
+    await until(is_at_work)
+
+    working.cancel()
+    await asyncio.wait({working})
+
+    assert worker.is_shutdown
