@@ -10,6 +10,7 @@ from windlass.contracts.ids import FiringId, ScheduleId, TenantId
 from windlass.core.calendars import Timing
 from windlass.core.calendars.timing import known_timing
 from windlass.core.database import Connection, Database, Row
+from windlass.core.live_runs import LIVE_STATUSES
 from windlass.core.timings import timing_id
 
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -46,12 +47,12 @@ select {PLAN}, greatest(updated_at, $1) as since, array(
   select f.scheduled_at from firing f where f.schedule_id = s.id and f.kind = 'due' and f.scheduled_at > $1) as decided
 from schedule s where deleted_at is null and ended_at is null and updated_at < $2 order by s.id
 """  # noqa: S608 - column names are constants
-STUCK = """
+STUCK = f"""
 select distinct o.tenant_id, o.schedule_id from task_run o join run w on w.id = o.root_id where w.held
   and not exists (select from task_run p join run r on r.root_id = p.root_id
                   where p.schedule_id = o.schedule_id and not r.held
-                    and r.status in ('queued', 'starting', 'running', 'awaiting'))
-"""
+                    and r.status in {LIVE_STATUSES})
+"""  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from windlass.core.callers import Caller, member
 from windlass.core.database import Connection, Database, Row
 from windlass.core.errors import Conflict, Invalid, NotFound
 from windlass.core.form_secrets import FormSecrets
+from windlass.core.live_runs import LIVE_STATUSES
 from windlass.core.parameters import values_of
 from windlass.core.permissions import Permission
 from windlass.core.runs import RUN_COLUMNS, Run, record_run, run_of, run_row
@@ -29,11 +30,11 @@ from windlass.core.wakeup import Wakeup
 ON_TIME = timedelta(seconds=5)
 LOST = "everything was down for more than a day; backfill what is still wanted"
 
-OTHERS = """
+OTHERS = f"""
 select r.id, r.title, r.status, r.held, r.created_at from task_run o join run r on r.root_id = o.root_id
-where o.schedule_id = $1 and r.status in ('queued', 'starting', 'running', 'awaiting')
+where o.schedule_id = $1 and r.status in {LIVE_STATUSES}
   and ($2::uuid is null or r.created_at < (select own.created_at from run own where own.id = $2)) order by r.created_at
-"""
+"""  # noqa: S608 - constants
 FAILED_SINCE = """
 select r.id, r.ended_at from task_run o join run r on r.root_id = o.root_id
 where o.schedule_id = $1 and r.status = 'failed' and r.ended_at > coalesce($2::timestamptz, '-infinity')

@@ -9,6 +9,7 @@ from windlass.core.audit import record
 from windlass.core.callers import Caller
 from windlass.core.database import Database, Row
 from windlass.core.errors import NotFound
+from windlass.core.live_runs import LIVE_STATUSES
 
 EDITABLE = ("display", "description", "tags", "author", "organization", "enabled")
 COLUMNS = """
@@ -30,7 +31,7 @@ cross join lateral (
     count(*) filter (where status = 'cancelled') as cancelled, count(*) filter (where ended_at is null) as live,
     round(extract(epoch from avg(ended_at - started_at) filter (where status = 'finished')), 3)::float8 as mean_s
   from run where agent = f.name and (ended_at >= now() - interval '24 hours'
-    or status in ('queued', 'starting', 'running', 'awaiting'))
+    or status in {LIVE_STATUSES})
 ) r
 where ($1::text is null or s.name = $1) and ($2::text is null or f.name = $2) order by s.name, f.position
 """  # noqa: S608 - constants

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from windlass.contracts.ids import RunId, TenantId
 from windlass.core.database import Database
+from windlass.core.live_runs import LIVE_STATUSES
 
 LINES = """
 select o.id, o.tenant_id, o.run_id, o.message, r.agent, r.title, r.created_by, r.max_attempts, r.timeout_s, r.backoff_s,
@@ -14,11 +15,11 @@ select o.id, o.tenant_id, o.run_id, o.message, r.agent, r.title, r.created_by, r
 from outbox o left join run r on r.id = o.run_id
 where o.created_at < clock_timestamp() - make_interval(secs => $1) order by o.id limit $2
 """
-OPEN_RUNS = """
-select tenant_id, id from run where status in ('queued', 'starting', 'running', 'awaiting') and not held
+OPEN_RUNS = f"""
+select tenant_id, id from run where status in {LIVE_STATUSES} and not held
   and created_at < clock_timestamp() - interval '30 seconds'
 order by random() limit $1
-"""
+"""  # noqa: S608 - constants
 DELIVERED = """
 delete from outbox o using unnest($1::uuid[], $2::text[]) m(run, word) where o.run_id = m.run and o.message = m.word
 """
@@ -28,10 +29,10 @@ insert into outbox (tenant_id, run_id, message) select t, r, 'start' from unnest
 MEET = (
     "insert into installation (key, value) values ('engine', $1) on conflict (key) do update set value = excluded.value"
 )
-START_ALL = """
+START_ALL = f"""
 insert into outbox (tenant_id, run_id, message)
-select tenant_id, id, 'start' from run where status in ('queued', 'starting', 'running', 'awaiting') and not held
-"""
+select tenant_id, id, 'start' from run where status in {LIVE_STATUSES} and not held
+"""  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)

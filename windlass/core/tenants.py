@@ -12,9 +12,10 @@ from windlass.core.database import Connection, Database
 from windlass.core.errors import Conflict, NotFound
 from windlass.core.identity import Authentication, TenantOfPerson
 from windlass.core.identity.sign_in import add_tenant, tenants_of
+from windlass.core.live_runs import LIVE_STATUSES
 from windlass.core.permissions import Permission
 
-LIVE_RUNS = "select count(*) from run where status in ('queued', 'starting', 'running', 'awaiting')"
+LIVE_RUNS = f"select count(*) from run where status in {LIVE_STATUSES}"  # noqa: S608 - constants
 
 END_SCHEDULES = """
 update schedule set deleted_at = now(), revision = revision + 1, updated_at = now() where deleted_at is null
