@@ -15,7 +15,6 @@ import pytest
 from tests.core.records import Records, records_of
 from tests.core.shelves import Shelf, digest_of
 from tests.owner import as_owner, eventually
-from tests.parts import Postgres, another_database
 from windlass.contracts.events import EventKind, NewEvent
 from windlass.contracts.ids import new_id
 from windlass.contracts.runs import RunStatus
@@ -23,7 +22,7 @@ from windlass.core.artifacts import Artifacts
 from windlass.core.attachments import Attachments, NewAttachment
 from windlass.core.changes import Changed, Changes, compare
 from windlass.core.contents import Contents
-from windlass.core.database import JOBS_ROLE, Database, encode_json
+from windlass.core.database import Database, encode_json
 from windlass.core.errors import Conflict
 from windlass.core.file_quota import FileQuota
 from windlass.core.leftovers import Leftovers
@@ -47,7 +46,7 @@ DELETE = "update session set deleted_at = now() - interval '31 days' where id = 
 DELETE_RUN = "update run set archived_at = now() - interval '31 days' where id = $1"
 LONG = "a long story " * 4000
 QUOTA = 1 << 20
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BEFORE = """
 drop table artifact, artifact_use;
 drop trigger uses on run;
@@ -56,27 +55,6 @@ drop index session_file_digest, session_attachment_digest;
 drop policy windlass_jobs_select on session_file;
 drop policy windlass_jobs_select on session_attachment;
 """
-
-
-@pytest.fixture(scope="module")
-async def url(postgres: Postgres) -> AsyncGenerator[str]:
-    """A database of one's own: it is about the records of all tenants."""
-    async with another_database(postgres, "contents") as url:
-        yield url
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncGenerator[Database]:
-    pool = await Database.connect(url)
-    yield pool
-    await pool.close()
-
-
-@pytest.fixture
-async def jobs(url: str) -> AsyncGenerator[Database]:
-    pool = await Database.connect(url, role=JOBS_ROLE)
-    yield pool
-    await pool.close()
 
 
 class House:

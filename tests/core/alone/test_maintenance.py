@@ -1,6 +1,5 @@
 """What the installation does by itself: its reports, and what people deleted is forgotten after a while."""
 
-from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -8,12 +7,11 @@ import pytest
 
 from tests.core.records import Records, records_of, somebody
 from tests.core.shelves import Shelf, digest_of, stream
-from tests.parts import Postgres, another_database
 from windlass.contracts.events import EventKind
 from windlass.contracts.ids import RunId, TenantId, new_id
 from windlass.contracts.runs import RunStatus
 from windlass.core.callers import Caller
-from windlass.core.database import JOBS_ROLE, Database
+from windlass.core.database import Database
 from windlass.core.errors import Forbidden, NotFound
 from windlass.core.file_quota import FileQuota
 from windlass.core.file_uploads import FileUploads, NewFile
@@ -39,27 +37,6 @@ with aged as (update file_content set touched_at = now() - interval '25 hours')
 update upload set expires_at = now() - interval '2 hours' where id <> $1
 """
 OLD = "update run set archived_at = archived_at - $2::text::interval where id = $1"
-
-
-@pytest.fixture(scope="module")
-async def url(postgres: Postgres) -> AsyncGenerator[str]:
-    """A database of one's own: it is about the records of all tenants."""
-    async with another_database(postgres, "maintenance") as url:
-        yield url
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncGenerator[Database]:
-    pool = await Database.connect(url)
-    yield pool
-    await pool.close()
-
-
-@pytest.fixture
-async def jobs(url: str) -> AsyncGenerator[Database]:
-    pool = await Database.connect(url, role=JOBS_ROLE)
-    yield pool
-    await pool.close()
 
 
 @pytest.fixture

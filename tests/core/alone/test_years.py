@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from tests.core.planned import Planned, planned_of
-from tests.parts import Postgres, another_database
 from windlass.core.agenda import QUIET, STUCK
-from windlass.core.database import JOBS_ROLE, Database
+from windlass.core.database import Database
 from windlass.core.decisions import OTHERS
 from windlass.core.outbox import OPEN_RUNS
 from windlass.core.schedules import Schedule
@@ -26,27 +25,6 @@ fired as (
   select gen_random_uuid(), $1, $3, 'due', now() - n * interval '1 hour', now(), 'started', id from made)
 insert into task_run (root_id, tenant_id, task_id, version, schedule_id) select id, $1, $4, 1, $3 from made
 """  # noqa: E501
-
-
-@pytest.fixture(scope="module")
-async def url(postgres: Postgres) -> AsyncGenerator[str]:
-    """A database of one's own: nobody else has open runs there."""
-    async with another_database(postgres, "years") as url:
-        yield url
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncGenerator[Database]:
-    pool = await Database.connect(url)
-    yield pool
-    await pool.close()
-
-
-@pytest.fixture
-async def jobs(url: str) -> AsyncGenerator[Database]:
-    pool = await Database.connect(url, role=JOBS_ROLE)
-    yield pool
-    await pool.close()
 
 
 @pytest.fixture
