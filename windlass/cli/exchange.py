@@ -115,7 +115,11 @@ def _write(document: Json, file: Path | None, *, as_json: bool) -> None:
     counts = {
         name: len(cast("list[Any]", items)) for name, items in document.items() if items and isinstance(items, list)
     }
-    said = [f"{count} {name.replace('_', ' ')}" for name, count in counts.items()]
+    said = [_counted(count, name.replace("_", " ")) for name, count in counts.items()]
     if document.get("defaults"):
         counts, said = {"defaults": 1, **counts}, ["Defaults", *said]
     print_outcome({"file": str(file), **counts}, f"{', '.join(said) or 'Nothing'} in {file}.", as_json=as_json)
+
+
+def _counted(count: int, plural: str) -> str:
+    return f"{count} {plural.removesuffix('s') if count == 1 else plural}"
