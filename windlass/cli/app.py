@@ -30,7 +30,7 @@ from windlass.cli import (
     settings,
     tasks,
 )
-from windlass.cli.codes import FAILED, REFUSED, UNREACHABLE
+from windlass.cli.codes import FAILED, REFUSED, UNREACHABLE, UNREAD
 from windlass.cli.screen import errors
 from windlass.cli.session import Options
 from windlass.client.errors import ApiError, NoGateway, Unreachable
@@ -96,6 +96,10 @@ def run() -> None:
     """Run the command and turn what it raises into a sentence and an exit code."""
     try:
         app()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # both who print end with 1 then, which is a failure
+            sys.exit(UNREAD)
+        raise
     except ApiError as error:
         errors.print(f"[red]{escape(error.title)}.[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         for problem in error.errors:
