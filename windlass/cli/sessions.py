@@ -1,9 +1,9 @@
 """`windlass session` and `windlass chat`: conversations with a model."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -221,18 +221,24 @@ def chat(  # noqa: PLR0913 - one parameter is one option
     """Talk to a model until an empty line or the end of the input; Ctrl+C interrupts its answer."""
     with connect(context) as client:
         wish = {"agent": agent, "system": system, "model": model, "budget_usd": budget}
-        opened = known_id(client, session) if session else client.sessions.open(**wish).id
-        files: Sequence[str] = attached(client, opened, attach)
-        errors.print(
-            f"Session {opened}. An empty line ends the talk, not the session.", highlight=False, soft_wrap=True
-        )
+        opened = known_id(client, session) if session else None
+        which = f"Session {opened}. " if opened else ""
+        errors.print(f"{which}An empty line ends the talk, not the session.", highlight=False, soft_wrap=True)
         for line in iter(_read, ""):
+            opened = opened or _open(client, wish)
+            files, attach = attached(client, opened, attach), None
             try:
                 converse(client, opened, line, files, as_json=as_json)
             except KeyboardInterrupt:
                 client.sessions.interrupt(opened)
                 errors.print("Interrupted. What was said is kept.")
-            files = ()
+
+
+def _open(client: Client, wish: Mapping[str, Any]) -> str:
+    """Open the session of a talk, now that there is something to say, and tell which it is."""
+    opened = client.sessions.open(**wish).id
+    errors.print(f"Session {opened}.", highlight=False, soft_wrap=True)
+    return opened
 
 
 def known_id(client: Client, session: str) -> str:
