@@ -63,4 +63,5 @@ class Terminal:
                 code = app([*self._noun, *words], standalone_mode=False) or 0
             except typer.BadParameter as wrong:
                 code = wrong.exit_code
+                err.write(wrong.format_message())
         return Ran(code, out.getvalue(), err.getvalue())

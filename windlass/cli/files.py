@@ -1,19 +1,15 @@
 """`windlass file`: what goes into a run and what comes out of it."""
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from windlass.cli.codes import REFUSED
 from windlass.cli.runs import RunId, find_id
 from windlass.cli.screen import AsJson, console, errors, print_json, print_outcome, print_table
+from windlass.cli.sending import refusing, send, shown
 from windlass.cli.session import connect
-from windlass.client.errors import ApiError, Unreachable
-from windlass.client.files import Moved, Told, Upload
 
 app = typer.Typer(no_args_is_help=True, help="What goes into a run and what comes out of it.")
 
@@ -30,8 +26,8 @@ def upload(
     as_json: AsJson = False,
 ) -> None:
     """Send files to be taken by a run; prints the id that a field of its form takes."""
-    with connect(context) as client, _goes_on() as began, _shown("Sending") as told, _refusing():
-        sent = client.files.upload(paths, resume=resume, told=told, began=began)
+    with connect(context) as client:
+        sent = send(client, paths, resume)
     print_outcome(sent.to_json(), sent.upload_id, as_json=as_json)
 
 
@@ -61,7 +57,7 @@ def download(
     as_json: AsJson = False,
 ) -> None:
     """Lay a file, or all below a folder or a root, down in a folder of this machine."""
-    with connect(context) as client, _shown("Getting") as told, _refusing():
+    with connect(context) as client, shown("Getting") as told, refusing():
         places = [str(each) for each in client.files.download(find_id(client, run), path, to, told=told)]
     if as_json:
         print_json({"files": places})
@@ -94,39 +90,3 @@ def link(
     with connect(context) as client:
         made = client.files.link(find_id(client, run), path, minutes)
     print_outcome(made.to_json(), made.url, as_json=as_json)
-
-
-@contextmanager
-def _goes_on() -> Generator[Callable[[Upload], None]]:
-    """Where an upload breaks off, say how it goes on."""
-    begun: list[Upload] = []
-    try:
-        yield begun.append
-    except (ApiError, Unreachable, KeyboardInterrupt):
-        for upload in begun:
-            said = f"What was sent is kept: --resume {upload.upload_id} goes on with it."
-            errors.print(said, markup=False, highlight=False, soft_wrap=True)
-        raise
-
-
-@contextmanager
-def _refusing() -> Generator[None]:
-    """Say what is wrong with a file of this machine and end the command."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(REFUSED) from None
-
-
-@contextmanager
-def _shown(verb: str) -> Generator[Told]:
-    """A bar for people at a terminal; nothing for programs."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
-        task = progress.add_task(verb, total=None)
-
-        def told(moved: Moved) -> None:
-            progress.update(task, completed=moved.bytes_done, total=moved.bytes_total)
-
-        yield told

@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from windlass.cli.given_files import with_uploads
 from windlass.cli.inputs import parse_inputs
 from windlass.cli.progress import Progress
 from windlass.cli.screen import (
@@ -58,7 +59,7 @@ def start(  # noqa: PLR0913 - one parameter is one option
     """Start an agent: windlass run start claude prompt="Why is the sky blue?" --watch."""
     options = RunOptions(title, tuple(tag or ()), timeout, max_attempts)
     with connect(context) as client:
-        filled = parse_inputs(pairs or (), inputs)
+        filled = parse_inputs(with_uploads(client, agent, pairs or ()), inputs)
         run = client.runs.start(agent, filled, options)
         if left := ", ".join(name for name in filled if name not in run.inputs):
             said = f"Left out, since {agent} does not take it: {left}. What it takes: windlass agents show {agent}"
