@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from windlass.core.settings import Settings
 
@@ -48,6 +50,16 @@ class Connection(HttpToolsProtocol):
             self._waiting = None
 
 
+class Line(WebSocketsSansIOProtocol):
+    """A WebSocket that may be refused by an answer, as ours are: of those uvicorn says that no handshake came."""
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send; once a refusal is whole there is no handshake to wait for, as after a close without an answer."""
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True
+
+
 class Server(uvicorn.Server):
     """A server that lets its streams end, so that clients go on elsewhere, before it waits for requests."""
 
@@ -69,6 +81,7 @@ def server(app: FastAPI, settings: Settings, drain: Callable[[], None]) -> Serve
         port=settings.port,
         loop="none",
         http=Connection,
+        ws=Line,
         access_log=False,
         log_config=None,
         server_header=False,
