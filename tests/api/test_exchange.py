@@ -206,7 +206,11 @@ async def test_a_service_of_more_variables_than_there_may_be_now_travels_and_its
     assert len(full["env"]) == 601
     assert [outcomes(each)["texts"] for each in (same, changed, again)] == ["same", "changed", "changed"]
     assert [outcomes(each) for each in (*grown, *new)] == 2 * [{"texts": "refused"}] + 2 * [{"new": "refused"}]
-    assert [each["items"][0]["errors"][0]["field"] for each in (*grown, *new)] == 4 * ["env"]
+    errors = [each["items"][0]["errors"][0] for each in (*grown, *new)]
+    assert [each["field"] for each in errors] == 4 * ["env"]
+    said = [each["message"].partition("this would make ")[2] for each in errors]
+    advice = "take as many out of its env in the document and send that again"
+    assert said == 2 * [f"602, 1 too many: {advice}"] + 2 * [f"601, 101 too many: {advice}"]
     assert await exported(house) == [full]
 
 

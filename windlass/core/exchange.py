@@ -17,6 +17,7 @@ from windlass.core.service_defaults import ServiceDefaults
 from windlass.core.services import INHERITED, NewService, ServiceChange, Services, check_count
 
 KEPT_BACKUPS = 20
+FEWER = "take as many out of its env in the document and send that again"
 EDITS = """
 select s.name as service, e.name, e.display, e.description, e.tags, e.author, e.organization, e.enabled
 from flow_edit e join service s on s.id = e.service_id order by s.name, e.name
@@ -266,7 +267,7 @@ def _too_many(before: Item | None, item: Exchanged) -> tuple[FieldError, ...]:
     try:
         check_count(secrets + len(item.env), secrets + known)
     except Invalid as refused:
-        return refused.errors
+        return tuple(replace(each, message=f"{each.message}: {FEWER}") for each in refused.errors)
     return ()
 
 

@@ -344,8 +344,10 @@ def _count(service: Service) -> int:
 
 def check_count(count: int, before: int = 0) -> None:
     """Go on only with so many variables and secrets, or with no more than before. Raises Invalid."""
-    if count > max(MOST_VARIABLES, before):
-        rule = f"a service has at most {MOST_VARIABLES} variables, its secrets among them, and this would make {count}"
+    most = max(MOST_VARIABLES, before)
+    if count > most:
+        most_said = f"a service has at most {MOST_VARIABLES} variables, its secrets among them"
+        rule = f"{most_said}, and this would make {count}, {count - most} too many"
         told = f"Nothing was changed, and what there was is kept: {rule}. Take some away first."
         raise Invalid(told, (FieldError("env", rule),))
 
