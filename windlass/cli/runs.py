@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from windlass.cli.completion import agent_names
 from windlass.cli.given_files import with_uploads
 from windlass.cli.inputs import parse_inputs
 from windlass.cli.progress import Progress
@@ -45,7 +46,7 @@ Watch = Annotated[bool, typer.Option("--watch", "-w", help="Watch it; the exit c
 @app.command()
 def start(  # noqa: PLR0913 - one parameter is one option
     context: typer.Context,
-    agent: Annotated[str, typer.Argument(help="What to run: see `windlass agents`.")],
+    agent: Annotated[str, typer.Argument(help="What to run: see `windlass agents`.", autocompletion=agent_names)],
     pairs: Pairs = None,
     *,
     inputs: Inputs = None,
