@@ -30,12 +30,16 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where an answer belongs: its name, its place and that of its usage under `model`, and what is said beside it."""
+    """Where an answer belongs: its name, its place and that of its usage under `model`, and what is said beside it.
+
+    `tried`: attempts at it that another activity has made.
+    """
 
     item: str
     place: int
     trouble: int
     more: Payload = field(default_factory=dict[str, Any])
+    tried: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Exchange:
 
     def __init__(self, executor: ClaudeExecutor, recorder: Recorder, spot: Spot) -> None:
         self._executor, self._recorder, self._spot = executor, recorder, spot
-        self._attempt = activity.info().attempt
+        self._attempt = spot.tried + activity.info().attempt
         self._reported: list[NewEvent] = []
         self._pieces: list[Delta] = []
         self._showing: asyncio.Task[None] | None = None

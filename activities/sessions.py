@@ -87,20 +87,24 @@ class SessionActivities:
     @activity.defn(name=words.ASK)
     async def ask(self, request: AskInput) -> Answered:
         """Ask what comes next. An answer on record is not asked for again."""
-        asking = Asking(self._mind, request)
         async with beating():
-            standing = await asking.look()
-            if standing is None:
-                return Answered(end=TurnEnd.CLOSED)
-            await asking.open_box(standing.settings)
-            log = await asking.log()
-            if (summed_up := summary_of(log, request.turn, request.call)) is not None:
-                return Answered(summed_up.seq)
-            found = answer_of(log, request.turn, request.call)
-            if found is not None and found.payload["stop_reason"] != CUT_BY_WINDOW:
-                return await asking.concluded(found, standing)
-            async with self._interrupts.heard(SessionId(UUID(request.session_id)), asking.look) as stop:
-                return await (asking.ask(standing, stop) if found is None else asking.sum_up(standing, stop))
+            return await self.answer(request)
+
+    async def answer(self, request: AskInput) -> Answered:
+        """The same within an activity that does something else before."""
+        asking = Asking(self._mind, request)
+        standing = await asking.look()
+        if standing is None:
+            return Answered(end=TurnEnd.CLOSED)
+        await asking.open_box(standing.settings)
+        log = await asking.log()
+        if (summed_up := summary_of(log, request.turn, request.call)) is not None:
+            return Answered(summed_up.seq)
+        found = answer_of(log, request.turn, request.call)
+        if found is not None and found.payload["stop_reason"] != CUT_BY_WINDOW:
+            return await asking.concluded(found, standing)
+        async with self._interrupts.heard(SessionId(UUID(request.session_id)), asking.look) as stop:
+            return await (asking.ask(standing, stop) if found is None else asking.sum_up(standing, stop))
 
 
 class Asking:
@@ -136,10 +140,10 @@ class Asking:
             await self._mind.turns.take_steering(self._tenant_id, self._session_id, self._request.turn)
             await self.log()
         turn, call = self._request.turn, self._request.call
-        place = PLACES * turn + 2 * call
-        spot = Spot(f"turn-{turn}-{call}", place, PLACES * turn + 100 * call, {"turn": turn, "call": call})
         try:
-            error = await self._exchange(spot, await self._question(standing.settings), stop)
+            error = await self._exchange(
+                self._spot(f"turn-{turn}-{call}"), await self._question(standing.settings), stop
+            )
         except CallCancelled:
             return Answered(end=TurnEnd.INTERRUPTED)
         if error is not None and error.type == TOO_LONG:
@@ -167,8 +171,7 @@ class Asking:
         upto = end_of_past(self._events, turn, call)
         if upto is None:
             return failed(TOO_LONG, f"The conversation is too long for the model, even in short. {KEPT}")
-        place = PLACES * turn + 2 * call
-        spot = Spot(f"summary-{turn}-{call}", place, PLACES * turn + 100 * call + 50, {"turn": turn, "call": call})
+        spot = self._spot(f"summary-{turn}-{call}", 50)
         error: ModelError | None = None
         for room in ROOMS:
             summing = Summing(self._mind.executor, self._recorder, spot)
@@ -185,6 +188,12 @@ class Asking:
         if found is None:
             return failed(TOO_LONG, f"The conversation is too long for the model, and it did not sum it up. {KEPT}")
         return Answered(found.seq)
+
+    def _spot(self, item: str, trouble: int = 0) -> Spot:
+        """Where an answer to this call belongs; `trouble` counts from where the troubles of the call begin."""
+        turn, call, tried = self._request.turn, self._request.call, self._request.tried
+        trouble += PLACES * turn + 100 * call
+        return Spot(item, PLACES * turn + 2 * call, trouble, {"turn": turn, "call": call}, tried)
 
     async def concluded(self, message: Event, standing: Standing) -> Answered:
         """What an answer means; a turn to which something was said meanwhile goes on instead of ending."""

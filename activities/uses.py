@@ -95,6 +95,14 @@ class Use:
         self._place = PLACES * request.turn + 2 * (USES * request.call + request.place)
         self._wanted_at = datetime.min.replace(tzinfo=UTC)
 
+    async def is_on_record(self) -> bool:
+        """Whether what came of it is on record."""
+        call, after = await self._call(), self._request.seq
+        results = await self._hands.events.read(
+            self._tenant_id, self._session_id, after, USES, (EventKind.TOOL_RESULT,)
+        )
+        return any(result.payload["id"] == call["id"] for result in results)
+
     async def carry_out(self) -> float | None:
         """Do it, unless its outcome is on record or its session is gone. Answers how long people may take."""
         standing = await self._look()

@@ -89,7 +89,7 @@ def build(client: Client, parts: Parts, provider: ProviderRecord) -> Worker:
     claude = ClaudeExecutor(model(parts.settings), lambda: datetime.now(UTC).date(), silence, provider.add)
     rush = Rush()
     activities = run_activities(parts, executors(parts, claude), rush)
-    talks, tools = sessions.talking(parts, claude)
+    talks, tools, onward = sessions.talking(parts, claude)
     boots = boot_activities(parts)
     firings = firing_activities(client, parts, rush)
     records = DesktopRecords(Machines(parts.database, parts.jobs, parts.notifier))
@@ -103,7 +103,7 @@ def build(client: Client, parts: Parts, provider: ProviderRecord) -> Worker:
             maintenance(client, parts).maintain,
             prompts.thinking(parts, claude).think,
             *(boots.begin, boots.bring_up, boots.settle),
-            *(talks.begin, talks.seal, talks.ask, tools.use),
+            *(talks.begin, talks.seal, talks.ask, tools.use, onward.use_then_ask),
         ],
         workflow_runner=sandbox(),
         build_id=BUILD,

@@ -7,6 +7,7 @@ from activities.errands import Errands
 from activities.interrupts import Interrupts
 from activities.linked_runs import Linked
 from activities.models import ClaudeExecutor
+from activities.onward import OnwardActivities
 from activities.sessions import Mind, SessionActivities
 from activities.shells import Fence, Shells
 from activities.uses import Hands, ToolActivities
@@ -29,8 +30,8 @@ from workers.servers import LateServers
 FENCES: Mapping[str, Callable[[], Fence]] = {"fence": Bubblewrap, "open": Unfenced, "off": NoFence}
 
 
-def talking(parts: Parts, executor: ClaudeExecutor) -> tuple[SessionActivities, ToolActivities]:
-    """The activities of turns and of their tools, with an ear for those that somebody interrupts."""
+def talking(parts: Parts, executor: ClaudeExecutor) -> tuple[SessionActivities, ToolActivities, OnwardActivities]:
+    """The activities of turns, of their tools and of both, with an ear for those that somebody interrupts."""
     interrupts = Interrupts()
     parts.listener.on(CHANNEL, heard(interrupts.look_here, SessionId))
     turns, events = Turns(parts.database, parts.notifier), Events(parts.database, parts.notifier)
@@ -59,4 +60,5 @@ def talking(parts: Parts, executor: ClaudeExecutor) -> tuple[SessionActivities, 
         offers=offers,
         inquiries=inquiries,
     )
-    return SessionActivities(mind, interrupts), ToolActivities(hands)
+    talks = SessionActivities(mind, interrupts)
+    return talks, ToolActivities(hands), OnwardActivities(hands, talks)

@@ -1,7 +1,7 @@
 """The life of a session: one turn at a time, as long as somebody has something to say."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from itertools import count, groupby
@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
         Answered,
         AskInput,
         Move,
+        Onward,
         Said,
         SealInput,
         SessionInput,
@@ -109,28 +110,41 @@ class SessionWorkflow:
 
     async def _work(self, turn: Turn) -> None:
         """One turn, from the model's first answer to its seal."""
+        answered = await self._ask(turn, 1)
         for call in count(1):
-            answered = await self._ask(turn, call)
             if answered.end is not None:
                 return await self._seal(turn, answered)
-            for together in _groups(answered.moves):
-                await asyncio.gather(*(self._use(turn, call, answered.seq, *each) for each in together))
+            answered = await self._go_on(turn, call, answered)
         raise AssertionError
 
-    async def _ask(self, turn: Turn, call: int) -> Answered:
+    async def _go_on(self, turn: Turn, call: int, answered: Answered) -> Answered:
+        """Have everything used that an answer wants, and ask the model what comes next."""
+        groups = list(_groups(answered.moves))
+        last = groups.pop() if _end_alone(groups) and workflow.patched("uses-lead-on") else None
+        for together in groups:
+            await asyncio.gather(*(self._use(self._wanted(turn, call, answered, n), move) for n, move in together))
+        if last is None:
+            return await self._ask(turn, call + 1)
+        place, move = last[0]
+        return await self._use_then_ask(turn, self._wanted(turn, call, answered, place), move)
+
+    def _wanted(self, turn: Turn, call: int, answered: Answered, place: int) -> UseInput:
+        return UseInput(self._ref.tenant_id, self._ref.session_id, turn.number, call, place, answered.seq)
+
+    async def _ask(self, turn: Turn, call: int, tried: int = 0) -> Answered:
         """Ask the model, once somebody decides where that is needed."""
         while True:
             looks = self._looks
-            answered = await self._asked(turn, call)
+            answered = await self._asked(turn, call, tried)
             if answered.waits_s is None:
                 return answered
             await self._wait(looks, answered.waits_s)
 
-    async def _asked(self, turn: Turn, call: int) -> Answered:
+    async def _asked(self, turn: Turn, call: int, tried: int) -> Answered:
         try:
             return await workflow.execute_activity(
                 words.ASK,
-                AskInput(self._ref.tenant_id, self._ref.session_id, turn.number, call),
+                AskInput(self._ref.tenant_id, self._ref.session_id, turn.number, call, tried),
                 result_type=Answered,
                 summary=f"turn {turn.number}: ask the model, call {call}",
                 start_to_close_timeout=policies.THINK,
@@ -140,15 +154,30 @@ class SessionWorkflow:
         except ActivityError as error:
             return Answered(end=TurnEnd.FAILED, error_type="Failed", error_message=str(error.cause or error)[:1000])
 
-    async def _use(self, turn: Turn, call: int, seq: int, place: int, move: Move) -> None:
+    async def _use(self, use: UseInput, move: Move) -> None:
         """Have one tool used, once somebody allows it or answers where that is needed. What came of it is on record."""
         while True:
             looks = self._looks
-            use = UseInput(self._ref.tenant_id, self._ref.session_id, turn.number, call, place, seq)
             used = await self._used(use, move)
             if used.waits_s is None:
                 return
             await self._wait(looks, used.waits_s)
+
+    async def _use_then_ask(self, turn: Turn, use: UseInput, move: Move) -> Answered:
+        """The same, and ask the model what comes next: by itself where the use could not lead on to it."""
+        while True:
+            looks = self._looks
+            onward = await self._led_on(use, move)
+            if onward.waits_s is None:
+                break
+            await self._wait(looks, onward.waits_s)
+        answered = onward.answered
+        if answered is None:
+            return await self._ask(turn, use.call + 1, onward.tried)
+        if answered.waits_s is None:
+            return answered
+        await self._wait(looks, answered.waits_s)
+        return await self._ask(turn, use.call + 1)
 
     async def _used(self, use: UseInput, move: Move) -> Used:
         """A brief use of a tool is one event here, any other six."""
@@ -168,6 +197,18 @@ class SessionWorkflow:
             result_type=Used,
             summary=summary,
             start_to_close_timeout=policies.USE,
+            heartbeat_timeout=policies.USE_HEARTBEAT,
+            retry_policy=policies.USE_RETRY,
+        )
+
+    async def _led_on(self, use: UseInput, move: Move) -> Onward:
+        """A use that is no brief one and the call after it are six events together, and twelve apart."""
+        return await workflow.execute_activity(
+            words.USE_THEN_ASK,
+            use,
+            result_type=Onward,
+            summary=policies.summary(f"turn {use.turn}: {move.tool}, then ask the model, call {use.call + 1}"),
+            start_to_close_timeout=policies.USE_THEN_THINK,
             heartbeat_timeout=policies.USE_HEARTBEAT,
             retry_policy=policies.USE_RETRY,
         )
@@ -197,3 +238,8 @@ def _groups(moves: tuple[Move, ...]) -> Iterator[list[tuple[int, Move]]]:
     for only_reads, found in groupby(enumerate(moves), lambda each: each[1].only_reads):
         together = list(found)
         yield from ([together] if only_reads else ([each] for each in together))
+
+
+def _end_alone(groups: Sequence[list[tuple[int, Move]]]) -> bool:
+    """Whether what an answer wants ends in one use by itself that takes its time."""
+    return bool(groups) and len(groups[-1]) == 1 and not groups[-1][0][1].is_brief

@@ -12,6 +12,7 @@ import windlass.client
 import windlass.forms
 from activities.boot import BootActivities
 from activities.desktops import DesktopActivities, DesktopRecords
+from activities.onward import OnwardActivities
 from activities.runs import STOP_CHANNEL, RunActivities
 from activities.screens import ScreenActivities
 from activities.sessions import SessionActivities
@@ -130,14 +131,14 @@ def test_the_workflow_of_prompts_and_its_activities():
 def test_the_workflow_of_sessions_and_its_activities():
     defined: Any = workflow._Definition.must_from_class(SessionWorkflow)  # pyright: ignore[reportPrivateUsage]
     definitions: Any = activity._Definition  # pyright: ignore[reportPrivateUsage]
-    kinds = (SessionActivities, ToolActivities)
+    kinds = (SessionActivities, ToolActivities, OnwardActivities)
     methods = [method for kind in kinds for _, method in inspect.getmembers(kind, inspect.isfunction)]
 
     names = {found.name for method in methods if (found := definitions.from_callable(method))}
 
     assert defined.name == "SessionWorkflow"
     assert (set(defined.signals), set(defined.updates), set(defined.queries)) == ({"look"}, {"say"}, set())
-    assert names == {"begin_turn", "ask_model", "seal_turn", "use_tool"}
+    assert names == {"begin_turn", "ask_model", "seal_turn", "use_tool", "use_tool_then_ask"}
     assert sessions.CHANNEL == "interrupt"
 
 
@@ -200,8 +201,9 @@ def _has_default(each: Field[Any]) -> bool:
         (sessions.SessionRef, "tenant_id session_id"),
         (sessions.Said, "message_id place?"),
         (sessions.Turn, "number? taken?"),
-        (sessions.AskInput, "tenant_id session_id turn call"),
+        (sessions.AskInput, "tenant_id session_id turn call tried?"),
         (sessions.Answered, "seq? end? error_type? error_message? moves?"),
+        (sessions.Onward, "waits_s? answered? tried?"),
         (sessions.Move, "tool only_reads?"),
         (sessions.UseInput, "tenant_id session_id turn call place seq"),
         (sessions.Used, "waits_s?"),

@@ -10,9 +10,10 @@ from stack.standin.server import listen
 from tests.forks import running_forks
 from tests.parts import running_postgres, running_temporal, short_folder
 from tests.replay.export import keep, tidy
-from tests.workflows.talks import Step, Talk, Talks, running_talks
+from tests.workflows.talks import Step, Talk, Talks, asked, running_talks
 
 Scenario = Callable[[Talks], Awaitable[Talk]]
+YES: Step = {"text": "Yes."}
 
 
 async def session_spoken(talks: Talks) -> Talk:
@@ -36,6 +37,27 @@ async def session_worked(talks: Talks) -> Talk:
     return talk
 
 
+async def session_searched(talks: Talks) -> Talk:
+    """A turn with tools that are no brief ones, each asked for alone; one of them waits for a person."""
+    talk = await talks.open(policy=[{"action": "ask", "tool": "search", "argument": "two"}])
+    await talk.say(*({"tool": {"name": "search", "input": {"pattern": each}}} for each in ("one", "two")), YES)
+    question, caller = await asked(talks, talk), talks.engine.caller
+    await talks.engine.gateway.questions.answer(caller, question.id, {"decision": "once"})
+    await talk.settled(1)
+    return talk
+
+
+async def session_led_on(talks: Talks) -> Talk:
+    """Uses that lead on to the next answer: at once, after a person, and to a provider that is in trouble once."""
+    talk = await talks.open(policy=[{"action": "ask", "tool": "search", "argument": "two"}])
+    one, two, three = ({"tool": {"name": "search", "input": {"pattern": each}}} for each in ("one", "two", "three"))
+    await talk.say(one, two, three, {"status": 500, "retry_after_ms": 50, "times": 1, **YES})
+    question, caller = await asked(talks, talk), talks.engine.caller
+    await talks.engine.gateway.questions.answer(caller, question.id, {"decision": "once"})
+    await talk.settled(1)
+    return talk
+
+
 async def session_interrupted(talks: Talks) -> Talk:
     """An answer that somebody stops."""
     talk = await talks.open()
@@ -46,7 +68,10 @@ async def session_interrupted(talks: Talks) -> Talk:
     return talk
 
 
-SCENARIOS: tuple[Scenario, ...] = (session_spoken, session_worked, session_interrupted)
+SCENARIOS: tuple[Scenario, ...] = (
+    *(session_spoken, session_worked, session_searched),
+    *(session_led_on, session_interrupted),
+)
 
 
 async def main() -> None:

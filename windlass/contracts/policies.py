@@ -72,6 +72,9 @@ USE = timedelta(minutes=15)
 USE_HEARTBEAT = timedelta(seconds=10)
 USE_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5))
 
+# A use of a tool and the call to the model after it: within the activity each keeps to its own time limit.
+USE_THEN_THINK = USE + THINK
+
 ACT = timedelta(minutes=5)
 ACT_HEARTBEAT = timedelta(seconds=6)
 ACT_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=3))

@@ -17,6 +17,7 @@ BEGIN = "begin_turn"
 ASK = "ask_model"
 SEAL = "seal_turn"
 USE = "use_tool"
+USE_THEN_ASK = "use_tool_then_ask"
 
 NOUN = "sessions"
 TOPIC = "sessions"  # the state topic of the list
@@ -202,12 +203,16 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class AskInput:
-    """The n-th call to the model in a turn: everything that was said before it is on record."""
+    """The n-th call to the model in a turn: everything that was said before it is on record.
+
+    `tried`: attempts at it that another activity has made.
+    """
 
     tenant_id: str
     session_id: str
     turn: int
     call: int
+    tried: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +259,19 @@ class Used:
     """That a use of a tool is on record; or, with `waits_s`, that it waits for somebody, for so long at most."""
 
     waits_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """What a use of a tool and the call to the model after it came to.
+
+    With `waits_s` the use waits for somebody, for so long at most. Without an answer the model is still to be asked:
+    that was tried so many times.
+    """
+
+    waits_s: float | None = None
+    answered: Answered | None = None
+    tried: int = 0
 
 
 @dataclass(frozen=True, slots=True)
