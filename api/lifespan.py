@@ -34,6 +34,7 @@ from windlass.core.pulses import Pulses
 from windlass.core.settings import Settings
 from windlass.core.stream_health import stream_part
 from windlass.core.tenants import Tenants
+from windlass.core.tidying import tidy_for_ever
 
 POOL = 10
 JOBS_POOL = 3
@@ -64,6 +65,7 @@ async def open_state(settings: Settings) -> AsyncGenerator[State]:
         passwords = Passwords()
         engine = await stack.enter_async_context(open_engine(settings, database, jobs))
         await stack.enter_async_context(background(sweep_for_ever(database)))
+        await stack.enter_async_context(background(tidy_for_ever()))
         await stack.enter_async_context(background(keep_partitions(jobs, lambda: datetime.now(UTC).date())))
         authentication = Authentication(database, tokens, secret)
         health = [

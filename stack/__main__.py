@@ -3,9 +3,13 @@
 import argparse
 import asyncio
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
+from stack import forkserver, home
 from stack.errors import StackError
+from stack.forks import Forks
 from stack.up import up
 from windlass.core.settings import Settings
 
@@ -16,17 +20,30 @@ def main(arguments: list[str]) -> int:
     """Run one command; what went wrong is said in plain words."""
     chosen = _parser().parse_args(arguments)
     settings = Settings.load()
+    if chosen.command != "up":
+        return _finish(_look_after(chosen, settings))
+    forks = Forks()
     try:
-        return asyncio.run(_run(chosen, settings))
+        home.create(settings.home)
+        is_server = forkserver.begin(forks, settings.home / "logs" / "forkserver.log")
+    except OSError as error:
+        return _refuse(error)
+    if is_server:
+        forkserver.serve(forks.server)
+        return 0
+    return _finish(up(settings, forks))
+
+
+def _finish(work: Coroutine[Any, Any, int]) -> int:
+    try:
+        return asyncio.run(work)
     except (StackError, OSError) as error:
-        sys.stderr.write(f"\n{error}\n")
-        return 1
+        return _refuse(error)
 
 
-async def _run(chosen: argparse.Namespace, settings: Settings) -> int:
-    if chosen.command == "up":
-        return await up(settings)
-    return await _look_after(chosen, settings)
+def _refuse(error: Exception) -> int:
+    sys.stderr.write(f"\n{error}\n")
+    return 1
 
 
 async def _look_after(chosen: argparse.Namespace, settings: Settings) -> int:

@@ -7,9 +7,10 @@ import socket
 from pathlib import Path
 from signal import SIGKILL
 
-from stack.processes import Command
+from stack.processes import Command, Process, spawn
 
-ORDER_BYTES = 4096
+ORDER_BYTES = 64 * 1024
+NOBODY_KNOWS = 255  # as asyncio says of a child whose end the system did not keep: whoever started us ignores SIGCHLD
 
 
 class Fork:
@@ -41,10 +42,51 @@ class Fork:
         return self.returncode
 
 
+class Own:
+    """A process that we forked ourselves, as far as `asyncio.subprocess.Process` is needed of it."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._end = asyncio.ensure_future(self._await_end(os.pidfd_open(pid)))
+
+    async def wait(self) -> int:
+        """Wait for its end and answer its exit code, or minus the signal that ended it."""
+        return await asyncio.shield(self._end)
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal. Raises ProcessLookupError when it has ended."""
+        if self.returncode is not None:
+            raise ProcessLookupError
+        os.kill(self.pid, number)
+
+    async def _await_end(self, handle: int) -> int:
+        ended = asyncio.Event()
+        asyncio.get_running_loop().add_reader(handle, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            asyncio.get_running_loop().remove_reader(handle)
+            os.close(handle)
+        self.returncode = exit_code(self.pid)
+        return self.returncode
+
+
+def exit_code(pid: int) -> int:
+    """How a child of ours that has ended did: its exit code, or minus the signal."""
+    try:
+        _, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return NOBODY_KNOWS
+    return os.waitstatus_to_exitcode(status)
+
+
 class Forks:
-    """Orders to a fork server, whichever of its lives reads them."""
+    """Orders to a fork server, whichever of its lives reads them. `first` is its first, if we forked that ourselves."""
 
     def __init__(self) -> None:
+        self.first = 0
+        self.lifeline, self._life = os.pipe()  # children and hosts hold the reading end: it closes however we die
         self._orders, self._server = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._orders.setblocking(False)
 
@@ -54,14 +96,15 @@ class Forks:
         return self._server.fileno()
 
     async def spawn(self, command: Command, log: Path) -> Fork:
-        """Have `python -m MODULE …` forked, its output appended to `log`. Raises OSError when the server dies over it.
+        """Have `python -m MODULE …` forked, its output going to `log`. Raises OSError when the server dies over it.
 
-        The environment and the folder are those of the server.
+        The environment comes on top of ours, which the server has too.
         """
         ours, theirs = socket.socketpair()
         try:
             with theirs, log.open("ab") as output:
-                order = json.dumps(command.argv[2:]).encode()
+                told = {name: value for name, value in (command.env or {}).items() if os.environ.get(name) != value}
+                order = json.dumps([command.argv[2:], told, command.cwd and str(command.cwd)]).encode()
                 socket.send_fds(self._orders, [order], [output.fileno(), theirs.fileno()])
         except OSError:
             ours.close()
@@ -73,7 +116,14 @@ class Forks:
             raise OSError("the fork server ended before it could start it")
         return Fork(int(pid), reader, writer)
 
+    async def serve(self, command: Command, log: Path) -> Process:
+        """The server's first life, which is under way, or another one."""
+        pid, self.first = self.first, 0
+        return Own(pid) if pid else await spawn(command, log)
+
     def close(self) -> None:
-        """Close both ends, when no server is needed any more."""
+        """Let go of everything, when no server is needed any more."""
+        os.close(self.lifeline)
+        os.close(self._life)
         self._orders.close()
         self._server.close()

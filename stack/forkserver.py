@@ -13,15 +13,17 @@ import selectors
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 from setproctitle import setproctitle
 
-from stack.forks import ORDER_BYTES
+from stack.forks import ORDER_BYTES, Forks, exit_code
 from windlass.core.mortality import dying_with_us
+from windlass.core.tidying import tidy
 
 SHARED = (  # by gateway and workers; nothing here or below may start a thread, for a fork would lose it
     "uvloop",
@@ -42,35 +44,34 @@ ITS_OWN = (  # what the gateway needs besides, in portions: a worker that is ord
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A module to run, the log it writes to, and the line to whoever waits for its end."""
+    """What is to be forked, and the line to whoever waits for its end."""
 
-    module: str
-    arguments: tuple[str, ...]
-    log: int
+    birth: "Birth"
     line: int
 
     def close(self) -> None:
         """Let go of what came with it."""
-        os.close(self.log)
+        os.close(self.birth.log)
         os.close(self.line)
 
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """In a child: what it is to be."""
+    """What a child is to be: a module, with the log it writes to and what it is told on top of what we are."""
 
     module: str
     arguments: tuple[str, ...]
     log: int
+    environment: Mapping[str, str]
+    folder: str | None
 
     def live(self) -> None:
         """Become the module, as if the interpreter had been started with `-m`."""
         gc.enable()  # while it loads, the server looks for none
-        with open(os.devnull, "rb") as nothing:
-            os.dup2(nothing.fileno(), 0)
-        os.dup2(self.log, 1)
-        os.dup2(self.log, 2)
-        os.close(self.log)
+        write_to(self.log)
+        os.environ.update(self.environment)
+        if self.folder is not None:
+            os.chdir(self.folder)
         setproctitle(" ".join((sys.executable, "-m", self.module, *self.arguments)))
         sys.argv = [self.module, *self.arguments]
         runpy.run_module(self.module, run_name="__main__", alter_sys=True)
@@ -95,7 +96,7 @@ class ForkServer:
                     self._waiting.append(self._take())
                 else:
                     self._bury(key.fd)
-            for order in [each for each in self._waiting if each.module != GATEWAY or not self._unloaded]:
+            for order in [each for each in self._waiting if each.birth.module != GATEWAY or not self._unloaded]:
                 self._waiting.remove(order)
                 birth = self._bear(order)
                 if birth is not None:
@@ -105,8 +106,8 @@ class ForkServer:
 
     def _take(self) -> Order:
         order, (log, line), _, _ = socket.recv_fds(self._orders, ORDER_BYTES, 2)
-        module, *arguments = json.loads(order)
-        return Order(module, tuple(arguments), log, line)
+        (module, *arguments), environment, folder = json.loads(order)
+        return Order(Birth(module, tuple(arguments), log, environment, folder), line)
 
     def _load(self) -> None:
         """Load the next portion. Where that fails, the gateway meets the same error itself and says so in its log."""
@@ -129,8 +130,8 @@ class ForkServer:
             os.setsid()
             os.close(order.line)
             self._forget()
-            return Birth(order.module, order.arguments, order.log)
-        os.close(order.log)
+            return order.birth
+        os.close(order.birth.log)
         end = os.pidfd_open(pid)
         self._selector.register(end, selectors.EVENT_READ)
         self._living[end] = pid, socket.socket(fileno=order.line)
@@ -142,8 +143,7 @@ class ForkServer:
             self._living[end][1].sendall(f"{number}\n".encode())
 
     def _bury(self, end: int) -> None:
-        _, status = os.waitpid(self._living[end][0], 0)
-        self._tell(end, os.waitstatus_to_exitcode(status))
+        self._tell(end, exit_code(self._living[end][0]))
         self._living.pop(end)[1].close()
         self._selector.unregister(end)
         os.close(end)
@@ -161,19 +161,50 @@ class ForkServer:
 
 def share() -> None:
     """Keep every collection of a child from touching, and thereby copying, what it shares with us."""
-    gc.collect()
+    tidy()
     gc.freeze()
 
 
-def main() -> None:
-    """Load what is shared, then serve."""
-    orders = socket.socket(fileno=int(sys.argv[1]))
+def write_to(log: int) -> None:
+    """Read nothing and write to this file from now on, line by line."""
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+
+
+def begin(forks: Forks, log: Path) -> bool:
+    """Fork the server's first life off ourselves: what we have loaded it need not, and holds no second time.
+
+    Call it where there is neither a thread nor a loop yet. Answers whether we are what was forked. Raises OSError.
+    """
+    with_us = dying_with_us(signal.SIGKILL)
+    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    share()
+    forks.first = os.fork()
+    if forks.first:
+        os.close(output)
+        return False
+    with_us()
+    os.setsid()
+    for number in {int(each) for each in os.listdir("/proc/self/fd")} - {0, 1, 2, output, forks.server, forks.lifeline}:
+        with suppress(OSError):  # the folder's own
+            os.close(number)
+    write_to(output)
+    setproctitle(f"{sys.executable} -m stack.forkserver {forks.server}")
+    return True
+
+
+def serve(orders: int) -> None:
+    """Load what is shared, then serve; comes back when a child of ours has lived its life."""
     gc.disable()  # while modules are loaded: 0.7 of three core-seconds went into looks for garbage that was not there
     for name in SHARED:
         import_module(name)
     share()
-    ForkServer(orders, ITS_OWN).serve().live()
+    ForkServer(socket.socket(fileno=orders), ITS_OWN).serve().live()
 
 
 if __name__ == "__main__":
-    main()
+    serve(int(sys.argv[1]))

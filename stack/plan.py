@@ -43,12 +43,11 @@ class Plan:
 
     settings: Settings
     secret: str
-    lifeline: int
+    forks: Forks
     cluster: Cluster | None
     temporal: Server | None
     standin_port: int | None
     bootstrapped: Bootstrapped = field(default_factory=Bootstrapped)
-    forks: Forks = field(default_factory=Forks)
 
     @property
     def database_url(self) -> str:
@@ -96,7 +95,7 @@ class Plan:
             command = self._python("stack.standin", "--port", str(self.standin_port))
             answering = partial(listens, LOOPBACK, self.standin_port)
             parts.append(Child("standin", command, answering, grace_s=3, address=f"{LOOPBACK}:{self.standin_port}"))
-        parts.append(Child("forkserver", self._fork_server(), _lives))
+        parts.append(Child("forkserver", self._fork_server(), _lives, spawn=self.forks.serve))
         # Not Temporal: whoever needs it waits for it, and may load its own code meanwhile.
         needs = ("forkserver", "database", *(["postgres"] if self.cluster else []))
         fork = partial(Child, spawn=self.forks.spawn)
@@ -118,7 +117,7 @@ class Plan:
             "WINDLASS_HOME": str(self.settings.home),
             "WINDLASS_DATABASE_URL": self.database_url,
             "WINDLASS_SECRET_KEY": self.secret,
-            "WINDLASS_LIFELINE_FD": str(self.lifeline),
+            "WINDLASS_LIFELINE_FD": str(self.forks.lifeline),
             "WINDLASS_HOST_PYTHON": str(self.host_python),
             "PYTHONUNBUFFERED": "1",
         }
@@ -128,7 +127,7 @@ class Plan:
 
     def _python(self, module: str, *arguments: str) -> Command:
         words = (sys.executable, "-m", module, *arguments)
-        return Command(words, env=self.child_environment(), cwd=ROOT, pass_fds=(self.lifeline,))
+        return Command(words, env=self.child_environment(), cwd=ROOT, pass_fds=(self.forks.lifeline,))
 
     async def _bootstrap(self) -> None:
         is_new = self.cluster is not None and not (self.cluster.data / "PG_VERSION").exists()
@@ -147,7 +146,7 @@ class Plan:
             sys.stderr.write(f"{output.strip()[-500:]}\n")
 
 
-async def make(settings: Settings, secret: str, lifeline: int) -> Plan:
+async def make(settings: Settings, secret: str, forks: Forks) -> Plan:
     """Find every program and check every port. Raises an error that says what is missing and how to get it."""
     require_free(settings.port, "WINDLASS_PORT", settings.host)
     cluster, server = None, None
@@ -162,7 +161,7 @@ async def make(settings: Settings, secret: str, lifeline: int) -> Plan:
         ports = settings.temporal_port, settings.temporal_ui_port
         server = Server(program, file, *ports, settings.temporal_namespace)
     standin = None if settings.anthropic_api_key or settings.standin_url else free_port()
-    return Plan(settings, secret, lifeline, cluster, server, standin)
+    return Plan(settings, secret, forks, cluster, server, standin)
 
 
 async def _is_prepared(cluster: Cluster) -> bool:

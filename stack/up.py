@@ -9,18 +9,19 @@ from contextlib import suppress
 from datetime import datetime
 
 from stack import banner, home, plan, rotation
+from stack.forks import Forks
 from stack.plan import Plan
 from stack.supervisor import Supervisor
 from windlass.core import supervision
 from windlass.core.settings import Settings
 from windlass.core.supervision import StackStatus
+from windlass.core.tidying import tidy
 
 LOOK_AROUND_S = 10.0
 
 
-async def up(settings: Settings) -> int:
+async def up(settings: Settings, forks: Forks) -> int:
     """Run the stack of this home until SIGINT or SIGTERM; say so when it runs already."""
-    home.create(settings.home)
     try:
         taken = home.lock(settings.home)
     except home.HomeTaken as error:
@@ -31,12 +32,10 @@ async def up(settings: Settings) -> int:
         left = await home.end_leftovers(settings.home)
         if left:
             say(f"Ended what an earlier stack left behind: {', '.join(left)}.")
-        reading, writing = os.pipe()  # children and hosts hold the reading end: it closes when we die, however we die
         try:
-            return await _run(await plan.make(settings, _secret(settings), reading))
+            return await _run(await plan.make(settings, _secret(settings), forks))
         finally:
-            os.close(reading)
-            os.close(writing)
+            forks.close()
 
 
 def say(line: str) -> None:
@@ -61,13 +60,13 @@ async def _run(stack: Plan) -> int:
             await starting
             say(f"\n{banner.page(stack)}\n\nStarted in {time.monotonic() - begun:.1f} s.\n")
             is_shown = True
+            tidy()
         await _look_around(stack, supervisor, ended)
     finally:
         if stack.bootstrapped.password and not is_shown:  # it is made once: a start that fails must not swallow it
             say(f"  sign in  {banner.sign_in(stack)}")
         starting.cancel()
         await supervisor.stop()
-        stack.forks.close()
         (stack.settings.home / supervision.FILE).unlink(missing_ok=True)
     say("Stopped.")
     return 0

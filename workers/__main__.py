@@ -8,6 +8,7 @@ from importlib import import_module
 import uvloop
 
 from windlass.core.settings import Settings
+from windlass.core.tidying import collect_often
 from workers.parts import opened
 
 ALL = ("runs", "services", "desktops")
@@ -18,6 +19,7 @@ def main() -> None:
     named = sys.argv[1:]
     if not named or not {*named} <= {*ALL, "all"}:
         sys.exit(f"usage: python -m workers {{{'|'.join((*ALL, 'all'))}}}…")
+    collect_often()
     uvloop.run(_serve(ALL if "all" in named else tuple(dict.fromkeys(named)), Settings.load()))
 
 

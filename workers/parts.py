@@ -14,6 +14,7 @@ from windlass.core.listener import Listener
 from windlass.core.settings import Settings
 from windlass.core.storage import Objects
 from windlass.core.storage.urls import open_objects
+from windlass.core.tidying import tidy_for_ever
 from windlass.core.vault import Vault
 from windlass.core.wakeup import Notifier
 
@@ -47,6 +48,7 @@ async def opened(settings: Settings, roles: str) -> AsyncGenerator[Parts]:
         stack.push_async_callback(listener.close)
         objects = open_objects(settings)
         stack.push_async_callback(objects.close)
+        await stack.enter_async_context(beside(tidy_for_ever()))
         yield Parts(settings, database, jobs, notifier, listener, objects, stop_on_signals())
 
 

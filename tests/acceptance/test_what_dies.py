@@ -110,7 +110,7 @@ async def readiness(person: Person) -> tuple[int, Mapping[str, str]]:
 @asynccontextmanager
 async def another_worker(stack: Stack, log: Path) -> AsyncGenerator[asyncio.subprocess.Process]:
     """A second worker for runs beside the one of the stack."""
-    place = Path(f"/proc/{stack.child('forkserver').pid}/environ")
+    place = Path(f"/proc/{stack.child('standin').pid}/environ")
     given = (await asyncio.to_thread(place.read_text)).rstrip("\0").split("\0")
     known = dict(each.split("=", 1) for each in given)
     known.pop(FROM_SUPERVISOR)

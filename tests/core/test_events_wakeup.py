@@ -140,6 +140,31 @@ async def test_a_cut_connection_comes_back(pair: Pair, database_url: str, victim
     await until(is_heard)
 
 
+async def test_who_has_nothing_to_say_for_long_lets_go_of_the_connection_until_there_is(pair: Pair, database_url: str):
+    seldom, stream = Notifier(database_url, idle_s=0.02), new_id()
+    await seldom.start()
+    await until(lambda: seldom.is_connected)
+    await until(lambda: not seldom.is_connected)
+
+    seldom.poke(TENANT, stream, 1)
+
+    await until(lambda: f"{stream.hex}:1" in pair.items())
+    await seldom.close()
+
+
+async def test_closing_sends_what_is_left_also_after_the_connection_was_let_go(pair: Pair, database_url: str):
+    seldom, stream = Notifier(database_url, idle_s=0.02), new_id()
+    await seldom.start()
+    await until(lambda: seldom.is_connected)
+    await until(lambda: not seldom.is_connected)
+
+    seldom.poke(TENANT, stream, 1)
+    await seldom.close()
+
+    await until(lambda: f"{stream.hex}:1" in pair.items())
+    assert not seldom.is_connected
+
+
 async def test_a_refused_notification_is_dropped_and_the_next_one_sent(pair: Pair):
     pair.notifier.send(CHANNEL, "x" * 9_000)
     stream = new_id()

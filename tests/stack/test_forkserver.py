@@ -18,6 +18,31 @@ from tests.parts import eventually
 from tests.stacks import ROOT
 from windlass.core.supervision import identify
 
+ORDERING = """
+import asyncio, sys
+from pathlib import Path
+from stack import forkserver
+from stack.forks import Forks
+from stack.processes import Command
+
+logs, forks = Path(sys.argv[1]), Forks()
+
+async def order():
+    again = Command((sys.executable, "-m", "stack.forkserver", str(forks.server)), pass_fds=(forks.server,))
+    (logs / "program.py").write_text("print('a fork')")
+    program = Command((sys.executable, "-m", "cProfile", "-o", "/dev/null", str(logs / "program.py")))
+    first = await forks.serve(again, logs / "server.log")
+    print(type(first).__name__, await (await forks.spawn(program, logs / "fork.log")).wait())
+    first.send_signal(9)
+    print(await first.wait())
+    second = await forks.serve(again, logs / "server.log")
+    print(type(second).__name__, await (await forks.spawn(program, logs / "fork.log")).wait())
+
+if forkserver.begin(forks, logs / "server.log"):
+    forkserver.serve(forks.server)
+else:
+    asyncio.run(order())
+"""
 SLEEPING = ("http.server", "--bind", "127.0.0.1", "0")
 
 
@@ -142,6 +167,36 @@ async def test_a_server_that_is_killed_takes_its_forks_along_and_the_next_one_go
     await eventually(lambda: "fastapi could not be loaded ahead: ImportError('half of" in server.said("server.log"))
 
 
+async def test_a_fork_is_told_what_its_order_says_on_top_of_what_the_server_knows(server: Server, tmp_path: Path):
+    program = server.logs / "where.py"
+    program.write_text("import os; print(os.environ['ALONE'], 'PATH' in os.environ, os.getcwd())")
+    words = (sys.executable, "-m", "cProfile", "-o", os.devnull, str(program))
+
+    fork = await server.forks.spawn(Command(words, env={"ALONE": "yes"}, cwd=tmp_path), server.logs / "fork.log")
+
+    assert await fork.wait() == 0
+    assert f"yes True {tmp_path}" in server.said()
+
+
+async def test_the_first_life_of_a_server_is_a_fork_of_who_orders_and_the_next_is_started(tmp_path: Path):
+    ordering = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ORDERING, tmp_path, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+
+    printed, _ = await ordering.communicate()
+
+    assert printed.decode().split() == ["Own", "0", "-9", "Process", "0"]
+    assert (tmp_path / "fork.log").read_text() == "a fork\na fork\n"
+    assert (tmp_path / "server.log").read_text() == ""
+
+
+async def test_an_order_that_is_longer_than_any_is_refused(server: Server):
+    with pytest.raises(OSError, match="too long"):
+        await server.fork("longer than any order" * 100_000)
+
+    assert server.process.returncode is None
+
+
 async def test_an_order_over_which_the_server_dies_has_failed(server: Server):
     with pytest.raises(OSError, match="before it could start it"):
-        await server.fork("longer than any order" * 1000)
+        await server.forks.spawn(Command(()), server.logs / "fork.log")

@@ -110,7 +110,8 @@ class Database:
         async def pool() -> Pool:
             made: Any = asyncpg.create_pool(  # pyright: ignore[reportUnknownMemberType] - it ships without types
                 url,
-                min_size=1,
+                min_size=0,
+                init_size=1,  # so that a server that is away is noticed here
                 max_size=max_size,
                 max_inactive_connection_lifetime=IDLE_S,
                 init=prepare,

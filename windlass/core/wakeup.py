@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from windlass.contracts.ids import TenantId
-from windlass.core.database import APP_ROLE, OUTAGES, dial
+from windlass.core.database import APP_ROLE, BROKEN, IDLE_S, OUTAGES, dial
 
 CHANNEL = "event"  # items `{stream}:{seq}`, `{stream}~` (text on its way) and `{tenant or *}@{state topic}`, by commas
 RUNS, DESKTOPS = "runs", "desktops"  # state topics
@@ -59,13 +59,13 @@ class PollOnly:
 
 
 class Notifier:
-    """Wake-ups by PostgreSQL's NOTIFY, coalesced, on a connection of its own, after the writer's commit.
+    """Wake-ups by PostgreSQL's NOTIFY, coalesced, on a connection of its own while there are any, after the commit.
 
     The first one goes out at once, the others gather for 2 ms, or 10 ms under load; a changed status does not wait.
     """
 
-    def __init__(self, url: str, *, role: str = APP_ROLE, name: str = "windlass") -> None:
-        self._url, self._role, self._name = url, role, name
+    def __init__(self, url: str, *, role: str = APP_ROLE, name: str = "windlass", idle_s: float = IDLE_S) -> None:
+        self._url, self._role, self._name, self._idle_s = url, role, name, idle_s
         self._pending: dict[str, int] = {}  # what to look at: up to which seq (0: no seq)
         self._messages: list[tuple[str, str]] = []
         self._some, self._urgent = asyncio.Event(), asyncio.Event()
@@ -89,9 +89,11 @@ class Notifier:
             with suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
-        with suppress(*OUTAGES):
+        with suppress(*BROKEN):
             async with asyncio.timeout(1):
-                while self._connection is not None and (self._pending or self._messages):
+                if self._connection is None and (self._pending or self._messages):
+                    await self._connect()
+                while self._pending or self._messages:
                     await self._send()
         await self._disconnect()
 
@@ -128,14 +130,22 @@ class Notifier:
             try:
                 await self._connect()
                 pause_s = 0.05
-                while True:
-                    await self._some.wait()
+                while await self._is_wanted():
                     await self._rest(await self._send())
+                await self._disconnect()
+                await self._some.wait()
             except Exception as error:  # noqa: BLE001  a wake-up loop that dies makes every reader a second late, unseen
                 log.warning("notifier starts again", error=repr(error), pending=len(self._pending))
                 await self._disconnect()
-            await asyncio.sleep(pause_s)
-            pause_s = min(1.0, 2 * pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(1.0, 2 * pause_s)
+
+    async def _is_wanted(self) -> bool:
+        """Wait for something to send; false when nobody has said anything for so long that the connection may go."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._idle_s):
+                await self._some.wait()
+        return self._some.is_set()
 
     async def _rest(self, items: int) -> None:
         """Let wake-ups gather, until one of them cannot wait."""
@@ -170,8 +180,8 @@ class Notifier:
 
     async def _connect(self) -> None:
         line: Line = await dial(self._url, name=f"{self._name} notifier", role=self._role)
-        await line.execute("set synchronous_commit = off")
         self._connection = line
+        await line.execute("set synchronous_commit = off")
 
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
