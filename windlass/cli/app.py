@@ -41,7 +41,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done or finished, 1 failed, 2 usage, 3 refused, 4 unreachable, 130 cancelled or interrupted.",
+    epilog="Exit codes: 0 done or finished, 1 failed, 2 usage, 3 refused, 4 unreachable, 130 cancelled or interrupted, "
+    "141 unread.",
 )
 app.command("login")(login.login)
 app.command("logout")(login.logout)
