@@ -103,10 +103,6 @@ def options(context: typer.Context) -> Options:
 
 def connect(context: typer.Context) -> Client:
     """A client for the chosen gateway: the key of the environment wins over a sign-in."""
-    return client_of(options(context))
-
-
-def client_of(chosen: Options, timeout_s: float = 30.0) -> Client:
-    """The same for options that are known, with so much patience."""
+    chosen = options(context)
     store = ServerStore(CredentialFile(chosen.folder), chosen.url)
-    return Client(chosen.url, api_key=chosen.api_key, store=store, timeout_s=timeout_s)
+    return Client(chosen.url, api_key=chosen.api_key, store=store)
