@@ -66,7 +66,7 @@ def test_nothing_is_offered_and_nothing_said_where_nobody_answers_or_signed_in(g
     assert took_s < 5
     gateway.answers = {"GET /v1/agents": (401, {"status": 401, "title": "Not signed in", "detail": "No."})}
     assert completed(gateway, home, line, **key) == []
-    assert completed(Gateway(url="http://[x"), home, line, **key) == []
+    assert completed(Gateway(url="http://[x]"), home, line, **key) == []
 
 
 @pytest.mark.parametrize("left_s", [-1, 3600])
