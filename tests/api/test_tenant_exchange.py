@@ -156,4 +156,4 @@ async def test_the_command_line_and_the_page_take_a_whole_organisation_too(
 
     assert ("What became of it" in page.text, "schedules: Mornings" in page.text) == (True, True)
     assert (weak.status_code, "who may write all of it" in weak.text) == (422, True)
-    assert ("1 mcp servers" in said, "tasks: News" in again, len(backups["items"])) == (True, True, 1)
+    assert ("1 mcp server," in said, "tasks: News" in again, len(backups["items"])) == (True, True, 1)
