@@ -268,12 +268,13 @@ async def booted_by_force(engine: Engine, _meeting: Meeting) -> str:
 
 BOOTS: tuple[Callable[[Engine, Meeting], Awaitable[str]], ...] = (booted, booted_by_force)
 FIRINGS: tuple[Callable[[Engine, Meeting], Awaitable[str]], ...] = (started, skipped, ended_another, due_together)
+OF_THE_MACHINE = ("identity", "stackTrace")
 
 
 def tidy(history: Any) -> Any:
-    """Without the names of the machine it was made on."""
+    """Without the names of the machine it was made on, and the paths of its programs."""
     if isinstance(history, dict):
-        return {key: "kept" if key == "identity" else tidy(value) for key, value in history.items()}  # pyright: ignore[reportUnknownVariableType]
+        return {key: "kept" if key in OF_THE_MACHINE else tidy(value) for key, value in history.items()}  # pyright: ignore[reportUnknownVariableType]
     return [tidy(item) for item in history] if isinstance(history, list) else history  # pyright: ignore[reportUnknownVariableType]
 
 

@@ -45,6 +45,14 @@ def read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
+def test_a_history_does_not_name_the_machine_it_was_made_on(path: Path):
+    text = path.read_text()
+
+    assert 'File \\"' not in text
+    assert text.count('"identity": ') == text.count('"identity": "kept"')
+
+
 def changed(scenario: str, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """A kept history in which something else happened."""
     history = read(next(path for path in KEPT if path.name.startswith(f"{scenario}@")))
