@@ -4,8 +4,10 @@ import asyncio
 import json
 import os
 import socket
+from collections.abc import Coroutine
 from pathlib import Path
 from signal import SIGKILL
+from typing import Any
 
 from stack.processes import Command, Process, spawn
 
@@ -14,41 +16,12 @@ NOBODY_KNOWS = 255  # as asyncio says of a child whose end the system did not ke
 
 
 class Fork:
-    """A process that the fork server has started for us, as far as `asyncio.subprocess.Process` is needed of it."""
+    """A process that was forked and not executed, as far as `asyncio.subprocess.Process` is needed of it."""
 
-    def __init__(self, pid: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, pid: int, end: Coroutine[Any, Any, int]) -> None:
         self.pid = pid
         self.returncode: int | None = None
-        self._writer = writer
-        self._end = asyncio.ensure_future(self._hear(reader))
-
-    async def wait(self) -> int:
-        """Wait for its end and answer its exit code. A fork does not outlive the server: then it was killed."""
-        return await asyncio.shield(self._end)
-
-    def send_signal(self, number: int) -> None:
-        """Send a signal. Raises ProcessLookupError when it has ended."""
-        if self.returncode is not None:
-            raise ProcessLookupError
-        os.kill(self.pid, number)
-
-    async def _hear(self, reader: asyncio.StreamReader) -> int:
-        try:
-            line = await reader.readline()
-        except ConnectionError:
-            line = b""
-        self.returncode = int(line) if line else -SIGKILL
-        self._writer.close()
-        return self.returncode
-
-
-class Own:
-    """A process that we forked ourselves, as far as `asyncio.subprocess.Process` is needed of it."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.returncode: int | None = None
-        self._end = asyncio.ensure_future(self._await_end(os.pidfd_open(pid)))
+        self._end = asyncio.ensure_future(self._await(end))
 
     async def wait(self) -> int:
         """Wait for its end and answer its exit code, or minus the signal that ended it."""
@@ -60,16 +33,31 @@ class Own:
             raise ProcessLookupError
         os.kill(self.pid, number)
 
-    async def _await_end(self, handle: int) -> int:
-        ended = asyncio.Event()
-        asyncio.get_running_loop().add_reader(handle, ended.set)
-        try:
-            await ended.wait()
-        finally:
-            asyncio.get_running_loop().remove_reader(handle)
-            os.close(handle)
-        self.returncode = exit_code(self.pid)
+    async def _await(self, end: Coroutine[Any, Any, int]) -> int:
+        self.returncode = await end
         return self.returncode
+
+
+async def told(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
+    """How a fork ended, as the server tells. It does not outlive the server: then it was killed."""
+    try:
+        line = await reader.readline()
+    except ConnectionError:
+        line = b""
+    writer.close()
+    return int(line) if line else -SIGKILL
+
+
+async def seen(pid: int) -> int:
+    """How a child of ours ended, as we see ourselves."""
+    handle, loop, ended = os.pidfd_open(pid), asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(handle, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)
+    return exit_code(pid)
 
 
 def exit_code(pid: int) -> int:
@@ -103,8 +91,8 @@ class Forks:
         ours, theirs = socket.socketpair()
         try:
             with theirs, log.open("ab") as output:
-                told = {name: value for name, value in (command.env or {}).items() if os.environ.get(name) != value}
-                order = json.dumps([command.argv[2:], told, command.cwd and str(command.cwd)]).encode()
+                said = {name: value for name, value in (command.env or {}).items() if os.environ.get(name) != value}
+                order = json.dumps([command.argv[2:], said, command.cwd and str(command.cwd)]).encode()
                 socket.send_fds(self._orders, [order], [output.fileno(), theirs.fileno()])
         except OSError:
             ours.close()
@@ -114,12 +102,12 @@ class Forks:
         if not pid:
             writer.close()
             raise OSError("the fork server ended before it could start it")
-        return Fork(int(pid), reader, writer)
+        return Fork(int(pid), told(reader, writer))
 
     async def serve(self, command: Command, log: Path) -> Process:
         """The server's first life, which is under way, or another one."""
         pid, self.first = self.first, 0
-        return Own(pid) if pid else await spawn(command, log)
+        return Fork(pid, seen(pid)) if pid else await spawn(command, log)
 
     def close(self) -> None:
         """Let go of everything, when no server is needed any more."""

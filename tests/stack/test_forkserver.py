@@ -12,7 +12,7 @@ from signal import SIGKILL, SIGTERM
 import pytest
 
 from stack import processes
-from stack.forks import Fork, Forks
+from stack.forks import NOBODY_KNOWS, Fork, Forks, exit_code
 from stack.processes import Command, Process
 from tests.parts import eventually
 from tests.stacks import ROOT
@@ -185,9 +185,13 @@ async def test_the_first_life_of_a_server_is_a_fork_of_who_orders_and_the_next_i
 
     printed, _ = await ordering.communicate()
 
-    assert printed.decode().split() == ["Own", "0", "-9", "Process", "0"]
+    assert printed.decode().split() == ["Fork", "0", "-9", "Process", "0"]
     assert (tmp_path / "fork.log").read_text() == "a fork\na fork\n"
     assert (tmp_path / "server.log").read_text() == ""
+
+
+def test_the_end_of_a_child_that_the_system_did_not_keep_is_known_to_nobody():
+    assert exit_code(os.getppid()) == NOBODY_KNOWS
 
 
 async def test_an_order_that_is_longer_than_any_is_refused(server: Server):
