@@ -31,7 +31,7 @@ class OnwardActivities:
                 return Onward(tried=1)
             async with asyncio.timeout(policies.USE.total_seconds()):
                 waits_s = await use.carry_out()
-            if waits_s is not None or not is_first:
+            if waits_s is not None or not is_first or not use.is_settled:  # else another attempt may ask already
                 return Onward(waits_s)
             return Onward(answered=await self._asked(request))
 

@@ -94,6 +94,7 @@ class Use:
         self._tenant_id, self._session_id = TenantId(UUID(request.tenant_id)), UUID(request.session_id)
         self._place = PLACES * request.turn + 2 * (USES * request.call + request.place)
         self._wanted_at = datetime.min.replace(tzinfo=UTC)
+        self.is_settled = False  # whether what came of it here is what stands in the record
 
     async def is_on_record(self) -> bool:
         """Whether what came of it is on record."""
@@ -251,7 +252,8 @@ class Use:
             said["files"] = [change["path"] for change in files]
         folded = await self._folded(said)
         event = NewEvent(EventKind.TOOL_RESULT, folded, HANDS, self._place + 1)
-        await self._hands.turns.record(self._tenant_id, self._session_id, event, files, QUOTA_BYTES)
+        turns = self._hands.turns
+        self.is_settled = await turns.record(self._tenant_id, self._session_id, event, files, QUOTA_BYTES)
 
     async def _folded(self, said: Payload) -> Payload:
         said = {**said, "turn": self._request.turn}

@@ -180,3 +180,15 @@ async def test_a_worker_killed_while_the_model_speaks_after_a_use_repeats_the_an
     assert len(await talk.events(EventKind.TOOL_CALL)) == len(await talk.events(EventKind.TOOL_RESULT)) == 1
     assert await outcomes(talk) == ["done"]
     assert await activities(talk) == {"ask_model": 2, "use_tool_then_ask": 1}
+
+
+async def test_who_finds_that_another_has_recorded_what_came_of_the_use_leaves_the_model_to_others(talks: Talks):
+    """As an attempt would that Temporal has given up: the next one may be asking already."""
+    talk = await talks.open()
+    await talk.say(search(), {"text": LONG, "chunk_delay": 0.15})
+    await talk.writes()
+    await talk.workflow.terminate()  # taken up anew from the record, its first attempt finds the use done
+    session = await talk.settled(1)
+
+    assert (session.error, await outcomes(talk), (await talk.answers())[-1]) == (None, ["done"], LONG)
+    assert await activities(talk) == {"ask_model": 2, "use_tool_then_ask": 1}

@@ -166,20 +166,21 @@ class Turns:
     async def record(
         self, tenant_id: TenantId, session_id: UUID, event: NewEvent, files: Sequence[Payload], quota_bytes: int
     ) -> bool:
-        """Append the result of a tool together with the files it changed. False: the session was deleted.
+        """Append the result of a tool with the files it changed; answers whether this result is the one that stands.
 
-        Raises WorkspaceTooLarge. The second time nothing changes.
+        Raises WorkspaceTooLarge. The second time nothing changes, nor once the session was deleted.
         """
         facts = (event.payload["turn"], event.pseq, storable(event.payload), list(files), quota_bytes)
-        query = "select seq from record_tool($1, $2, $3, $4, $5, $6, $7)"
+        query = "select seq, fresh from record_tool($1, $2, $3, $4, $5, $6, $7)"
         try:
             async with self._database.open() as connection:
-                seq = await connection.fetchval(query, tenant_id, session_id, *facts)
+                stored = await connection.fetchrow(query, tenant_id, session_id, *facts)
         except asyncpg.ProgramLimitExceededError as error:
             raise WorkspaceTooLarge(f"{str(error).capitalize()}.") from error
-        if seq is not None:
-            self._wakeup.poke(tenant_id, session_id, seq)
-        return seq is not None
+        if stored is None:
+            return False
+        self._wakeup.poke(tenant_id, session_id, stored["seq"])
+        return stored["fresh"]
 
     async def seal(self, request: SealInput) -> None:
         """Write down how a turn ended. The second time nothing changes."""
